@@ -1,0 +1,217 @@
+//! What the command line says to the supervisor and to the daemon: one JSON object a line over a
+//! unix socket. A request is answered by zero or more `Event` lines and one `Done` or `Error`.
+
+use crate::document::{RunDocument, TaskLine, TaskPage, TeamStatus};
+use crate::ids::{RequestId, Role, TaskRef};
+use crate::memory::{FoundMemory, NewMemory};
+use crate::report::Progress;
+use crate::task::Effort;
+use crate::task_state::TaskState;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+
+/// Version of this conversation; a supervisor refuses a client that is newer.
+pub const CONTROL_VERSION: u32 = 1;
+
+/// A line from a client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Version the client speaks.
+    pub v: u32,
+    /// What it wants.
+    #[serde(flatten)]
+    pub verb: Verb,
+}
+
+impl Request {
+    /// A request in the current version.
+    pub fn new(verb: Verb) -> Self {
+        Self {
+            v: CONTROL_VERSION,
+            verb,
+        }
+    }
+}
+
+/// A request for work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Submit {
+    /// The words.
+    pub request: String,
+    /// The caller's id; the same one twice is one task.
+    pub request_id: RequestId,
+    /// A role the person insists on.
+    #[serde(default)]
+    pub agent: Option<Role>,
+    /// A playbook the person names, with parameters, instead of matching words.
+    #[serde(default)]
+    pub playbook: Option<(String, Map<String, Value>)>,
+    /// A script of replies; accepted only when the configuration allows the scripted engine.
+    #[serde(default)]
+    pub script: Option<PathBuf>,
+    /// The folder it is about, absolute.
+    #[serde(default)]
+    pub workspace: Option<PathBuf>,
+    /// How much work it is worth.
+    #[serde(default)]
+    pub effort: Effort,
+    /// Most it may cost, in dollars.
+    #[serde(default)]
+    pub budget_usd: Option<f64>,
+    /// 1 to 10.
+    #[serde(default)]
+    pub priority: Option<u8>,
+    /// When it must be over.
+    #[serde(default)]
+    pub deadline: Option<Timestamp>,
+}
+
+/// What a client may want.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "verb")]
+pub enum Verb {
+    /// How is the team?
+    Status,
+    /// Do this.
+    Submit(Box<Submit>),
+    /// Tell me everything about this task until it rests. Answers `Event`s, then its document.
+    Follow {
+        /// Which.
+        task: TaskRef,
+    },
+    /// The newest tasks.
+    TaskList {
+        /// How many at most.
+        limit: usize,
+    },
+    /// One task, whole.
+    TaskShow {
+        /// Which.
+        task: TaskRef,
+    },
+    /// Stop this task.
+    TaskCancel {
+        /// Which.
+        task: TaskRef,
+    },
+    /// The patch a task made.
+    TaskDiff {
+        /// Which.
+        task: TaskRef,
+    },
+    /// Bring a task's patch into the workspace.
+    TaskApply {
+        /// Which.
+        task: TaskRef,
+    },
+    /// Throw a task's clone and patch away.
+    TaskDiscard {
+        /// Which.
+        task: TaskRef,
+    },
+    /// Keep a memory.
+    MemoryAdd {
+        /// The record.
+        memory: NewMemory,
+    },
+    /// Find memories.
+    MemorySearch {
+        /// Words.
+        query: String,
+        /// Only this project and records of none.
+        project: Option<String>,
+        /// How many at most.
+        limit: usize,
+    },
+    /// One memory, as its file.
+    MemoryShow {
+        /// Its id.
+        id: String,
+    },
+    /// To the daemon: stop the team.
+    Down,
+    /// To the daemon: stop and start every process with the binary on disk.
+    Restart,
+}
+
+/// A line from the supervisor or the daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "line")]
+pub enum Reply {
+    /// The task is kept.
+    Accepted {
+        /// Its line.
+        task: Box<TaskLine>,
+        /// True when the request id was seen before.
+        again: bool,
+    },
+    /// Something happened to a followed task.
+    Event {
+        /// What.
+        progress: Box<Progress>,
+    },
+    /// A followed task changed state.
+    State {
+        /// To what.
+        #[serde(flatten)]
+        state: TaskState,
+    },
+    /// The answer; nothing follows.
+    Done {
+        /// What was asked for.
+        answer: Box<Answer>,
+    },
+    /// It cannot be done; nothing follows.
+    Error {
+        /// Exit code of the command line.
+        exit: u8,
+        /// A lower-case sentence with the next step.
+        message: String,
+        /// Nearest things that would work, for people.
+        #[serde(default)]
+        hints: Vec<String>,
+    },
+}
+
+/// Answers that end a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer")]
+pub enum Answer {
+    /// The team.
+    Status {
+        /// How it is.
+        status: TeamStatus,
+    },
+    /// A followed task rests.
+    Run {
+        /// Its document.
+        document: Box<RunDocument>,
+    },
+    /// The newest tasks.
+    Tasks {
+        /// Newest first.
+        tasks: Vec<TaskLine>,
+    },
+    /// One task.
+    Task {
+        /// All about it.
+        page: Box<TaskPage>,
+    },
+    /// Plain text, such as a patch or a memory file.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// Memories.
+    Memories {
+        /// Best first.
+        memories: Vec<FoundMemory>,
+    },
+    /// Done, with a sentence about it.
+    Ok {
+        /// The sentence.
+        message: String,
+    },
+}

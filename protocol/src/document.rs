@@ -1,0 +1,185 @@
+//! What `--json` prints. Every document carries a version; fields are added, never renamed.
+
+use crate::criterion::Check;
+use crate::ids::{Role, ShortId, TaskId};
+use crate::money::MicroUsd;
+use crate::report::{Artifact, CallLine, PhaseSpan, Recalled, Usage};
+use crate::task::Task;
+use crate::task_state::TaskState;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Version of every document here.
+pub const DOCUMENT_VERSION: u32 = 1;
+
+/// A criterion with its last evidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CriterionDocument {
+    /// `c1`, `c2`, …
+    pub id: String,
+    /// The statement.
+    pub text: String,
+    /// How it is checked.
+    pub check: Check,
+    /// `true` passed, `false` failed, `null` nobody knows.
+    pub passed: Option<bool>,
+    /// What was seen, or `null` before VERIFY.
+    pub evidence: Option<String>,
+}
+
+/// Tokens and money, in dollars.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UsageDocument {
+    /// Model calls.
+    pub requests: u64,
+    /// Uncached input tokens.
+    pub input_tokens: u64,
+    /// Output tokens.
+    pub output_tokens: u64,
+    /// Input tokens read from a cache.
+    pub cache_read_tokens: u64,
+    /// Dollars.
+    pub cost_usd: f64,
+}
+
+impl From<&Usage> for UsageDocument {
+    fn from(usage: &Usage) -> Self {
+        Self {
+            requests: usage.requests,
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            cache_read_tokens: usage.cache_read_tokens,
+            cost_usd: usage.cost.dollars(),
+        }
+    }
+}
+
+/// What `run --json` ends with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunDocument {
+    /// Document version.
+    pub version: u32,
+    /// Uuid.
+    pub task_id: TaskId,
+    /// `t142`.
+    pub short_id: ShortId,
+    /// Where it rests (`state`, and `reason` or `on` where the state has one).
+    #[serde(flatten)]
+    pub state: TaskState,
+    /// Who worked.
+    pub agent: Role,
+    /// Short ids of tasks it started.
+    pub children: Vec<ShortId>,
+    /// Every phase.
+    pub phases: Vec<PhaseSpan>,
+    /// What was to be true, with evidence.
+    pub criteria: Vec<CriterionDocument>,
+    /// The report, Markdown.
+    pub result: String,
+    /// The question, where it waits for a person.
+    pub question: Option<String>,
+    /// Files it left.
+    pub artifacts: Vec<Artifact>,
+    /// Tokens and money.
+    pub usage: UsageDocument,
+    /// How many holders it had.
+    pub attempts: u64,
+}
+
+/// One line of `task list`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskLine {
+    /// Uuid.
+    pub task_id: TaskId,
+    /// `t142`.
+    pub short_id: ShortId,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub state: TaskState,
+    /// Who works.
+    pub agent: Role,
+    /// The words, on one line.
+    pub request: String,
+    /// When it was accepted.
+    pub accepted: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// What it cost so far.
+    pub cost: MicroUsd,
+}
+
+/// One holder's turn with a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttemptLine {
+    /// Counted from 1.
+    pub number: u64,
+    /// Instance name of the holder.
+    pub holder: String,
+    /// Its epoch.
+    pub epoch: u64,
+    /// When it took the task.
+    pub started: Timestamp,
+    /// Steps it took from the journal.
+    pub replayed: u64,
+}
+
+/// Everything `task show` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskPage {
+    /// The task as accepted.
+    pub task: Task,
+    /// Its run document so far.
+    pub document: RunDocument,
+    /// Its holders.
+    pub attempts: Vec<AttemptLine>,
+    /// Its tool calls.
+    pub calls: Vec<CallLine>,
+    /// Memories OBSERVE brought back.
+    pub recalled: Vec<Recalled>,
+    /// Memory ids LEARN wrote.
+    pub learned: Vec<String>,
+    /// Lines for people, in order.
+    pub notes: Vec<String>,
+}
+
+/// One process of the team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessLine {
+    /// `redis`, `supervisor`, or a role.
+    pub name: String,
+    /// Its process id, where it runs.
+    pub pid: Option<u32>,
+    /// `up`, `starting`, `down`, `crash loop`.
+    pub state: String,
+    /// How often it was started again.
+    pub restarts: u64,
+    /// The task it holds, where it holds one.
+    pub task: Option<ShortId>,
+}
+
+/// What `status` prints.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TeamStatus {
+    /// Document version.
+    pub version: u32,
+    /// `up`, `starting`, `down`, or `degraded`.
+    pub state: String,
+    /// The home folder.
+    pub home: String,
+    /// Version of the running team.
+    pub team_version: Option<String>,
+    /// The exact command that attaches, where there is a tmux session.
+    pub attach: Option<String>,
+    /// Every process.
+    pub processes: Vec<ProcessLine>,
+    /// Tasks waiting in a queue.
+    pub queued: u64,
+    /// Tasks being worked on.
+    pub running: u64,
+    /// Tasks that wait for a person.
+    pub waiting: u64,
+    /// Messages nobody could read.
+    pub dead_letters: u64,
+    /// Sentences about what is wrong, each with its next step.
+    pub problems: Vec<String>,
+}

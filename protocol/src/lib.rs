@@ -1,0 +1,22 @@
+//! The words everyone shares: plain types, the one table of legal moves, and the wire forms.
+//! No IO lives here (a tidy test keeps it so). Open `envelope` for what travels on the bus,
+//! `task_state` for how a task may move, `criterion` for what "done" means, `control` for what
+//! the command line says to the supervisor, `document` for what `--json` prints.
+
+pub mod control;
+pub mod criterion;
+pub mod document;
+pub mod effect;
+pub mod envelope;
+pub mod exit;
+pub mod ids;
+pub mod journal;
+pub mod level;
+pub mod limits;
+pub mod memory;
+pub mod money;
+pub mod phase;
+pub mod report;
+pub mod task;
+pub mod task_state;
+pub mod tool;

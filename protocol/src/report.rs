@@ -1,0 +1,178 @@
+//! What an agent hands back: progress while it works, one report at the end.
+
+use crate::criterion::{Criterion, Evidence};
+use crate::ids::{Epoch, Role, TaskId};
+use crate::money::MicroUsd;
+use crate::phase::Phase;
+use crate::task_state::TaskState;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// When a phase began and ended. A phase that was returned to appears again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseSpan {
+    /// Which.
+    pub phase: Phase,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended; `None` while it runs or when it was cut off.
+    pub ended: Option<Timestamp>,
+}
+
+/// Tokens and money.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Model calls.
+    pub requests: u64,
+    /// Input tokens that were not read from a cache.
+    pub input_tokens: u64,
+    /// Output tokens.
+    pub output_tokens: u64,
+    /// Input tokens read from a cache.
+    pub cache_read_tokens: u64,
+    /// Input tokens written to a cache.
+    #[serde(default)]
+    pub cache_write_tokens: u64,
+    /// What it cost.
+    pub cost: MicroUsd,
+}
+
+impl Usage {
+    /// Adds another call's usage.
+    pub fn add(&mut self, other: &Usage) {
+        self.requests += other.requests;
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+        self.cache_read_tokens += other.cache_read_tokens;
+        self.cache_write_tokens += other.cache_write_tokens;
+        self.cost.0 += other.cost.0;
+    }
+}
+
+/// A file the task left for the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// What it is: `patch`, `log`, `report`.
+    pub kind: String,
+    /// Absolute path on the host that ran the task.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+/// A memory that OBSERVE brought back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recalled {
+    /// Memory id, as `memory show` takes it.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Lexical score; larger is nearer.
+    pub score: f32,
+}
+
+/// A tool call as `task show` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallLine {
+    /// Phase in which it ran.
+    pub phase: Phase,
+    /// Tool name.
+    pub tool: String,
+    /// One line about what it did.
+    pub summary: String,
+    /// How long, in milliseconds.
+    pub took_ms: u64,
+    /// Whether it failed.
+    pub is_error: bool,
+}
+
+/// Something that happened to a running task; the supervisor folds it into the ledger and shows
+/// it to whoever follows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Progress {
+    /// An agent took the task.
+    Claimed {
+        /// Instance name of the holder.
+        holder: String,
+        /// Its epoch.
+        epoch: Epoch,
+        /// Steps taken from the journal instead of being run again; 0 at the first attempt.
+        replayed: u64,
+    },
+    /// A phase began.
+    PhaseStarted {
+        /// Which.
+        phase: Phase,
+        /// When.
+        at: Timestamp,
+    },
+    /// A phase ended.
+    PhaseEnded {
+        /// Which.
+        phase: Phase,
+        /// When.
+        at: Timestamp,
+    },
+    /// The criteria were written.
+    Criteria {
+        /// All of them.
+        criteria: Vec<Criterion>,
+    },
+    /// A tool call ended.
+    Call {
+        /// What it was.
+        line: CallLine,
+    },
+    /// A criterion was measured.
+    Evidence {
+        /// What was seen.
+        evidence: Evidence,
+    },
+    /// What memory brought back.
+    Recalled {
+        /// Best first.
+        memories: Vec<Recalled>,
+    },
+    /// A line for people.
+    Note {
+        /// The line.
+        text: String,
+    },
+}
+
+/// The end of a task, as its agent reports it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// Which task.
+    pub task_id: TaskId,
+    /// Who worked.
+    pub agent: Role,
+    /// A final state, or `Waiting`.
+    #[serde(flatten)]
+    pub state: TaskState,
+    /// The question, where it waits for a person.
+    #[serde(default)]
+    pub question: Option<String>,
+    /// Every phase it went through.
+    pub phases: Vec<PhaseSpan>,
+    /// What was to be true.
+    pub criteria: Vec<Criterion>,
+    /// The last measurement of each criterion.
+    pub evidence: Vec<Evidence>,
+    /// The report for the person, Markdown.
+    pub result: String,
+    /// Files it left.
+    pub artifacts: Vec<Artifact>,
+    /// Tokens and money.
+    pub usage: Usage,
+    /// Memory ids that LEARN wrote.
+    #[serde(default)]
+    pub learned: Vec<String>,
+    /// Memories that OBSERVE brought back.
+    #[serde(default)]
+    pub recalled: Vec<Recalled>,
+    /// Its tool calls, in order.
+    #[serde(default)]
+    pub calls: Vec<CallLine>,
+}

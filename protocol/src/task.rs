@@ -1,0 +1,119 @@
+//! What a person asked for, as it is kept in the ledger and carried on the bus.
+
+use crate::ids::{RequestId, Role, ShortId, TaskId};
+use crate::money::MicroUsd;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+
+/// How much work a task is worth.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effort {
+    /// The shortest way.
+    Quick,
+    /// The default.
+    #[default]
+    Standard,
+    /// Turn every stone.
+    Deep,
+}
+
+/// Which lane of a queue a task waits in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Priorities 8 to 10.
+    Urgent,
+    /// Priorities 4 to 7.
+    #[default]
+    Normal,
+    /// Priorities 1 to 3.
+    Background,
+}
+
+impl Class {
+    /// Every class, most urgent first.
+    pub const ALL: [Class; 3] = [Class::Urgent, Class::Normal, Class::Background];
+
+    /// The class of a priority from 1 to 10.
+    pub fn of_priority(priority: u8) -> Class {
+        match priority {
+            8.. => Class::Urgent,
+            4..=7 => Class::Normal,
+            _ => Class::Background,
+        }
+    }
+
+    /// The name in keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Class::Urgent => "urgent",
+            Class::Normal => "normal",
+            Class::Background => "background",
+        }
+    }
+}
+
+/// Who asked, proven by the kernel (peer uid of the control socket).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Principal {
+    /// Numeric user id.
+    pub uid: u32,
+    /// Login name where the system knows one, else the number.
+    pub name: String,
+}
+
+/// How the work will be done, decided by routing before the task is queued.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "engine")]
+pub enum Way {
+    /// A playbook, by name, with its parameters bound.
+    Playbook {
+        /// The playbook's name.
+        name: String,
+        /// Bound and checked parameters.
+        params: Map<String, Value>,
+    },
+    /// Claude through the Messages API.
+    Anthropic,
+    /// Canned replies from a file; tests only.
+    Scripted {
+        /// The file of replies.
+        script: PathBuf,
+    },
+}
+
+/// A task as accepted: never changed afterwards.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Uuid v7.
+    pub id: TaskId,
+    /// Number for people.
+    pub short_id: ShortId,
+    /// The caller's id; the same one twice is one task.
+    pub request_id: RequestId,
+    /// Who asked.
+    pub principal: Principal,
+    /// The words.
+    pub request: String,
+    /// The role that works on it.
+    pub agent: Role,
+    /// Why routing chose that role and way, for `task show`.
+    pub routed_because: String,
+    /// How the work is done.
+    pub way: Way,
+    /// The folder it is about, absolute.
+    pub workspace: Option<PathBuf>,
+    /// How much work it is worth.
+    pub effort: Effort,
+    /// Most it may cost.
+    pub budget: Option<MicroUsd>,
+    /// 1 (background) to 10 (urgent).
+    pub priority: u8,
+    /// When it must be over.
+    pub deadline: Option<Timestamp>,
+    /// When it was accepted.
+    pub accepted: Timestamp,
+}

@@ -1,0 +1,32 @@
+//! A tool call as an engine asks for it, and its answer. Names and inputs are Claude Code's.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A call asked for by an engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The engine's id for the call, unique in the task.
+    pub id: String,
+    /// Tool name, such as `Read` or `Bash`.
+    pub name: String,
+    /// Its input, an object.
+    pub input: Value,
+}
+
+/// The answer to a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolAnswer {
+    /// The call's id.
+    pub id: String,
+    /// True when the call failed, was refused, or could not be made.
+    pub is_error: bool,
+    /// Text for the engine and for people.
+    pub text: String,
+    /// The same as data, for playbooks, checks and reports; `Null` where there is none.
+    #[serde(default)]
+    pub data: Value,
+    /// How long it took, in milliseconds.
+    #[serde(default)]
+    pub took_ms: u64,
+}
