@@ -1,1 +1,23 @@
-//! placeholder
+//! The agents: one runtime, five texts. Open `run` for the process and its one loop, `work_loop`
+//! for how a task is driven through the seven phases, `toolbox` for the one door every tool call
+//! goes through, `steps` for what a new holder takes from the journal, `brain` for who decides
+//! (a playbook or a model). The agents' texts lie beside `src/`, a folder each.
+
+pub mod blob;
+pub mod brain;
+pub mod checks;
+pub mod context;
+pub mod instance;
+pub mod outbox;
+pub mod pulse;
+pub mod record;
+pub mod remember;
+pub mod run;
+pub mod screen;
+pub mod steps;
+pub mod stop;
+pub mod tool_specs;
+pub mod toolbox;
+pub mod work_loop;
+pub mod workbench;
+pub mod workspace;

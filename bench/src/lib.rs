@@ -1,1 +1,9 @@
-//! placeholder
+//! Measurements: they print one table, measure what stands beside them in the same run, and
+//! assert nothing. `bus` measures the bus beside redis-benchmark, `agent` a whole team.
+
+pub mod agent;
+pub mod bus;
+pub mod machine;
+pub mod memory_use;
+pub mod numbers;
+pub mod table;

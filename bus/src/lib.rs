@@ -1,1 +1,27 @@
-//! placeholder
+//! The bus: how the team's processes hand each other work over Redis and never lose or double it.
+//! Start at `connect` (the handle everything hangs on) and `keys` (every Redis key, named once).
+//! A task's way: `publish` queues it, `claim` makes one process its holder, `lease` keeps, ends or
+//! gives back the claim, `journal` remembers its steps, `cancel` stops it, `dead_letter` keeps what
+//! nobody can read. The supervisor reads results through `outflow` and questions through `ask`;
+//! `broadcast` is a hint, `presence` a sign of life, `budget` the only maker of a `Reservation`,
+//! `queue` counts what waits, `acl` says who may touch which key. Every decision that must be
+//! atomic is a Lua script beside `scripts`; `group_reader` is the blocking read they share.
+
+pub mod acl;
+pub mod ask;
+pub mod broadcast;
+pub mod budget;
+pub mod cancel;
+pub mod claim;
+pub mod connect;
+pub mod dead_letter;
+pub mod error;
+pub mod group_reader;
+pub mod journal;
+pub mod keys;
+pub mod lease;
+pub mod outflow;
+pub mod presence;
+pub mod publish;
+pub mod queue;
+pub mod scripts;

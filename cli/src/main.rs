@@ -1,1 +1,39 @@
-fn main() {}
+//! The front door: one binary, `ai-infra`. `args` is what can be said, `commands` has one file per
+//! command, `render` turns documents into text (pure), `failure` is how anything ends badly.
+
+mod args;
+mod commands;
+mod context;
+mod failure;
+mod logging;
+mod render;
+mod terminal;
+
+use args::{Args, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    // The executor runs inside a sandbox, before and without any runtime.
+    if matches!(args.command, Command::Executor) {
+        return guard::executor::serve();
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot be started: {error}");
+            return ExitCode::from(protocol::exit::FAILED);
+        }
+    };
+    match runtime.block_on(commands::run(args)) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            terminal::complain(&render::text::failure(&failure));
+            ExitCode::from(failure.exit)
+        }
+    }
+}

@@ -1,1 +1,36 @@
-//! placeholder
+//! Settings: where a team's home is, what the person wants, and which layer said so.
+//!
+//! Start at `load`: it puts the layers (shipped files, `/etc/ai-infra`, the home's `config`, the
+//! environment, flags) on top of each other and gives one typed tree, `settings`. `schema` is the
+//! table of every key with its kind and range; `document` reads YAML with line numbers; `layers`
+//! merges; `well_known` knows `REDIS_URL` and its kind, `redis_url` takes addresses apart. `agents`, `permissions`, `layout` and
+//! `prices` build what is more than single values. `show`, `check` and `resolved` are what
+//! `config show`, `config check` and `up` use.
+//!
+//! `home` names every path below the home, `env` is the only reader of the process environment,
+//! `secret` keeps values that are never printed, `bus_access` is how processes find Redis,
+//! `private_file` writes what only the owner may read. `shipped` holds the files compiled in and
+//! `playbooks` adds the person's own.
+
+pub mod agents;
+pub mod bus_access;
+pub mod check;
+pub mod document;
+pub mod env;
+pub mod error;
+pub mod home;
+pub mod layers;
+pub mod layout;
+pub mod load;
+pub mod permissions;
+pub mod playbooks;
+pub mod prices;
+pub mod private_file;
+pub mod redis_url;
+pub mod resolved;
+pub mod schema;
+pub mod secret;
+pub mod settings;
+pub mod shipped;
+pub mod show;
+pub mod well_known;

@@ -130,6 +130,9 @@ pub enum Verb {
         /// Its id.
         id: String,
     },
+    /// To the daemon, from a process of its team: the settings that stood in the environment of
+    /// `up`. They are in no file, command line or tmux environment.
+    Environment,
     /// To the daemon: stop the team.
     Down,
     /// To the daemon: stop and start every process with the binary on disk.
@@ -208,6 +211,11 @@ pub enum Answer {
     Memories {
         /// Best first.
         memories: Vec<FoundMemory>,
+    },
+    /// Variables that settings are made of, for a process of the team; some are secrets.
+    Environment {
+        /// By name.
+        variables: std::collections::BTreeMap<String, String>,
     },
     /// Done, with a sentence about it.
     Ok {

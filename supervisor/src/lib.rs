@@ -1,1 +1,5 @@
 //! placeholder
+
+pub mod client;
+pub mod daemon;
+pub mod tmux;

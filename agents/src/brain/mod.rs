@@ -1,0 +1,145 @@
+//! Who decides inside the phases: a playbook (no model) or a model. Both answer the same
+//! questions and make their calls through the same door.
+
+mod model;
+mod playbook;
+
+use crate::record::Record;
+use crate::stop::Stop;
+use crate::workbench::Workbench;
+use pai::algorithm::{Choice, Outcome, Plan, Worked};
+use protocol::criterion::{Criterion, Evidence};
+use protocol::memory::FoundMemory;
+use protocol::task::Way;
+use serde_json::Value;
+
+pub use model::ModelBrain;
+pub use playbook::PlaybookBrain;
+
+/// The decider of one task.
+pub enum Brain {
+    /// Steps a person wrote.
+    Playbook(Box<PlaybookBrain>),
+    /// A model.
+    Model(Box<ModelBrain>),
+}
+
+impl Brain {
+    /// The brain for the way routing chose.
+    pub async fn new(bench: &mut Workbench) -> Result<Self, Stop> {
+        match bench.task.way.clone() {
+            Way::Playbook { name, params } => PlaybookBrain::new(bench, &name, params)
+                .await
+                .map(|brain| Brain::Playbook(Box::new(brain))),
+            Way::Anthropic => Ok(Brain::Model(Box::new(ModelBrain::anthropic(bench)?))),
+            Way::Scripted { script } => {
+                Ok(Brain::Model(Box::new(ModelBrain::scripted(bench, &script)?)))
+            }
+        }
+    }
+
+    /// Whether the task needs a clone of the workspace.
+    pub fn needs_workspace(&self) -> bool {
+        match self {
+            Brain::Playbook(brain) => brain.needs_workspace(),
+            Brain::Model(_) => true,
+        }
+    }
+
+    /// Whether what the work changes in the clone is its result.
+    pub fn keeps_changes(&self) -> bool {
+        match self {
+            Brain::Playbook(brain) => brain.writes(),
+            Brain::Model(_) => true,
+        }
+    }
+
+    /// OBSERVE: what is known before anything is done.
+    pub async fn observe(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+        memories: &[FoundMemory],
+    ) -> Result<String, Stop> {
+        match self {
+            Brain::Playbook(brain) => Ok(brain.observe(&bench.task)),
+            Brain::Model(brain) => brain.observe(bench, record, memories).await,
+        }
+    }
+
+    /// THINK: the options.
+    pub async fn options(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+    ) -> Result<Vec<Choice>, Stop> {
+        match self {
+            Brain::Playbook(brain) => Ok(brain.options()),
+            Brain::Model(brain) => brain.options(bench, record).await,
+        }
+    }
+
+    /// PLAN: one of them.
+    pub async fn plan(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+    ) -> Result<Plan, Stop> {
+        match self {
+            Brain::Playbook(brain) => Ok(brain.plan()),
+            Brain::Model(brain) => brain.plan(bench, record).await,
+        }
+    }
+
+    /// BUILD: the criteria, mended where there is a complaint.
+    pub async fn criteria(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+        complaint: Option<String>,
+    ) -> Result<Vec<Criterion>, Stop> {
+        match self {
+            Brain::Playbook(brain) => brain.criteria(),
+            Brain::Model(brain) => brain.criteria(bench, record, complaint).await,
+        }
+    }
+
+    /// EXECUTE: the work.
+    pub async fn work(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+        round: u32,
+        feedback: &[Evidence],
+    ) -> Result<Worked, Stop> {
+        match self {
+            Brain::Playbook(brain) => brain.work(bench, record, round).await,
+            Brain::Model(brain) => brain.work(bench, record, round, feedback).await,
+        }
+    }
+
+    /// What checks may refer to: parameters and the answers of the work's steps.
+    pub fn context(&self) -> Value {
+        match self {
+            Brain::Playbook(brain) => brain.context(),
+            Brain::Model(_) => serde_json::json!({"params": {}, "steps": {}}),
+        }
+    }
+
+    /// LEARN: a title and a body worth keeping.
+    pub fn lesson(&self, bench: &Workbench, outcome: &Outcome) -> (String, String) {
+        let how = match self {
+            Brain::Playbook(brain) => format!("playbook {}", brain.name()),
+            Brain::Model(brain) => format!("model {}", brain.model_name()),
+        };
+        let request: String = bench.task.request.chars().take(100).collect();
+        let (word, text) = match outcome {
+            Outcome::Done { text } => ("done", text.clone()),
+            Outcome::Failed { reason, text } => ("failed", format!("{reason}\n\n{text}")),
+            Outcome::Refused { reason } => ("refused", reason.clone()),
+            Outcome::NeedsPerson { question } => ("waits", question.clone()),
+        };
+        let title = format!("{request} ({word})");
+        (title, format!("Asked: {}\n\nBy: {how}\n\n{text}", bench.task.request))
+    }
+}

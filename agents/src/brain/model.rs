@@ -1,0 +1,394 @@
+//! A model as the decider. One call answers THINK, PLAN and BUILD together; EXECUTE is a
+//! conversation with tools. Every reply is in the journal before anything it asks for is done,
+//! so a new holder pays for nothing twice.
+
+use crate::context;
+use crate::record::Record;
+use crate::stop::Stop;
+use crate::tool_specs;
+use crate::workbench::Workbench;
+use engine::conversation::{Message, ModelReply, ModelRequest, StopReason, ToolChoice};
+use engine::engine::Engine;
+use jiff::Timestamp;
+use pai::algorithm::{Choice, Plan, WorkEnd, Worked};
+use protocol::criterion::{Criterion, Evidence};
+use protocol::journal::EntryKind;
+use protocol::memory::FoundMemory;
+use protocol::money::MicroUsd;
+use protocol::report::Usage;
+use protocol::task::Effort;
+use protocol::tool::ToolCall;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// How often a reply that was cut off or empty is asked for again in one round.
+const NUDGES: u32 = 3;
+
+/// A model and the conversation so far.
+pub struct ModelBrain {
+    engine: Engine,
+    model: String,
+    max_tokens: u32,
+    opening: String,
+    proposals: u32,
+    proposal: Option<Proposal>,
+    messages: Vec<Message>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Proposal {
+    options: Vec<Choice>,
+    choice: String,
+    steps: Vec<String>,
+    criteria: Vec<Criterion>,
+}
+
+impl ModelBrain {
+    /// Claude, by the team's settings.
+    pub fn anthropic(bench: &Workbench) -> Result<Self, Stop> {
+        let settings = &bench.settings.engine;
+        let Some(key) = settings.api_key.as_ref() else {
+            return Err(Stop::Refuse(
+                "there is no model key: `ai-infra secret set anthropic-api-key`".to_owned(),
+            ));
+        };
+        let prices = prices(&bench.settings.prices);
+        let engine = Engine::anthropic(&settings.base_url, key.reveal(), prices)
+            .map_err(|e| Stop::Fail(e.to_string()))?;
+        Ok(Self::new(bench, engine))
+    }
+
+    /// Canned replies, for tests.
+    pub fn scripted(bench: &Workbench, script: &Path) -> Result<Self, Stop> {
+        let engine = Engine::scripted(script).map_err(|e| Stop::Fail(e.to_string()))?;
+        Ok(Self::new(bench, engine))
+    }
+
+    fn new(bench: &Workbench, engine: Engine) -> Self {
+        let settings = &bench.settings.engine;
+        let model = bench.agent.model.clone();
+        Self {
+            engine,
+            model: model.unwrap_or_else(|| settings.model.clone()),
+            max_tokens: settings.max_tokens,
+            opening: String::new(),
+            proposals: 0,
+            proposal: None,
+            messages: Vec::new(),
+        }
+    }
+
+    /// The model's name.
+    pub fn model_name(&self) -> &str {
+        &self.model
+    }
+
+    /// OBSERVE: the facts of the workspace, without a model.
+    pub async fn observe(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+        memories: &[FoundMemory],
+    ) -> Result<String, Stop> {
+        let mut facts = String::new();
+        for name in ["Overview", "GitStatus"] {
+            let call = ToolCall {
+                id: format!("observe-{name}"),
+                name: name.to_owned(),
+                input: json!({}),
+            };
+            let step = format!("observe/{name}");
+            let answer = bench.call(record, &step, &call, None).await?;
+            facts.push_str(&answer.text);
+            facts.push('\n');
+        }
+        self.opening = context::opening(&bench.task, facts.trim(), memories);
+        Ok(facts)
+    }
+
+    /// THINK.
+    pub async fn options(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+    ) -> Result<Vec<Choice>, Stop> {
+        Ok(self.proposal(bench, record, None).await?.options)
+    }
+
+    /// PLAN. A plan that is asked for again is a new proposal.
+    pub async fn plan(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+    ) -> Result<Plan, Stop> {
+        let again = self.messages.len() > 1;
+        let complaint = again.then(|| "the plan did not lead to criteria that hold".to_owned());
+        let proposal = self.proposal(bench, record, complaint).await?;
+        Ok(Plan {
+            choice: proposal.choice,
+            steps: proposal.steps,
+        })
+    }
+
+    /// BUILD.
+    pub async fn criteria(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+        complaint: Option<String>,
+    ) -> Result<Vec<Criterion>, Stop> {
+        Ok(self.proposal(bench, record, complaint).await?.criteria)
+    }
+
+    /// The current proposal, or a new one where there is none or a complaint about it.
+    async fn proposal(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+        complaint: Option<String>,
+    ) -> Result<Proposal, Stop> {
+        if let (Some(proposal), None) = (&self.proposal, &complaint) {
+            return Ok(proposal.clone());
+        }
+        self.proposals += 1;
+        let effort = bench.task.effort;
+        let mut said = complaint;
+        for attempt in 1..=2 {
+            let question = context::proposal_question(effort, said.as_deref());
+            let text = format!("{}\n{question}", self.opening);
+            let mut request = self.request(bench, vec![Message::user(&text)]);
+            request.tools = vec![tool_specs::propose()];
+            request.tool_choice = ToolChoice::Tool("propose".to_owned());
+            let step = format!("think/{}/{attempt}", self.proposals);
+            let reply = self.ask(bench, record, &step, &request).await?;
+            match read_proposal(&reply) {
+                Ok(proposal) => {
+                    self.proposal = Some(proposal.clone());
+                    return Ok(proposal);
+                }
+                Err(error) => said = Some(error),
+            }
+        }
+        let why = said.unwrap_or_default();
+        Err(Stop::Fail(format!("the model gave no usable plan: {why}")))
+    }
+
+    /// EXECUTE: the conversation, until the model stops asking for tools.
+    pub async fn work(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+        round: u32,
+        feedback: &[Evidence],
+    ) -> Result<Worked, Stop> {
+        self.open_round(feedback);
+        let mut nudges = 0;
+        for turn in 1..=turns(bench.task.effort) {
+            let mut request = self.request(bench, self.messages.clone());
+            request.tools = tool_specs::work_tools(&bench.agent.tools);
+            let step = format!("execute/{round}/reply/{turn}");
+            let reply = self.ask(bench, record, &step, &request).await?;
+            self.messages.push(Message::assistant(&reply));
+            let calls = reply.calls();
+            if !calls.is_empty() && reply.stop.is_whole() {
+                self.make_calls(bench, record, round, turn, calls).await?;
+                continue;
+            }
+            if let Some(worked) = finished(&reply) {
+                return Ok(worked);
+            }
+            nudges += 1;
+            if nudges > NUDGES {
+                break;
+            }
+            self.nudge(calls);
+        }
+        Ok(Worked {
+            text: String::new(),
+            ended: WorkEnd::CutOff("the model did not come to an end".to_owned()),
+        })
+    }
+
+    fn open_round(&mut self, feedback: &[Evidence]) {
+        if !feedback.is_empty() && !self.messages.is_empty() {
+            self.messages.push(Message::user(&context::feedback(feedback)));
+            return;
+        }
+        let Some(proposal) = &self.proposal else {
+            return;
+        };
+        let plan = Plan {
+            choice: proposal.choice.clone(),
+            steps: proposal.steps.clone(),
+        };
+        let order = context::work_order(&plan, &proposal.criteria);
+        self.messages = vec![Message::user(&format!("{}\n{order}", self.opening))];
+    }
+
+    async fn make_calls(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+        round: u32,
+        turn: u32,
+        calls: Vec<ToolCall>,
+    ) -> Result<(), Stop> {
+        let mut answers = Vec::with_capacity(calls.len());
+        for (at, call) in calls.iter().enumerate() {
+            let step = format!("execute/{round}/call/{turn}.{at}/{}", call.id);
+            answers.push(bench.call(record, &step, call, None).await?);
+        }
+        self.messages.push(Message::results(&answers));
+        Ok(())
+    }
+
+    /// A cut-off or empty reply: its calls are answered as not made, and the model goes on.
+    fn nudge(&mut self, calls: Vec<ToolCall>) {
+        let mut content: Vec<Value> = calls
+            .iter()
+            .map(|call| {
+                json!({"type": "tool_result", "tool_use_id": call.id, "is_error": true,
+                    "content": "Not executed: the reply was cut off."})
+            })
+            .collect();
+        content.push(json!({"type": "text", "text": "Please continue."}));
+        // An assistant turn without content may not stand in a conversation.
+        if self.messages.last().is_some_and(|m| m.content.is_empty()) {
+            self.messages.pop();
+        }
+        match self.messages.last_mut() {
+            Some(last) if last.role == "user" => last.content.extend(content),
+            _ => self.messages.push(Message {
+                role: "user".to_owned(),
+                content,
+            }),
+        }
+    }
+
+    fn request(&self, bench: &Workbench, messages: Vec<Message>) -> ModelRequest {
+        ModelRequest {
+            model: self.model.clone(),
+            system: context::system(&bench.agent.prompt),
+            messages,
+            tools: Vec::new(),
+            tool_choice: ToolChoice::Auto,
+            max_tokens: self.max_tokens,
+        }
+    }
+
+    /// One model call: reserve, write down, call, settle, write down. A reply that is in the
+    /// journal is used as it stands.
+    async fn ask(
+        &self,
+        bench: &mut Workbench,
+        record: &mut Record,
+        step: &str,
+        request: &ModelRequest,
+    ) -> Result<ModelReply, Stop> {
+        if let Some(reply) = bench.steps.recorded::<ModelReply>(step)? {
+            record.usage.add(&reply.usage);
+            return Ok(reply);
+        }
+        self.charge_lost(bench, record, step).await?;
+        crate::stop::check(&bench.toolbox.watch)?;
+        let estimate = self.engine.estimate(request);
+        let budget = &bench.settings.budget;
+        let task_cap = bench.task.budget.unwrap_or(MicroUsd::from_dollars(budget.task_usd));
+        let month_cap = MicroUsd::from_dollars(budget.month_usd);
+        let month = Timestamp::now().strftime("%Y-%m").to_string();
+        let reservation = bench
+            .bus
+            .reserve(bench.task.id, estimate, task_cap, month_cap, &month)
+            .await?;
+        let request_note = json!({"model": request.model, "reserved": estimate});
+        bench.steps.intent(step, EntryKind::ModelRequest, request_note).await?;
+        let reply = self
+            .engine
+            .reply(request, &reservation, &mut |_| {})
+            .await
+            .map_err(|e| Stop::Fail(e.to_string()));
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(stop) => {
+                bench.bus.settle(reservation, MicroUsd(0)).await?;
+                return Err(stop);
+            }
+        };
+        bench.steps.record(step, EntryKind::ModelReply, &reply).await?;
+        bench.bus.settle(reservation, reply.usage.cost).await?;
+        record.usage.add(&reply.usage);
+        Ok(reply)
+    }
+
+    /// A call that was in flight when the last holder died stays charged at its reservation.
+    async fn charge_lost(
+        &self,
+        bench: &mut Workbench,
+        record: &mut Record,
+        step: &str,
+    ) -> Result<(), Stop> {
+        let Some(begun) = bench.steps.interrupted(step)? else {
+            return Ok(());
+        };
+        let cost = MicroUsd(begun["reserved"].as_u64().unwrap_or(0));
+        record.usage.add(&Usage {
+            requests: 1,
+            cost,
+            ..Usage::default()
+        });
+        let text = format!("a model call was lost with its holder; it stays charged at {cost}");
+        bench.note(text).await
+    }
+}
+
+/// Most turns of one EXECUTE.
+fn turns(effort: Effort) -> u32 {
+    match effort {
+        Effort::Quick => 20,
+        Effort::Standard => 60,
+        Effort::Deep => 150,
+    }
+}
+
+fn prices(settings: &config::settings::Prices) -> engine::prices::Prices {
+    engine::prices::Prices::new(
+        settings
+            .models
+            .iter()
+            .map(|p| engine::prices::Price {
+                prefix: p.prefix.clone(),
+                input: p.input,
+                cache_write: p.cache_write,
+                cache_read: p.cache_read,
+                output: p.output,
+            })
+            .collect(),
+    )
+}
+
+fn finished(reply: &ModelReply) -> Option<Worked> {
+    let text = reply.text();
+    let ended = match &reply.stop {
+        StopReason::Refusal => WorkEnd::Refused("the model declined the request".to_owned()),
+        StopReason::EndTurn | StopReason::StopSequence if !text.trim().is_empty() => {
+            WorkEnd::Finished
+        }
+        _ => return None,
+    };
+    Some(Worked { text, ended })
+}
+
+fn read_proposal(reply: &ModelReply) -> Result<Proposal, String> {
+    let call = reply
+        .calls()
+        .into_iter()
+        .find(|call| call.name == "propose")
+        .ok_or("`propose` was not called")?;
+    let proposal: Proposal =
+        serde_json::from_value(call.input).map_err(|e| format!("the proposal is not valid: {e}"))?;
+    if proposal.criteria.is_empty() {
+        return Err("there is no criterion".to_owned());
+    }
+    Ok(proposal)
+}

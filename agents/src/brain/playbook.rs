@@ -1,0 +1,148 @@
+//! A playbook as the decider: every answer is a pure function of the playbook and of what its
+//! steps gave. Nothing is asked of a model.
+
+use crate::record::Record;
+use crate::stop::Stop;
+use crate::workbench::Workbench;
+use pai::algorithm::{Choice, Plan, WorkEnd, Worked};
+use pai::playbook::Playbook;
+use pai::playbook::run::{Next, Run};
+use protocol::criterion::Criterion;
+use protocol::task::Task;
+use protocol::tool::{ToolAnswer, ToolCall};
+use serde_json::{Map, Value};
+
+/// A playbook with its parameters, and what was done so far.
+pub struct PlaybookBrain {
+    playbook: Playbook,
+    params: Map<String, Value>,
+    done: Vec<(ToolCall, ToolAnswer)>,
+}
+
+fn fail(error: impl std::fmt::Display) -> Stop {
+    Stop::Fail(error.to_string())
+}
+
+impl PlaybookBrain {
+    /// Finds the playbook once; a later holder uses the very text the first one found, even when
+    /// the file was changed in between.
+    pub async fn new(
+        bench: &mut Workbench,
+        name: &str,
+        params: Map<String, Value>,
+    ) -> Result<Self, Stop> {
+        let home = bench.toolbox.sandboxes.home.clone();
+        let yaml: String = bench
+            .steps
+            .once("observe/playbook", async {
+                let all = config::playbooks::all(&home).map_err(fail)?;
+                all.into_iter()
+                    .map(|(_, yaml)| yaml)
+                    .find(|yaml| Playbook::parse(yaml).is_ok_and(|p| p.name == name))
+                    .ok_or_else(|| {
+                        fail(format!(
+                            "playbook {name} is not there any more: see `ai-infra playbook list`"
+                        ))
+                    })
+            })
+            .await?;
+        let playbook = Playbook::parse(&yaml).map_err(fail)?;
+        bench.toolbox.grant.level = bench.toolbox.grant.level.min(playbook.level);
+        Ok(Self {
+            playbook,
+            params,
+            done: Vec::new(),
+        })
+    }
+
+    fn run(&self) -> Run<'_> {
+        Run::new(&self.playbook, self.params.clone())
+    }
+
+    /// The playbook's name.
+    pub fn name(&self) -> &str {
+        &self.playbook.name
+    }
+
+    /// Whether it changes the workspace.
+    pub fn writes(&self) -> bool {
+        self.playbook.writes()
+    }
+
+    /// Whether any step looks at the workspace.
+    pub fn needs_workspace(&self) -> bool {
+        self.playbook.steps.iter().any(|step| step.tool != "HostFacts")
+    }
+
+    /// OBSERVE.
+    pub fn observe(&self, task: &Task) -> String {
+        format!("{}: {}", self.playbook.name, task.routed_because)
+    }
+
+    /// THINK.
+    pub fn options(&self) -> Vec<Choice> {
+        vec![Choice {
+            name: self.playbook.name.clone(),
+            summary: format!("{} steps a person wrote and read", self.playbook.steps.len()),
+            risk: if self.writes() {
+                "changes the clone".to_owned()
+            } else {
+                "changes nothing".to_owned()
+            },
+        }]
+    }
+
+    /// PLAN.
+    pub fn plan(&self) -> Plan {
+        Plan {
+            choice: self.playbook.name.clone(),
+            steps: self
+                .playbook
+                .steps
+                .iter()
+                .map(|step| format!("{} ({})", step.id, step.tool))
+                .collect(),
+        }
+    }
+
+    /// BUILD.
+    pub fn criteria(&self) -> Result<Vec<Criterion>, Stop> {
+        self.run().criteria().map_err(fail)
+    }
+
+    /// EXECUTE: step after step, each through the door.
+    pub async fn work(
+        &mut self,
+        bench: &mut Workbench,
+        record: &mut Record,
+        round: u32,
+    ) -> Result<Worked, Stop> {
+        self.done.clear();
+        loop {
+            match self.run().next(&self.done).map_err(fail)? {
+                Next::Call { call, timeout } => {
+                    let step = format!("execute/{round}/{}", call.id);
+                    let answer = bench.call(record, &step, &call, timeout).await?;
+                    self.done.push((call, answer));
+                }
+                Next::Finished { report } => {
+                    return Ok(Worked {
+                        text: report,
+                        ended: WorkEnd::Finished,
+                    });
+                }
+                Next::Failed { reason } => {
+                    return Ok(Worked {
+                        text: String::new(),
+                        ended: WorkEnd::Failed(reason),
+                    });
+                }
+            }
+        }
+    }
+
+    /// What checks and the report refer to.
+    pub fn context(&self) -> Value {
+        self.run().context(&self.done)
+    }
+}

@@ -1,0 +1,63 @@
+//! What an agent sends to the supervisor: progress while it works, one report at the end. Every
+//! message carries the epoch and is refused by the bus once another holder has the task.
+
+use crate::blob::Blobs;
+use crate::stop::Stop;
+use bus::claim::Lease;
+use bus::connect::Bus;
+use protocol::envelope::{Envelope, MessageType};
+use protocol::report::{Progress, TaskReport};
+use serde_json::Value;
+
+/// Largest context carried inline, in bytes.
+const INLINE_BYTES: usize = 4 * 1024;
+
+/// The pen for one held task.
+#[derive(Clone)]
+pub struct Outbox {
+    bus: Bus,
+    lease: Lease,
+    blobs: Blobs,
+}
+
+impl Outbox {
+    /// For the holder of `lease`.
+    pub fn new(bus: &Bus, lease: &Lease, blobs: Blobs) -> Self {
+        Self {
+            bus: bus.clone(),
+            lease: lease.clone(),
+            blobs,
+        }
+    }
+
+    /// Tells what the task is at.
+    pub async fn progress(&self, progress: &Progress) -> Result<(), Stop> {
+        let context = serde_json::to_value(progress)
+            .map_err(|e| Stop::Fail(format!("progress cannot be written: {e}")))?;
+        let envelope = self.envelope(MessageType::Progress, "progress", context)?;
+        Ok(self.bus.progress(&self.lease, &envelope).await?)
+    }
+
+    /// Hands the report in and lets the task go, in one step.
+    pub async fn finish(&self, report: &TaskReport) -> Result<(), Stop> {
+        let context = serde_json::to_value(report)
+            .map_err(|e| Stop::Fail(format!("the report cannot be written: {e}")))?;
+        let envelope = self.envelope(MessageType::Result, "report", context)?;
+        Ok(self.bus.finish(&self.lease, &envelope).await?)
+    }
+
+    fn envelope(
+        &self,
+        kind: MessageType,
+        action: &str,
+        context: Value,
+    ) -> Result<Envelope, Stop> {
+        let mut envelope =
+            Envelope::new(self.bus.team(), kind, &self.lease.instance, "supervisor");
+        envelope.epoch = Some(self.lease.epoch);
+        envelope.payload.task_id = Some(self.lease.task);
+        envelope.payload.action = action.to_owned();
+        envelope.payload.context = self.blobs.fit(context, INLINE_BYTES)?;
+        Ok(envelope)
+    }
+}

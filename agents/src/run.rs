@@ -1,0 +1,356 @@
+//! The agent process: one loop over one closed set of events. It holds at most one task; reading
+//! the queue, renewing the lease and working are futures of their own that report here.
+
+use crate::instance::{host_name, instance_name};
+use crate::outbox::Outbox;
+use crate::pulse::{self, Executors};
+use crate::record::Record;
+use crate::screen::Screen;
+use crate::stop::{Signal, Stop};
+use crate::work_loop;
+use crate::workbench::Workbench;
+use bus::claim::{Delivery, Inbox};
+use bus::connect::Bus;
+use bus::error::BusError;
+use bus::presence::Presence;
+use config::home::Home;
+use config::settings::{AgentSettings, Settings};
+use guard::redact::Redactor;
+use jiff::Timestamp;
+use pai::algorithm::Outcome;
+use protocol::ids::{Role, TaskId};
+use protocol::task::Task;
+use protocol::task_state::{TaskState, WaitReason};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+/// How long an effect in hand may still run once the process was told to go.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Why an agent process cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// No text for this role.
+    #[error("there is no agent `{0}`: see `ai-infra agents list`")]
+    Unknown(Role),
+    /// The team's bus file is missing or wrong.
+    #[error("{0}")]
+    Access(String),
+    /// Redis does not answer or refuses.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// The kernel refused a signal handler.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+/// What every task of this process shares.
+pub struct Shared {
+    /// The home.
+    pub home: Home,
+    /// The team's settings.
+    pub settings: Arc<Settings>,
+    /// The agent's text and grants.
+    pub agent: AgentSettings,
+    /// The bus.
+    pub bus: Bus,
+    /// This process's name on the bus.
+    pub instance: String,
+    /// Hides secrets.
+    pub redactor: Redactor,
+}
+
+/// Everything that can happen to the process.
+enum Event {
+    /// A task was claimed.
+    Delivery(Box<Delivery>),
+    /// The work on the held task ended.
+    Ended(TaskId),
+    /// Told to go: hangup or termination.
+    Leave,
+    /// Time to say that it is alive.
+    Beat,
+}
+
+/// Runs one agent until it is told to go.
+pub async fn run(settings: Settings, home: Home, role: Role) -> Result<(), AgentError> {
+    let shared = Arc::new(connect(settings, home, role).await?);
+    Screen::banner(&shared.agent);
+    let (events, mut inbox) = mpsc::channel(8);
+    let free = Arc::new(tokio::sync::Semaphore::new(1));
+    tokio::spawn(read_queue(shared.clone(), free.clone(), events.clone()));
+    tokio::spawn(listen_for_signals(events.clone())?);
+    tokio::spawn(beat(shared.settings.team.lease_ms, events.clone()));
+    let mut held: Option<(TaskId, watch::Sender<Signal>)> = None;
+    announce(&shared, None).await;
+    let mut leaving = false;
+    while let Some(event) = inbox.recv().await {
+        match event {
+            Event::Delivery(delivery) => {
+                let (tell, watch) = watch::channel(Signal::Go);
+                let task = delivery.lease.task;
+                if leaving {
+                    tell.send_replace(Signal::Yield);
+                }
+                held = Some((task, tell.clone()));
+                announce(&shared, Some(task)).await;
+                let (shared, events) = (shared.clone(), events.clone());
+                tokio::spawn(async move {
+                    hold(&shared, *delivery, tell, watch).await;
+                    let _ = events.send(Event::Ended(task)).await;
+                });
+            }
+            Event::Ended(_) => {
+                held = None;
+                if leaving {
+                    break;
+                }
+                announce(&shared, None).await;
+                free.add_permits(1);
+            }
+            Event::Leave => {
+                leaving = true;
+                match &held {
+                    Some((_, tell)) => {
+                        tell.send_replace(Signal::Yield);
+                        tokio::spawn(hurry(tell.clone()));
+                    }
+                    None => break,
+                }
+            }
+            Event::Beat => announce(&shared, held.as_ref().map(|(task, _)| *task)).await,
+        }
+    }
+    Ok(())
+}
+
+async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, AgentError> {
+    let agent = settings
+        .agents
+        .iter()
+        .find(|agent| agent.name == role)
+        .cloned()
+        .ok_or_else(|| AgentError::Unknown(role.clone()))?;
+    let access =
+        config::bus_access::read(&home).map_err(|e| AgentError::Access(e.to_string()))?;
+    let address = bus::connect::BusAddress::of(&access.url, access.user(&format!("agent-{role}")));
+    let lease = Duration::from_millis(settings.team.lease_ms);
+    let bus = loop {
+        match Bus::connect(&address, &settings.team.name, lease).await {
+            Ok(bus) => break bus,
+            Err(BusError::Unreachable(why)) => {
+                tracing::warn!(why, "redis does not answer; trying again");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let secrets = settings.engine.api_key.iter().map(|s| s.reveal().to_owned());
+    Ok(Shared {
+        redactor: Redactor::new(secrets.collect()),
+        instance: instance_name(&role, &host_name()),
+        settings: Arc::new(settings),
+        home,
+        agent,
+        bus,
+    })
+}
+
+/// Claims a task whenever one is free to be worked on. A blocking read is never dropped halfway:
+/// it lives in this future alone.
+async fn read_queue(
+    shared: Arc<Shared>,
+    free: Arc<tokio::sync::Semaphore>,
+    events: mpsc::Sender<Event>,
+) {
+    let mut inbox: Option<Inbox> = None;
+    loop {
+        let Ok(permit) = free.acquire().await else {
+            return;
+        };
+        match next(&shared, &mut inbox).await {
+            Ok(Some(delivery)) => {
+                permit.forget();
+                if events.send(Event::Delivery(Box::new(delivery))).await.is_err() {
+                    return;
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the queue cannot be read; trying again");
+                inbox = None;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+async fn next(shared: &Shared, inbox: &mut Option<Inbox>) -> Result<Option<Delivery>, BusError> {
+    let open = match inbox.take() {
+        Some(open) => open,
+        None => {
+            let host = host_name();
+            Inbox::open(&shared.bus, &shared.agent.name, &host, &shared.instance).await?
+        }
+    };
+    inbox.insert(open).next().await
+}
+
+fn listen_for_signals(
+    events: mpsc::Sender<Event>,
+) -> Result<impl Future<Output = ()> + Send + 'static, AgentError> {
+    let mut hangup = signal(SignalKind::hangup()).map_err(AgentError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(AgentError::Signals)?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if events.send(Event::Leave).await.is_err() {
+                return;
+            }
+        }
+    })
+}
+
+async fn beat(lease_ms: u64, events: mpsc::Sender<Event>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(lease_ms.max(1000))).await;
+        if events.send(Event::Beat).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// An effect in hand gets its time; after that the work is dropped where it stands and the next
+/// holder recovers it by its effect class.
+async fn hurry(tell: watch::Sender<Signal>) {
+    tokio::time::sleep(GRACE).await;
+    tell.send_replace(Signal::Lost);
+}
+
+async fn announce(shared: &Shared, task: Option<TaskId>) {
+    let presence = Presence {
+        instance: shared.instance.clone(),
+        role: shared.agent.name.clone(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: host_name(),
+        task,
+        at: Timestamp::now(),
+    };
+    if let Err(error) = shared.bus.announce(&presence).await {
+        tracing::warn!(%error, "presence was not announced");
+    }
+}
+
+/// Holds one task from claim to report.
+async fn hold(
+    shared: &Shared,
+    delivery: Delivery,
+    tell: watch::Sender<Signal>,
+    watch: watch::Receiver<Signal>,
+) {
+    let executors = Executors::default();
+    let lease = Duration::from_millis(shared.settings.team.lease_ms);
+    let pulse = pulse::keep(
+        shared.bus.clone(),
+        delivery.lease.clone(),
+        lease,
+        executors.clone(),
+        tell,
+    );
+    let pulse = tokio::spawn(pulse);
+    let result = work(shared, &delivery, executors, watch).await;
+    if let Err(stop) = result {
+        tracing::info!(task = %delivery.lease.task, why = %stop, "task left without a report");
+        if matches!(stop, Stop::Yield) {
+            let _ = shared.bus.give_back(&delivery.lease).await;
+        }
+    }
+    pulse.abort();
+}
+
+async fn work(
+    shared: &Shared,
+    delivery: &Delivery,
+    executors: Executors,
+    mut watch: watch::Receiver<Signal>,
+) -> Result<(), Stop> {
+    let task: Task = serde_json::from_value(delivery.envelope.payload.context.clone())
+        .map_err(|e| Stop::Fail(format!("the task cannot be read: {e}")))?;
+    let mut record = Record::default();
+    Screen::took(&task, delivery.attempt);
+    let mut bench =
+        work_loop::open(shared, task.clone(), delivery, executors, watch.clone()).await?;
+    let drive = async {
+        let ended = work_loop::drive(&mut bench, &mut record).await;
+        bench.toolbox.stop().await;
+        ended
+    };
+    let ended = tokio::select! {
+        ended = drive => ended,
+        signal = crate::stop::must_drop(&mut watch) => match signal {
+            Signal::Cancel => Ok(Outcome::Failed { reason: String::new(), text: String::new() }),
+            _ => Err(Stop::Lost),
+        },
+    };
+    let cancelled = *watch.borrow() == Signal::Cancel;
+    finish(&bench, record, ended, cancelled).await
+}
+
+/// Turns the end of the drive into the task's state and hands the report in.
+async fn finish(
+    bench: &Workbench,
+    mut record: Record,
+    ended: Result<Outcome, Stop>,
+    cancelled: bool,
+) -> Result<(), Stop> {
+    let (state, question) = match ended {
+        Err(stop @ (Stop::Yield | Stop::Lost)) => return Err(stop),
+        _ if cancelled => (TaskState::Cancelled, None),
+        Ok(outcome) => settle(&mut record, outcome),
+        Err(stop) => settle(&mut record, outcome_of(stop)),
+    };
+    record.leave(protocol::envelope::micros(Timestamp::now()));
+    Screen::left(&bench.task, &state);
+    let report = record.report(bench.task.id, bench.agent.name.clone(), state, question);
+    let outbox: &Outbox = &bench.outbox;
+    outbox.finish(&report).await
+}
+
+fn outcome_of(stop: Stop) -> Outcome {
+    match stop {
+        Stop::Refuse(reason) => Outcome::Refused { reason },
+        Stop::AskPerson(question) => Outcome::NeedsPerson { question },
+        other => Outcome::Failed {
+            reason: other.to_string(),
+            text: String::new(),
+        },
+    }
+}
+
+fn settle(record: &mut Record, outcome: Outcome) -> (TaskState, Option<String>) {
+    match outcome {
+        Outcome::Done { text } => {
+            if !text.is_empty() {
+                record.text = text;
+            }
+            (TaskState::Done, None)
+        }
+        Outcome::Failed { reason, text } => {
+            if !text.is_empty() {
+                record.text = text;
+            }
+            (TaskState::Failed { reason }, None)
+        }
+        Outcome::Refused { reason } => (TaskState::Refused { reason }, None),
+        Outcome::NeedsPerson { question } => {
+            let on = WaitReason::Input;
+            (TaskState::Waiting { on }, Some(question))
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What a person sees in the agent's window: a banner, and a line when a task is taken and left.
+
+use config::settings::AgentSettings;
+use jiff::Zoned;
+use protocol::task::Task;
+use protocol::task_state::TaskState;
+
+/// The window.
+pub struct Screen;
+
+impl Screen {
+    /// Who works here.
+    pub fn banner(agent: &AgentSettings) {
+        println!("{} (level {}): {}", agent.name, agent.level, agent.description.trim());
+        println!("waiting for work: ai-infra run \"…\"");
+    }
+
+    /// A task was taken.
+    pub fn took(task: &Task, attempt: u64) {
+        let again = if attempt > 1 {
+            format!(" (attempt {attempt}: goes on where the last one stopped)")
+        } else {
+            String::new()
+        };
+        println!("{} {} ▸ {}{again}", clock(), task.short_id, plain(&task.request));
+    }
+
+    /// A task was left with a report.
+    pub fn left(task: &Task, state: &TaskState) {
+        println!("{} {} ▸ {state}", clock(), task.short_id);
+    }
+}
+
+fn clock() -> String {
+    Zoned::now().strftime("%H:%M:%S").to_string()
+}
+
+/// One line without control characters, so that a request cannot write to the terminal.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(200)
+        .collect()
+}

@@ -1,0 +1,204 @@
+//! The journal seen from the work: every step has a name that is the same on each run of the
+//! task. A step with a recorded result is not run again; a step with an intent and no result was
+//! interrupted, and its effect class says what to do.
+
+use crate::blob::{BlobError, Blobs};
+use crate::stop::Stop;
+use bus::claim::Lease;
+use bus::connect::Bus;
+use jiff::Timestamp;
+use protocol::envelope::micros;
+use protocol::ids::TaskId;
+use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
+use protocol::limits::JOURNAL_INLINE_BYTES;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// Room left in an entry for everything but its body.
+const ENTRY_OVERHEAD: usize = 512;
+
+/// What the journal of a task says, and the pen to go on writing it.
+pub struct Steps {
+    bus: Bus,
+    lease: Lease,
+    blobs: Blobs,
+    folded: Folded,
+    replayed: u64,
+}
+
+/// A journal folded to what a new holder needs.
+#[derive(Debug, Default, PartialEq)]
+pub struct Folded {
+    /// Results and replies by step.
+    pub done: HashMap<String, (Timestamp, Value)>,
+    /// Intents and model requests by step; those without a result were interrupted.
+    pub begun: HashMap<String, Value>,
+}
+
+/// Folds entries in order. A newer format is refused, so that an older binary never guesses.
+pub fn fold(entries: Vec<JournalEntry>) -> Result<Folded, Stop> {
+    let mut folded = Folded::default();
+    for entry in entries {
+        if entry.v > JOURNAL_VERSION {
+            return Err(Stop::Fail(format!(
+                "the journal of this task has version {}, this binary reads up to {JOURNAL_VERSION}: upgrade ai-infra",
+                entry.v
+            )));
+        }
+        match entry.kind {
+            EntryKind::Phase | EntryKind::Result | EntryKind::ModelReply => {
+                folded.done.insert(entry.step, (entry.at, entry.body));
+            }
+            EntryKind::Intent | EntryKind::ModelRequest => {
+                folded.begun.insert(entry.step, entry.body);
+            }
+            EntryKind::Claimed | EntryKind::End => {}
+        }
+    }
+    Ok(folded)
+}
+
+impl From<BlobError> for Stop {
+    fn from(error: BlobError) -> Self {
+        Stop::Fail(error.to_string())
+    }
+}
+
+impl Steps {
+    /// Reads the task's journal and writes that a holder took it.
+    pub async fn open(bus: &Bus, lease: &Lease, blobs: Blobs, task: TaskId) -> Result<Self, Stop> {
+        let folded = fold(bus.journal_read(task).await?)?;
+        let mut steps = Self {
+            bus: bus.clone(),
+            lease: lease.clone(),
+            blobs,
+            folded,
+            replayed: 0,
+        };
+        let holder = json!({"holder": lease.instance});
+        steps.append("claimed", EntryKind::Claimed, holder).await?;
+        Ok(steps)
+    }
+
+    /// How many results the journal already holds.
+    pub fn known(&self) -> u64 {
+        self.folded.done.len() as u64
+    }
+
+    /// How many of them were used so far.
+    pub fn replayed(&self) -> u64 {
+        self.replayed
+    }
+
+    /// The recorded result of a step.
+    pub fn recorded<T: DeserializeOwned>(&mut self, step: &str) -> Result<Option<T>, Stop> {
+        let Some((_, body)) = self.folded.done.get(step) else {
+            return Ok(None);
+        };
+        let body = self.blobs.load(body.clone())?;
+        self.replayed += 1;
+        serde_json::from_value(body)
+            .map(Some)
+            .map_err(|e| Stop::Fail(format!("the journal's step {step} cannot be read: {e}")))
+    }
+
+    /// When a step was recorded.
+    pub fn recorded_at(&self, step: &str) -> Option<Timestamp> {
+        self.folded.done.get(step).map(|(at, _)| *at)
+    }
+
+    /// What was seen before an effect that was begun and whose result is not known.
+    pub fn interrupted(&self, step: &str) -> Result<Option<Value>, Stop> {
+        match self.folded.begun.get(step) {
+            Some(body) if !self.folded.done.contains_key(step) => {
+                Ok(Some(self.blobs.load(body.clone())?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Writes down that an effect is about to be made.
+    pub async fn intent(&mut self, step: &str, kind: EntryKind, seen: Value) -> Result<(), Stop> {
+        self.append(step, kind, seen).await
+    }
+
+    /// Writes down the result of a step.
+    pub async fn record<T: Serialize>(
+        &mut self,
+        step: &str,
+        kind: EntryKind,
+        value: &T,
+    ) -> Result<(), Stop> {
+        let body = serde_json::to_value(value)
+            .map_err(|e| Stop::Fail(format!("step {step} cannot be written down: {e}")))?;
+        self.append(step, kind, body).await
+    }
+
+    /// Runs a step that has no effect outside, once: its recorded result is used where there is
+    /// one.
+    pub async fn once<T, F>(&mut self, step: &str, work: F) -> Result<T, Stop>
+    where
+        T: Serialize + DeserializeOwned,
+        F: Future<Output = Result<T, Stop>>,
+    {
+        if let Some(value) = self.recorded(step)? {
+            return Ok(value);
+        }
+        let value = work.await?;
+        self.record(step, EntryKind::Result, &value).await?;
+        Ok(value)
+    }
+
+    async fn append(&mut self, step: &str, kind: EntryKind, body: Value) -> Result<(), Stop> {
+        let body = self.blobs.fit(body, JOURNAL_INLINE_BYTES - ENTRY_OVERHEAD)?;
+        let entry = JournalEntry {
+            v: JOURNAL_VERSION,
+            epoch: self.lease.epoch,
+            at: micros(Timestamp::now()),
+            step: step.to_owned(),
+            kind,
+            body,
+        };
+        Ok(self.bus.journal_append(&self.lease, &entry).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use protocol::ids::Epoch;
+
+    fn entry(step: &str, kind: EntryKind, body: Value) -> JournalEntry {
+        JournalEntry {
+            v: JOURNAL_VERSION,
+            epoch: Epoch(1),
+            at: Timestamp::UNIX_EPOCH,
+            step: step.to_owned(),
+            kind,
+            body,
+        }
+    }
+
+    #[test]
+    fn an_intent_without_result_is_seen_as_begun() {
+        let folded = fold(vec![
+            entry("a", EntryKind::Intent, json!({"tree": "1"})),
+            entry("a", EntryKind::Result, json!({"ok": true})),
+            entry("b", EntryKind::Intent, json!({"tree": "2"})),
+        ])
+        .unwrap();
+        assert!(folded.done.contains_key("a") && !folded.done.contains_key("b"));
+        assert_eq!(folded.begun["b"], json!({"tree": "2"}));
+    }
+
+    #[test]
+    fn a_newer_journal_is_refused() {
+        let mut newer = entry("a", EntryKind::Result, json!(1));
+        newer.v = JOURNAL_VERSION + 1;
+        let said = fold(vec![newer]).unwrap_err().to_string();
+        assert!(said.contains("upgrade ai-infra"), "{said}");
+    }
+}

@@ -1,0 +1,75 @@
+//! Why a task's work ends before its algorithm does, and the signal that says so.
+
+use bus::error::BusError;
+use tokio::sync::watch;
+
+/// What the holder of a task was told from outside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Signal {
+    /// Work on.
+    #[default]
+    Go,
+    /// Finish the effect in hand, journal it, give the lease back.
+    Yield,
+    /// A person cancelled the task: stop its process tree now.
+    Cancel,
+    /// The lease is gone or cannot be renewed: change nothing more.
+    Lost,
+}
+
+/// Why the drive through the phases was left.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// Told to give the lease back.
+    #[error("told to give the lease back")]
+    Yield,
+    /// Another holder has the task, or Redis is away.
+    #[error("the lease of this task is lost")]
+    Lost,
+    /// The task cannot go on; its final state is in the sentence.
+    #[error("{0}")]
+    Fail(String),
+    /// Policy or budget refused it.
+    #[error("{0}")]
+    Refuse(String),
+    /// Only a person can say how to go on.
+    #[error("{0}")]
+    AskPerson(String),
+}
+
+impl From<BusError> for Stop {
+    fn from(error: BusError) -> Self {
+        match error {
+            BusError::Budget { .. } => Stop::Refuse(error.to_string()),
+            BusError::Refused(_) => Stop::Fail(error.to_string()),
+            // Fenced: somebody else holds it. Anything else: Redis does not take our writes, so
+            // nothing more may be done under this lease; the task is claimed again when it can.
+            _ => Stop::Lost,
+        }
+    }
+}
+
+/// Read side of the signal.
+pub type Watch = watch::Receiver<Signal>;
+
+/// Between two steps: may the work go on?
+pub fn check(watch: &Watch) -> Result<(), Stop> {
+    match *watch.borrow() {
+        Signal::Go | Signal::Cancel => Ok(()),
+        Signal::Yield => Err(Stop::Yield),
+        Signal::Lost => Err(Stop::Lost),
+    }
+}
+
+/// Waits until the work must be dropped where it stands: cancelled or lost.
+pub async fn must_drop(watch: &mut Watch) -> Signal {
+    loop {
+        let now = *watch.borrow_and_update();
+        if matches!(now, Signal::Cancel | Signal::Lost) {
+            return now;
+        }
+        if watch.changed().await.is_err() {
+            return Signal::Lost;
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The tools as a model sees them: Claude Code's names and inputs.
+
+use engine::conversation::ToolSpec;
+use serde_json::{Value, json};
+
+fn spec(name: &str, description: &str, properties: Value, required: &[&str]) -> ToolSpec {
+    ToolSpec {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        input_schema: json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        }),
+    }
+}
+
+/// The tools of EXECUTE that `allowed` names; an empty list allows all.
+pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
+    let text = json!({"type": "string"});
+    let number = json!({"type": "integer", "minimum": 0});
+    let all = vec![
+        spec("Read", "Read a text file.", json!({"file_path": text, "offset": number, "limit": number}), &["file_path"]),
+        spec("Write", "Write a whole file; folders are made.", json!({"file_path": text, "content": text}), &["file_path", "content"]),
+        spec(
+            "Edit",
+            "Replace an exact piece of a file. old_string must occur once unless replace_all is true.",
+            json!({"file_path": text, "old_string": text, "new_string": text, "replace_all": {"type": "boolean"}}),
+            &["file_path", "old_string", "new_string"],
+        ),
+        spec(
+            "Bash",
+            "Run a shell command in /workspace. No network. timeout in milliseconds.",
+            json!({"command": text, "timeout": number}),
+            &["command"],
+        ),
+        spec("Glob", "Find files by a glob pattern.", json!({"pattern": text, "path": text}), &["pattern"]),
+        spec("Grep", "Find lines by a regular expression.", json!({"pattern": text, "path": text, "glob": text}), &["pattern"]),
+        spec("GitStatus", "Branch and changed files.", json!({}), &[]),
+        spec("GitDiff", "The uncommitted change as a patch.", json!({}), &[]),
+        spec(
+            "Tests",
+            "Find and run the project's test suites; names the failing tests.",
+            json!({"suite": text, "only": {"type": "array", "items": text}}),
+            &[],
+        ),
+    ];
+    all.into_iter()
+        .filter(|tool| allowed.is_empty() || allowed.contains(&tool.name))
+        .collect()
+}
+
+/// The tool by which a model answers THINK, PLAN and BUILD.
+pub fn propose() -> ToolSpec {
+    let text = json!({"type": "string"});
+    let option = json!({
+        "type": "object",
+        "properties": {"name": text, "summary": text, "risk": text},
+        "required": ["name", "summary", "risk"],
+    });
+    let command = json!({
+        "type": "object",
+        "properties": {
+            "argv": {"type": "array", "items": text, "minItems": 1},
+            "expect": {"type": "object", "properties": {"exit": {"type": "integer"}, "stdout_contains": text}},
+        },
+        "required": ["argv"],
+    });
+    let file = json!({
+        "type": "object",
+        "properties": {"path": text, "exists": {"type": "boolean"}, "contains": text, "lacks": text},
+        "required": ["path"],
+    });
+    let criterion = json!({
+        "type": "object",
+        "properties": {
+            "id": text,
+            "text": text,
+            "change": {"type": "boolean"},
+            "check": {"type": "object", "properties": {"command": command, "file": file}, "minProperties": 1, "maxProperties": 1},
+        },
+        "required": ["id", "text", "check"],
+    });
+    spec(
+        "propose",
+        "Options, plan and criteria for the task.",
+        json!({
+            "options": {"type": "array", "items": option, "minItems": 1},
+            "choice": text,
+            "steps": {"type": "array", "items": text},
+            "criteria": {"type": "array", "items": criterion, "minItems": 1, "maxItems": 20},
+        }),
+        &["options", "choice", "steps", "criteria"],
+    )
+}

@@ -1,0 +1,308 @@
+//! Drives one held task through the seven phases: asks the machine in `pai` what is next, has it
+//! done, hands the answer back. Decides nothing itself.
+
+use crate::blob::Blobs;
+use crate::brain::Brain;
+use crate::checks::{Measure, on_host};
+use crate::outbox::Outbox;
+use crate::pulse::Executors;
+use crate::record::Record;
+use crate::remember;
+use crate::run::Shared;
+use crate::steps::Steps;
+use crate::stop::{self, Stop, Watch};
+use crate::toolbox::Toolbox;
+use crate::workbench::Workbench;
+use crate::workspace::Sandboxes;
+use bus::claim::Delivery;
+use guard::gate::Grant;
+use jiff::Timestamp;
+use pai::algorithm::{Answer, Ask, Limits, Machine, Outcome};
+use protocol::criterion::{Criterion, Evidence};
+use protocol::envelope::micros;
+use protocol::journal::EntryKind;
+use protocol::memory::{FoundMemory, NewMemory};
+use protocol::report::{Progress, Recalled};
+use protocol::task::Task;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Opens everything a held task works with, and says that it was taken.
+pub async fn open(
+    shared: &Shared,
+    task: Task,
+    delivery: &Delivery,
+    executors: Executors,
+    watch: Watch,
+) -> Result<Workbench, Stop> {
+    let blobs = Blobs(shared.home.blobs());
+    let steps = Steps::open(&shared.bus, &delivery.lease, blobs.clone(), task.id).await?;
+    let outbox = Outbox::new(&shared.bus, &delivery.lease, blobs);
+    outbox
+        .progress(&Progress::Claimed {
+            holder: shared.instance.clone(),
+            epoch: delivery.lease.epoch,
+            replayed: steps.known(),
+        })
+        .await?;
+    let sandboxes = Sandboxes {
+        home: shared.home.clone(),
+        sandbox: shared.settings.sandbox.clone(),
+        lease: Duration::from_millis(shared.settings.team.lease_ms),
+        executors,
+        folder: Sandboxes::folder(&shared.home, task.short_id),
+        clone: None,
+    };
+    let grant = Grant {
+        level: shared.agent.level,
+        tools: shared.agent.tools.clone(),
+        host_read: shared.agent.host_read,
+    };
+    let toolbox = Toolbox::new(grant, true, shared.redactor.clone(), sandboxes, watch);
+    Ok(Workbench {
+        task,
+        settings: shared.settings.clone(),
+        agent: shared.agent.clone(),
+        bus: shared.bus.clone(),
+        instance: shared.instance.clone(),
+        steps,
+        outbox,
+        toolbox,
+        entered: 0,
+    })
+}
+
+/// From OBSERVE to the end.
+pub async fn drive(bench: &mut Workbench, record: &mut Record) -> Result<Outcome, Stop> {
+    let mut brain = Brain::new(bench).await?;
+    let mut machine = Machine::new(Limits::default());
+    let mut memories = Vec::new();
+    let mut phase = None;
+    loop {
+        let ask = machine.ask();
+        if let Ask::End(outcome) = ask {
+            record.leave(micros(Timestamp::now()));
+            return Ok(outcome);
+        }
+        if phase != Some(ask.phase()) {
+            phase = Some(ask.phase());
+            bench.enter(record, ask.phase()).await?;
+        }
+        let answer = answer(bench, record, &mut brain, &mut memories, ask).await?;
+        machine
+            .answer(answer)
+            .map_err(|e| Stop::Fail(e.to_string()))?;
+    }
+}
+
+async fn answer(
+    bench: &mut Workbench,
+    record: &mut Record,
+    brain: &mut Brain,
+    memories: &mut Vec<FoundMemory>,
+    ask: Ask,
+) -> Result<Answer, Stop> {
+    Ok(match ask {
+        Ask::Recall => {
+            *memories = recall(bench, record).await?;
+            Answer::Recalled(memories.clone())
+        }
+        Ask::Observe => {
+            prepare(bench, brain).await?;
+            Answer::Observed(brain.observe(bench, record, memories).await?)
+        }
+        Ask::Think => Answer::Options(brain.options(bench, record).await?),
+        Ask::Plan => Answer::Planned(brain.plan(bench, record).await?),
+        Ask::WriteCriteria { complaint } => {
+            let criteria = brain.criteria(bench, record, complaint).await?;
+            record.criteria = criteria.clone();
+            let told = Progress::Criteria {
+                criteria: criteria.clone(),
+            };
+            bench.outbox.progress(&told).await?;
+            Answer::Criteria(criteria)
+        }
+        Ask::CheckBefore(criteria) => {
+            let change: Vec<Criterion> = criteria.into_iter().filter(|c| c.change).collect();
+            let step = format!("build/{}", bench.entered);
+            Answer::Checked(measure(bench, record, brain, &step, &change).await?)
+        }
+        Ask::Work { round, feedback } => {
+            let worked = brain.work(bench, record, round, &feedback).await?;
+            record.text = worked.text.clone();
+            Answer::Worked(worked)
+        }
+        Ask::Verify(criteria) => {
+            if brain.keeps_changes() {
+                keep_patch(bench, record).await?;
+            }
+            let step = format!("verify/{}", bench.entered);
+            let evidence = measure(bench, record, brain, &step, &criteria).await?;
+            for seen in &evidence {
+                record.measured(seen.clone());
+            }
+            Answer::Checked(evidence)
+        }
+        Ask::Learn(outcome) => Answer::Learned(learn(bench, record, brain, &outcome).await?),
+        Ask::End(_) => return Err(Stop::Fail("the algorithm went on after its end".to_owned())),
+    })
+}
+
+/// Brings back what was learned; work goes on without it.
+async fn recall(bench: &mut Workbench, record: &mut Record) -> Result<Vec<FoundMemory>, Stop> {
+    const STEP: &str = "observe/recall";
+    let memories = match bench.steps.recorded::<Vec<FoundMemory>>(STEP)? {
+        Some(memories) => memories,
+        None => {
+            let project = bench.task.workspace.as_deref().map(project_of);
+            let request = bench.task.request.clone();
+            let found = remember::recall(&bench.bus, &bench.instance, &request, project).await;
+            let memories = match found {
+                Ok(memories) => memories,
+                Err(error) => {
+                    bench.note(error.to_string()).await?;
+                    Vec::new()
+                }
+            };
+            bench.steps.record(STEP, EntryKind::Result, &memories).await?;
+            memories
+        }
+    };
+    record.recalled = memories
+        .iter()
+        .map(|m| Recalled {
+            id: m.id.clone(),
+            title: m.title.clone(),
+            score: m.score,
+        })
+        .collect();
+    if !record.recalled.is_empty() {
+        let told = Progress::Recalled {
+            memories: record.recalled.clone(),
+        };
+        bench.outbox.progress(&told).await?;
+    }
+    Ok(memories)
+}
+
+fn project_of(workspace: &std::path::Path) -> String {
+    guard::clone::project_of(workspace)
+}
+
+/// Clones the workspace where the work needs one, and remembers the tree it started from.
+async fn prepare(bench: &mut Workbench, brain: &Brain) -> Result<(), Stop> {
+    if !brain.needs_workspace() {
+        return Ok(());
+    }
+    let Some(workspace) = bench.task.workspace.clone() else {
+        return Err(Stop::Fail(
+            "this needs a folder to work on: say --workspace DIR".to_owned(),
+        ));
+    };
+    let Workbench { toolbox, steps, .. } = bench;
+    toolbox.sandboxes.prepare(steps, &workspace).await?;
+    if brain.keeps_changes() && steps.recorded::<Value>("observe/tree")?.is_none() {
+        let tree = toolbox.tree().await?;
+        steps
+            .record("observe/tree", EntryKind::Result, &json!({"tree": tree}))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Keeps what the work changed as a patch beside the clone.
+async fn keep_patch(bench: &mut Workbench, record: &mut Record) -> Result<(), Stop> {
+    let base = bench.steps.recorded::<Value>("observe/tree")?;
+    let Some(base) = base.and_then(|v| v["tree"].as_str().map(str::to_owned)) else {
+        return Ok(());
+    };
+    let Some(now) = bench.toolbox.tree().await? else {
+        return Ok(());
+    };
+    let patch = bench.toolbox.patch(&base, &now).await?;
+    record.artifacts.retain(|a| a.kind != "patch");
+    record.artifacts.extend(bench.toolbox.sandboxes.keep_patch(&patch)?);
+    Ok(())
+}
+
+/// Measures criteria, each once; what a lost holder measured is taken from the journal.
+async fn measure(
+    bench: &mut Workbench,
+    record: &mut Record,
+    brain: &Brain,
+    step: &str,
+    criteria: &[Criterion],
+) -> Result<Vec<Evidence>, Stop> {
+    let context = brain.context();
+    let mut all = Vec::with_capacity(criteria.len());
+    let mut sandbox: Option<Measure> = None;
+    for criterion in criteria {
+        let step = format!("{step}/{}", criterion.id);
+        if let Some(seen) = bench.steps.recorded::<Evidence>(&step)? {
+            all.push(seen);
+            continue;
+        }
+        stop::check(&bench.toolbox.watch)?;
+        let measure = match sandbox.as_mut() {
+            Some(measure) => measure,
+            None => {
+                let opened = Measure::open(&mut bench.toolbox, on_host(criteria)).await?;
+                sandbox.insert(opened)
+            }
+        };
+        let seen = measure.check(&bench.toolbox, criterion, &context).await;
+        bench.steps.record(&step, EntryKind::Result, &seen).await?;
+        if record.phase() == protocol::phase::Phase::Verify {
+            let told = Progress::Evidence {
+                evidence: seen.clone(),
+            };
+            bench.outbox.progress(&told).await?;
+        }
+        all.push(seen);
+    }
+    if let Some(measure) = sandbox {
+        measure.close().await;
+    }
+    Ok(all)
+}
+
+/// Keeps what would have helped, with its evidence.
+async fn learn(
+    bench: &mut Workbench,
+    record: &mut Record,
+    brain: &Brain,
+    outcome: &Outcome,
+) -> Result<Vec<String>, Stop> {
+    const STEP: &str = "learn/record";
+    if let Some(ids) = bench.steps.recorded::<Vec<String>>(STEP)? {
+        record.learned = ids.clone();
+        return Ok(ids);
+    }
+    let (title, body) = brain.lesson(bench, outcome);
+    let memory = NewMemory {
+        title,
+        body: bench.toolbox.redactor.text(&body),
+        project: bench.task.workspace.as_deref().map(project_of),
+        tags: vec![bench.task.agent.to_string()],
+        source: bench.task.agent.to_string(),
+        task: Some(bench.task.short_id.to_string()),
+        phase: Some(protocol::phase::Phase::Learn),
+        evidence: record.evidence.iter().map(evidence_line).collect(),
+        key: format!("task/{}", bench.task.id),
+    };
+    let ids = match remember::remember(&bench.bus, &bench.instance, memory).await {
+        Ok(id) => vec![id],
+        Err(error) => {
+            bench.note(error.to_string()).await?;
+            Vec::new()
+        }
+    };
+    bench.steps.record(STEP, EntryKind::Result, &ids).await?;
+    record.learned = ids.clone();
+    Ok(ids)
+}
+
+fn evidence_line(seen: &Evidence) -> String {
+    let first = seen.observed.lines().next().unwrap_or_default();
+    format!("{} {:?}: {first}", seen.criterion, seen.verdict)
+}

@@ -1,0 +1,81 @@
+//! What one held task works with: the task, the journal, the way out, the door to the tools.
+
+use crate::outbox::Outbox;
+use crate::record::Record;
+use crate::steps::Steps;
+use crate::stop::Stop;
+use crate::toolbox::Toolbox;
+use bus::connect::Bus;
+use config::settings::{AgentSettings, Settings};
+use jiff::Timestamp;
+use protocol::envelope::micros;
+use protocol::journal::EntryKind;
+use protocol::phase::Phase;
+use protocol::report::Progress;
+use protocol::task::Task;
+use protocol::tool::{ToolAnswer, ToolCall};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything a brain may use.
+pub struct Workbench {
+    /// The task as accepted.
+    pub task: Task,
+    /// The team's settings.
+    pub settings: Arc<Settings>,
+    /// The agent's own text and grants.
+    pub agent: AgentSettings,
+    /// The bus.
+    pub bus: Bus,
+    /// This process's name.
+    pub instance: String,
+    /// The journal.
+    pub steps: Steps,
+    /// The way to the supervisor.
+    pub outbox: Outbox,
+    /// The one door.
+    pub toolbox: Toolbox,
+    /// How many phases were entered so far.
+    pub entered: u32,
+}
+
+impl Workbench {
+    /// Makes a call through the door.
+    pub async fn call(
+        &mut self,
+        record: &mut Record,
+        step: &str,
+        call: &ToolCall,
+        timeout: Option<Duration>,
+    ) -> Result<ToolAnswer, Stop> {
+        self.toolbox
+            .call(&mut self.steps, &self.outbox, record, step, call, timeout)
+            .await
+    }
+
+    /// Enters a phase; a phase entered before the last holder was lost keeps its time.
+    pub async fn enter(&mut self, record: &mut Record, phase: Phase) -> Result<(), Stop> {
+        crate::stop::check(&self.toolbox.watch)?;
+        self.entered += 1;
+        let step = format!("phase/{}/{}", self.entered, phase.as_str());
+        if let Some(at) = self.steps.recorded_at(&step) {
+            record.enter(phase, at);
+            return Ok(());
+        }
+        let at = micros(Timestamp::now());
+        let left = record.phases.last().map(|span| span.phase);
+        record.enter(phase, at);
+        self.steps
+            .record(&step, EntryKind::Phase, &serde_json::json!({"phase": phase}))
+            .await?;
+        if let Some(phase) = left {
+            self.outbox.progress(&Progress::PhaseEnded { phase, at }).await?;
+        }
+        self.outbox.progress(&Progress::PhaseStarted { phase, at }).await
+    }
+
+    /// A line for people.
+    pub async fn note(&self, text: String) -> Result<(), Stop> {
+        self.outbox.progress(&Progress::Note { text }).await
+    }
+}

@@ -1,0 +1,136 @@
+//! The task's own copy of the workspace and the sandboxes that see it.
+
+use crate::blob::write_synced;
+use crate::pulse::Executors;
+use crate::steps::Steps;
+use crate::stop::Stop;
+use config::home::Home;
+use config::settings::SandboxSettings;
+use guard::clone::Clone as TaskClone;
+use guard::executor::Executor;
+use guard::sandbox::{Kind, Limits, SandboxSpec};
+use protocol::ids::ShortId;
+use protocol::journal::EntryKind;
+use protocol::report::Artifact;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything needed to open a sandbox for one task.
+pub struct Sandboxes {
+    /// The home.
+    pub home: Home,
+    /// Limits of every sandbox.
+    pub sandbox: SandboxSettings,
+    /// The lease: the first deadline of an executor.
+    pub lease: Duration,
+    /// Where running executors are kept alive from.
+    pub executors: Executors,
+    /// The task's folder.
+    pub folder: PathBuf,
+    /// The clone, where the task has a workspace.
+    pub clone: Option<TaskClone>,
+}
+
+impl Sandboxes {
+    /// The folder of a task.
+    pub fn folder(home: &Home, short: ShortId) -> PathBuf {
+        home.tasks().join(short.to_string())
+    }
+
+    /// Makes the clone, once. A clone that was begun and not finished is made anew.
+    pub async fn prepare(
+        &mut self,
+        steps: &mut Steps,
+        workspace: &Path,
+    ) -> Result<(), Stop> {
+        const STEP: &str = "observe/clone";
+        if let Some(clone) = steps.recorded::<TaskClone>(STEP)? {
+            self.clone = Some(clone);
+            return Ok(());
+        }
+        steps.intent(STEP, EntryKind::Intent, json!({"workspace": workspace})).await?;
+        let (from, folder) = (workspace.to_owned(), self.folder.clone());
+        let service_uid = self.sandbox.service_uid;
+        let clone = tokio::task::spawn_blocking(move || {
+            guard::clone::remove(&folder)?;
+            guard::clone::make(&from, &folder, service_uid)
+        })
+        .await
+        .map_err(|e| Stop::Fail(format!("the clone of the workspace was not made: {e}")))?
+        .map_err(|e| Stop::Fail(e.to_string()))?;
+        steps.record(STEP, EntryKind::Result, &clone).await?;
+        self.clone = Some(clone);
+        Ok(())
+    }
+
+    /// A throwaway copy of the clone as it is now, for checks.
+    pub async fn copy(&self) -> Result<Option<TaskClone>, Stop> {
+        let Some(clone) = self.clone.clone() else {
+            return Ok(None);
+        };
+        let folder = self.folder.join("verify");
+        tokio::task::spawn_blocking(move || guard::clone::copy(&clone, &folder))
+            .await
+            .map_err(|e| Stop::Fail(format!("the copy for VERIFY was not made: {e}")))?
+            .map(Some)
+            .map_err(|e| Stop::Fail(e.to_string()))
+    }
+
+    /// Opens a sandbox: on the given clone, else on the host's facts alone.
+    pub async fn open(&self, on: Option<&TaskClone>, writable: bool) -> Result<Executor, Stop> {
+        let spec = self.spec(on, writable)?;
+        let executor = Executor::start(spec)
+            .await
+            .map_err(|e| Stop::Fail(e.to_string()))?;
+        self.executors.add(executor.pulse());
+        Ok(executor)
+    }
+
+    fn spec(&self, on: Option<&TaskClone>, writable: bool) -> Result<SandboxSpec, Stop> {
+        let exe = std::env::current_exe()
+            .map_err(|e| Stop::Fail(format!("this program cannot find itself: {e}")))?;
+        let kind = match on {
+            None => Kind::Host,
+            Some(clone) => Kind::Workspace {
+                work: clone.work.clone(),
+                snapshots: clone.snapshots.clone(),
+                writable,
+                read_only: clone.read_only.clone(),
+                cache: Some(clone.cache_in(&self.home.caches())),
+            },
+        };
+        let owner = match on {
+            Some(clone) => clone.owner,
+            None => guard::clone::Owner::service(self.sandbox.service_uid),
+        };
+        Ok(SandboxSpec {
+            exe,
+            kind,
+            owner,
+            toolchains: self.sandbox.toolchains,
+            limits: Limits {
+                memory_mb: self.sandbox.memory_mb,
+                processes: self.sandbox.processes,
+                file_mb: self.sandbox.file_mb,
+            },
+            deadline: self.lease,
+        })
+    }
+
+    /// Keeps the patch the work made, where it made one.
+    pub fn keep_patch(&self, patch: &str) -> Result<Option<Artifact>, Stop> {
+        if patch.trim().is_empty() {
+            return Ok(None);
+        }
+        let path = self.folder.join("patch.diff");
+        write_synced(&path, patch.as_bytes()).map_err(|e| {
+            Stop::Fail(format!("cannot keep the patch {}: {e}", path.display()))
+        })?;
+        Ok(Some(Artifact {
+            kind: "patch".to_owned(),
+            path: path.display().to_string(),
+            bytes: patch.len() as u64,
+        }))
+    }
+}

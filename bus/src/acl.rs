@@ -1,0 +1,127 @@
+//! Who may touch which key: the users of Redis, one for each role, as lines of `redis.conf`.
+//! Scripts run with their caller's rights, so the lines hold inside them too.
+
+use crate::keys::Keys;
+use protocol::ids::{Role, TeamName};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The supervisor's user.
+pub const SUPERVISOR: &str = "supervisor";
+/// The daemon's user.
+pub const DAEMON: &str = "daemon";
+
+/// What every process needs to connect and to run scripts.
+const CONNECT: &str = "+ping +info +evalsha +script|load";
+/// What agents' scripts and calls are made of.
+const WORK: &str = "+get +set +exists +time +pexpire +hget +hset +hmget +hgetall +hdel +zadd +zrem \
+    +zrange +zrangebyscore +xadd +xlen +xrange +xrevrange +xread +xreadgroup +xack +xdel \
+    +xgroup|create +blpop +publish +subscribe +unsubscribe";
+/// What the supervisor needs beside that.
+const LEAD: &str = "+sadd +smembers +hvals +rpush +xpending +multi +exec";
+/// What the daemon needs to free what a dead process held, and to stop Redis.
+const WATCH: &str = "+get +set +time +smembers +hget +hset +hmget +hgetall +hdel +hvals +sadd +zadd \
+    +zrem +zrange +xadd +shutdown";
+
+/// The passwords of a team's users.
+#[derive(Clone, Default)]
+pub struct RolePasswords {
+    /// The supervisor's.
+    pub supervisor: String,
+    /// The daemon's.
+    pub daemon: String,
+    /// Each agent's.
+    pub agents: BTreeMap<Role, String>,
+}
+
+impl fmt::Debug for RolePasswords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RolePasswords(***)")
+    }
+}
+
+/// The user of a role's agent.
+pub fn agent_user(role: &Role) -> String {
+    format!("agent-{role}")
+}
+
+/// The lines that make the users, for `redis.conf`, an ACL file or (without the first word)
+/// `ACL SETUSER`. The default user is off. A role without a password gets no user.
+pub fn users(team: &TeamName, passwords: &RolePasswords, roles: &[Role]) -> Vec<String> {
+    let keys = Keys::new(team);
+    let channel = format!("&{}", keys.broadcast());
+    let all = format!("~{}", keys.all());
+    let mut lines = vec![
+        "user default off resetkeys resetchannels -@all".to_owned(),
+        user(
+            SUPERVISOR,
+            &passwords.supervisor,
+            &[&all, &channel, "-@all", CONNECT, WORK, LEAD],
+        ),
+        user(
+            DAEMON,
+            &passwords.daemon,
+            &[&patterns("~", &keys.of_daemon()), "-@all", CONNECT, WATCH],
+        ),
+    ];
+    for role in roles {
+        if let Some(password) = passwords.agents.get(role) {
+            lines.push(agent(&keys, &channel, role, password));
+        }
+    }
+    lines
+}
+
+fn agent(keys: &Keys, channel: &str, role: &Role, password: &str) -> String {
+    let own = patterns("~", &keys.of_agent(role));
+    let read = patterns("%R~", &keys.read_by_agents());
+    let ask = format!("(+xadd ~{})", keys.any_ask());
+    let lanes = format!("(+sadd ~{})", keys.lanes());
+    user(
+        &agent_user(role),
+        password,
+        &[&own, &read, channel, "-@all", CONNECT, WORK, &ask, &lanes],
+    )
+}
+
+fn user(name: &str, password: &str, rules: &[&str]) -> String {
+    let hash: String = Sha256::digest(password.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let head = format!("user {name} on #{hash} resetkeys resetchannels");
+    let words = rules.iter().flat_map(|rule| rule.split_whitespace());
+    words.fold(head, |line, word| line + " " + word)
+}
+
+fn patterns(mark: &str, keys: &[String]) -> String {
+    let marked: Vec<String> = keys.iter().map(|key| format!("{mark}{key}")).collect();
+    marked.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn no_line_shows_a_password() {
+        let code: Role = "code".parse().unwrap();
+        let passwords = RolePasswords {
+            supervisor: "s-secret".to_owned(),
+            daemon: "d-secret".to_owned(),
+            agents: [(code.clone(), "c-secret".to_owned())].into(),
+        };
+        let qa: Role = "qa".parse().unwrap();
+        let lines = users(&"main".parse().unwrap(), &passwords, &[code, qa]);
+        assert_eq!(lines.len(), 4, "a role without a password has no user");
+        assert!(
+            lines
+                .iter()
+                .all(|line| !line.contains("secret") && !line.contains('\n'))
+        );
+        assert!(lines[0].starts_with("user default off"));
+        assert!(!format!("{passwords:?}").contains("secret"));
+    }
+}

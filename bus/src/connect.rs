@@ -1,0 +1,426 @@
+//! The handle to the bus: one multiplexed command connection that is made again when it breaks,
+//! and fresh connections for blocking reads, which never share one with commands.
+
+use crate::error::BusError;
+use crate::keys::Keys;
+use crate::scripts;
+use protocol::ids::TeamName;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Script};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Mutex as AsyncMutex;
+
+/// How long a command may take.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a blocking read may take beyond the time it asked to block.
+const READ_MARGIN: Duration = Duration::from_secs(5);
+/// Most entries a stream takes before its producer is refused, unless set otherwise.
+const QUEUE_LIMIT: u64 = 100_000;
+/// Most idle connections kept for questions.
+const SPARE_READERS: usize = 4;
+
+/// Where Redis is and as whom to speak to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BusAddress {
+    /// `redis://`, `rediss://` or `redis+unix:///path`.
+    pub url: String,
+    /// ACL user; wins over one in the url.
+    pub username: Option<String>,
+    /// Its password; wins over one in the url.
+    pub password: Option<String>,
+}
+
+impl fmt::Debug for BusAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BusAddress")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+impl BusAddress {
+    fn client(&self) -> Result<Client, BusError> {
+        // The address may hold a password, so it is not repeated in the message.
+        let wrong = |e: redis::RedisError| {
+            BusError::Refused(format!(
+                "the redis address is wrong: {e}; check `redis.url`"
+            ))
+        };
+        if self.url.starts_with("rediss") {
+            // An error only says that a provider is installed already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        let info = self.url.as_str().into_connection_info().map_err(wrong)?;
+        let mut settings = info.redis_settings().clone();
+        if let Some(name) = &self.username {
+            settings = settings.set_username(name);
+        }
+        if let Some(password) = &self.password {
+            settings = settings.set_password(password);
+        }
+        Client::open(info.set_redis_settings(settings)).map_err(wrong)
+    }
+}
+
+/// The command connection in use, and how many there were.
+#[derive(Default)]
+struct Link {
+    number: u64,
+    connection: Option<MultiplexedConnection>,
+}
+
+struct Inner {
+    client: Client,
+    team: TeamName,
+    keys: Keys,
+    lease: Duration,
+    queue_limit: u64,
+    link: Mutex<Link>,
+    connecting: AsyncMutex<()>,
+    spare: Mutex<Vec<MultiplexedConnection>>,
+}
+
+/// A handle to the bus; cheap to clone. Every clone survives a restart of Redis: what is asked
+/// meanwhile fails with [`BusError::Unreachable`].
+#[derive(Clone)]
+pub struct Bus {
+    inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus")
+            .field("team", &self.inner.team)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a call may be sent again when the connection broke under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// Carrying it out twice is the same as once.
+    Yes,
+    /// It is not.
+    No,
+}
+
+/// What can be sent.
+#[derive(Clone, Copy)]
+enum Request<'a> {
+    Script(&'a Script, &'a Call),
+    Command(&'a redis::Cmd),
+    Pipeline(&'a redis::Pipeline),
+}
+
+/// Keys and arguments of a script call.
+#[derive(Default)]
+pub(crate) struct Call {
+    keys: Vec<String>,
+    arguments: Vec<Vec<u8>>,
+}
+
+impl Call {
+    /// A call that touches `keys`.
+    pub(crate) fn on<const N: usize>(keys: [String; N]) -> Self {
+        Self {
+            keys: keys.into(),
+            arguments: Vec::new(),
+        }
+    }
+    /// One more key.
+    pub(crate) fn key(mut self, key: String) -> Self {
+        self.keys.push(key);
+        self
+    }
+    /// One more argument.
+    pub(crate) fn arg(mut self, argument: impl ToString) -> Self {
+        self.arguments.push(argument.to_string().into_bytes());
+        self
+    }
+    /// One more argument, as bytes.
+    pub(crate) fn bytes(mut self, argument: Vec<u8>) -> Self {
+        self.arguments.push(argument);
+        self
+    }
+}
+
+impl Bus {
+    /// Connects as one member of `team`; `lease` is how long a claim lasts without renewal.
+    /// Fails when Redis does not answer, refuses the user, or the address is wrong.
+    pub async fn connect(
+        address: &BusAddress,
+        team: &TeamName,
+        lease: Duration,
+    ) -> Result<Bus, BusError> {
+        let bus = Bus {
+            inner: Arc::new(Inner {
+                client: address.client()?,
+                team: team.clone(),
+                keys: Keys::new(team),
+                lease,
+                queue_limit: QUEUE_LIMIT,
+                link: Mutex::default(),
+                connecting: AsyncMutex::default(),
+                spare: Mutex::default(),
+            }),
+        };
+        bus.connection().await?;
+        Ok(bus)
+    }
+
+    /// The same bus with another bound on every queue. Call it before the handle is cloned;
+    /// on a shared handle it changes nothing.
+    pub fn with_queue_limit(mut self, limit: u64) -> Bus {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.queue_limit = limit;
+        }
+        self
+    }
+
+    /// The team.
+    pub fn team(&self) -> &TeamName {
+        &self.inner.team
+    }
+
+    /// How long a claim lasts without renewal.
+    pub fn lease_time(&self) -> Duration {
+        self.inner.lease
+    }
+
+    /// Asks Redis for a sign of life.
+    pub async fn ping(&self) -> Result<(), BusError> {
+        self.query::<String>(&redis::cmd("PING"), Again::Yes)
+            .await
+            .map(drop)
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.inner.keys
+    }
+
+    pub(crate) fn queue_limit(&self) -> u64 {
+        self.inner.queue_limit
+    }
+
+    pub(crate) fn lease_ms(&self) -> u128 {
+        self.inner.lease.as_millis().max(1)
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    /// A call of a script that tends the pulse: its first keys and its first argument.
+    pub(crate) fn pulsing(&self) -> Call {
+        Call::on([self.keys().pulse(), self.keys().grace()]).arg(self.lease_ms())
+    }
+
+    /// Runs a script.
+    pub(crate) async fn run<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        call: &Call,
+        again: Again,
+    ) -> Result<T, BusError> {
+        self.send(Request::Script(script, call), again).await
+    }
+
+    /// Runs a command.
+    pub(crate) async fn query<T: FromRedisValue>(
+        &self,
+        command: &redis::Cmd,
+        again: Again,
+    ) -> Result<T, BusError> {
+        self.send(Request::Command(command), again).await
+    }
+
+    /// Runs a command once and hands over what Redis said about it, errors too.
+    pub(crate) async fn answer_of<T: FromRedisValue>(
+        &self,
+        command: &redis::Cmd,
+    ) -> Result<redis::RedisResult<T>, BusError> {
+        let (number, mut connection) = self.connection().await?;
+        let answer = command.query_async(&mut connection).await;
+        if answer
+            .as_ref()
+            .is_err_and(redis::RedisError::is_unrecoverable_error)
+        {
+            self.forget(number);
+        }
+        Ok(answer)
+    }
+
+    /// Tends the pulse, for a process that only reads.
+    pub(crate) async fn beat(&self) -> Result<(), BusError> {
+        self.run::<i64>(&scripts::BEAT, &self.pulsing(), Again::Yes)
+            .await
+            .map(drop)
+    }
+
+    /// Runs a pipeline.
+    pub(crate) async fn pipeline<T: FromRedisValue>(
+        &self,
+        pipeline: &redis::Pipeline,
+        again: Again,
+    ) -> Result<T, BusError> {
+        self.send(Request::Pipeline(pipeline), again).await
+    }
+
+    async fn send<T: FromRedisValue>(
+        &self,
+        request: Request<'_>,
+        again: Again,
+    ) -> Result<T, BusError> {
+        let mut tries = if again == Again::Yes { 2 } else { 1 };
+        loop {
+            let (number, mut connection) = self.connection().await?;
+            tries -= 1;
+            let answer = match request {
+                Request::Script(script, call) => invoke(script, call, &mut connection).await,
+                Request::Command(command) => command.query_async(&mut connection).await,
+                Request::Pipeline(pipeline) => pipeline.query_async(&mut connection).await,
+            };
+            let error = match answer {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let dropped = error.is_connection_dropped();
+            let error = BusError::from(error);
+            if error.is_unreachable() {
+                self.forget(number);
+            }
+            if tries == 0 || !dropped {
+                return Err(error);
+            }
+        }
+    }
+
+    fn current(&self) -> Option<(u64, MultiplexedConnection)> {
+        let link = self
+            .inner
+            .link
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        link.connection.clone().map(|c| (link.number, c))
+    }
+
+    /// Drops a connection that broke, unless it was replaced meanwhile.
+    fn forget(&self, number: u64) {
+        let mut link = self
+            .inner
+            .link
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if link.number == number {
+            link.connection = None;
+        }
+    }
+
+    async fn connection(&self) -> Result<(u64, MultiplexedConnection), BusError> {
+        if let Some(found) = self.current() {
+            return Ok(found);
+        }
+        let _one_at_a_time = self.inner.connecting.lock().await;
+        if let Some(found) = self.current() {
+            return Ok(found);
+        }
+        let mut connection = self.open(Some(RESPONSE_TIMEOUT)).await?;
+        self.arrive(&mut connection).await?;
+        let mut link = self
+            .inner
+            .link
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        link.number += 1;
+        link.connection = Some(connection.clone());
+        Ok((link.number, connection))
+    }
+
+    /// Says which Redis answered; another one than last time starts the grace. Done before the
+    /// connection carries anything else, so that no claim can run ahead of it.
+    async fn arrive(&self, connection: &mut MultiplexedConnection) -> Result<(), BusError> {
+        let info: String = redis::cmd("INFO")
+            .arg("server")
+            .query_async(connection)
+            .await?;
+        let run_id = info
+            .lines()
+            .find_map(|line| line.strip_prefix("run_id:"))
+            .unwrap_or_default();
+        let call = self
+            .pulsing()
+            .key(self.keys().incarnation())
+            .arg(run_id.trim());
+        invoke::<i64>(&scripts::ARRIVE, &call, connection).await?;
+        Ok(())
+    }
+
+    async fn open(&self, timeout: Option<Duration>) -> Result<MultiplexedConnection, BusError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(RESPONSE_TIMEOUT))
+            .set_response_timeout(timeout);
+        let opened = self
+            .inner
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await;
+        opened.map_err(BusError::from)
+    }
+
+    /// A connection for blocking reads of at most `block`. It must serve one reader at a time.
+    pub(crate) async fn reader(&self, block: Duration) -> Result<MultiplexedConnection, BusError> {
+        self.open(Some(block + READ_MARGIN)).await
+    }
+
+    /// A spare connection for one blocking question, or a new one.
+    pub(crate) async fn borrow_reader(
+        &self,
+        block: Duration,
+    ) -> Result<MultiplexedConnection, BusError> {
+        let spare = self.spare_readers().pop();
+        match spare {
+            Some(mut connection) => {
+                connection.set_response_timeout(block + READ_MARGIN);
+                Ok(connection)
+            }
+            None => self.reader(block).await,
+        }
+    }
+
+    /// Keeps a connection on which nothing is under way for the next question.
+    pub(crate) fn return_reader(&self, connection: MultiplexedConnection) {
+        let mut spare = self.spare_readers();
+        if spare.len() < SPARE_READERS {
+            spare.push(connection);
+        }
+    }
+
+    /// Closes the spare connections; after one broke, the others are suspect.
+    pub(crate) fn drop_readers(&self) {
+        self.spare_readers().clear();
+    }
+
+    fn spare_readers(&self) -> std::sync::MutexGuard<'_, Vec<MultiplexedConnection>> {
+        self.inner
+            .spare
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn invoke<T: FromRedisValue>(
+    script: &Script,
+    call: &Call,
+    connection: &mut MultiplexedConnection,
+) -> redis::RedisResult<T> {
+    let mut invocation = script.prepare_invoke();
+    for key in &call.keys {
+        invocation.key(key);
+    }
+    for argument in &call.arguments {
+        invocation.arg(argument.as_slice());
+    }
+    invocation.invoke_async(connection).await
+}

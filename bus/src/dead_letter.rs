@@ -1,0 +1,142 @@
+//! What nobody could read or finish: kept with its reason, listed newest first.
+
+use crate::connect::{Again, Bus, Call};
+use crate::error::BusError;
+use crate::keys::WORK_GROUP;
+use crate::lease::Lease;
+use crate::scripts;
+use jiff::Timestamp;
+use protocol::envelope::{Envelope, MessageType};
+use protocol::ids::{Role, TaskId};
+use protocol::limits::ENVELOPE_BYTES;
+use serde_json::json;
+
+/// A task whose holders died this often is given up.
+pub const CRASH_LIMIT: u64 = 5;
+/// Bytes kept of an entry that is too large to keep, and shown of any, in bytes.
+pub const PREVIEW_BYTES: usize = 1024;
+
+/// An entry that left its stream unread or unfinished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its id among the dead letters of its role.
+    pub id: String,
+    /// Whose streams it came from.
+    pub role: Role,
+    /// The stream it was in.
+    pub stream: String,
+    /// Why, as a sentence.
+    pub reason: String,
+    /// When it was taken out.
+    pub at: Timestamp,
+    /// Its size, in bytes.
+    pub bytes: u64,
+    /// The task, where it was one.
+    pub task: Option<TaskId>,
+    /// Its first bytes; any bytes at all.
+    pub bytes_preview: Vec<u8>,
+}
+
+impl Bus {
+    /// The newest dead letters of all roles, at most `limit`.
+    pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, BusError> {
+        let mut letters = Vec::new();
+        for role in self.roles().await? {
+            let call = Call::on([self.keys().dead(&role)])
+                .arg(limit.max(1))
+                .arg(PREVIEW_BYTES);
+            let rows: Vec<Row> = self.run(&scripts::DEAD_LIST, &call, Again::Yes).await?;
+            letters.extend(rows.into_iter().map(|row| letter(&role, row)));
+        }
+        letters.sort_by(|a, b| b.at.cmp(&a.at));
+        letters.truncate(limit);
+        Ok(letters)
+    }
+
+    /// How many dead letters are kept.
+    pub async fn dead_count(&self) -> Result<u64, BusError> {
+        let mut lengths = redis::pipe();
+        let roles = self.roles().await?;
+        if roles.is_empty() {
+            return Ok(0);
+        }
+        for role in &roles {
+            lengths.cmd("XLEN").arg(self.keys().dead(role));
+        }
+        let lengths: Vec<u64> = self.pipeline(&lengths, Again::Yes).await?;
+        Ok(lengths.iter().sum())
+    }
+
+    /// Gives a held task up: its entry to the dead letters, a `control` message with the action
+    /// `dead` to the supervisor.
+    pub(crate) async fn bury(&self, lease: &Lease, reason: &str) -> Result<(), BusError> {
+        let mut word = Envelope::new(
+            self.team(),
+            MessageType::Control,
+            lease.role.as_str(),
+            "supervisor",
+        );
+        word.epoch = Some(lease.epoch);
+        word.payload.task_id = Some(lease.task);
+        word.payload.action = "dead".to_owned();
+        word.payload.context = json!({ "reason": reason });
+        let names = self.keys();
+        let call = Call::on([
+            names.task(&lease.role, lease.task),
+            names.lease(&lease.lane),
+            names.dead(&lease.role),
+            names.out(&lease.role),
+        ])
+        .arg(lease.epoch.0)
+        .arg(lease.task)
+        .arg(WORK_GROUP)
+        .arg(reason)
+        .bytes(word.to_bytes()?)
+        .arg(ENVELOPE_BYTES)
+        .arg(PREVIEW_BYTES);
+        let answer: String = self.run(&scripts::BURY, &call, Again::No).await?;
+        self.settled(lease, &answer)
+    }
+
+    /// Takes an entry that its reader cannot understand out of a stream of `role`.
+    pub(crate) async fn refuse(
+        &self,
+        role: &Role,
+        stream: &str,
+        group: &str,
+        entry: &str,
+        reason: &str,
+    ) -> Result<(), BusError> {
+        tracing::warn!(
+            stream,
+            entry,
+            reason,
+            "unreadable entry goes to the dead letters"
+        );
+        let call = Call::on([stream.to_owned(), self.keys().dead(role)])
+            .arg(group)
+            .arg(entry)
+            .arg(reason)
+            .arg(ENVELOPE_BYTES)
+            .arg(PREVIEW_BYTES);
+        self.run::<String>(&scripts::REFUSE, &call, Again::Yes)
+            .await
+            .map(drop)
+    }
+}
+
+type Row = (String, String, String, i64, u64, String, Vec<u8>);
+
+fn letter(role: &Role, row: Row) -> DeadLetter {
+    let (id, stream, reason, at, bytes, task, bytes_preview) = row;
+    DeadLetter {
+        id,
+        role: role.clone(),
+        stream,
+        reason,
+        at: Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH),
+        bytes,
+        task: task.parse().ok(),
+        bytes_preview,
+    }
+}

@@ -1,0 +1,146 @@
+//! What can go wrong on the bus, as sentences with a next step and an exit code.
+
+use protocol::envelope::EnvelopeError;
+use protocol::exit;
+use protocol::ids::{Role, TaskId};
+use protocol::money::MicroUsd;
+
+/// Which cap a reservation ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cap {
+    /// The task's own.
+    Task,
+    /// The team's, for the month.
+    Month,
+}
+
+impl std::fmt::Display for Cap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Cap::Task => "task",
+            Cap::Month => "month",
+        })
+    }
+}
+
+/// Why the bus did not do what was asked.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BusError {
+    /// Redis does not answer, or not in time. Whether the command was carried out is unknown.
+    #[error(
+        "redis does not answer ({0}): check that it runs and that the address is right, then try again"
+    )]
+    Unreachable(String),
+    /// Somebody else holds the task now, or nobody does.
+    #[error("task {task} is no longer held under this epoch: stop working on it")]
+    Fenced {
+        /// Which task.
+        task: TaskId,
+    },
+    /// The producer must slow down.
+    #[error(
+        "the queue of {role} holds {limit} entries and takes no more: wait until agents have caught up"
+    )]
+    QueueFull {
+        /// Whose queue.
+        role: Role,
+        /// Most entries a stream may hold.
+        limit: u64,
+    },
+    /// The call would cost more than is left.
+    #[error(
+        "the {cap} budget of {limit} has {spent} spent and does not cover another {wanted}: raise the budget to go on"
+    )]
+    Budget {
+        /// Which cap.
+        cap: Cap,
+        /// The cap.
+        limit: MicroUsd,
+        /// Spent and reserved so far.
+        spent: MicroUsd,
+        /// What was asked for.
+        wanted: MicroUsd,
+    },
+    /// The bus does not carry this.
+    #[error("the bus refused it: {0}")]
+    Refused(String),
+    /// Redis answered with an error.
+    #[error("redis refused a command: {0}; `ai-infra doctor` checks its version and users")]
+    Redis(String),
+    /// Nobody answered a question in time.
+    #[error("no answer from {target} within {ms} ms: check that it runs")]
+    NoAnswer {
+        /// Who was asked.
+        target: String,
+        /// How long it was waited for, in milliseconds.
+        ms: u128,
+    },
+}
+
+impl BusError {
+    /// The command line's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            BusError::Unreachable(_) | BusError::Redis(_) | BusError::NoAnswer { .. } => {
+                exit::SERVICE
+            }
+            BusError::Budget { .. } => exit::REFUSED,
+            BusError::Fenced { .. } | BusError::QueueFull { .. } | BusError::Refused(_) => {
+                exit::FAILED
+            }
+        }
+    }
+
+    /// Whether the connection behind it is of no more use.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        matches!(self, BusError::Unreachable(_))
+    }
+}
+
+impl From<EnvelopeError> for BusError {
+    fn from(error: EnvelopeError) -> Self {
+        BusError::Refused(error.to_string())
+    }
+}
+
+impl From<redis::RedisError> for BusError {
+    fn from(error: redis::RedisError) -> Self {
+        use redis::{ErrorKind, ServerErrorKind};
+        let away = match error.kind() {
+            ErrorKind::Io => true,
+            ErrorKind::Server(kind) => matches!(
+                kind,
+                ServerErrorKind::BusyLoading
+                    | ServerErrorKind::MasterDown
+                    | ServerErrorKind::ReadOnly
+                    | ServerErrorKind::TryAgain
+                    | ServerErrorKind::ClusterDown
+            ),
+            _ => error.code() == Some("MISCONF"),
+        };
+        if away {
+            BusError::Unreachable(error.to_string())
+        } else {
+            BusError::Redis(error.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_of_the_command_line() {
+        let budget = BusError::Budget {
+            cap: Cap::Month,
+            limit: MicroUsd(20_000_000),
+            spent: MicroUsd(19_000_000),
+            wanted: MicroUsd(2_000_000),
+        };
+        assert_eq!(budget.exit_code(), 4);
+        assert!(budget.to_string().contains("month budget of $20.00"));
+        assert_eq!(BusError::Unreachable("x".into()).exit_code(), 5);
+        assert_eq!(BusError::Refused("x".into()).exit_code(), 1);
+    }
+}

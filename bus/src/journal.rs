@@ -1,0 +1,118 @@
+//! The journal of a task: appended by its holder alone, folded by the next one, expired once the
+//! ledger has it.
+
+use crate::connect::{Again, Bus, Call};
+use crate::error::BusError;
+use crate::lease::Lease;
+use crate::scripts;
+use protocol::ids::TaskId;
+use protocol::journal::{JOURNAL_VERSION, JournalEntry};
+use protocol::limits::JOURNAL_INLINE_BYTES;
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Longest name of a step, in bytes.
+const STEP_BYTES: usize = 512;
+/// Entries fetched at a time.
+const PAGE: usize = 256;
+
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
+impl Bus {
+    /// Appends an entry under the lease. A body of more than [`JOURNAL_INLINE_BYTES`] is refused
+    /// (keep it as a blob first); an old epoch is [`BusError::Fenced`].
+    pub async fn journal_append(
+        &self,
+        lease: &Lease,
+        entry: &JournalEntry,
+    ) -> Result<(), BusError> {
+        let text =
+            |e: serde_json::Error| BusError::Refused(format!("a journal entry is JSON: {e}"));
+        let body = serde_json::to_vec(&entry.body).map_err(text)?.len();
+        if body > JOURNAL_INLINE_BYTES || entry.step.len() > STEP_BYTES {
+            return Err(BusError::Refused(format!(
+                "a journal entry of {body} bytes is larger than {JOURNAL_INLINE_BYTES}: keep the body as a blob"
+            )));
+        }
+        let bytes = serde_json::to_vec(entry).map_err(text)?;
+        let stream = self.keys().journal(&lease.role, lease.task);
+        self.append(lease, stream, "j", bytes).await
+    }
+
+    /// Every entry of a task's journal, oldest first; empty where there is none. An entry written
+    /// by a newer binary is refused, never half read.
+    pub async fn journal_read(&self, task: TaskId) -> Result<Vec<JournalEntry>, BusError> {
+        let Some(role) = self.role_of(task).await? else {
+            return Ok(Vec::new());
+        };
+        let stream = self.keys().journal(&role, task);
+        let mut entries = Vec::new();
+        let mut from = "-".to_owned();
+        loop {
+            let page: Vec<(String, HashMap<String, Vec<u8>>)> = self
+                .query(
+                    redis::cmd("XRANGE")
+                        .arg(&stream)
+                        .arg(&from)
+                        .arg("+")
+                        .arg("COUNT")
+                        .arg(PAGE),
+                    Again::Yes,
+                )
+                .await?;
+            for (_, fields) in &page {
+                entries.push(read(
+                    task,
+                    fields.get("j").map(Vec::as_slice).unwrap_or_default(),
+                )?);
+            }
+            match page.last() {
+                Some((id, _)) if page.len() == PAGE => from = format!("({id}"),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// Lets all that the bus keeps of an ended task expire `after` this time: record, journal,
+    /// budget. Until then it is still known, so a late retry of its submission changes nothing.
+    /// A task that waits or is held is refused; one that is unknown is fine.
+    pub async fn journal_expire(&self, task: TaskId, after: Duration) -> Result<(), BusError> {
+        let Some(role) = self.role_of(task).await? else {
+            return Ok(());
+        };
+        let names = self.keys();
+        let call = Call::on([
+            names.role_of(task),
+            names.task(&role, task),
+            names.journal(&role, task),
+            names.task_spend(task),
+        ])
+        .arg(after.as_millis().max(1));
+        let answer: String = self.run(&scripts::FORGET, &call, Again::Yes).await?;
+        if answer == "busy" {
+            return Err(BusError::Refused(format!(
+                "task {task} has not ended: finish or cancel it first"
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn read(task: TaskId, bytes: &[u8]) -> Result<JournalEntry, BusError> {
+    let broken = |e: serde_json::Error| {
+        BusError::Refused(format!(
+            "the journal of task {task} has an unreadable entry: {e}"
+        ))
+    };
+    let Version { v } = serde_json::from_slice(bytes).map_err(broken)?;
+    if v > JOURNAL_VERSION {
+        return Err(BusError::Refused(format!(
+            "the journal of task {task} has version {v}, this binary reads up to {JOURNAL_VERSION}: upgrade ai-infra"
+        )));
+    }
+    serde_json::from_slice(bytes).map_err(broken)
+}

@@ -1,0 +1,226 @@
+//! The names of every Redis key, and nowhere else. All keys of a team share one hash tag, so that
+//! every script is atomic in a cluster too; what one role may write carries the role in its name.
+
+use protocol::ids::{Role, TaskId, TeamName};
+use protocol::task::Class;
+use uuid::Uuid;
+
+/// The consumer group (and its one consumer) of work streams; who holds what is in the leases.
+pub const WORK_GROUP: &str = "holders";
+/// The consumer group of out streams.
+pub const OUT_GROUP: &str = "supervisor";
+/// The lane of work that any host may do.
+pub const ANY_HOST: &str = "any";
+
+/// Names the keys of one team.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    /// The keys of `team`.
+    pub fn new(team: &TeamName) -> Self {
+        Self {
+            prefix: format!("{{{team}}}:"),
+        }
+    }
+
+    fn key(&self, rest: &str) -> String {
+        format!("{}{rest}", self.prefix)
+    }
+
+    /// Prefix of work streams; `<lane member>:<class>` follows.
+    pub fn work_prefix(&self) -> String {
+        self.key("q:")
+    }
+    /// A work stream.
+    pub fn work(&self, lane: &str, class: Class) -> String {
+        format!("{}{lane}:{}", self.work_prefix(), class.as_str())
+    }
+    /// Set of every lane member (`<role>:<host|any>`) that was ever used.
+    pub fn lanes(&self) -> String {
+        self.key("lanes")
+    }
+    /// Prefix of lease sets; a lane member follows.
+    pub fn lease_prefix(&self) -> String {
+        self.key("lease:")
+    }
+    /// Sorted set of leases of a lane, by the millisecond they expire.
+    pub fn lease(&self, lane: &str) -> String {
+        self.lease_prefix() + lane
+    }
+    /// Prefix of the sets of tasks given back; a lane member follows.
+    pub fn back_prefix(&self) -> String {
+        self.key("back:")
+    }
+    /// Sorted set of tasks that were begun and that nobody holds.
+    pub fn back(&self, lane: &str) -> String {
+        self.back_prefix() + lane
+    }
+    /// Counter that weighs the classes of a role.
+    pub fn turn(&self, role: &Role) -> String {
+        self.key(&format!("turn:{role}"))
+    }
+    /// Prefix of wake streams; a role follows.
+    pub fn wake_prefix(&self) -> String {
+        self.key("wake:")
+    }
+    /// One-entry stream that idle agents of a role block on.
+    pub fn wake(&self, role: &Role) -> String {
+        format!("{}{role}", self.wake_prefix())
+    }
+    /// Which role works on a task.
+    pub fn role_of(&self, task: TaskId) -> String {
+        self.key(&format!("role:{task}"))
+    }
+    /// Prefix of task records; `<role>:<task>` follows.
+    pub fn task_prefix(&self) -> String {
+        self.key("task:")
+    }
+    /// Prefix of the task records of one role; a task id follows.
+    pub fn role_task_prefix(&self, role: &Role) -> String {
+        format!("{}{role}:", self.task_prefix())
+    }
+    /// A task's record.
+    pub fn task(&self, role: &Role, task: TaskId) -> String {
+        format!("{}{task}", self.role_task_prefix(role))
+    }
+    /// A task's journal.
+    pub fn journal(&self, role: &Role, task: TaskId) -> String {
+        self.key(&format!("journal:{role}:{task}"))
+    }
+    /// What a role says to the supervisor.
+    pub fn out(&self, role: &Role) -> String {
+        self.key(&format!("out:{role}"))
+    }
+    /// What nobody could read or finish of a role's streams.
+    pub fn dead(&self, role: &Role) -> String {
+        self.key(&format!("dead:{role}"))
+    }
+    /// Questions to a role.
+    pub fn ask(&self, target: &Role) -> String {
+        self.key(&format!("ask:{target}"))
+    }
+    /// Where the answer to one question goes.
+    pub fn reply(&self, id: Uuid) -> String {
+        self.key(&format!("reply:{id}"))
+    }
+    /// Prefix of presence records; a role follows.
+    pub fn here_prefix(&self) -> String {
+        self.key("here:")
+    }
+    /// Signs of life of a role's processes.
+    pub fn here(&self, role: &Role) -> String {
+        format!("{}{role}", self.here_prefix())
+    }
+    /// The broadcast channel.
+    pub fn broadcast(&self) -> String {
+        self.key("broadcast")
+    }
+    /// When anybody last spoke, in Redis milliseconds.
+    pub fn pulse(&self) -> String {
+        self.key("pulse")
+    }
+    /// Until when nothing is reclaimed, in Redis milliseconds.
+    pub fn grace(&self) -> String {
+        self.key("grace")
+    }
+    /// The run id of the Redis that was last seen.
+    pub fn incarnation(&self) -> String {
+        self.key("incarnation")
+    }
+    /// What a task spent and reserved.
+    pub fn task_spend(&self, task: TaskId) -> String {
+        self.key(&format!("spend:task:{task}"))
+    }
+    /// What the team spent and reserved in a month.
+    pub fn month_spend(&self, month: &str) -> String {
+        self.key(&format!("spend:month:{month}"))
+    }
+
+    /// What the agent of `role` may read and write, as ACL key patterns.
+    pub fn of_agent(&self, role: &Role) -> Vec<String> {
+        let own = |name: &str| self.key(&format!("{name}:{role}"));
+        let mut patterns: Vec<String> = ["q", "lease", "back", "task", "journal"]
+            .iter()
+            .map(|name| own(name) + ":*")
+            .collect();
+        patterns.extend(
+            ["turn", "wake", "out", "dead", "here"]
+                .iter()
+                .map(|n| own(n)),
+        );
+        patterns.extend(["reply:*", "spend:*"].iter().map(|rest| self.key(rest)));
+        patterns.extend([self.pulse(), self.grace(), self.incarnation()]);
+        patterns
+    }
+    /// What every agent may read.
+    pub fn read_by_agents(&self) -> Vec<String> {
+        vec![self.key("role:*")]
+    }
+    /// What the daemon may read and write, to free what a dead process held.
+    pub fn of_daemon(&self) -> Vec<String> {
+        let mut patterns: Vec<String> = ["lease:*", "back:*", "task:*", "wake:*", "here:*"]
+            .iter()
+            .map(|rest| self.key(rest))
+            .collect();
+        patterns.extend([self.lanes(), self.pulse(), self.grace(), self.incarnation()]);
+        patterns
+    }
+    /// Pattern of every ask stream.
+    pub fn any_ask(&self) -> String {
+        self.key("ask:*")
+    }
+    /// Pattern of every key of the team.
+    pub fn all(&self) -> String {
+        self.key("*")
+    }
+}
+
+/// The lane of a role's work: one host's, or any host's.
+pub fn lane(role: &Role, host: Option<&str>) -> String {
+    format!("{role}:{}", host.unwrap_or(ANY_HOST))
+}
+
+/// Whether a host name can be part of a key.
+pub fn is_host(host: &str) -> bool {
+    (1..=253).contains(&host.len())
+        && host != ANY_HOST
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_key_carries_the_hash_tag() {
+        let keys = Keys::new(&"main".parse().unwrap());
+        let code: Role = "code".parse().unwrap();
+        assert_eq!(
+            keys.work(&lane(&code, None), Class::Urgent),
+            "{main}:q:code:any:urgent"
+        );
+        assert_eq!(keys.out(&code), "{main}:out:code");
+        for pattern in keys.of_agent(&code).iter().chain(&keys.of_daemon()) {
+            assert!(pattern.starts_with("{main}:"), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn hosts_cannot_escape_their_key() {
+        for (host, good) in [
+            ("web-1.example", true),
+            ("any", false),
+            ("a:b", false),
+            ("", false),
+            ("a*", false),
+        ] {
+            assert_eq!(is_host(host), good, "{host}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+-- Put in front of every script. Key names come in as arguments: only keys.rs spells them.
+local call = redis.call
+
+local function now_ms()
+  local t = call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+
+local function int(n) return string.format('%.0f', n) end
+
+-- Every process that speaks touches the pulse. When nobody spoke for longer than half a lease
+-- (3 s at least), Redis itself was away or frozen, so nothing is reclaimed for one lease.
+local function touch(pulse, grace, now, lease)
+  local last = tonumber(call('GET', pulse) or now) or now
+  if now - last > math.max(lease / 2, 3000) then
+    call('SET', grace, int(now + lease), 'PX', int(lease * 2))
+  end
+  if last == now or now - last > 500 or last > now then
+    call('SET', pulse, int(now))
+  end
+end
+
+-- The one fence: a write counts only for the holder whose epoch is the newest.
+local function holds(task, epoch)
+  local f = call('HMGET', task, 'state', 'epoch')
+  return f[1] == 'held' and f[2] == epoch
+end
+
+local function field(fields, name)
+  for i = 1, #fields, 2 do
+    if fields[i] == name then return fields[i + 1] end
+  end
+  return nil
+end
+
+-- Takes an entry out of a stream and keeps what it held, whole up to `max`, else only `cut` bytes.
+local function dead_letter(dead, stream, group, id, reason, body, size, task, max, cut)
+  if size > max then body = string.sub(body, 1, cut) end
+  call('XADD', dead, 'MAXLEN', '~', 10000, '*', 'stream', stream, 'entry', id, 'reason', reason,
+    'at', int(now_ms()), 'size', int(size), 'task', task, 'body', body)
+  call('XACK', stream, group, id)
+  call('XDEL', stream, id)
+end

@@ -1,0 +1,9 @@
+//! Documents into text for people. Pure: nothing here writes or asks. Everything that came from
+//! elsewhere goes through [`text::safe`], so that it cannot drive the terminal.
+
+pub mod live;
+pub mod list;
+pub mod page;
+pub mod result;
+pub mod status;
+pub mod text;

@@ -1,0 +1,164 @@
+//! Small pieces: taming text, lengths of time, money, sizes, columns.
+
+use crate::failure::Failure;
+use std::time::Duration;
+
+/// Text from elsewhere with everything made visible that could drive a terminal or turn what is
+/// read around: control characters but new line and tab, and the marks of text direction.
+pub fn safe(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        let direction = matches!(character,
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}');
+        if matches!(character, '\n' | '\t') || !(character.is_control() || direction) {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_unicode());
+        }
+    }
+    shown
+}
+
+/// The same on one line, at most `most` characters.
+pub fn one_line(text: &str, most: usize) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = safe(&words.join(" "));
+    if line.chars().count() <= most {
+        return line;
+    }
+    let cut: String = line.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", cut.trim_end())
+}
+
+/// Tamed text with `by` before each line that is not empty.
+pub fn indent(text: &str, by: &str) -> String {
+    safe(text)
+        .lines()
+        .map(|line| match line.trim_end() {
+            "" => String::new(),
+            line => format!("{by}{line}"),
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// `40 ms`, `1.4 s`, `3 min 5 s`, `2 h 10 min`.
+pub fn time(took: Duration) -> String {
+    let seconds = took.as_secs();
+    match seconds {
+        0 if took.as_millis() < 100 => format!("{} ms", took.as_millis()),
+        0..10 => format!("{:.1} s", took.as_secs_f64()),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// `$0.00`; amounts below a cent are shown to their first two digits that matter.
+pub fn money(dollars: f64) -> String {
+    match dollars {
+        d if d > 0.0 && d < 0.000_001 => "<$0.000001".to_owned(),
+        d if d > 0.0 && d < 0.01 => format!("${d:.4}"),
+        d => format!("${d:.2}"),
+    }
+}
+
+/// `12 B`, `1.2 kB`, `3.4 MB`.
+pub fn size(bytes: u64) -> String {
+    let number = bytes as f64;
+    match bytes {
+        0..1000 => format!("{bytes} B"),
+        1000..1_000_000 => format!("{:.1} kB", number / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", number / 1e6),
+        _ => format!("{:.1} GB", number / 1e9),
+    }
+}
+
+/// `1 task`, `2 tasks`.
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Rows with their columns lined up; nothing follows the last column.
+pub fn columns(rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        for (at, cell) in row.iter().enumerate() {
+            let width = cell.chars().count();
+            match widths.get_mut(at) {
+                Some(widest) => *widest = width.max(*widest),
+                None => widths.push(width),
+            }
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let line: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        text.push_str(line.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// `error: <sentence>` and what to do next.
+pub fn failure(failure: &Failure) -> String {
+    let mut text = format!("error: {}\n", safe(failure.message.trim_end()));
+    for hint in &failure.hints {
+        text.push_str(&format!("  {}\n", safe(hint)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_drives_the_terminal() {
+        for (text, expected) in [
+            ("plain ✓\ttab\nline", "plain ✓\ttab\nline"),
+            ("\x1b[2J\x07", "\\u{1b}[2J\\u{7}"),
+            ("a\rb\u{9b}31m", "a\\u{d}b\\u{9b}31m"),
+            ("x\u{202e}y", "x\\u{202e}y"),
+        ] {
+            assert_eq!(safe(text), expected);
+        }
+        assert_eq!(one_line("a\n b\x1b c", 80), "a b\\u{1b} c");
+        assert_eq!(one_line("one two three", 9), "one two…");
+    }
+
+    #[test]
+    fn lengths_and_amounts_read_well() {
+        for (milliseconds, expected) in [
+            (0, "0 ms"),
+            (99, "99 ms"),
+            (640, "0.6 s"),
+            (1400, "1.4 s"),
+            (59_900, "59 s"),
+            (185_000, "3 min 5 s"),
+            (7_800_000, "2 h 10 min"),
+        ] {
+            assert_eq!(time(Duration::from_millis(milliseconds)), expected);
+        }
+        for (dollars, expected) in [(0.0, "$0.00"), (0.0042, "$0.0042"), (1.5, "$1.50")] {
+            assert_eq!(money(dollars), expected);
+        }
+        assert_eq!((size(999), size(1234)), ("999 B".into(), "1.2 kB".into()));
+    }
+
+    #[test]
+    fn columns_line_up_without_trailing_blanks() {
+        let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
+        assert_eq!(columns(&[row("✓ a", "x"), row("bbbb", "")]), "✓ a   x\nbbbb\n");
+    }
+
+    #[test]
+    fn an_error_is_a_sentence_with_a_next_step() {
+        let failed = Failure::usage("no \x1bhome").hint("try --home DIR");
+        assert_eq!(failure(&failed), "error: no \\u{1b}home\n  try --home DIR\n");
+    }
+}

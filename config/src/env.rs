@@ -1,0 +1,99 @@
+//! The environment as data. This is the only file that reads the process environment, so that
+//! every decision made from it can be tested with pairs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// A copy of the environment, taken once.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Env {
+    values: BTreeMap<String, String>,
+    unreadable: BTreeSet<String>,
+}
+
+impl Env {
+    /// The environment of this process. Values that are not UTF-8 are kept out and listed by
+    /// [`Env::unreadable`].
+    pub fn from_process() -> Self {
+        let mut env = Self::default();
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => {
+                    env.values.insert(name, value);
+                }
+                Err(_) => {
+                    env.unreadable.insert(name);
+                }
+            }
+        }
+        env
+    }
+
+    /// An environment made of pairs, for tests.
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        Self {
+            values: pairs
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+            unreadable: BTreeSet::new(),
+        }
+    }
+
+    /// The value of a variable; an empty one counts as unset.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Variables whose name starts with `prefix`, empty ones included, in order of name.
+    pub fn starting_with<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.iter()
+            .filter(move |(name, _)| name.starts_with(prefix))
+    }
+
+    /// Every readable variable, in order of name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Names of variables whose value is not UTF-8.
+    pub fn unreadable(&self) -> impl Iterator<Item = &str> {
+        self.unreadable.iter().map(String::as_str)
+    }
+}
+
+/// Names only: values may be secrets.
+impl fmt::Debug for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_is_unset_and_values_stay_hidden() {
+        let env = Env::from_pairs([("A", "1"), ("B", ""), ("API_KEY", "sk-hidden")]);
+        assert_eq!(env.get("A"), Some("1"));
+        assert_eq!(env.get("B"), None);
+        assert_eq!(env.get("C"), None);
+        assert!(!format!("{env:?}").contains("hidden"));
+        let names: Vec<_> = env.starting_with("A").map(|(name, _)| name).collect();
+        assert_eq!(names, ["A", "API_KEY"]);
+    }
+}

@@ -1,0 +1,359 @@
+//! The home: the one folder that holds everything a run writes. Two homes never meet.
+
+use crate::env::Env;
+use crate::error::ConfigError;
+use nix::unistd::Uid;
+use std::fs::{self, DirBuilder, Metadata};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+
+/// Longest path of a unix socket that every Linux accepts, in bytes.
+const SOCKET_PATH_BYTES: usize = 107;
+
+/// Folders made in a home, each with mode 0700.
+const FOLDERS: [&str; 12] = [
+    "run",
+    "redis",
+    "logs",
+    "tasks",
+    "blobs",
+    "caches",
+    "MEMORY",
+    "index",
+    "config",
+    "playbooks",
+    "agents",
+    "secrets",
+];
+
+/// A home folder, absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// The folder itself.
+    pub root: PathBuf,
+    default: bool,
+}
+
+impl Home {
+    /// A home at a place, not the default one.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            default: false,
+        }
+    }
+
+    /// Where the home is: flag, then `AI_INFRA_HOME`, then `/var/lib/ai-infra` for root and
+    /// `ai-infra` in the XDG state folder for everyone else. Touches nothing.
+    pub fn resolve(flag: Option<&Path>, env: &Env) -> Result<Home, ConfigError> {
+        let named = flag
+            .map(Path::to_owned)
+            .or_else(|| env.get("AI_INFRA_HOME").map(PathBuf::from));
+        let standard = default_root(env, Uid::effective().is_root());
+        let root = named
+            .or_else(|| standard.clone())
+            .ok_or(ConfigError::NoHome)?;
+        let root = absolute(&root)?;
+        check_path(&root)?;
+        let default = standard.as_ref() == Some(&root);
+        Ok(Home { root, default })
+    }
+
+    /// Whether this is the home used when nothing else is said; it uses the person's own tmux
+    /// server, any other has its own.
+    pub fn is_default(&self) -> bool {
+        self.default
+    }
+
+    /// Makes the home and its folders with mode 0700.
+    ///
+    /// # Errors
+    /// When a folder is not one, belongs to someone else, or others may change it.
+    pub fn ensure(&self) -> Result<(), ConfigError> {
+        check_path(&self.root)?;
+        if let Some(parent) = self.root.parent() {
+            fs::create_dir_all(parent).map_err(|e| ConfigError::file("make", parent, e))?;
+        }
+        make_private(&self.root)?;
+        self.inspect()?;
+        for name in FOLDERS {
+            let folder = self.root.join(name);
+            make_private(&folder)?;
+            check_owned(&folder)?;
+        }
+        for folder in [self.run(), self.redis(), self.secrets()] {
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
+                .map_err(|e| ConfigError::file("make private", &folder, e))?;
+        }
+        Ok(())
+    }
+
+    /// Looks at an existing home without changing anything; a home that is not there is fine.
+    ///
+    /// # Errors
+    /// As [`Home::ensure`].
+    pub fn inspect(&self) -> Result<(), ConfigError> {
+        match self.root.try_exists() {
+            Ok(true) => check_owned(&self.root),
+            Ok(false) => Ok(()),
+            Err(error) => Err(ConfigError::file("look at", &self.root, error)),
+        }
+    }
+
+    /// Sockets, `bus.json` and other things that live as long as the team is up.
+    pub fn run(&self) -> PathBuf {
+        self.root.join("run")
+    }
+    /// The data of the team's own Redis.
+    pub fn redis(&self) -> PathBuf {
+        self.root.join("redis")
+    }
+    /// One `<process>.log` of JSON lines each.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+    /// One folder a task, by short id.
+    pub fn tasks(&self) -> PathBuf {
+        self.root.join("tasks")
+    }
+    /// Large contents, by SHA-256.
+    pub fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+    /// Caches of toolchains, by project.
+    pub fn caches(&self) -> PathBuf {
+        self.root.join("caches")
+    }
+    /// The memory files, which are the truth.
+    pub fn memory(&self) -> PathBuf {
+        self.root.join("MEMORY")
+    }
+    /// The ledger's SQLite file.
+    pub fn ledger(&self) -> PathBuf {
+        self.root.join("ledger.db")
+    }
+    /// The index of the memory files; may be thrown away.
+    pub fn index(&self) -> PathBuf {
+        self.root.join("index")
+    }
+    /// The person's own settings.
+    pub fn config(&self) -> PathBuf {
+        self.root.join("config")
+    }
+    /// The person's own playbooks.
+    pub fn playbooks(&self) -> PathBuf {
+        self.root.join("playbooks")
+    }
+    /// The person's own agents, one folder each.
+    pub fn agents(&self) -> PathBuf {
+        self.root.join("agents")
+    }
+    /// Secrets, one file each with mode 0600.
+    pub fn secrets(&self) -> PathBuf {
+        self.root.join("secrets")
+    }
+    /// The supervisor's control socket.
+    pub fn supervisor_sock(&self) -> PathBuf {
+        self.run().join("supervisor.sock")
+    }
+    /// The daemon's control socket.
+    pub fn daemon_sock(&self) -> PathBuf {
+        self.run().join("daemon.sock")
+    }
+    /// The tmux server's socket of a home that is not the default one.
+    pub fn tmux_sock(&self) -> PathBuf {
+        self.run().join("tmux.sock")
+    }
+    /// The team's own Redis' socket.
+    pub fn redis_sock(&self) -> PathBuf {
+        self.run().join("redis.sock")
+    }
+}
+
+fn default_root(env: &Env, root: bool) -> Option<PathBuf> {
+    if root {
+        return Some(PathBuf::from("/var/lib/ai-infra"));
+    }
+    // The XDG rules say that a relative XDG_STATE_HOME is to be ignored.
+    let state = env
+        .get("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| {
+            let home = env.get("HOME").map(PathBuf::from);
+            Some(home.filter(|h| h.is_absolute())?.join(".local/state"))
+        })?;
+    Some(state.join("ai-infra"))
+}
+
+/// Absolute, without `.`, `..`, doubled or trailing slashes; links are not followed.
+fn absolute(path: &Path) -> Result<PathBuf, ConfigError> {
+    if path.as_os_str().is_empty() {
+        return Err(ConfigError::home(path, "is empty: give a folder"));
+    }
+    let absolute =
+        std::path::absolute(path).map_err(|error| ConfigError::home(path, error.to_string()))?;
+    if absolute.components().any(|c| c == Component::ParentDir) {
+        let problem = "holds `..`: give the folder's real path";
+        return Err(ConfigError::home(path, problem));
+    }
+    Ok(absolute.components().collect())
+}
+
+fn check_path(root: &Path) -> Result<(), ConfigError> {
+    let Some(text) = root.to_str() else {
+        return Err(ConfigError::home(root, "is not UTF-8: choose another path"));
+    };
+    let socket = root.join("run/supervisor.sock");
+    let problem = if !root.is_absolute() {
+        "is not absolute: give the whole path".to_owned()
+    } else if root.parent().is_none() {
+        "is the root of the file system: choose a folder of its own".to_owned()
+    } else if text.chars().any(char::is_control) {
+        "holds control characters: choose another path".to_owned()
+    } else if socket.as_os_str().len() > SOCKET_PATH_BYTES {
+        let most = SOCKET_PATH_BYTES - "/run/supervisor.sock".len();
+        format!("has too long a path for its sockets: use at most {most} bytes")
+    } else {
+        return Ok(());
+    };
+    Err(ConfigError::home(root, problem))
+}
+
+fn make_private(folder: &Path) -> Result<(), ConfigError> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(ConfigError::file("make", folder, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_owned(folder: &Path) -> Result<(), ConfigError> {
+    let about = fs::metadata(folder).map_err(|e| ConfigError::file("look at", folder, e))?;
+    match ownership_problem(&about, Uid::effective().as_raw(), folder) {
+        Some(problem) => Err(ConfigError::home(folder, problem)),
+        None => Ok(()),
+    }
+}
+
+fn ownership_problem(about: &Metadata, me: u32, folder: &Path) -> Option<String> {
+    let mode = about.mode() & 0o777;
+    if !about.is_dir() {
+        Some("is not a folder: move it away or choose another home".to_owned())
+    } else if about.uid() != me {
+        Some(format!(
+            "belongs to uid {}, not to you (uid {me}): choose another home with AI_INFRA_HOME or --home",
+            about.uid()
+        ))
+    } else if mode & 0o022 != 0 {
+        Some(format!(
+            "may be changed by others (mode {mode:04o}): run `chmod go-w {}`",
+            folder.display()
+        ))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn the_default_depends_on_who_asks() {
+        for (pairs, root, expected) in [
+            (vec![("HOME", "/root")], true, Some("/var/lib/ai-infra")),
+            (
+                vec![("HOME", "/home/a")],
+                false,
+                Some("/home/a/.local/state/ai-infra"),
+            ),
+            (
+                vec![("HOME", "/home/a"), ("XDG_STATE_HOME", "/s")],
+                false,
+                Some("/s/ai-infra"),
+            ),
+            (
+                vec![("HOME", "/home/a"), ("XDG_STATE_HOME", "rel")],
+                false,
+                Some("/home/a/.local/state/ai-infra"),
+            ),
+            (vec![], false, None),
+        ] {
+            let env = Env::from_pairs(pairs);
+            assert_eq!(
+                default_root(&env, root),
+                expected.map(PathBuf::from),
+                "{env:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn flag_wins_over_environment() {
+        let env = Env::from_pairs([("AI_INFRA_HOME", "/b/"), ("HOME", "/h")]);
+        let home = Home::resolve(None, &env).unwrap();
+        assert_eq!(
+            (home.root.as_path(), home.is_default()),
+            (Path::new("/b"), false)
+        );
+        let home = Home::resolve(Some(Path::new("/a//c/.")), &env).unwrap();
+        assert_eq!(home.root, Path::new("/a/c"));
+        assert_eq!(home.redis_sock(), Path::new("/a/c/run/redis.sock"));
+        let env = Env::from_pairs([("XDG_STATE_HOME", "/s")]);
+        assert!(Home::resolve(None, &env).unwrap().is_default());
+    }
+
+    #[test]
+    fn bad_paths_are_refused() {
+        let long = format!("/{}", "x".repeat(90));
+        for (path, part) in [
+            ("/", "root of the file system"),
+            ("", "is empty"),
+            ("/a/../b", "`..`"),
+            ("/a\nb", "control"),
+            (long.as_str(), "too long"),
+        ] {
+            let said = Home::resolve(Some(Path::new(path)), &Env::default())
+                .unwrap_err()
+                .to_string();
+            assert!(said.contains(part), "{path}: {said}");
+        }
+    }
+
+    #[test]
+    fn made_private_and_refused_when_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().join("new/home"));
+        home.inspect().unwrap();
+        home.ensure().unwrap();
+        home.ensure().unwrap();
+        for path in [home.root.clone(), home.run(), home.secrets(), home.config()] {
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        }
+        fs::set_permissions(&home.root, fs::Permissions::from_mode(0o770)).unwrap();
+        let said = home.ensure().unwrap_err().to_string();
+        assert!(
+            said.contains("mode 0770") && said.contains("chmod go-w"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_file_in_the_way_and_a_stranger_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().join("x"));
+        fs::write(&home.root, "").unwrap();
+        assert!(
+            home.ensure()
+                .unwrap_err()
+                .to_string()
+                .contains("not a folder")
+        );
+        let about = fs::metadata(folder.path()).unwrap();
+        let said = ownership_problem(&about, about.uid() + 1, folder.path()).unwrap();
+        assert!(said.contains("not to you"), "{said}");
+    }
+}

@@ -1,0 +1,216 @@
+//! From layers to settings: shipped < `/etc/ai-infra` < the home's `config` < environment < flags.
+//! Everything that is wrong is said at once.
+
+use crate::document;
+use crate::env::Env;
+use crate::error::{ConfigError, Problem};
+use crate::home::Home;
+use crate::layers::{Layers, Origin};
+use crate::secret;
+use crate::settings::Settings;
+use crate::{agents, layout, prices, shipped, well_known};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// The machine's own folder of settings.
+pub const SYSTEM_FOLDER: &str = "/etc/ai-infra";
+
+/// Where layers are taken from.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// The machine's folder.
+    pub system: &'a Path,
+    /// The home.
+    pub home: &'a Home,
+    /// The environment.
+    pub env: &'a Env,
+    /// Pairs of key and value from the command line.
+    pub flags: &'a [(String, String)],
+}
+
+/// The settings of a home.
+///
+/// # Errors
+/// [`ConfigError::Wrong`] with every problem found.
+pub fn load(home: &Home, env: &Env, flags: &[(String, String)]) -> Result<Settings, ConfigError> {
+    load_from(&Sources {
+        system: Path::new(SYSTEM_FOLDER),
+        home,
+        env,
+        flags,
+    })
+}
+
+/// The same, with the machine's folder named.
+pub fn load_from(sources: &Sources<'_>) -> Result<Settings, ConfigError> {
+    let mut layers = lay_all(sources);
+    settle_values(&mut layers, sources);
+    let mut problems = std::mem::take(&mut layers.problems);
+    let texts = agents::texts(sources.home, &mut problems);
+    let (agents, agent_origins) = agents::settled(texts, &layers, &mut problems);
+    let tmux = layout::settled(&layers, &agents, &mut problems);
+    let prices = prices::settled(&layers, &mut problems);
+    if !problems.is_empty() {
+        return Err(ConfigError::Wrong(problems));
+    }
+    let mut origins = layers.origins();
+    origins.extend(agent_origins);
+    Ok(Settings {
+        team: section(&layers, "team")?,
+        redis: section(&layers, "redis")?,
+        engine: section(&layers, "engine")?,
+        budget: section(&layers, "budget")?,
+        daemon: section(&layers, "daemon")?,
+        sandbox: section(&layers, "sandbox")?,
+        log: section(&layers, "log")?,
+        agents,
+        tmux,
+        prices,
+        origins,
+    })
+}
+
+fn section<T: DeserializeOwned>(layers: &Layers, name: &str) -> Result<T, ConfigError> {
+    serde_json::from_value(layers.section(name)).map_err(|error| {
+        let message = format!("section `{name}` is wrong: {error}");
+        ConfigError::Wrong(vec![Problem::new("", message)])
+    })
+}
+
+fn lay_all(sources: &Sources<'_>) -> Layers {
+    let mut layers = Layers::default();
+    for file in shipped::SETTINGS {
+        lay_text(&mut layers, file.under, file.name, file.text, &|_| {
+            Origin::Shipped
+        });
+    }
+    lay_folder(&mut layers, sources.system, Origin::System);
+    lay_folder(&mut layers, &sources.home.config(), Origin::User);
+    well_known::lay(&mut layers, sources.env);
+    for (key, value) in sources.flags {
+        let path = key.split('.').map(str::to_owned).collect();
+        layers.lay_text(path, value, Origin::Flag(crate::error::quoted(key)));
+    }
+    layers
+}
+
+fn lay_folder(layers: &mut Layers, folder: &Path, origin: fn(PathBuf, u64) -> Origin) {
+    for file in shipped::SETTINGS {
+        let path = folder.join(file.name);
+        match document::read_text(&path) {
+            Ok(None) => {}
+            Ok(Some(text)) => {
+                let place = path.display().to_string();
+                lay_text(layers, file.under, &place, &text, &|line| {
+                    origin(path.clone(), line)
+                });
+            }
+            Err(problem) => layers.problems.push(problem),
+        }
+    }
+}
+
+fn lay_text(
+    layers: &mut Layers,
+    under: &str,
+    place: &str,
+    text: &str,
+    origin: &dyn Fn(u64) -> Origin,
+) {
+    match document::parse(place, text) {
+        Ok(node) => layers.lay_document(under, node, origin),
+        Err(problem) => layers.problems.push(problem),
+    }
+}
+
+/// Values that depend on others: secrets are looked up, `auto` is decided, pairs are compared.
+fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
+    for key in ["api_key", "password"] {
+        let name = if key == "api_key" { "engine" } else { "redis" };
+        settle_secret(layers, sources, &[name, key]);
+    }
+    if layers
+        .get(&["redis", "url"])
+        .is_some_and(|entry| entry.value.is_null())
+    {
+        layers.settle(&["redis", "username"], Value::Null);
+        layers.settle(&["redis", "password"], Value::Null);
+    }
+    settle_engine(layers);
+    let number = |path: &[&str]| layers.get(path).and_then(|entry| entry.value.as_u64());
+    let first = number(&["daemon", "restart_first_ms"]);
+    let most = number(&["daemon", "restart_max_ms"]);
+    if first > most {
+        problem_at(
+            layers,
+            &["daemon", "restart_first_ms"],
+            "`daemon.restart_first_ms` is larger than `daemon.restart_max_ms`",
+        );
+    }
+}
+
+fn problem_at(layers: &mut Layers, path: &[&str], message: &str) {
+    let entry = layers.get(path);
+    let place = entry.map(|entry| entry.origin.to_string());
+    let problem = Problem::new(place.unwrap_or_default(), message);
+    layers.problems.push(problem);
+}
+
+/// A shipped name may have no value; one that somebody wrote down must.
+fn settle_secret(layers: &mut Layers, sources: &Sources<'_>, path: &[&str]) {
+    let Some(entry) = layers.get(path).cloned() else {
+        return;
+    };
+    if let Some(plain) = entry.value.get("plain").and_then(Value::as_str) {
+        return layers.settle(path, json!(plain));
+    }
+    let Some(name) = entry.value.get("secret").and_then(Value::as_str) else {
+        return;
+    };
+    let found = secret::find(sources.home, sources.env, name);
+    let value = match found {
+        Ok(Some(secret)) => json!(secret.reveal()),
+        Ok(None) if entry.origin == Origin::Shipped => Value::Null,
+        Ok(None) => {
+            let key = path.join(".");
+            let message = format!(
+                "`{key}` names secret `{name}`, which is not kept here: run `ai-infra secret set {name}`"
+            );
+            return problem_at(layers, path, &message);
+        }
+        Err(error) => {
+            let key = path.join(".");
+            return problem_at(layers, path, &format!("`{key}`: {error}"));
+        }
+    };
+    layers.settle(path, value);
+}
+
+fn settle_engine(layers: &mut Layers) {
+    let value = |name: &str| {
+        layers
+            .get(&["engine", name])
+            .map(|entry| entry.value.clone())
+    };
+    let has_key = value("api_key").is_some_and(|key| !key.is_null());
+    let name = value("name").unwrap_or_default();
+    let scripts = value("allow_scripted") == Some(Value::Bool(true));
+    match name.as_str() {
+        Some("auto") => {
+            let chosen = if has_key { "anthropic" } else { "playbook" };
+            layers.settle(&["engine", "name"], json!(chosen));
+        }
+        Some("anthropic") if !has_key => problem_at(
+            layers,
+            &["engine", "name"],
+            "`engine.name` is anthropic, but there is no key: run `ai-infra secret set anthropic-api-key` or set ANTHROPIC_API_KEY",
+        ),
+        Some("scripted") if !scripts => problem_at(
+            layers,
+            &["engine", "name"],
+            "`engine.name` is scripted, which is for tests: set `engine.allow_scripted` to true as well",
+        ),
+        _ => {}
+    }
+}

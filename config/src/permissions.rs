@@ -1,0 +1,105 @@
+//! What agents may do at most. Rules of the machine (`/etc/ai-infra`) can only be tightened by
+//! the home; no variable and no flag touches them.
+
+use crate::layers::{Entry, Layers, Origin};
+use protocol::ids::Role;
+use protocol::level::Level;
+use serde_json::Value;
+
+/// The most an agent may do, and where that is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    /// Highest level.
+    pub level: Level,
+    /// Where the level is said.
+    pub level_origin: Origin,
+    /// Whether facts of the host may be read.
+    pub host_read: bool,
+    /// Where that is said.
+    pub host_read_origin: Origin,
+}
+
+/// Whether a key is a rule.
+pub fn governs(path: &[String]) -> bool {
+    path.first().is_some_and(|part| part == "permissions")
+}
+
+/// A rule laid on another one: over a shipped rule the newer holds, over the machine's the
+/// stricter.
+pub fn merged(below: &Entry, above: Entry) -> Entry {
+    let machine = matches!(below.origin, Origin::System(..));
+    if machine && !is_stricter(&above.value, &below.value) {
+        below.clone()
+    } else {
+        above
+    }
+}
+
+fn is_stricter(value: &Value, than: &Value) -> bool {
+    match (value, than) {
+        (Value::Bool(value), Value::Bool(than)) => !value & than,
+        (value, than) => value.as_u64() < than.as_u64(),
+    }
+}
+
+/// The rule for an agent: its own, else the default. Where the machine has a default, only an own
+/// rule of the machine goes above it.
+pub fn of(layers: &Layers, role: &Role) -> Permission {
+    let level = rule(layers, role, "level");
+    let host_read = rule(layers, role, "host_read");
+    let number = level.value.as_u64().and_then(|n| u8::try_from(n).ok());
+    Permission {
+        level: number
+            .and_then(|n| Level::try_from(n).ok())
+            .unwrap_or(Level::Restricted),
+        level_origin: level.origin,
+        host_read: host_read.value == Value::Bool(true),
+        host_read_origin: host_read.origin,
+    }
+}
+
+fn rule(layers: &Layers, role: &Role, name: &str) -> Entry {
+    let own = layers.get(&["permissions", "agents", role.as_str(), name]);
+    let default = layers.get(&["permissions", "defaults", name]);
+    match (own, default) {
+        (Some(own), Some(default)) if !matches!(own.origin, Origin::System(..)) => {
+            merged(default, own.clone())
+        }
+        (Some(own), _) => own.clone(),
+        (None, Some(default)) => default.clone(),
+        (None, None) => Entry {
+            value: Value::Null,
+            origin: Origin::Shipped,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn entry(value: &Value, origin: Origin) -> Entry {
+        Entry {
+            value: value.clone(),
+            origin,
+        }
+    }
+
+    #[test]
+    fn the_machine_can_only_be_tightened() {
+        let system = || Origin::System("/etc/x".into(), 1);
+        let user = || Origin::User("/h/x".into(), 1);
+        for (below, from, above, expected) in [
+            (json!(1), Origin::Shipped, json!(2), json!(2)),
+            (json!(1), system(), json!(2), json!(1)),
+            (json!(2), system(), json!(1), json!(1)),
+            (json!(false), system(), json!(true), json!(false)),
+            (json!(true), system(), json!(false), json!(false)),
+            (json!(false), Origin::Shipped, json!(true), json!(true)),
+        ] {
+            let got = merged(&entry(&below, from.clone()), entry(&above, user()));
+            assert_eq!(got.value, expected, "{below} {from} {above}");
+        }
+    }
+}

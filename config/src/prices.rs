@@ -1,0 +1,43 @@
+//! The price table: rows by the start of a model's name, each column from its own layer.
+
+use crate::error::{Problem, quoted};
+use crate::layers::Layers;
+use crate::settings::{Price, Prices};
+use std::cmp::Reverse;
+
+/// The table, longest prefix first. A row that lacks a column is a problem: what is not known
+/// must not be free.
+pub fn settled(layers: &Layers, problems: &mut Vec<Problem>) -> Prices {
+    let mut models = Vec::new();
+    for prefix in layers.names_below(&["prices", "models"]) {
+        let column = |name: &str| {
+            let entry = layers.get(&["prices", "models", &prefix, name])?;
+            entry.value.as_f64()
+        };
+        let columns = ["input", "cache_write", "cache_read", "output"].map(|n| (n, column(n)));
+        if let Some((name, _)) = columns.iter().find(|(_, value)| value.is_none()) {
+            let message = format!("`prices.models.{}` lacks `{name}`", quoted(&prefix));
+            problems.push(Problem::new("", message));
+        }
+        let [input, cache_write, cache_read, output] = columns.map(|(_, v)| v.unwrap_or_default());
+        models.push(Price {
+            prefix,
+            input,
+            cache_write,
+            cache_read,
+            output,
+        });
+    }
+    models.sort_by_key(|price| Reverse(price.prefix.len()));
+    Prices { models }
+}
+
+impl Prices {
+    /// The row of a model: the one with the longest matching prefix.
+    pub fn of(&self, model: &str) -> Option<&Price> {
+        self.models
+            .iter()
+            .filter(|price| model.starts_with(&price.prefix))
+            .max_by_key(|price| price.prefix.len())
+    }
+}

@@ -1,0 +1,376 @@
+//! The table of every key: what kind of value it takes, in which range, and what it means. What
+//! is not in this table is refused.
+
+use crate::error::{did_you_mean, quoted};
+use crate::settings::WindowSpec;
+use crate::{redis_url, secret};
+use serde_json::{Value, json};
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// Text of 1 to 4096 characters without control characters.
+    Text,
+    /// The same, or nothing.
+    OptionalText,
+    /// A team's name.
+    TeamName,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A whole number in a range, both ends included.
+    Whole(u64, u64),
+    /// A number in a range, both ends included.
+    Number(f64, f64),
+    /// `true` or `false`.
+    Flag,
+    /// A list of names.
+    Names,
+    /// `http://` or `https://`.
+    WebUrl,
+    /// A Redis address without credentials, or nothing.
+    RedisUrl,
+    /// `{secret: NAME}`, or nothing. The environment gives the value itself.
+    Secret,
+    /// The windows of the tmux session.
+    Windows,
+}
+
+/// A key.
+#[derive(Debug)]
+pub struct Key {
+    /// Its path; `*` stands for any name.
+    pub path: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What it means, one line.
+    pub about: &'static str,
+}
+
+const fn key(path: &'static str, kind: Kind, about: &'static str) -> Key {
+    Key { path, kind, about }
+}
+
+/// Every key.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("team.name", Kind::TeamName, "name of the team; teams that share a Redis need different ones"),
+    key("team.lease_ms", Kind::Whole(300, 600_000), "how long a claim holds without renewal, in milliseconds"),
+    key("team.queue_limit", Kind::Whole(1, 10_000_000), "most tasks that may wait"),
+    key("redis.url", Kind::RedisUrl, "a Redis of your own: redis://, rediss:// or redis+unix:///path; without one the team runs its own"),
+    key("redis.username", Kind::OptionalText, "user name at that Redis"),
+    key("redis.password", Kind::Secret, "password at that Redis"),
+    key("engine.name", Kind::Choice(&["auto", "playbook", "anthropic", "scripted"]), "who thinks; auto is anthropic when a key is found, else playbook"),
+    key("engine.model", Kind::Text, "the model, where an agent names none"),
+    key("engine.base_url", Kind::WebUrl, "where the Messages API is"),
+    key("engine.api_key", Kind::Secret, "the API key"),
+    key("engine.max_tokens", Kind::Whole(256, 128_000), "most tokens of one reply"),
+    key("engine.allow_scripted", Kind::Flag, "whether a request may bring a script of replies; for tests"),
+    key("budget.month_usd", Kind::Number(0.0, 1_000_000.0), "most a calendar month may cost, in US dollars"),
+    key("budget.task_usd", Kind::Number(0.0, 100_000.0), "most a task may cost, in US dollars"),
+    key("daemon.restart_first_ms", Kind::Whole(10, 600_000), "first pause before a restart, in milliseconds; doubled each time"),
+    key("daemon.restart_max_ms", Kind::Whole(10, 3_600_000), "longest pause before a restart, in milliseconds"),
+    key("daemon.crash_limit", Kind::Whole(1, 1000), "this many ends within the window are a crash loop"),
+    key("daemon.crash_window_s", Kind::Whole(1, 86_400), "the window, in seconds"),
+    key("sandbox.service_uid", Kind::Whole(1, 4_294_967_293), "uid that works on what root owns"),
+    key("sandbox.memory_mb", Kind::Whole(64, 4_194_304), "most memory of one sandbox, in MiB"),
+    key("sandbox.processes", Kind::Whole(8, 1_000_000), "most processes in one sandbox"),
+    key("sandbox.file_mb", Kind::Whole(1, 16_777_216), "largest file written in one sandbox, in MiB"),
+    key("sandbox.toolchains", Kind::Flag, "whether toolchains in the home of a person are shown, read-only"),
+    key("log.level", Kind::Choice(&["error", "warn", "info", "debug", "trace"]), "how much is logged"),
+    key("agents.*.level", Kind::Whole(0, 2), "highest level the agent acts at"),
+    key("agents.*.tools", Kind::Names, "tools the agent may use"),
+    key("agents.*.model", Kind::OptionalText, "the agent's own model"),
+    key("agents.*.description", Kind::Text, "what the agent is for"),
+    key("agents.*.host_read", Kind::Flag, "whether the agent reads facts of the host"),
+    key("permissions.defaults.level", Kind::Whole(0, 2), "highest level of agents without a rule"),
+    key("permissions.defaults.host_read", Kind::Flag, "whether agents without a rule may read facts of the host"),
+    key("permissions.agents.*.level", Kind::Whole(0, 2), "highest level of the agent"),
+    key("permissions.agents.*.host_read", Kind::Flag, "whether the agent may read facts of the host"),
+    key("tmux.session", Kind::Text, "name of the tmux session"),
+    key("tmux.windows", Kind::Windows, "its windows"),
+    key("prices.models.*.input", Kind::Number(0.0, 100_000.0), "US dollars per million input tokens"),
+    key("prices.models.*.cache_write", Kind::Number(0.0, 100_000.0), "US dollars per million tokens written to the cache"),
+    key("prices.models.*.cache_read", Kind::Number(0.0, 100_000.0), "US dollars per million tokens read from the cache"),
+    key("prices.models.*.output", Kind::Number(0.0, 100_000.0), "US dollars per million output tokens"),
+];
+
+/// What stands at a path.
+#[derive(Debug)]
+pub enum Found {
+    /// A key.
+    Key(&'static Key),
+    /// A section that holds keys.
+    Section,
+    /// Nothing, with a hint at what is near.
+    Nothing(String),
+}
+
+/// Looks a path up.
+pub fn find<S: AsRef<str>>(path: &[S]) -> Found {
+    let starts_like = |key: &Key| {
+        let mut parts = key.path.split('.');
+        path.iter()
+            .all(|given| {
+                parts
+                    .next()
+                    .is_some_and(|p| p == "*" || p == given.as_ref())
+            })
+            .then(|| parts.next().is_none())
+    };
+    let mut section = false;
+    for key in KEYS {
+        match starts_like(key) {
+            Some(true) => return Found::Key(key),
+            Some(false) => section = true,
+            None => {}
+        }
+    }
+    if section {
+        return Found::Section;
+    }
+    let (last, parent) = match path.split_last() {
+        Some((last, parent)) => (last.as_ref(), parent),
+        None => ("", path),
+    };
+    let known = names_below(parent);
+    let mut hint = did_you_mean(last, known.iter().copied());
+    if hint.is_empty() && !known.is_empty() {
+        hint = format!("; known here: {}", known.join(", "));
+    }
+    Found::Nothing(hint)
+}
+
+/// Names that may stand directly below a path; empty where any name may.
+fn names_below<S: AsRef<str>>(parent: &[S]) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for key in KEYS {
+        let mut parts = key.path.split('.');
+        let below = parent.iter().all(|given| {
+            parts
+                .next()
+                .is_some_and(|p| p == "*" || p == given.as_ref())
+        });
+        if let (true, Some(name)) = (below, parts.next())
+            && name != "*"
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// A value as it may stand in a sentence.
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("`{}`", quoted(text)),
+        Value::Null => "empty".to_owned(),
+        other => quoted(&other.to_string()),
+    }
+}
+
+impl Kind {
+    /// What it takes, for a sentence that says `must be …`.
+    pub fn expects(self) -> String {
+        match self {
+            Kind::Text => "text".into(),
+            Kind::OptionalText => "text or nothing".into(),
+            Kind::TeamName => "1 to 32 characters of a-z, 0-9 and -, starting with a letter".into(),
+            Kind::Choice(words) => format!("one of {}", words.join(", ")),
+            Kind::Whole(least, most) => format!("a whole number from {least} to {most}"),
+            Kind::Number(least, most) => format!("a number from {least} to {most}"),
+            Kind::Flag => "true or false".into(),
+            Kind::Names => "a list of names".into(),
+            Kind::WebUrl => "a URL like https://host, without credentials".into(),
+            Kind::RedisUrl => redis_url::EXPECTED.into(),
+            Kind::Secret => "{secret: NAME}, with the value kept by `ai-infra secret set NAME`".into(),
+            Kind::Windows => "a list of {index, name, runs} with runs: supervisor, {agent: NAME}, monitor or logs".into(),
+        }
+    }
+
+    /// Checks a value from a file and gives its settled form.
+    pub fn check(self, value: Value) -> Result<Value, String> {
+        let refused = |kind: Kind, value: &Value| {
+            Err(format!("is {}, must be {}", shown(value), kind.expects()))
+        };
+        match (self, &value) {
+            (Kind::OptionalText | Kind::RedisUrl | Kind::Secret, Value::Null) => Ok(value),
+            (Kind::Text | Kind::OptionalText, Value::String(text)) if is_text(text) => Ok(value),
+            (Kind::TeamName, Value::String(text))
+                if text.parse::<protocol::ids::TeamName>().is_ok() => Ok(value),
+            (Kind::Choice(words), Value::String(text)) if words.contains(&text.as_str()) => Ok(value),
+            (Kind::Whole(least, most), Value::Number(number))
+                if number.as_u64().is_some_and(|n| (least..=most).contains(&n)) => Ok(value),
+            (Kind::Number(least, most), Value::Number(number))
+                if number.as_f64().is_some_and(|n| (least..=most).contains(&n)) => Ok(value),
+            (Kind::Flag, Value::Bool(_)) => Ok(value),
+            (Kind::Names, Value::Array(items))
+                if items.len() <= 100 && items.iter().all(|i| i.as_str().is_some_and(is_text)) => Ok(value),
+            (Kind::WebUrl, Value::String(text)) if is_web_url(text) => {
+                Ok(Value::from(text.trim_end_matches('/')))
+            }
+            (Kind::RedisUrl, Value::String(text)) => match redis_url::split(text) {
+                Ok(parts) if parts.username.is_none() && parts.password.is_none() => Ok(value),
+                Ok(_) => Err("holds credentials: write `redis.username`, and `redis.password` as {secret: NAME}".into()),
+                Err(problem) => Err(problem),
+            },
+            (Kind::Secret, Value::Object(map)) => match map.get("secret").and_then(Value::as_str) {
+                Some(name) if map.len() == 1 => match secret::check_name(name) {
+                    Ok(()) => Ok(value),
+                    Err(error) => Err(format!("names no secret: {error}")),
+                },
+                _ => Err(format!("must be {}", self.expects())),
+            },
+            (Kind::Secret, _) => Err(format!("holds a value of its own, must be {}", self.expects())),
+            (Kind::Windows, Value::Array(_)) => {
+                match serde_json::from_value::<Vec<WindowSpec>>(value.clone()) {
+                    Ok(_) => Ok(value),
+                    Err(error) => Err(format!("must be {}: {}", self.expects(), quoted(&error.to_string()))),
+                }
+            }
+            (kind, value) => refused(kind, value),
+        }
+    }
+
+    /// Reads text from the environment or a flag as what this kind takes.
+    pub fn read(self, text: &str) -> Result<Value, String> {
+        let number = |parsed: Option<Value>| parsed.unwrap_or_else(|| Value::from(text));
+        let value = match self {
+            Kind::OptionalText | Kind::RedisUrl | Kind::Secret if text.is_empty() => Value::Null,
+            Kind::Secret => return Ok(json!({ "plain": text })),
+            Kind::Whole(..) => number(text.parse::<u64>().ok().map(Value::from)),
+            Kind::Number(..) => number(
+                text.parse::<f64>()
+                    .ok()
+                    .filter(|n| n.is_finite())
+                    .map(Value::from),
+            ),
+            Kind::Flag => match text {
+                "true" | "1" => Value::Bool(true),
+                "false" | "0" => Value::Bool(false),
+                other => Value::from(other),
+            },
+            Kind::Names => text
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .collect(),
+            Kind::Windows => return Err("can only be set in tmux/session.yaml".into()),
+            _ => Value::from(text),
+        };
+        self.check(value)
+    }
+}
+
+fn is_text(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= 4096 && !text.chars().any(char::is_control)
+}
+
+fn is_web_url(text: &str) -> bool {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+    is_text(text)
+        && !text.contains([' ', '?', '#'])
+        && host.is_some_and(|host| !host.is_empty() && !host.contains('@'))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn paths_are_found_or_hinted_at() {
+        for (path, expected) in [
+            ("team.lease_ms", "key"),
+            ("agents.my-agent.level", "key"),
+            ("team", "section"),
+            ("prices.models.x", "section"),
+            ("team.leese_ms", "; did you mean `lease_ms`?"),
+            ("taem", "; did you mean `team`?"),
+            (
+                "agents.code.zzz",
+                "; known here: level, tools, model, description, host_read",
+            ),
+            ("team.name.first", ""),
+        ] {
+            let parts: Vec<&str> = path.split('.').collect();
+            let found = match find(&parts) {
+                Found::Key(_) => "key".to_owned(),
+                Found::Section => "section".to_owned(),
+                Found::Nothing(hint) => hint,
+            };
+            assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn text_is_read_by_kind() {
+        for (kind, text, expected) in [
+            (Kind::Whole(300, 600_000), "500", Ok(json!(500))),
+            (
+                Kind::Whole(300, 600_000),
+                "5",
+                Err("is 5, must be a whole number from 300 to 600000"),
+            ),
+            (
+                Kind::Whole(0, 9),
+                "-1",
+                Err("is `-1`, must be a whole number from 0 to 9"),
+            ),
+            (
+                Kind::Whole(0, 9),
+                "2.5",
+                Err("is `2.5`, must be a whole number from 0 to 9"),
+            ),
+            (Kind::Number(0.0, 5.0), "2", Ok(json!(2.0))),
+            (
+                Kind::Number(0.0, 5.0),
+                "NaN",
+                Err("is `NaN`, must be a number from 0 to 5"),
+            ),
+            (Kind::Flag, "1", Ok(json!(true))),
+            (Kind::Flag, "yes", Err("is `yes`, must be true or false")),
+            (Kind::Text, "500", Ok(json!("500"))),
+            (Kind::Text, "", Err("is ``, must be text")),
+            (Kind::OptionalText, "", Ok(Value::Null)),
+            (Kind::Names, "Read, Grep", Ok(json!(["Read", "Grep"]))),
+            (
+                Kind::Choice(&["a", "b"]),
+                "c",
+                Err("is `c`, must be one of a, b"),
+            ),
+            (
+                Kind::WebUrl,
+                "http://127.0.0.1:9/",
+                Ok(json!("http://127.0.0.1:9")),
+            ),
+            (
+                Kind::WebUrl,
+                "ftp://x",
+                Err("is `ftp://x`, must be a URL like https://host, without credentials"),
+            ),
+        ] {
+            assert_eq!(
+                kind.read(text),
+                expected.map_err(str::to_owned),
+                "{kind:?} {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn values_of_secrets_are_never_quoted() {
+        for value in [
+            json!("sk-hidden"),
+            json!({"plain": "sk-hidden"}),
+            json!(["sk-hidden"]),
+        ] {
+            assert!(!Kind::Secret.check(value).unwrap_err().contains("hidden"));
+        }
+        assert!(Kind::Secret.check(json!({"secret": "a-b"})).is_ok());
+        assert!(Kind::Secret.check(json!({"secret": "../x"})).is_err());
+    }
+}

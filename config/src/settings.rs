@@ -1,0 +1,244 @@
+//! The one typed tree of settings. Every key, its range and its meaning is in `schema`; the
+//! shipped values are in `config/*.yaml`.
+
+use crate::layers::Origin;
+use crate::secret::Secret;
+use protocol::ids::{Role, TeamName};
+use protocol::level::Level;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything a process of the team needs to know. Serializes with secrets masked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Settings {
+    /// The team.
+    pub team: TeamSettings,
+    /// A Redis of the person's own, where there is one.
+    pub redis: RedisSettings,
+    /// Who thinks.
+    pub engine: EngineSettings,
+    /// Money.
+    pub budget: BudgetSettings,
+    /// Restarts.
+    pub daemon: DaemonSettings,
+    /// What runs inside a sandbox.
+    pub sandbox: SandboxSettings,
+    /// Logs.
+    pub log: LogSettings,
+    /// The shipped agents and the person's, shipped ones first, then by name.
+    pub agents: Vec<AgentSettings>,
+    /// The tmux session.
+    pub tmux: SessionLayout,
+    /// What models cost.
+    pub prices: Prices,
+    /// Which layer each key came from.
+    #[serde(skip)]
+    pub(crate) origins: BTreeMap<String, Origin>,
+}
+
+impl Settings {
+    /// The layer a key such as `team.lease_ms` came from, with file and line where it has them.
+    pub fn origin(&self, key: &str) -> Option<String> {
+        self.origins.get(key).map(Origin::to_string)
+    }
+
+    /// An agent by role.
+    pub fn agent(&self, role: &Role) -> Option<&AgentSettings> {
+        self.agents.iter().find(|agent| &agent.name == role)
+    }
+}
+
+/// Section `team`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TeamSettings {
+    /// The team's name.
+    pub name: TeamName,
+    /// How long a claim holds without renewal, in milliseconds.
+    pub lease_ms: u64,
+    /// Most tasks that may wait in all queues.
+    pub queue_limit: u64,
+}
+
+/// Section `redis`. Without a `url` the team runs its own Redis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisSettings {
+    /// `redis://`, `rediss://` or `redis+unix:///path`, without credentials.
+    pub url: Option<String>,
+    /// User name.
+    pub username: Option<String>,
+    /// Password.
+    pub password: Option<Secret>,
+}
+
+/// Who thinks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineName {
+    /// Nobody: only playbooks are run.
+    Playbook,
+    /// Claude through the Messages API.
+    Anthropic,
+    /// Canned replies from a file; tests only.
+    Scripted,
+    /// Anthropic when a key is found, else playbook. `load` replaces it by one of these.
+    Auto,
+}
+
+impl EngineName {
+    /// The name as written in settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EngineName::Playbook => "playbook",
+            EngineName::Anthropic => "anthropic",
+            EngineName::Scripted => "scripted",
+            EngineName::Auto => "auto",
+        }
+    }
+}
+
+/// Section `engine`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EngineSettings {
+    /// Which engine; never `Auto` in loaded settings.
+    pub name: EngineName,
+    /// The model, where an agent names none.
+    pub model: String,
+    /// Where the Messages API is, without a slash at its end.
+    pub base_url: String,
+    /// The API key.
+    pub api_key: Option<Secret>,
+    /// Most tokens of one reply.
+    pub max_tokens: u32,
+    /// Whether a request may bring a script of replies.
+    pub allow_scripted: bool,
+}
+
+/// Section `budget`, in US dollars.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetSettings {
+    /// Most a calendar month may cost.
+    pub month_usd: f64,
+    /// Most a task may cost, unless it says less.
+    pub task_usd: f64,
+}
+
+/// Section `daemon`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DaemonSettings {
+    /// First pause before a restart, in milliseconds; doubled each time.
+    pub restart_first_ms: u64,
+    /// Longest pause before a restart, in milliseconds.
+    pub restart_max_ms: u64,
+    /// This many ends within the window are a crash loop.
+    pub crash_limit: u32,
+    /// The window, in seconds.
+    pub crash_window_s: u64,
+}
+
+/// Section `sandbox`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SandboxSettings {
+    /// Who works on what root owns, where the install is root's. Never 0.
+    pub service_uid: u32,
+    /// Most memory of one sandbox, in MiB.
+    pub memory_mb: u64,
+    /// Most processes in one sandbox.
+    pub processes: u64,
+    /// Largest file written in one sandbox, in MiB.
+    pub file_mb: u64,
+    /// Whether toolchains in the person's home are shown, read-only.
+    pub toolchains: bool,
+}
+
+/// Section `log`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+}
+
+/// An agent: its text with what `agents.yaml` and `permissions.yaml` make of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AgentSettings {
+    /// Its role.
+    pub name: Role,
+    /// Highest level it may act at: the lower one of its text and `permissions.yaml`.
+    pub level: Level,
+    /// What it is for, one line.
+    pub description: String,
+    /// Its system prompt.
+    pub prompt: String,
+    /// The tools it may use.
+    pub tools: Vec<String>,
+    /// Whether it may read facts of the host.
+    pub host_read: bool,
+    /// Its own model, instead of `engine.model`.
+    pub model: Option<String>,
+}
+
+/// The tmux session and its windows, in order of index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionLayout {
+    /// The session's name.
+    pub session: String,
+    /// Its windows.
+    pub windows: Vec<WindowSpec>,
+}
+
+/// One window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WindowSpec {
+    /// Its number.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// What runs in it.
+    pub runs: WindowRuns,
+}
+
+/// What runs in a window.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WindowRuns {
+    /// `ai-infra supervisor`.
+    Supervisor,
+    /// `ai-infra agent NAME`.
+    Agent(Role),
+    /// `ai-infra window monitor`.
+    Monitor,
+    /// `ai-infra window logs`.
+    Logs,
+}
+
+/// What models cost.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prices {
+    /// Longest prefix first.
+    pub models: Vec<Price>,
+}
+
+/// Prices of the models whose name starts with `prefix`, in US dollars per million tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Start of the model's name.
+    pub prefix: String,
+    /// Input that no cache held.
+    pub input: f64,
+    /// Input written to the cache.
+    pub cache_write: f64,
+    /// Input read from the cache.
+    pub cache_read: f64,
+    /// Output.
+    pub output: f64,
+}

@@ -1,0 +1,10 @@
+//! Claude's Messages API: `request` makes the body, `sse` cuts the byte stream into events,
+//! `stream` folds them into a message, `failure` names what went wrong, `retry` says whether and
+//! when to try again; these do no IO. `engine` does it.
+
+pub mod engine;
+pub mod failure;
+pub mod request;
+pub mod retry;
+pub mod sse;
+pub mod stream;

@@ -1,0 +1,369 @@
+//! The holder's side: starts a sandbox, asks it, keeps it alive, ends it.
+
+use super::link::{Link, Pulse, read_frame};
+use super::process::SandboxProcess;
+use super::wire::{self, Ask, FromInside, Hello, Reply, WIRE_VERSION};
+use crate::act::Act;
+use crate::gate::Leave;
+use crate::sandbox::profile::{self, Profile};
+use crate::sandbox::spawn::{self, SpawnError};
+use crate::sandbox::spec::{Kind, Owner, SandboxSpec, WORKSPACE};
+use crate::sandbox::surroundings::{self, Surroundings, SurroundingsError};
+use protocol::effect::ProbeAnswer;
+use serde_json::Value;
+use std::os::unix::fs::MetadataExt;
+use std::process::{ChildStderr as StdStderr, ChildStdin as StdStdin, ChildStdout as StdStdout};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use tokio::time::timeout;
+
+/// Longest wait for a sandbox to say it is ready.
+const START: Duration = Duration::from_secs(10);
+/// How much longer than a call's own time-out its answer may take.
+const GRACE: Duration = Duration::from_secs(10);
+/// Longest wait for questions that run no tool.
+const UPKEEP: Duration = Duration::from_secs(600);
+const STDERR_BYTES: u64 = 8 * 1024;
+
+/// Why an executor could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutorError {
+    /// This machine cannot make a sandbox.
+    #[error(transparent)]
+    Surroundings(#[from] SurroundingsError),
+    /// The sandbox did not start.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// The owner is not someone a sandbox may run as.
+    #[error("a sandbox cannot run as uid {uid}: {why}")]
+    Owner {
+        /// The uid asked for.
+        uid: u32,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The sandbox ended before it was ready.
+    #[error("the sandbox did not come up: {0}; `ai-infra doctor` says what this machine lacks")]
+    NotReady(String),
+    /// The inside has ended.
+    #[error("the executor has ended: its deadline passed, or it was stopped")]
+    Gone,
+    /// The leave was given for another act.
+    #[error("the leave was given for another act than `{0}`")]
+    WrongLeave(String),
+    /// No answer in time; the sandbox was killed.
+    #[error("the executor did not answer in time and was killed")]
+    Silent,
+    /// The question could not be sent or the inside could not do it.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// It failed.
+    pub is_error: bool,
+    /// For engines and people.
+    pub text: String,
+    /// The same as data.
+    pub data: Value,
+    /// How long it ran inside.
+    pub took: Duration,
+}
+
+/// A sandbox with an executor in it. Dropping it kills everything inside.
+#[derive(Debug)]
+pub struct Executor {
+    link: Option<Link>,
+    process: SandboxProcess,
+    pulse: Pulse,
+}
+
+impl Executor {
+    /// Starts the sandbox and waits until its walls have been checked from inside. Needs a tokio
+    /// runtime with IO and time.
+    pub async fn start(spec: SandboxSpec) -> Result<Executor, ExecutorError> {
+        let (around, profile) = {
+            let spec = spec.clone();
+            blocking(move || look(&spec)).await??
+        };
+        check_owner(spec.owner, &around)?;
+        let hello = hello(&spec, &around);
+        let mut child = {
+            let spec = spec.clone();
+            blocking(move || spawn::spawn(&spec, &around, &profile)).await??
+        };
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let process = SandboxProcess::watch(child).map_err(SpawnError::Io)?;
+        let guard = KillUnlessReady(Some(process.clone()));
+        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
+            return Err(ExecutorError::NotReady("it has no pipes".to_owned()));
+        };
+        let link = match timeout(START, greet(stdin, stdout, stderr, &hello)).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(ExecutorError::NotReady("it said nothing for 10 s".into())),
+        };
+        guard.ready();
+        tracing::debug!(pid = process.id(), "sandbox is ready");
+        Ok(Executor {
+            pulse: link.pulse(),
+            link: Some(link),
+            process,
+        })
+    }
+
+    /// Carries out an act. `timeout` bounds the tool; dropping the future kills what runs.
+    pub async fn run(
+        &mut self,
+        act: &Act,
+        leave: Leave,
+        timeout: Duration,
+    ) -> Result<Outcome, ExecutorError> {
+        if !leave.is_for(act) {
+            return Err(ExecutorError::WrongLeave(act.preview.clone()));
+        }
+        let ask = Ask::Run {
+            operation: act.operation.clone(),
+            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        };
+        match self.ask(ask, timeout.saturating_add(GRACE)).await? {
+            Reply::Ran {
+                is_error,
+                text,
+                data,
+                took_ms,
+            } => Ok(Outcome {
+                is_error,
+                text,
+                data,
+                took: Duration::from_millis(took_ms),
+            }),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Moves the deadline to `for_` from now.
+    pub fn extend(&self, for_: Duration) {
+        self.pulse.extend(for_);
+    }
+
+    /// A handle that extends the deadline, usable while a call runs.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
+    /// What to journal with the intent: what `probe` compares with later.
+    pub async fn before(&mut self, act: &Act) -> Result<Value, ExecutorError> {
+        let operation = act.operation.clone();
+        match self.ask(Ask::Before { operation }, UPKEEP).await? {
+            Reply::Value { value } => Ok(value),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Whether an act that was begun happened.
+    pub async fn probe(&mut self, act: &Act, before: &Value) -> Result<ProbeAnswer, ExecutorError> {
+        let ask = Ask::Probe {
+            operation: act.operation.clone(),
+            before: before.clone(),
+        };
+        match self.ask(ask, UPKEEP).await? {
+            Reply::Probed { answer } => Ok(answer),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Keeps the clone as it is now; answers the tree's hash. Files that `.gitignore` names are
+    /// not kept.
+    pub async fn snapshot(&mut self) -> Result<String, ExecutorError> {
+        self.ask_text(Ask::Snapshot).await
+    }
+
+    /// Puts the clone back to a snapshot: changed files restored, new files that are not ignored
+    /// removed, git's own state as it was.
+    pub async fn reset(&mut self, tree: &str) -> Result<(), ExecutorError> {
+        self.ask_text(Ask::Reset { tree: tree.to_owned() }).await?;
+        Ok(())
+    }
+
+    /// What differs between two snapshots, as a patch with binary parts; empty when nothing.
+    pub async fn patch(&mut self, from_tree: &str, to_tree: &str) -> Result<String, ExecutorError> {
+        let (from, to) = (from_tree.to_owned(), to_tree.to_owned());
+        self.ask_text(Ask::Patch { from, to }).await
+    }
+
+    /// Applies a patch to the workspace of this sandbox, whole or not at all.
+    pub(crate) async fn apply(&mut self, patch: &str) -> Result<(), ExecutorError> {
+        self.ask_text(Ask::Apply { patch: patch.to_owned() }).await?;
+        Ok(())
+    }
+
+    /// Ends the inside and waits until every process in it is gone.
+    pub async fn stop(mut self) {
+        self.link.take();
+        if timeout(Duration::from_secs(1), self.process.gone()).await.is_err() {
+            self.process.kill();
+        }
+        self.process.gone().await;
+    }
+
+    /// Waits until the inside has ended by itself, for holders that watch it.
+    pub async fn ended(&self) {
+        self.process.gone().await;
+    }
+
+    async fn ask_text(&mut self, ask: Ask) -> Result<String, ExecutorError> {
+        match self.ask(ask, UPKEEP).await? {
+            Reply::Text { text } => Ok(text),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn ask(&mut self, ask: Ask, longest: Duration) -> Result<Reply, ExecutorError> {
+        let link = self.link.as_mut().ok_or(ExecutorError::Gone)?;
+        let question = link.ask(ask).map_err(|e| ExecutorError::Failed(e.to_string()))?;
+        let mut question = question.ok_or(ExecutorError::Gone)?;
+        match timeout(longest, question.answer()).await {
+            Ok(reply) => reply.ok_or(ExecutorError::Gone),
+            Err(_) => {
+                self.process.kill();
+                Err(ExecutorError::Silent)
+            }
+        }
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.process.kill();
+    }
+}
+
+struct KillUnlessReady(Option<SandboxProcess>);
+
+impl KillUnlessReady {
+    fn ready(mut self) {
+        self.0.take();
+    }
+}
+
+impl Drop for KillUnlessReady {
+    fn drop(&mut self) {
+        if let Some(process) = &self.0 {
+            process.kill();
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ExecutorError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| ExecutorError::Failed(format!("starting a sandbox was interrupted: {e}")))
+}
+
+fn look(spec: &SandboxSpec) -> Result<(Surroundings, Profile), SurroundingsError> {
+    let around = surroundings::look()?;
+    let profile = match spec.toolchains && matches!(spec.kind, Kind::Workspace { .. }) {
+        true => profile::detect(&spec.home),
+        false => Profile::default(),
+    };
+    Ok((around, profile))
+}
+
+fn check_owner(owner: Owner, around: &Surroundings) -> Result<(), ExecutorError> {
+    let refuse = |why| {
+        Err(ExecutorError::Owner {
+            uid: owner.uid,
+            why,
+        })
+    };
+    if owner.uid == 0 || owner.gid == 0 {
+        return refuse("nothing in a sandbox is root; use the service user");
+    }
+    if !around.root && nix::unistd::geteuid().as_raw() != owner.uid {
+        return refuse("only root can make a sandbox for another user");
+    }
+    Ok(())
+}
+
+fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
+    let mounts = match &spec.kind {
+        Kind::Workspace { read_only, .. } => read_only
+            .iter()
+            .filter_map(|(_, inside)| inside.strip_prefix(WORKSPACE).ok())
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect(),
+        Kind::Host => Vec::new(),
+    };
+    Hello {
+        v: WIRE_VERSION,
+        owner: spec.owner,
+        drop: around.root,
+        limits: spec.limits.clone(),
+        running: if around.root { running(spec.owner.uid) } else { 0 },
+        host: matches!(spec.kind, Kind::Host),
+        mounts,
+        deadline_ms: u64::try_from(spec.deadline.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// Threads a user has now. Without a user namespace they count against the same bound.
+fn running(uid: u32) -> u64 {
+    std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.metadata().is_ok_and(|m| m.uid() == uid))
+        .filter_map(|entry| std::fs::metadata(entry.path().join("task")).ok())
+        .map(|tasks| tasks.nlink().saturating_sub(2))
+        .sum()
+}
+
+async fn greet(
+    stdin: StdStdin,
+    stdout: StdStdout,
+    stderr: StdStderr,
+    hello: &Hello,
+) -> Result<Link, ExecutorError> {
+    let io = |e: std::io::Error| ExecutorError::Spawn(SpawnError::Io(e));
+    let mut stdin = ChildStdin::from_std(stdin).map_err(io)?;
+    let mut stdout = ChildStdout::from_std(stdout).map_err(io)?;
+    let stderr = ChildStderr::from_std(stderr).map_err(io)?;
+    let said = tokio::spawn(collect(stderr));
+    let sent = stdin.write_all(&wire::encode(hello).map_err(io)?).await;
+    match read_frame(&mut stdout).await {
+        Ok(FromInside::Ready) => Ok(Link::new(stdin, stdout)),
+        Ok(FromInside::Refused { why }) => Err(ExecutorError::NotReady(why)),
+        Ok(_) => Err(ExecutorError::NotReady("it spoke out of turn".to_owned())),
+        Err(e) => {
+            drop(stdin);
+            let said = said.await.unwrap_or_default();
+            let why = match (said.trim(), sent) {
+                ("", Err(sent)) => sent.to_string(),
+                ("", Ok(())) => e.to_string(),
+                (text, _) => text.to_owned(),
+            };
+            Err(ExecutorError::NotReady(why))
+        }
+    }
+}
+
+/// Reads what bwrap and the inside complain of: the first 8 kB are kept, the rest is drained.
+async fn collect(stderr: ChildStderr) -> String {
+    let mut first = Vec::new();
+    let mut stderr = stderr.take(STDERR_BYTES);
+    let _ = stderr.read_to_end(&mut first).await;
+    let _ = tokio::io::copy(&mut stderr.into_inner(), &mut tokio::io::sink()).await;
+    String::from_utf8_lossy(&first).into_owned()
+}
+
+fn unexpected(reply: Reply) -> ExecutorError {
+    match reply {
+        Reply::Failed { why } => ExecutorError::Failed(why),
+        other => ExecutorError::Failed(format!("the executor answered out of turn: {other:?}")),
+    }
+}

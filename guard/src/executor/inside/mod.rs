@@ -1,0 +1,113 @@
+//! Inside the sandbox: the first process of its own process namespace. It gives up what it does
+//! not need, checks that the walls stand, and serves its holder's questions one after the other.
+//! When it ends, the kernel kills everything inside.
+
+mod analyse;
+mod changes;
+mod files;
+mod git;
+mod lifeline;
+mod limits;
+mod output;
+mod place;
+mod program;
+mod quick;
+mod search;
+mod serve;
+mod snapshot;
+mod suites;
+mod walls;
+
+use super::wire::{self, FromInside, Hello, ToInside, WIRE_VERSION};
+use lifeline::Lifeline;
+use std::io::{Stdin, Stdout, Write};
+use std::process::ExitCode;
+use std::sync::mpsc;
+
+/// Questions that may wait; the holder asks one at a time.
+const QUEUE: usize = 16;
+
+/// Entry of `ai-infra executor`. Speaks frames on its standard input and output and ends when the
+/// input closes or the deadline passes. Refuses to serve anywhere but in a sandbox.
+pub fn serve() -> ExitCode {
+    let mut stdin = std::io::stdin();
+    let mut stdout = std::io::stdout();
+    match begin(&mut stdin, &mut stdout) {
+        Ok(hello) => answer_all(hello, stdin, stdout),
+        Err(why) => {
+            let _ = say(&mut stdout, &FromInside::Refused { why: why.clone() });
+            let _ = writeln!(std::io::stderr(), "executor: {why}");
+            ExitCode::from(protocol::exit::REFUSED)
+        }
+    }
+}
+
+fn begin(stdin: &mut Stdin, stdout: &mut Stdout) -> Result<Hello, String> {
+    let hello: Hello = wire::read(stdin)
+        .map_err(|e| format!("the first frame is not readable: {e}"))?
+        .ok_or("nobody spoke: `ai-infra executor` is started by an agent, not by hand")?;
+    if hello.v != WIRE_VERSION {
+        return Err(format!("the holder speaks version {}, this is {WIRE_VERSION}", hello.v));
+    }
+    walls::become_owner(&hello)?;
+    walls::check(&hello)?;
+    limits::set(&hello)?;
+    place::prepare().map_err(|e| format!("the scratch folder cannot be made: {e}"))?;
+    say(stdout, &FromInside::Ready).map_err(|e| format!("the holder is gone: {e}"))?;
+    Ok(hello)
+}
+
+fn answer_all(hello: Hello, stdin: Stdin, mut stdout: Stdout) -> ExitCode {
+    let lifeline = Lifeline::start(hello.deadline_ms);
+    let (sender, questions) = mpsc::sync_channel(QUEUE);
+    let listener = lifeline.clone();
+    let listening = std::thread::Builder::new()
+        .name("listener".to_owned())
+        .spawn(move || listen(stdin, &listener, &sender));
+    if listening.is_err() {
+        return ExitCode::FAILURE;
+    }
+    for (id, ask) in questions {
+        let reply = serve::answer(&hello, &lifeline, id, ask);
+        if say(&mut stdout, &FromInside::Reply { id, reply }).is_err() {
+            break;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Reads frames until the pipe closes, then ends the process at once, whatever it was doing.
+fn listen(mut stdin: Stdin, lifeline: &Lifeline, questions: &mpsc::SyncSender<(u64, wire::Ask)>) {
+    while let Ok(Some(frame)) = wire::read::<ToInside>(&mut stdin) {
+        match frame {
+            ToInside::Extend { ms } => lifeline.extend(ms),
+            ToInside::Cancel { id } => lifeline.cancel(id),
+            ToInside::Ask { id, ask } => {
+                if questions.try_send((id, ask)).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    std::process::exit(0);
+}
+
+/// Sends a frame; an answer too large for one becomes a sentence that says so.
+fn say(stdout: &mut Stdout, frame: &FromInside) -> std::io::Result<()> {
+    match (wire::encode(frame), frame) {
+        (Ok(bytes), _) => {
+            stdout.write_all(&bytes)?;
+            stdout.flush()
+        }
+        (Err(e), FromInside::Reply { id, .. }) => wire::write(
+            stdout,
+            &FromInside::Reply {
+                id: *id,
+                reply: wire::Reply::Failed {
+                    why: format!("the answer is too large: {e}"),
+                },
+            },
+        ),
+        (Err(e), _) => Err(e),
+    }
+}

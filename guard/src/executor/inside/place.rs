@@ -1,0 +1,71 @@
+//! Places inside: the scratch folders, and workspace paths with their symlinks followed and checked.
+
+use crate::sandbox::spec::{HOME, WORKSPACE};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Makes the home and cache folders in scratch.
+pub(super) fn prepare() -> io::Result<()> {
+    std::fs::create_dir_all(HOME)?;
+    std::fs::create_dir_all("/tmp/cache")
+}
+
+/// The workspace as a path.
+pub(super) fn root() -> &'static Path {
+    Path::new(WORKSPACE)
+}
+
+/// Where a clean relative path leads, symlinks followed; an error when that is out of the
+/// workspace or does not exist.
+pub(super) fn existing(path: &str) -> Result<PathBuf, String> {
+    let full = root().join(path);
+    let real = full.canonicalize().map_err(|e| sentence(path, &e))?;
+    inside(path, real)
+}
+
+/// Where a file to be written lies: the target of an existing path, else the real place of its
+/// nearest existing folder with the rest joined.
+pub(super) fn writable(path: &str) -> Result<PathBuf, String> {
+    let full = root().join(path);
+    if full.symlink_metadata().is_ok() {
+        // A dangling link cannot be resolved and is refused with the reason.
+        return existing(path);
+    }
+    let mut above = full.as_path();
+    let mut rest = Vec::new();
+    while above.symlink_metadata().is_err() {
+        rest.push(above.file_name().ok_or("the path has no name")?.to_owned());
+        above = above.parent().ok_or("the path has no folder")?;
+    }
+    let real = above.canonicalize().map_err(|e| sentence(path, &e))?;
+    let mut place = inside(path, real)?;
+    place.extend(rest.into_iter().rev());
+    Ok(place)
+}
+
+fn inside(path: &str, real: PathBuf) -> Result<PathBuf, String> {
+    if real.starts_with(root()) {
+        Ok(real)
+    } else {
+        Err(format!("{path} leads out of the workspace through a symlink"))
+    }
+}
+
+/// What went wrong with a path, as people say it.
+pub(super) fn sentence(path: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("{path} does not exist"),
+        io::ErrorKind::PermissionDenied => format!("{path} may not be used: permission denied"),
+        io::ErrorKind::ReadOnlyFilesystem => format!("{path} is read-only here"),
+        _ => format!("{path}: {error}"),
+    }
+}
+
+/// A real place as people see it: relative to the workspace.
+pub(super) fn shown(path: &Path) -> String {
+    let relative = path.strip_prefix(root()).unwrap_or(path);
+    match relative.to_string_lossy() {
+        empty if empty.is_empty() => ".".to_owned(),
+        text => text.into_owned(),
+    }
+}

@@ -1,0 +1,83 @@
+//! Becoming the owner for good, and checking from inside that the sandbox is one. Whatever does
+//! not hold is a reason to refuse to serve.
+
+use super::super::wire::Hello;
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid, getpid, getresgid, getresuid, setgroups, setresgid, setresuid};
+
+/// Gives up root, where the sandbox was made by root.
+pub(super) fn become_owner(hello: &Hello) -> Result<(), String> {
+    let (uid, gid) = (Uid::from_raw(hello.owner.uid), Gid::from_raw(hello.owner.gid));
+    if uid.is_root() || gid.as_raw() == 0 {
+        return Err("the owner is root: nothing inside runs as root".to_owned());
+    }
+    if hello.drop {
+        let cannot = |what: &str, e: nix::Error| format!("{what} cannot be changed: {e}");
+        setgroups(&[]).map_err(|e| cannot("the groups", e))?;
+        setresgid(gid, gid, gid).map_err(|e| cannot("the group", e))?;
+        setresuid(uid, uid, uid).map_err(|e| cannot("the user", e))?;
+        // Changing the user cleared it; bwrap above dies with its holder, and we with bwrap.
+        prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| cannot("the parent's signal", e))?;
+    }
+    prctl::set_no_new_privs().map_err(|e| format!("no_new_privs cannot be set: {e}"))?;
+    // Tools run as the same user: they must not trace this process or open its pipe.
+    prctl::set_dumpable(false).map_err(|e| format!("tracing cannot be denied: {e}"))
+}
+
+/// Looks at what is left.
+pub(super) fn check(hello: &Hello) -> Result<(), String> {
+    let ids = getresuid().map_err(|e| e.to_string())?;
+    let groups = getresgid().map_err(|e| e.to_string())?;
+    let uid = Uid::from_raw(hello.owner.uid);
+    let gid = Gid::from_raw(hello.owner.gid);
+    if [ids.real, ids.effective, ids.saved] != [uid; 3]
+        || [groups.real, groups.effective, groups.saved] != [gid; 3]
+    {
+        return Err("the user inside is not the owner".to_owned());
+    }
+    let root = Uid::from_raw(0);
+    if setresuid(root, root, root).is_ok() {
+        return Err("root can be had back inside".to_owned());
+    }
+    if getpid().as_raw() != 1 {
+        return Err("this is no process namespace: it must be started by an agent".to_owned());
+    }
+    let status = std::fs::read_to_string("/proc/self/status").map_err(|e| e.to_string())?;
+    for name in ["CapPrm", "CapEff"] {
+        if field(&status, name).is_none_or(|set| set.trim_start_matches('0') != "") {
+            return Err(format!("capabilities are left inside ({name})"));
+        }
+    }
+    if field(&status, "Seccomp") != Some("2") {
+        return Err("the system call filter is not in force".to_owned());
+    }
+    if std::fs::OpenOptions::new()
+        .write(true)
+        .open("/proc/sys/kernel/domainname")
+        .is_ok()
+    {
+        return Err("/proc/sys is writable inside".to_owned());
+    }
+    Ok(())
+}
+
+fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field;
+
+    #[test]
+    fn fields_of_a_status() {
+        let status = "Name:\tx\nCapEff:\t0000000000000000\nSeccomp:\t2\nSeccomp_filters:\t1\n";
+        assert_eq!(field(status, "Seccomp"), Some("2"));
+        assert_eq!(field(status, "CapEff"), Some("0000000000000000"));
+        assert_eq!(field(status, "CapPrm"), None);
+    }
+}

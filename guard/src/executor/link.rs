@@ -1,0 +1,153 @@
+//! The holder's two tasks beside a sandbox: one writes frames, one reads answers and hands each to
+//! whoever asked. Extending the deadline goes past a running question.
+
+use super::wire::{self, Ask, FromInside, Reply, ToInside};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio::sync::{mpsc, oneshot};
+
+type Frames = mpsc::UnboundedSender<Vec<u8>>;
+type Waiting = Arc<Mutex<Option<HashMap<u64, oneshot::Sender<Reply>>>>>;
+
+/// Keeps an executor alive; cheap to clone, does not itself keep it alive.
+#[derive(Debug, Clone)]
+pub struct Pulse {
+    frames: mpsc::WeakUnboundedSender<Vec<u8>>,
+}
+
+impl Pulse {
+    /// Moves the deadline to `for_` from now. Does nothing when the executor is gone.
+    pub fn extend(&self, for_: Duration) {
+        if let Some(frames) = self.frames.upgrade() {
+            let ms = u64::try_from(for_.as_millis()).unwrap_or(u64::MAX);
+            if let Ok(frame) = wire::encode(&ToInside::Extend { ms }) {
+                let _ = frames.send(frame);
+            }
+        }
+    }
+}
+
+/// The holder's end of the pipe. Dropping it closes the pipe.
+#[derive(Debug)]
+pub(super) struct Link {
+    frames: Frames,
+    waiting: Waiting,
+    last: u64,
+}
+
+/// An asked question; dropping it before the answer cancels it.
+pub(super) struct Question {
+    id: u64,
+    answer: oneshot::Receiver<Reply>,
+    frames: Frames,
+    waiting: Waiting,
+    over: bool,
+}
+
+impl Link {
+    /// Starts both tasks.
+    pub(super) fn new(stdin: ChildStdin, stdout: ChildStdout) -> Link {
+        let (frames, queue) = mpsc::unbounded_channel();
+        let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
+        tokio::spawn(write_frames(stdin, queue));
+        tokio::spawn(read_replies(stdout, Arc::clone(&waiting)));
+        Link {
+            frames,
+            waiting,
+            last: 0,
+        }
+    }
+
+    pub(super) fn pulse(&self) -> Pulse {
+        Pulse {
+            frames: self.frames.downgrade(),
+        }
+    }
+
+    /// Asks; `Err` holds why the frame cannot be sent, `Ok(None)` means the inside is gone.
+    pub(super) fn ask(&mut self, ask: Ask) -> std::io::Result<Option<Question>> {
+        self.last += 1;
+        let id = self.last;
+        let frame = wire::encode(&ToInside::Ask { id, ask })?;
+        let (tell, answer) = oneshot::channel();
+        {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(waiting) = waiting.as_mut() else {
+                return Ok(None);
+            };
+            waiting.insert(id, tell);
+        }
+        // When the writer is gone the reader soon is, and drops the other end of the answer.
+        let _ = self.frames.send(frame);
+        Ok(Some(Question {
+            id,
+            answer,
+            frames: self.frames.clone(),
+            waiting: Arc::clone(&self.waiting),
+            over: false,
+        }))
+    }
+}
+
+impl Question {
+    /// Waits for the answer; `None` = the inside is gone.
+    pub(super) async fn answer(&mut self) -> Option<Reply> {
+        let reply = (&mut self.answer).await.ok();
+        self.over = true;
+        reply
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiting) = waiting.as_mut() {
+            waiting.remove(&self.id);
+        }
+        if let Ok(frame) = wire::encode(&ToInside::Cancel { id: self.id }) {
+            let _ = self.frames.send(frame);
+        }
+    }
+}
+
+async fn write_frames(mut stdin: ChildStdin, mut queue: mpsc::UnboundedReceiver<Vec<u8>>) {
+    while let Some(frame) = queue.recv().await {
+        if stdin.write_all(&frame).await.is_err() || stdin.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_replies(mut stdout: ChildStdout, waiting: Waiting) {
+    while let Ok(FromInside::Reply { id, reply }) = read_frame(&mut stdout).await {
+        let asker = waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_mut()
+            .and_then(|waiting| waiting.remove(&id));
+        // Nobody: the question was cancelled.
+        if let Some(asker) = asker {
+            let _ = asker.send(reply);
+        }
+    }
+    // Dropping the senders tells every asker; `None` refuses later questions.
+    waiting
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+}
+
+/// Reads one frame from the inside.
+pub(super) async fn read_frame(stdout: &mut ChildStdout) -> std::io::Result<FromInside> {
+    let mut prefix = [0; 4];
+    stdout.read_exact(&mut prefix).await?;
+    let mut json = vec![0; wire::length(prefix)?];
+    stdout.read_exact(&mut json).await?;
+    wire::decode(&json)
+}

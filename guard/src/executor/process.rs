@@ -1,0 +1,62 @@
+//! The `bwrap` process as its holder sees it: killed at most once, never after it was reaped, and
+//! always waited for by somebody.
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+use std::process::Child;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// A running sandbox; cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct SandboxProcess {
+    pid: Pid,
+    reaped: Arc<Mutex<bool>>,
+    gone: watch::Receiver<bool>,
+}
+
+impl SandboxProcess {
+    /// Takes charge of a child: a thread waits for it whatever happens to the holder's tasks.
+    pub(super) fn watch(mut child: Child) -> std::io::Result<SandboxProcess> {
+        let pid = Pid::from_raw(i32::try_from(child.id()).map_err(std::io::Error::other)?);
+        let reaped = Arc::new(Mutex::new(false));
+        let (tell, gone) = watch::channel(false);
+        let flag = Arc::clone(&reaped);
+        std::thread::Builder::new()
+            .name("sandbox-waiter".to_owned())
+            .stack_size(64 * 1024)
+            .spawn(move || {
+                // Seen first without reaping, so that the pid stays ours until the flag is set.
+                while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
+                    == Err(nix::Error::EINTR)
+                {}
+                let mut done = flag.lock().unwrap_or_else(PoisonError::into_inner);
+                let _ = child.wait();
+                *done = true;
+                drop(done);
+                let _ = tell.send(true);
+            })?;
+        Ok(SandboxProcess { pid, reaped, gone })
+    }
+
+    /// Kills it; with it goes every process inside.
+    pub(super) fn kill(&self) {
+        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*reaped {
+            let _ = kill(self.pid, Signal::SIGKILL);
+        }
+    }
+
+    /// Process id on the host, for logs and tests.
+    pub(super) fn id(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// Waits until it has ended and been reaped.
+    pub(super) async fn gone(&self) {
+        let mut gone = self.gone.clone();
+        // An error means the waiter is gone, and it only goes after the process.
+        let _ = gone.wait_for(|gone| *gone).await;
+    }
+}

@@ -1,0 +1,143 @@
+//! The gate: what a grant allows. The only maker of a [`Leave`], without which no tool runs.
+
+use crate::act::Act;
+use protocol::level::Level;
+
+/// What an agent may do, from its configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Its level.
+    pub level: Level,
+    /// Tools it may use; empty = every tool of its level.
+    pub tools: Vec<String>,
+    /// Whether it may look at the host.
+    pub host_read: bool,
+}
+
+/// Leave to run one act: not clonable, bound to the act's digest, used up by the run.
+#[derive(Debug)]
+pub struct Leave {
+    digest: String,
+}
+
+impl Leave {
+    /// Whether this leave was given for that act.
+    pub(crate) fn is_for(&self, act: &Act) -> bool {
+        self.digest == act.digest()
+    }
+}
+
+/// What the gate says.
+#[derive(Debug)]
+pub enum Decision {
+    /// Go ahead, once.
+    Allow(Leave),
+    /// No, and why.
+    Deny(String),
+    /// A person must say so; the question.
+    Ask(String),
+}
+
+/// Judges an act. Fails closed: what the act says of itself must agree with its operation.
+pub fn judge(act: &Act, grant: &Grant) -> Decision {
+    match refusal(act, grant) {
+        Some(reason) => Decision::Deny(reason),
+        None => Decision::Allow(Leave {
+            digest: act.digest(),
+        }),
+    }
+}
+
+fn refusal(act: &Act, grant: &Grant) -> Option<String> {
+    let tool = act.operation.tool();
+    if *act != Act::of(act.operation.clone()) {
+        return Some(format!("the act of {tool} does not agree with its operation: plan it again"));
+    }
+    if !grant.tools.is_empty() && !grant.tools.iter().any(|name| name == tool) {
+        return Some(format!("{tool} is not among this agent's tools: {}", grant.tools.join(", ")));
+    }
+    if act.operation.of_host() && !grant.host_read {
+        return Some(format!("{tool} reads the host: grant `host.read` to this agent"));
+    }
+    let needed = act.operation.level();
+    (grant.level < needed).then(|| {
+        format!("{tool} needs level {needed} and this agent has level {}", grant.level)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::Operation;
+
+    fn grant(level: Level, tools: &[&str], host_read: bool) -> Grant {
+        Grant {
+            level,
+            tools: tools.iter().map(|t| (*t).to_owned()).collect(),
+            host_read,
+        }
+    }
+
+    fn write() -> Operation {
+        Operation::Write {
+            path: "a".into(),
+            content: "b".into(),
+        }
+    }
+
+    fn bash() -> Operation {
+        Operation::Bash {
+            argv: vec!["ls".into()],
+            cwd: ".".into(),
+            timeout_ms: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(operation: Operation, grant: &Grant, expected: Option<&str>) {
+        match (judge(&Act::of(operation), grant), expected) {
+            (Decision::Allow(_), None) => {}
+            (Decision::Deny(why), Some(words)) => assert!(why.contains(words), "{why}"),
+            (other, _) => panic!("{other:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn levels_and_lists_hold() {
+        let zero = grant(Level::Restricted, &[], false);
+        let one = grant(Level::Standard, &[], false);
+        let host = grant(Level::Restricted, &[], true);
+        let listed = grant(Level::Standard, &["Read", "Write"], false);
+        for operation in [write(), bash(), Operation::QuickChecks] {
+            check(operation.clone(), &zero, Some("needs level 1"));
+            check(operation, &one, None);
+        }
+        check(Operation::Overview, &zero, None);
+        check(Operation::HostFacts, &one, Some("host.read"));
+        check(Operation::HostFacts, &host, None);
+        check(bash(), &listed, Some("not among"));
+        check(write(), &listed, None);
+    }
+
+    #[test]
+    fn a_forged_act_is_denied() {
+        let mut act = Act::of(bash());
+        act.level = Level::Restricted;
+        let one = grant(Level::Standard, &[], false);
+        assert!(matches!(judge(&act, &one), Decision::Deny(_)));
+        let mut act = Act::of(bash());
+        act.argv = vec!["other".into()];
+        assert!(matches!(judge(&act, &one), Decision::Deny(_)));
+    }
+
+    #[test]
+    fn a_leave_is_for_one_act() {
+        let one = grant(Level::Standard, &[], false);
+        let act = Act::of(write());
+        let Decision::Allow(leave) = judge(&act, &one) else {
+            panic!("allowed");
+        };
+        assert!(leave.is_for(&act));
+        assert!(!leave.is_for(&Act::of(bash())));
+    }
+}

@@ -1,0 +1,155 @@
+//! From a tool call to an [`Act`]: pure, the same answer for the same call. Bad input becomes a
+//! sentence that the engine can mend its call by.
+
+mod analysers;
+mod files;
+pub mod paths;
+mod search;
+mod shell;
+mod suites;
+
+use crate::act::{Act, Operation};
+use protocol::tool::ToolCall;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// What the task can see; calls that need more are refused here, before anyone is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// There is a workspace.
+    pub workspace: bool,
+    /// The workspace is the task's own clone and may be written.
+    pub writable: bool,
+    /// The host may be looked at.
+    pub host: bool,
+}
+
+/// Why a call cannot be planned.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// No such tool.
+    #[error("there is no tool named `{name}`: use one of {known}")]
+    UnknownTool {
+        /// As asked for, cut.
+        name: String,
+        /// The names that exist.
+        known: String,
+    },
+    /// The input has a wrong shape.
+    #[error("the input of {tool} is not usable: {why}")]
+    Input {
+        /// Which tool.
+        tool: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A path leads out of the workspace.
+    #[error("`{path}` is not in the workspace: use a path under /workspace, or one relative to it")]
+    Outside {
+        /// As given, cut.
+        path: String,
+    },
+    /// The tool needs a workspace.
+    #[error("{tool} needs a workspace and this task has none: start it with --workspace DIR")]
+    NoWorkspace {
+        /// Which tool.
+        tool: &'static str,
+    },
+    /// The workspace is read-only.
+    #[error("{tool} needs a workspace it may write, and this task only reads")]
+    ReadOnly {
+        /// Which tool.
+        tool: &'static str,
+    },
+    /// The tool needs the host.
+    #[error("{tool} reads the host and this task may not: grant `host.read` to its agent")]
+    NoHost {
+        /// Which tool.
+        tool: &'static str,
+    },
+}
+
+/// Every tool there is, in the order people read them.
+pub const TOOLS: [&str; 16] = [
+    "Read",
+    "Write",
+    "Edit",
+    "Bash",
+    "Glob",
+    "Grep",
+    "GitStatus",
+    "GitDiff",
+    "Tests",
+    "Overview",
+    "Secrets",
+    "Marks",
+    "Dependencies",
+    "QuickChecks",
+    "Profile",
+    "HostFacts",
+];
+
+/// Plans a call. Pure: reads nothing but its arguments.
+pub fn plan(call: &ToolCall, view: &View) -> Result<Act, PlanError> {
+    let input = &call.input;
+    let operation = match call.name.as_str() {
+        "Read" => files::read(input)?,
+        "Write" => files::write(input)?,
+        "Edit" => files::edit(input)?,
+        "Bash" => shell::bash(input)?,
+        "Glob" => search::glob(input)?,
+        "Grep" => search::grep(input)?,
+        "Tests" => suites::tests(input)?,
+        "GitStatus" => analysers::bare("GitStatus", input, Operation::GitStatus)?,
+        "GitDiff" => analysers::bare("GitDiff", input, Operation::GitDiff)?,
+        "Overview" => analysers::bare("Overview", input, Operation::Overview)?,
+        "Secrets" => analysers::bare("Secrets", input, Operation::Secrets)?,
+        "Marks" => analysers::bare("Marks", input, Operation::Marks)?,
+        "Dependencies" => analysers::bare("Dependencies", input, Operation::Dependencies)?,
+        "QuickChecks" => analysers::bare("QuickChecks", input, Operation::QuickChecks)?,
+        "HostFacts" => analysers::bare("HostFacts", input, Operation::HostFacts)?,
+        "Profile" => analysers::profile(input)?,
+        other => {
+            return Err(PlanError::UnknownTool {
+                name: other.chars().take(60).collect(),
+                known: TOOLS.join(", "),
+            });
+        }
+    };
+    check_view(&operation, view)?;
+    Ok(Act::of(operation))
+}
+
+fn check_view(operation: &Operation, view: &View) -> Result<(), PlanError> {
+    let tool = operation.tool();
+    if operation.of_host() {
+        return view.host.then_some(()).ok_or(PlanError::NoHost { tool });
+    }
+    if !view.workspace {
+        return Err(PlanError::NoWorkspace { tool });
+    }
+    let writes = matches!(operation, Operation::Write { .. } | Operation::Edit { .. });
+    if writes && !view.writable {
+        return Err(PlanError::ReadOnly { tool });
+    }
+    Ok(())
+}
+
+/// Reads a tool's input into its typed form; `null` counts as an empty object.
+fn input<T: DeserializeOwned>(tool: &'static str, value: &Value) -> Result<T, PlanError> {
+    let value = match value {
+        Value::Null => Value::Object(serde_json::Map::new()),
+        other => other.clone(),
+    };
+    serde_json::from_value(value).map_err(|e| wrong(tool, e.to_string()))
+}
+
+fn wrong(tool: &'static str, why: impl Into<String>) -> PlanError {
+    PlanError::Input {
+        tool,
+        why: why.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

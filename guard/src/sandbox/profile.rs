@@ -1,0 +1,157 @@
+//! The user's toolchains: which folders of a home are shown read-only, which files in them are
+//! masked because they hold credentials, and what that adds to PATH and the environment.
+
+use std::path::{Path, PathBuf};
+
+/// What of a home is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Folders shown read-only at their own absolute path.
+    pub folders: Vec<PathBuf>,
+    /// Files in them covered by an empty one.
+    pub masked: Vec<PathBuf>,
+    /// Folders for PATH, first first.
+    pub path: Vec<PathBuf>,
+    /// Variables that point at the folders.
+    pub env: Vec<(String, String)>,
+}
+
+/// Finds the toolchains of a home. Folders that do not exist are left out.
+pub fn detect(home: &Path) -> Profile {
+    let mut profile = Profile::default();
+    cargo(home, &mut profile);
+    pyenv(home, &mut profile);
+    nvm(home, &mut profile);
+    for (folder, bin) in [(".volta", ".volta/bin"), (".bun", ".bun/bin"), (".deno", ".deno/bin")] {
+        if show(&mut profile, home.join(folder)) {
+            profile.path.push(home.join(bin));
+        }
+    }
+    profile
+}
+
+fn show(profile: &mut Profile, folder: PathBuf) -> bool {
+    let there = folder.is_absolute() && folder.is_dir();
+    if there {
+        profile.folders.push(folder);
+    }
+    there
+}
+
+fn cargo(home: &Path, profile: &mut Profile) {
+    let cargo = home.join(".cargo");
+    if show(profile, cargo.clone()) {
+        profile.path.push(cargo.join("bin"));
+        profile.env.push(("CARGO_HOME".into(), text(&cargo)));
+        for name in ["credentials", "credentials.toml"] {
+            mask_if(profile, cargo.join(name), |_| true);
+        }
+        for name in ["config", "config.toml"] {
+            // Kept when harmless: source replacement decides where cached crates are looked for.
+            mask_if(profile, cargo.join(name), |content| content.contains("token"));
+        }
+    }
+    let rustup = home.join(".rustup");
+    if show(profile, rustup.clone()) {
+        profile.env.push(("RUSTUP_HOME".into(), text(&rustup)));
+    }
+}
+
+fn mask_if(profile: &mut Profile, file: PathBuf, secret: impl Fn(&str) -> bool) {
+    // A file that cannot be read as text is masked: nothing is known about it.
+    if file.exists() && std::fs::read_to_string(&file).map_or(true, |content| secret(&content)) {
+        profile.masked.push(file);
+    }
+}
+
+fn pyenv(home: &Path, profile: &mut Profile) {
+    let pyenv = home.join(".pyenv");
+    if !show(profile, pyenv.clone()) {
+        return;
+    }
+    profile.env.push(("PYENV_ROOT".into(), text(&pyenv)));
+    let chosen = std::fs::read_to_string(pyenv.join("version")).unwrap_or_default();
+    // The chosen version itself comes before the shims, which cost a shell for every start.
+    for version in chosen.split_whitespace().filter(|v| plain(v)) {
+        let bin = pyenv.join("versions").join(version).join("bin");
+        if bin.is_dir() {
+            profile.path.push(bin);
+        }
+    }
+    profile.path.push(pyenv.join("shims"));
+    profile.path.push(pyenv.join("bin"));
+}
+
+fn nvm(home: &Path, profile: &mut Profile) {
+    let nvm = home.join(".nvm");
+    if !show(profile, nvm.clone()) {
+        return;
+    }
+    let versions = nvm.join("versions/node");
+    let newest = std::fs::read_dir(&versions)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .max_by_key(|name| version_key(name));
+    if let Some(name) = newest {
+        profile.path.push(versions.join(name).join("bin"));
+    }
+}
+
+fn version_key(name: &str) -> Vec<u64> {
+    name.trim_start_matches('v')
+        .split('.')
+        .map(|n| n.parse().unwrap_or(0))
+        .collect()
+}
+
+fn plain(name: &str) -> bool {
+    !name.contains('/') && !name.starts_with('.')
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn toolchains_are_found_and_credentials_masked() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path();
+        for folder in [".cargo/bin", ".rustup", ".pyenv/versions/3.12.1/bin", ".ssh"] {
+            fs::create_dir_all(home.join(folder)).unwrap();
+        }
+        for version in ["v9.1.0", "v22.3.0", "v18.20.1"] {
+            fs::create_dir_all(home.join(".nvm/versions/node").join(version).join("bin")).unwrap();
+        }
+        fs::write(home.join(".pyenv/version"), "3.12.1\n../../x\n").unwrap();
+        fs::write(home.join(".cargo/credentials.toml"), "").unwrap();
+        fs::write(home.join(".cargo/config.toml"), "[net]\noffline = true\n").unwrap();
+        let profile = detect(home);
+        assert!(!profile.folders.contains(&home.join(".ssh")));
+        assert_eq!(profile.masked, [home.join(".cargo/credentials.toml")]);
+        assert_eq!(
+            profile.path,
+            [
+                home.join(".cargo/bin"),
+                home.join(".pyenv/versions/3.12.1/bin"),
+                home.join(".pyenv/shims"),
+                home.join(".pyenv/bin"),
+                home.join(".nvm/versions/node/v22.3.0/bin"),
+            ]
+        );
+        fs::write(home.join(".cargo/config.toml"), "[registries.x]\ntoken = \"t\"").unwrap();
+        assert_eq!(detect(home).masked.len(), 2);
+    }
+
+    #[test]
+    fn an_empty_home_shows_nothing() {
+        assert_eq!(detect(Path::new("/nonexistent")), Profile::default());
+    }
+}

@@ -1,0 +1,188 @@
+//! System calls that nothing inside needs and that widen the kernel's surface: a classic BPF
+//! program, built here and loaded by bwrap. Everything else is allowed; the walls are namespaces.
+//!
+//! Programs that make user namespaces of their own (some browsers' tests) fail inside; so does
+//! `strace`. Unix and internet sockets stay: tests start servers, and there is no network to reach.
+
+use nix::libc;
+
+/// The filter cannot be built for this processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no system call filter exists for this processor: run ai-infra on x86_64 or aarch64")]
+pub struct SeccompError;
+
+const LD_W_ABS: u16 = 0x20;
+const JEQ: u16 = 0x15;
+const JGE: u16 = 0x35;
+const JSET: u16 = 0x45;
+const RET: u16 = 0x06;
+
+const ALLOW: u32 = 0x7fff_0000;
+const ERRNO: u32 = 0x0005_0000;
+const KILL_PROCESS: u32 = 0x8000_0000;
+
+const NUMBER: u32 = 0;
+const ARCH: u32 = 4;
+/// Low half of the first argument on little-endian processors.
+const ARGUMENT: u32 = 16;
+
+const CLONE_NEWUSER: u32 = 0x1000_0000;
+const AF_VSOCK: u32 = 40;
+
+#[cfg(target_arch = "x86_64")]
+const THIS_ARCH: Option<u32> = Some(0xc000_003e);
+#[cfg(target_arch = "aarch64")]
+const THIS_ARCH: Option<u32> = Some(0xc000_00b7);
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const THIS_ARCH: Option<u32> = None;
+
+/// Calls denied outright.
+const DENIED: [libc::c_long; 27] = [
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_setns,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_kexec_load,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_fsopen,
+    libc::SYS_fsmount,
+    libc::SYS_swapon,
+    libc::SYS_reboot,
+];
+
+struct Program(Vec<u8>);
+
+impl Program {
+    fn step(&mut self, code: u16, yes: u8, no: u8, value: u32) {
+        self.0.extend(code.to_ne_bytes());
+        self.0.extend([yes, no]);
+        self.0.extend(value.to_ne_bytes());
+    }
+
+    fn answer(&mut self, what: u32) {
+        self.step(RET, 0, 0, what);
+    }
+
+    /// Answers `what` for one call; falls through otherwise, with the number still loaded.
+    fn when(&mut self, call: libc::c_long, what: u32) {
+        // Call numbers are small and positive on every processor this builds for.
+        self.step(JEQ, 0, 1, call as u32);
+        self.answer(what);
+    }
+}
+
+/// The program, as the bytes bwrap reads. Deterministic.
+pub fn program() -> Result<Vec<u8>, SeccompError> {
+    let arch = THIS_ARCH.ok_or(SeccompError)?;
+    let deny = ERRNO | libc::EPERM as u32;
+    let mut program = Program(Vec::new());
+    program.step(LD_W_ABS, 0, 0, ARCH);
+    program.step(JEQ, 1, 0, arch);
+    program.answer(KILL_PROCESS);
+    program.step(LD_W_ABS, 0, 0, NUMBER);
+    if cfg!(target_arch = "x86_64") {
+        // The x32 numbering of the same calls.
+        program.step(JGE, 0, 1, 0x4000_0000);
+        program.answer(deny);
+    }
+    for call in DENIED {
+        program.when(call, deny);
+    }
+    // Its flags lie in memory and cannot be looked at; libc falls back to clone.
+    program.when(libc::SYS_clone3, ERRNO | libc::ENOSYS as u32);
+    for call in [libc::SYS_clone, libc::SYS_unshare] {
+        program.step(JEQ, 0, 4, call as u32);
+        program.step(LD_W_ABS, 0, 0, ARGUMENT);
+        program.step(JSET, 0, 1, CLONE_NEWUSER);
+        program.answer(deny);
+        program.step(LD_W_ABS, 0, 0, NUMBER);
+    }
+    program.step(JEQ, 0, 3, libc::SYS_socket as u32);
+    program.step(LD_W_ABS, 0, 0, ARGUMENT);
+    program.step(JEQ, 0, 1, AF_VSOCK);
+    program.answer(deny);
+    program.answer(ALLOW);
+    Ok(program.0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A tiny interpreter of the six instructions used.
+    fn run(program: &[u8], arch: u32, number: u32, argument: u32) -> u32 {
+        let steps: Vec<(u16, u8, u8, u32)> = program
+            .chunks(8)
+            .map(|c| {
+                (
+                    u16::from_ne_bytes([c[0], c[1]]),
+                    c[2],
+                    c[3],
+                    u32::from_ne_bytes([c[4], c[5], c[6], c[7]]),
+                )
+            })
+            .collect();
+        let (mut at, mut loaded) = (0usize, 0u32);
+        loop {
+            let (code, yes, no, value) = steps[at];
+            at += 1;
+            let jump = match code {
+                LD_W_ABS => {
+                    loaded = match value {
+                        NUMBER => number,
+                        ARCH => arch,
+                        _ => argument,
+                    };
+                    continue;
+                }
+                RET => return value,
+                JEQ => loaded == value,
+                JGE => loaded >= value,
+                JSET => loaded & value != 0,
+                _ => panic!("unknown code {code}"),
+            };
+            at += usize::from(if jump { yes } else { no });
+        }
+    }
+
+    #[test]
+    fn calls_are_judged() {
+        let program = program().unwrap();
+        let arch = THIS_ARCH.unwrap();
+        let deny = ERRNO | libc::EPERM as u32;
+        let call = |number: libc::c_long, argument| run(&program, arch, number as u32, argument);
+        assert_eq!(run(&program, 1, 0, 0), KILL_PROCESS);
+        assert_eq!(call(libc::SYS_read, 0), ALLOW);
+        assert_eq!(call(libc::SYS_execve, 0), ALLOW);
+        assert_eq!(call(libc::SYS_clone, 0x11), ALLOW);
+        assert_eq!(call(libc::SYS_clone, CLONE_NEWUSER | 0x11), deny);
+        assert_eq!(call(libc::SYS_unshare, CLONE_NEWUSER), deny);
+        assert_eq!(call(libc::SYS_socket, 2), ALLOW);
+        assert_eq!(call(libc::SYS_socket, AF_VSOCK), deny);
+        assert_eq!(call(libc::SYS_clone3, 0), ERRNO | libc::ENOSYS as u32);
+        for denied in DENIED {
+            assert_eq!(call(denied, 0), deny, "{denied}");
+        }
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(run(&program, arch, 0x4000_0001, 0), deny);
+        }
+    }
+}

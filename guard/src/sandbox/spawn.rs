@@ -1,0 +1,124 @@
+//! Starts `bwrap`, always from one permanent thread: its `--die-with-parent` follows the *thread*
+//! that started it, and a thread of the runtime may end long before the process does.
+#![allow(unsafe_code)] // one `pre_exec`, with its reason below
+
+use super::bwrap::{DataFds, argv};
+use super::environment::USER;
+use super::profile::Profile;
+use super::seccomp::{SeccompError, program};
+use super::spec::{HOME, SandboxSpec};
+use super::surroundings::Surroundings;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::{OnceLock, mpsc};
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// A file or process could not be made.
+    #[error("the sandbox cannot be started: {0}")]
+    Io(#[from] io::Error),
+    /// No filter for this processor.
+    #[error(transparent)]
+    Seccomp(#[from] SeccompError),
+    /// The thread that starts processes is gone.
+    #[error("the thread that starts sandboxes has ended: restart this process")]
+    NoThread,
+}
+
+type Answer = mpsc::SyncSender<io::Result<Child>>;
+
+struct Job {
+    command: Command,
+    /// Kept open until the child has been started.
+    files: Vec<File>,
+    answer: Answer,
+}
+
+/// Starts the sandbox with pipes on all three standard streams.
+pub fn spawn(
+    spec: &SandboxSpec,
+    around: &Surroundings,
+    profile: &Profile,
+) -> Result<Child, SpawnError> {
+    let (uid, gid) = (spec.owner.uid, spec.owner.gid);
+    let files = vec![
+        data(format!("{USER}:x:{uid}:{gid}:{USER}:{HOME}:/bin/bash\n").as_bytes())?,
+        data(format!("{USER}:x:{gid}:\n").as_bytes())?,
+        data(b"127.0.0.1 localhost sandbox\n::1 localhost\n")?,
+        data(&program()?)?,
+    ];
+    let numbers: Vec<RawFd> = files.iter().map(|f| f.as_raw_fd()).collect();
+    let &[passwd, group, hosts, seccomp] = numbers.as_slice() else {
+        return Err(SpawnError::NoThread);
+    };
+    let fds = DataFds {
+        passwd,
+        group,
+        hosts,
+        seccomp,
+    };
+    let mut command = Command::new("bwrap");
+    command
+        .args(argv(spec, around, profile, fds))
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let (answer, answered) = mpsc::sync_channel(1);
+    sender()
+        .send(Job {
+            command,
+            files,
+            answer,
+        })
+        .map_err(|_| SpawnError::NoThread)?;
+    Ok(answered.recv().map_err(|_| SpawnError::NoThread)??)
+}
+
+/// An unnamed file with this content, read from its start.
+fn data(content: &[u8]) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(content)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn sender() -> &'static mpsc::Sender<Job> {
+    static SENDER: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
+    SENDER.get_or_init(|| {
+        let (sender, jobs) = mpsc::channel::<Job>();
+        // If the thread cannot be made the receiver is dropped, and every send says so.
+        let _ = std::thread::Builder::new()
+            .name("sandbox-spawner".to_owned())
+            .spawn(move || {
+                for job in jobs {
+                    let _ = job.answer.send(start(job.command, &job.files));
+                }
+            });
+        sender
+    })
+}
+
+fn start(mut command: Command, files: &[File]) -> io::Result<Child> {
+    let numbers: Vec<RawFd> = files.iter().map(|f| f.as_raw_fd()).collect();
+    // SAFETY: the closure runs between fork and exec, allocates nothing, takes no lock and calls
+    // only fcntl(2), which is async-signal-safe. The descriptors are open: `files` outlives the
+    // call to `spawn` below, and fork copies the table.
+    unsafe {
+        command.pre_exec(move || {
+            for number in &numbers {
+                let fd = BorrowedFd::borrow_raw(*number);
+                fcntl(fd.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;
+            }
+            Ok(())
+        });
+    }
+    command.spawn()
+}

@@ -1,0 +1,90 @@
+//! What a sandbox is asked to be.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where the clone is seen inside.
+pub const WORKSPACE: &str = "/workspace";
+/// Where the private snapshot repository is seen inside.
+pub const SNAPSHOTS: &str = "/snapshots";
+/// Where a project's cache is seen inside.
+pub const CACHE: &str = "/cache";
+/// Where the workspace's own git objects are seen inside, read-only.
+pub const OBJECTS: &str = "/workspace-objects";
+/// Where the binary itself is seen inside.
+pub const EXECUTOR: &str = "/run/ai-infra/executor";
+/// The home folder inside; made by the executor.
+pub const HOME: &str = "/tmp/home";
+
+/// The user everything inside runs as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Numeric user id, never 0.
+    pub uid: u32,
+    /// Numeric group id, never 0.
+    pub gid: u32,
+}
+
+/// Bounds on what runs inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Most writable private memory of one process and most of `/tmp`, in MB; 0 = no bound.
+    pub memory_mb: u64,
+    /// Most processes and threads; 0 = no bound.
+    pub processes: u64,
+    /// Largest file, in MB; 0 = no bound.
+    pub file_mb: u64,
+    /// Most open files of one process; 0 = no bound.
+    pub open_files: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_mb: 4096,
+            processes: 1024,
+            file_mb: 4096,
+            open_files: 4096,
+        }
+    }
+}
+
+/// What the sandbox is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Work in a clone.
+    Workspace {
+        /// The clone on the host.
+        work: PathBuf,
+        /// Folder of the private snapshot repository on the host.
+        snapshots: PathBuf,
+        /// Whether the clone may be written.
+        writable: bool,
+        /// Further folders shown read-only: (on the host, inside).
+        read_only: Vec<(PathBuf, PathBuf)>,
+        /// The project's cache folder on the host, owned by the owner.
+        cache: Option<PathBuf>,
+    },
+    /// Look at the host with the executor's own readers; runs no program.
+    Host,
+}
+
+/// Everything needed to start an executor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxSpec {
+    /// The binary to run inside as `EXE executor`.
+    pub exe: PathBuf,
+    /// What it is for.
+    pub kind: Kind,
+    /// The user everything inside runs as.
+    pub owner: Owner,
+    /// Whether toolchains of `home` are shown.
+    pub toolchains: bool,
+    /// The user's home, for toolchains only; nothing else of it is shown.
+    pub home: PathBuf,
+    /// Bounds.
+    pub limits: Limits,
+    /// Life time until the first extension.
+    pub deadline: Duration,
+}

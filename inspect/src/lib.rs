@@ -1,0 +1,22 @@
+//! Looks at files and at what programs printed, and says what is there. Everything here is read-only and starts no
+//! process: the executor runs the commands, this room chooses them and reads their output.
+//!
+//! Open `tests` for test suites (find, choose the command, read what it printed), `walk` for how a tree is read
+//! (ignore rules, no links followed, bounds), `limits` for the bounds and the errors, `overview`, `secrets`, `marks`,
+//! `dependencies`, `quick_checks`, `profile` and `host_facts` for the analysers of those names, and `git` for reading
+//! what git prints and the plain files of `.git`.
+
+pub mod dependencies;
+pub mod git;
+pub mod host_facts;
+pub mod language;
+pub mod limits;
+pub mod marks;
+pub mod overview;
+pub mod profile;
+pub mod quick_checks;
+pub mod secret_rules;
+pub mod secrets;
+pub mod tests;
+pub mod toml_text;
+pub mod walk;

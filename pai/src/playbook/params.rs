@@ -1,0 +1,288 @@
+//! Parameters of a playbook: what a value may be, how it is read from a person's words, and how
+//! given values are checked.
+
+use super::words::{Kind, Token};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Longest text value, in bytes.
+pub const LONGEST_VALUE: usize = 4096;
+
+/// What kind of value a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParamType {
+    /// Any text.
+    Text,
+    /// A whole number.
+    Int,
+    /// `true` or `false`.
+    Bool,
+    /// A file or folder inside the workspace.
+    Path,
+    /// A file inside the workspace.
+    File,
+    /// A service's name: letters, digits and `@ . _ : -`.
+    Unit,
+    /// One of `choices`.
+    Choice,
+}
+
+/// A parameter as a playbook declares it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParamSpec {
+    /// Kind of value.
+    #[serde(rename = "type")]
+    pub kind: ParamType,
+    /// It must be given.
+    #[serde(default)]
+    pub required: bool,
+    /// Used when it is not given; without one the value is null.
+    #[serde(default)]
+    pub default: Option<Value>,
+    /// Smallest number.
+    #[serde(default)]
+    pub min: Option<i64>,
+    /// Largest number.
+    #[serde(default)]
+    pub max: Option<i64>,
+    /// The values a choice may have.
+    #[serde(default)]
+    pub choices: Vec<String>,
+    /// For a file: the extensions it may have, lower case, without the dot.
+    #[serde(default)]
+    pub extensions: Vec<String>,
+    /// For people.
+    #[serde(default)]
+    pub description: String,
+}
+
+impl ParamSpec {
+    /// Whether an unquoted value may be several words.
+    pub fn takes_many_words(&self) -> bool {
+        self.kind == ParamType::Text
+    }
+
+    /// Reads a value from one token of a request; `None` when it does not look like one.
+    pub fn read(&self, token: &Token) -> Option<Value> {
+        let text = || Value::String(token.raw.clone());
+        let value = match (self.kind, &token.kind) {
+            (ParamType::Text, _) => text(),
+            (ParamType::Int, Kind::Number) => Value::from(token.raw.parse::<i64>().ok()?),
+            (ParamType::Path | ParamType::File, Kind::Path | Kind::Quoted) => text(),
+            (ParamType::Unit, _) => text(),
+            (ParamType::Bool, Kind::Word { .. }) => Value::Bool(as_bool(&token.raw)?),
+            (ParamType::Choice, Kind::Word { .. } | Kind::Quoted | Kind::Path | Kind::Number) => text(),
+            _ => return None,
+        };
+        let extension_fits = self.extensions.is_empty() || has_extension(&token.raw, &self.extensions);
+        let checked_here = matches!(self.kind, ParamType::Choice | ParamType::Unit);
+        if !extension_fits {
+            None
+        } else if checked_here {
+            self.check(&value).ok()
+        } else {
+            Some(value)
+        }
+    }
+
+    /// Checks a given value and brings it into its own type.
+    ///
+    /// # Errors
+    /// A sentence about what it must be.
+    pub fn check(&self, value: &Value) -> Result<Value, String> {
+        match self.kind {
+            ParamType::Int => self.check_int(value),
+            ParamType::Bool => match value {
+                Value::Bool(_) => Ok(value.clone()),
+                Value::String(text) => as_bool(text).map(Value::Bool).ok_or_else(|| "must be true or false".to_owned()),
+                _ => Err("must be true or false".to_owned()),
+            },
+            _ => self.check_text(value),
+        }
+    }
+
+    fn check_int(&self, value: &Value) -> Result<Value, String> {
+        let number = match value {
+            Value::String(text) => text.trim().parse().ok(),
+            other => other.as_i64(),
+        };
+        let number: i64 = number.ok_or("must be a whole number")?;
+        if let Some(min) = self.min.filter(|min| number < *min) {
+            return Err(format!("must be at least {min}, not {number}"));
+        }
+        if let Some(max) = self.max.filter(|max| number > *max) {
+            return Err(format!("must be at most {max}, not {number}"));
+        }
+        Ok(Value::from(number))
+    }
+
+    fn check_text(&self, value: &Value) -> Result<Value, String> {
+        let text = value.as_str().ok_or("must be a text")?;
+        if text.is_empty() || text.len() > LONGEST_VALUE {
+            return Err(format!("must have 1 to {LONGEST_VALUE} bytes"));
+        }
+        if text.chars().any(char::is_control) {
+            return Err("must not hold control characters".to_owned());
+        }
+        match self.kind {
+            ParamType::Path | ParamType::File => self.check_path(text)?,
+            ParamType::Unit if !is_unit(text) => {
+                return Err("must be a service's name: letters, digits and @ . _ : -, not starting with -".to_owned());
+            }
+            ParamType::Choice => return self.check_choice(text),
+            _ => {}
+        }
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn check_path(&self, text: &str) -> Result<(), String> {
+        let outside = text.starts_with('/') && text != "/workspace" && !text.starts_with("/workspace/");
+        if outside || text.starts_with('~') || text.split('/').any(|part| part == "..") {
+            return Err(format!("must be inside the workspace: give `{text}` relative to it"));
+        }
+        if text.starts_with('-') {
+            return Err(format!("must not start with -: write ./{text}"));
+        }
+        if !self.extensions.is_empty() && !has_extension(text, &self.extensions) {
+            return Err(format!("must end in .{}", self.extensions.join(", .")));
+        }
+        Ok(())
+    }
+
+    fn check_choice(&self, text: &str) -> Result<Value, String> {
+        self.choices
+            .iter()
+            .find(|choice| choice.eq_ignore_ascii_case(text))
+            .map(|choice| Value::String(choice.clone()))
+            .ok_or_else(|| format!("must be one of {}", self.choices.join(", ")))
+    }
+}
+
+fn as_bool(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Some(true),
+        "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn is_unit(text: &str) -> bool {
+    !text.starts_with('-') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"@._:-".contains(&b))
+}
+
+fn has_extension(text: &str, extensions: &[String]) -> bool {
+    text.rsplit_once('.')
+        .is_some_and(|(_, end)| extensions.iter().any(|e| e.eq_ignore_ascii_case(end)))
+}
+
+/// Why given parameters were refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParamError {
+    /// A name the playbook does not have.
+    #[error("it has no parameter `{name}`{hint}")]
+    Unknown {
+        /// As given.
+        name: String,
+        /// The nearest known one, as `: did you mean …?`, or nothing.
+        hint: String,
+    },
+    /// A required one is missing.
+    #[error("it needs `{name}`{description}: give it as {name}=…")]
+    Missing {
+        /// Its name.
+        name: String,
+        /// Its description in brackets, or nothing.
+        description: String,
+    },
+    /// A value does not fit.
+    #[error("its parameter `{name}` {problem}")]
+    Value {
+        /// Its name.
+        name: String,
+        /// What it must be.
+        problem: String,
+    },
+}
+
+/// Checks given values against the declared parameters; every declared name is in the answer,
+/// null where it was not given and has no default.
+///
+/// # Errors
+/// [`ParamError`] for the first that does not fit.
+pub fn check_all(specs: &BTreeMap<String, ParamSpec>, given: &Map<String, Value>) -> Result<Map<String, Value>, ParamError> {
+    if let Some(name) = given.keys().find(|name| !specs.contains_key(*name)) {
+        let nearest = super::nearest(name, specs.keys().map(String::as_str));
+        return Err(ParamError::Unknown {
+            name: name.clone(),
+            hint: nearest.map_or_else(String::new, |n| format!(": did you mean `{n}`?")),
+        });
+    }
+    let mut checked = Map::new();
+    for (name, spec) in specs {
+        let value = given.get(name).filter(|v| !v.is_null()).or(spec.default.as_ref());
+        let value = match value {
+            Some(value) => spec.check(value).map_err(|problem| ParamError::Value { name: name.clone(), problem })?,
+            None if spec.required => {
+                let description = if spec.description.is_empty() { String::new() } else { format!(" ({})", spec.description) };
+                return Err(ParamError::Missing { name: name.clone(), description });
+            }
+            None => Value::Null,
+        };
+        checked.insert(name.clone(), value);
+    }
+    Ok(checked)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn spec(yaml: &str) -> ParamSpec {
+        serde_saphyr::from_str(yaml).unwrap()
+    }
+
+    #[test]
+    fn values_are_checked() {
+        let days = "{type: int, min: 1, max: 30}";
+        let file = "{type: file, extensions: [csv]}";
+        for (yaml, value, expected) in [
+            (days, json!(14), Some(json!(14))),
+            (days, json!("14"), Some(json!(14))),
+            (days, json!(0), None),
+            (days, json!(31), None),
+            (days, json!(1.5), None),
+            ("{type: bool}", json!("yes"), Some(json!(true))),
+            ("{type: bool}", json!("maybe"), None),
+            (file, json!("a/b.CSV"), Some(json!("a/b.CSV"))),
+            (file, json!("/workspace/b.csv"), Some(json!("/workspace/b.csv"))),
+            (file, json!("b.rs"), None),
+            (file, json!("../b.csv"), None),
+            (file, json!("/etc/b.csv"), None),
+            (file, json!("~/b.csv"), None),
+            (file, json!("-b.csv"), None),
+            (file, json!("b\u{1b}.csv"), None),
+            ("{type: unit}", json!("postgresql@15-main"), Some(json!("postgresql@15-main"))),
+            ("{type: unit}", json!("a; rm"), None),
+            ("{type: unit}", json!("--now"), None),
+            ("{type: choice, choices: [Red, Green]}", json!("red"), Some(json!("Red"))),
+            ("{type: choice, choices: [Red, Green]}", json!("blue"), None),
+            ("{type: text}", json!(""), None),
+            ("{type: text}", json!(7), None),
+        ] {
+            assert_eq!(spec(yaml).check(&value).ok(), expected, "{yaml} {value}");
+        }
+    }
+
+    #[test]
+    fn unknown_and_missing_are_named() {
+        let specs = BTreeMap::from([("file".to_owned(), spec("{type: file, required: true}"))]);
+        let check = |given: Value| check_all(&specs, given.as_object().unwrap()).unwrap_err().to_string();
+        assert_eq!(check(json!({"fil": "a"})), "it has no parameter `fil`: did you mean `file`?");
+        assert_eq!(check(json!({})), "it needs `file`: give it as file=…");
+    }
+}

@@ -1,0 +1,52 @@
+//! The tools a playbook may name: the least level each needs, and whether it may change the
+//! workspace.
+
+use protocol::level::Level;
+
+/// A tool as far as a playbook is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolFacts {
+    /// Its name.
+    pub name: &'static str,
+    /// Least level at which it may run.
+    pub level: Level,
+    /// It may leave the workspace changed.
+    pub writes: bool,
+}
+
+const fn reads(name: &'static str) -> ToolFacts {
+    ToolFacts { name, level: Level::Restricted, writes: false }
+}
+
+const fn runs(name: &'static str) -> ToolFacts {
+    ToolFacts { name, level: Level::Standard, writes: false }
+}
+
+const fn writes(name: &'static str) -> ToolFacts {
+    ToolFacts { name, level: Level::Standard, writes: true }
+}
+
+/// Every tool.
+pub const TOOLS: &[ToolFacts] = &[
+    reads("Read"),
+    reads("Glob"),
+    reads("Grep"),
+    reads("GitStatus"),
+    reads("GitDiff"),
+    reads("Overview"),
+    reads("Secrets"),
+    reads("Marks"),
+    reads("Dependencies"),
+    reads("Profile"),
+    reads("HostFacts"),
+    runs("Tests"),
+    runs("QuickChecks"),
+    writes("Bash"),
+    writes("Write"),
+    writes("Edit"),
+];
+
+/// A tool by name.
+pub fn find(name: &str) -> Option<&'static ToolFacts> {
+    TOOLS.iter().find(|tool| tool.name == name)
+}

@@ -1,0 +1,125 @@
+//! The supervisor's way to the bus, which may be away at the start and at any time later. Whoever
+//! needs it asks for it here and is told when it is back.
+
+use bus::connect::{Bus, BusAddress};
+use config::bus_access;
+use config::home::Home;
+use protocol::ids::TeamName;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// Pause between two looks at Redis while it answers.
+const LOOK: Duration = Duration::from_secs(2);
+/// First and longest pause while it does not.
+const AWAY_FIRST: Duration = Duration::from_millis(100);
+const AWAY_LONGEST: Duration = Duration::from_secs(5);
+
+/// How things stand with the bus.
+#[derive(Clone)]
+enum Link {
+    Up(Bus),
+    Away(String),
+}
+
+/// The link. Cheap to clone; one task runs [`BusLink::keep`].
+#[derive(Clone)]
+pub struct BusLink {
+    home: Home,
+    team: TeamName,
+    lease: Duration,
+    link: watch::Sender<Link>,
+}
+
+impl BusLink {
+    /// A link that is away until `keep` has found the bus.
+    pub fn new(home: &Home, team: &TeamName, lease: Duration) -> Self {
+        Self {
+            home: home.clone(),
+            team: team.clone(),
+            lease,
+            link: watch::Sender::new(Link::Away("not connected yet".to_owned())),
+        }
+    }
+
+    /// The bus, when it answered last time; else why it does not.
+    pub fn now(&self) -> Result<Bus, String> {
+        match &*self.link.borrow() {
+            Link::Up(bus) => Ok(bus.clone()),
+            Link::Away(why) => Err(why.clone()),
+        }
+    }
+
+    /// Waits until the bus answers.
+    pub async fn up(&self) -> Bus {
+        let mut link = self.link.subscribe();
+        loop {
+            if let Link::Up(bus) = &*link.borrow_and_update() {
+                return bus.clone();
+            }
+            if link.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Waits until the bus does not answer.
+    pub async fn away(&self) {
+        let mut link = self.link.subscribe();
+        let _closed = link.wait_for(|link| matches!(link, Link::Away(_))).await;
+    }
+
+    /// Somebody saw the bus fail: nobody else need find out the slow way.
+    pub fn failed(&self, why: &str) {
+        self.link.send_if_modified(|link| match link {
+            Link::Up(_) => {
+                tracing::warn!(why, "redis does not answer");
+                *link = Link::Away(why.to_owned());
+                true
+            }
+            Link::Away(_) => false,
+        });
+    }
+
+    /// Connects, looks whether the bus answers, connects again. Runs for ever; cancel-safe.
+    pub async fn keep(self) {
+        let mut pause = AWAY_FIRST;
+        loop {
+            match self.now() {
+                Ok(bus) => {
+                    sleep(LOOK).await;
+                    if let Err(error) = bus.ping().await {
+                        self.failed(&error.to_string());
+                    }
+                }
+                Err(_) => match self.connect().await {
+                    Ok(bus) => {
+                        tracing::info!("redis answers");
+                        self.link.send_replace(Link::Up(bus));
+                        pause = AWAY_FIRST;
+                    }
+                    Err(why) => {
+                        self.link.send_replace(Link::Away(why));
+                        sleep(pause).await;
+                        pause = (pause * 2).min(AWAY_LONGEST);
+                    }
+                },
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Bus, String> {
+        let access = bus_access::read(&self.home).map_err(|e| e.to_string())?;
+        let user = access.users.get("supervisor").cloned().unwrap_or_default();
+        let address = BusAddress {
+            url: access.url,
+            username: user.name,
+            password: user.password,
+        };
+        let bus = Bus::connect(&address, &self.team, self.lease)
+            .await
+            .map_err(|e| e.to_string())?;
+        bus.ping().await.map_err(|e| e.to_string())?;
+        Ok(bus)
+    }
+}

@@ -1,0 +1,255 @@
+//! The client of the control sockets: what the command line uses to talk to the supervisor and to
+//! the daemon. One request a connection; see `protocol::control`.
+
+use crate::daemon::mode;
+use crate::daemon::start::{self, StartError, Started};
+use crate::tmux::session;
+use config::env::Env;
+use config::home::Home;
+use protocol::control::{Answer, Reply, Request, Verb};
+use protocol::limits::CONTROL_LINE_BYTES;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens.
+    #[error("the {who} does not answer at {}: is the team up? start it: ai-infra up", .socket.display())]
+    Down {
+        /// `supervisor` or `daemon`.
+        who: &'static str,
+        /// Where.
+        socket: PathBuf,
+    },
+    /// The connection ended before the answer came.
+    #[error("the {who} went away before it answered ({said}); see: ai-infra status")]
+    Lost {
+        /// `supervisor` or `daemon`.
+        who: &'static str,
+        /// What was seen.
+        said: String,
+    },
+    /// It said no.
+    #[error("{message}")]
+    Refused {
+        /// Exit code of the command line.
+        exit: u8,
+        /// The sentence.
+        message: String,
+        /// Nearest things that would work.
+        hints: Vec<String>,
+    },
+    /// The answer is of a kind that does not belong to the question.
+    #[error("the {who} answered something else than it was asked: versions differ? ai-infra restart")]
+    Strange {
+        /// `supervisor` or `daemon`.
+        who: &'static str,
+    },
+}
+
+impl ClientError {
+    /// Exit code of the command line.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            ClientError::Refused { exit, .. } => *exit,
+            _ => protocol::exit::SERVICE,
+        }
+    }
+
+    /// Lines to print below the sentence.
+    pub fn hints(&self) -> &[String] {
+        match self {
+            ClientError::Refused { hints, .. } => hints,
+            _ => &[],
+        }
+    }
+
+    /// Whether it may be better in a moment: the process is being started again.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, ClientError::Down { .. } | ClientError::Lost { .. })
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Client {
+    who: &'static str,
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+    line: Vec<u8>,
+}
+
+impl Client {
+    /// To the supervisor of a home.
+    pub async fn connect(home: &Home) -> Result<Client, ClientError> {
+        Self::open("supervisor", &home.supervisor_sock()).await
+    }
+
+    /// To the daemon of a home.
+    pub async fn connect_daemon(home: &Home) -> Result<Client, ClientError> {
+        Self::open("daemon", &home.daemon_sock()).await
+    }
+
+    async fn open(who: &'static str, socket: &Path) -> Result<Client, ClientError> {
+        let stream = UnixStream::connect(socket)
+            .await
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::Down {
+                    who,
+                    socket: socket.to_owned(),
+                },
+                _ => ClientError::Lost {
+                    who,
+                    said: error.to_string(),
+                },
+            })?;
+        let (reader, writer) = stream.into_split();
+        Ok(Client {
+            who,
+            reader: BufReader::new(reader),
+            writer,
+            line: Vec::new(),
+        })
+    }
+
+    fn lost(&self, said: impl ToString) -> ClientError {
+        ClientError::Lost {
+            who: self.who,
+            said: said.to_string(),
+        }
+    }
+
+    /// Says what is wanted; the lines of the answer are read with [`Client::next`].
+    pub async fn send(&mut self, verb: Verb) -> Result<(), ClientError> {
+        let mut bytes =
+            serde_json::to_vec(&Request::new(verb)).map_err(|error| self.lost(error))?;
+        bytes.push(b'\n');
+        self.writer
+            .write_all(&bytes)
+            .await
+            .map_err(|error| self.lost(error))
+    }
+
+    /// The next line. Cancel-safe: what was read of a line is kept. An `Error` line is an `Err`.
+    pub async fn next(&mut self) -> Result<Reply, ClientError> {
+        let room = (CONTROL_LINE_BYTES + 1).saturating_sub(self.line.len()) as u64;
+        let read = (&mut self.reader)
+            .take(room)
+            .read_until(b'\n', &mut self.line)
+            .await;
+        let read = read.map_err(|error| self.lost(error))?;
+        if self.line.last() != Some(&b'\n') {
+            let said = match read {
+                0 => "the connection ended",
+                _ if self.line.len() > CONTROL_LINE_BYTES => "its answer is too long",
+                _ => "its answer is cut off",
+            };
+            return Err(self.lost(said));
+        }
+        let line = std::mem::take(&mut self.line);
+        match serde_json::from_slice(&line) {
+            Ok(Reply::Error {
+                exit,
+                message,
+                hints,
+            }) => Err(ClientError::Refused {
+                exit,
+                message,
+                hints,
+            }),
+            Ok(reply) => Ok(reply),
+            Err(_) => Err(ClientError::Strange { who: self.who }),
+        }
+    }
+
+    /// Asks and waits for the answer, passing over everything before it.
+    pub async fn ask(mut self, verb: Verb) -> Result<Answer, ClientError> {
+        self.send(verb).await?;
+        loop {
+            if let Reply::Done { answer } = self.next().await? {
+                return Ok(*answer);
+            }
+        }
+    }
+
+    /// The error for an answer of the wrong kind.
+    pub fn strange(&self) -> ClientError {
+        ClientError::Strange { who: self.who }
+    }
+}
+
+/// Asks the supervisor one thing.
+pub async fn ask(home: &Home, verb: Verb) -> Result<Answer, ClientError> {
+    Client::connect(home).await?.ask(verb).await
+}
+
+/// Asks the daemon one thing.
+pub async fn ask_daemon(home: &Home, verb: Verb) -> Result<Answer, ClientError> {
+    Client::connect_daemon(home).await?.ask(verb).await
+}
+
+/// Starts the team when it is not up, the way it ran last. Without tmux on this machine it runs
+/// without windows.
+///
+/// # Errors
+/// As [`start::up`].
+pub async fn ensure_up(home: &Home, env: &Env, patience: Duration) -> Result<Started, StartError> {
+    let no_tmux = match mode::read(home) {
+        Some(mode) => mode.no_tmux,
+        None => session::installed().is_err(),
+    };
+    start::up(home, env, no_tmux, patience).await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use tokio::net::UnixListener;
+
+    /// What a client makes of these bytes, sent after its request was read.
+    async fn check(sent: &'static [u8]) -> Result<Answer, ClientError> {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        home.ensure().unwrap();
+        let listener = UnixListener::bind(home.supervisor_sock()).unwrap();
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut request = String::new();
+            stream.read_line(&mut request).await.unwrap();
+            assert!(request.contains(r#""verb":"status""#));
+            stream.write_all(sent).await.unwrap();
+        });
+        let answer = ask(&home, Verb::Status).await;
+        server.await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn answers_are_read_and_everything_else_is_an_error() {
+        let good = b"{\"line\":\"state\",\"state\":\"queued\"}\n{\"line\":\"done\",\"answer\":{\"answer\":\"ok\",\"message\":\"m\"}}\n";
+        assert!(matches!(check(good).await, Ok(Answer::Ok { .. })));
+        let refused = b"{\"line\":\"error\",\"exit\":4,\"message\":\"no\",\"hints\":[\"h\"]}\n";
+        let error = check(refused).await.unwrap_err();
+        assert_eq!((error.exit_code(), error.hints().len()), (4, 1));
+        for bad in [&b""[..], b"{\"line\":\"done\"", b"nonsense\n"] {
+            let error = check(bad).await.unwrap_err();
+            assert_eq!(error.exit_code(), protocol::exit::SERVICE, "{bad:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_team_that_is_down_is_said_with_the_next_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = ask(&Home::at(folder.path()), Verb::Status).await.unwrap_err();
+        assert!(error.to_string().ends_with("start it: ai-infra up"), "{error}");
+        assert!(error.is_passing());
+        assert_eq!(error.exit_code(), 5);
+    }
+}

@@ -1,0 +1,42 @@
+//! The daemon, one a home: it starts Redis, the supervisor, the agents and the tmux windows, starts
+//! again what dies, and stops everything on `down`. It holds no work of its own: killed at any
+//! moment, the next one adopts what lives.
+//!
+//! `run` is the process and its one loop, `roster` what it knows of each process and what follows
+//! from that (pure, with `restart`), `place` how a process is started in a window or as a child,
+//! `ready` how it is seen to be ready, `stop` how all is ended. `redis_server` and `redis_conf`
+//! make the managed Redis; `serve` answers on `run/daemon.sock`; `start` is what `up` does;
+//! `watch` is how the supervisor brings a dead daemon back; `identity`, `mode`, `lock`, `process`
+//! and `environment` are the small facts they share.
+
+pub mod environment;
+pub mod error;
+pub mod identity;
+pub mod lock;
+pub mod mode;
+pub mod place;
+pub mod process;
+pub mod ready;
+pub mod redis_conf;
+pub mod redis_server;
+pub mod restart;
+pub mod roster;
+pub mod run;
+pub mod serve;
+pub mod start;
+pub mod stop;
+pub mod watch;
+
+pub use run::run;
+
+use protocol::ids::Role;
+
+/// The name under which a role's process on this host is known on the bus: `code@myhost`.
+pub fn instance_name(role: &Role) -> String {
+    let host = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned());
+    format!("{role}@{host}")
+}

@@ -1,0 +1,147 @@
+//! The processes of a team: their names, what each runs, and the clean environment they get.
+
+use config::env::Env;
+use config::home::Home;
+use protocol::ids::Role;
+use std::path::{Path, PathBuf};
+
+/// One process the daemon keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Process {
+    /// The managed Redis.
+    Redis,
+    /// The supervisor.
+    Supervisor,
+    /// An agent.
+    Agent(Role),
+    /// The window that shows the team at a glance.
+    Monitor,
+    /// The window that shows the merged log.
+    Logs,
+}
+
+impl Process {
+    /// Name for people.
+    pub fn name(&self) -> &str {
+        match self {
+            Process::Redis => "redis",
+            Process::Supervisor => "supervisor",
+            Process::Agent(role) => role.as_str(),
+            Process::Monitor => "monitor",
+            Process::Logs => "logs",
+        }
+    }
+
+    /// Name of its files and windows; an agent may have any name without clashing with another
+    /// process.
+    pub fn key(&self) -> String {
+        match self {
+            Process::Agent(role) => format!("agent-{role}"),
+            Process::Monitor | Process::Logs => format!("window-{}", self.name()),
+            Process::Redis | Process::Supervisor => self.name().to_owned(),
+        }
+    }
+
+    /// Only shows things; the team is ready without it.
+    pub fn is_view(&self) -> bool {
+        matches!(self, Process::Monitor | Process::Logs)
+    }
+
+    /// Program and arguments; empty for Redis, which is no program of ours.
+    pub fn argv(&self, exe: &Path, home: &Home) -> Vec<String> {
+        let words: &[&str] = match self {
+            Process::Redis => return Vec::new(),
+            Process::Supervisor => &["supervisor"],
+            Process::Agent(role) => &["agent", role.as_str()],
+            Process::Monitor => &["window", "monitor"],
+            Process::Logs => &["window", "logs"],
+        };
+        let mut argv = vec![
+            exe.to_string_lossy().into_owned(),
+            "--home".to_owned(),
+            home.root.to_string_lossy().into_owned(),
+        ];
+        argv.extend(words.iter().map(|word| (*word).to_owned()));
+        argv
+    }
+}
+
+/// This program's own file. One that was replaced on disk since is the new one.
+pub fn own_exe() -> std::io::Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    let text = exe.to_string_lossy();
+    Ok(match text.strip_suffix(" (deleted)") {
+        Some(path) => PathBuf::from(path),
+        None => exe,
+    })
+}
+
+/// The same program behind `env -i`, for a tmux window: a tmux server may carry anything in its
+/// own environment, and none of it may reach the team.
+pub fn clean_argv(argv: &[String], environment: &[(String, String)]) -> Vec<String> {
+    let mut clean = vec!["/usr/bin/env".to_owned(), "-i".to_owned()];
+    clean.extend(
+        environment
+            .iter()
+            .map(|(name, value)| format!("{name}={value}")),
+    );
+    clean.extend(argv.iter().cloned());
+    clean
+}
+
+/// All that a process of the team has in its environment. Settings and keys come by the daemon's
+/// socket instead (see `environment`).
+pub fn clean_environment(env: &Env, home: &Home) -> Vec<(String, String)> {
+    const KEPT: [&str; 5] = ["HOME", "PATH", "LANG", "USER", "TZ"];
+    let mut clean: Vec<(String, String)> = KEPT
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), env.get(name)?.to_owned())))
+        .collect();
+    // Every terminfo has it, and it is what a tmux pane understands.
+    clean.push(("TERM".to_owned(), "screen-256color".to_owned()));
+    clean.push((
+        "AI_INFRA_HOME".to_owned(),
+        home.root.to_string_lossy().into_owned(),
+    ));
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn each_process_runs_its_own_subcommand() {
+        let home = Home::at("/h");
+        let check = |process: Process, key: &str, argv: &str| {
+            assert_eq!(process.key(), key);
+            assert_eq!(process.argv(Path::new("/bin/x"), &home).join(" "), argv);
+        };
+        check(Process::Redis, "redis", "");
+        check(Process::Supervisor, "supervisor", "/bin/x --home /h supervisor");
+        check(
+            Process::Agent("redis".parse().unwrap()),
+            "agent-redis",
+            "/bin/x --home /h agent redis",
+        );
+        check(Process::Logs, "window-logs", "/bin/x --home /h window logs");
+    }
+
+    #[test]
+    fn no_key_reaches_a_process() {
+        let env = Env::from_pairs([
+            ("HOME", "/root"),
+            ("PATH", "/bin"),
+            ("ANTHROPIC_API_KEY", "sk"),
+            ("LD_PRELOAD", "x"),
+            ("LANG", ""),
+        ]);
+        let clean = clean_environment(&env, &Home::at("/h"));
+        let argv = clean_argv(&["/bin/x".to_owned(), "agent".to_owned()], &clean);
+        assert_eq!(
+            argv.join(" "),
+            "/usr/bin/env -i HOME=/root PATH=/bin TERM=screen-256color AI_INFRA_HOME=/h /bin/x agent"
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! How a process is seen to be at work, rather than only alive: Redis answers, the supervisor
+//! answers on its socket, an agent has announced itself under its own pid.
+
+use super::instance_name;
+use super::process::Process;
+use super::roster::Member;
+use crate::client::Client;
+use bus::connect::{Bus, BusAddress};
+use config::bus_access;
+use config::home::Home;
+use config::settings::Settings;
+use protocol::control::Verb;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Longest single look, so that a process that hangs cannot hang the daemon.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// Connects to the bus as the daemon.
+///
+/// # Errors
+/// A sentence about what was seen.
+pub async fn connect(home: &Home, settings: &Settings) -> Result<Bus, String> {
+    let access = bus_access::read(home).map_err(|error| error.to_string())?;
+    let user = access.users.get("daemon").cloned().unwrap_or_default();
+    let address = BusAddress {
+        url: access.url,
+        username: user.name,
+        password: user.password,
+    };
+    let lease = Duration::from_millis(settings.team.lease_ms);
+    let bus = Bus::connect(&address, &settings.team.name, lease)
+        .await
+        .map_err(|error| error.to_string())?;
+    bus.ping().await.map_err(|error| error.to_string())?;
+    Ok(bus)
+}
+
+/// Marks every member that is seen at work.
+pub async fn look(members: &mut [Member], home: &Home, bus: Option<&Bus>) {
+    let Some(bus) = bus else { return };
+    if waits(members, |process| *process == Process::Redis)
+        && matches!(timeout(LOOK, bus.ping()).await, Ok(Ok(_)))
+    {
+        mark(members, |member| member.process == Process::Redis);
+    }
+    if waits(members, |process| *process == Process::Supervisor) && supervisor_answers(home).await {
+        mark(members, |member| member.process == Process::Supervisor);
+    }
+    if waits(members, |process| matches!(process, Process::Agent(_)))
+        && let Ok(Ok(present)) = timeout(LOOK, bus.present()).await
+    {
+        mark(members, |member| match (&member.process, member.who()) {
+            (Process::Agent(role), Some(who)) => present
+                .iter()
+                .any(|seen| seen.pid == who.pid && seen.instance == instance_name(role)),
+            _ => false,
+        });
+    }
+}
+
+fn waits(members: &[Member], which: impl Fn(&Process) -> bool) -> bool {
+    members
+        .iter()
+        .any(|member| which(&member.process) && member.who().is_some() && !member.is_ready())
+}
+
+fn mark(members: &mut [Member], which: impl Fn(&Member) -> bool) {
+    for member in members {
+        if which(member) {
+            member.seen_ready();
+        }
+    }
+}
+
+async fn supervisor_answers(home: &Home) -> bool {
+    let ask = async {
+        Client::connect(home)
+            .await
+            .ok()?
+            .ask(Verb::Status)
+            .await
+            .ok()
+    };
+    matches!(timeout(LOOK, ask).await, Ok(Some(_)))
+}

@@ -1,0 +1,52 @@
+//! What every room of the supervisor works with: the settings, the ledger, the way to the bus,
+//! the memory, the playbooks, and whoever must hear of what was committed.
+
+use crate::bus_link::BusLink;
+use crate::hub::Hub;
+use crate::ledger::store::{Ledger, LedgerError};
+use crate::memory_owner::MemoryOwner;
+use crate::route::shelf::Shelf;
+use config::home::Home;
+use config::settings::Settings;
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+
+/// The desk. Shared by every task of the process.
+pub struct Desk {
+    /// The resolved settings.
+    pub settings: Settings,
+    /// The home folder.
+    pub home: Home,
+    /// The ledger; this process is its one writer.
+    pub ledger: Ledger,
+    /// The way to the bus.
+    pub link: BusLink,
+    /// Who hears of what was committed.
+    pub hub: Hub,
+    /// The owner of MEMORY.
+    pub memory: MemoryOwner,
+    /// The playbooks.
+    pub shelf: Shelf,
+    /// Woken when the outbox should look at once.
+    pub outbox: Notify,
+    /// Set once another supervisor took over: this one ends.
+    pub superseded: watch::Sender<bool>,
+}
+
+impl Desk {
+    /// Notes an error of the ledger; when another supervisor took over, this process ends.
+    pub fn note(&self, error: &LedgerError) {
+        match error {
+            LedgerError::Superseded => {
+                self.superseded.send_replace(true);
+            }
+            LedgerError::Database(_) | LedgerError::Unreadable { .. } => {
+                tracing::error!(%error, "ledger");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A desk as tasks share it.
+pub type SharedDesk = Arc<Desk>;

@@ -1,0 +1,197 @@
+//! Brings kept tasks to the bus, and keeps doing so: whatever the ledger holds and the bus does
+//! not know is sent again, whatever must stop and was not told is told. Sending twice is harmless,
+//! because the bus takes a task id once.
+
+use crate::desk::Desk;
+use crate::ledger::pages::Open;
+use crate::ledger::store::LedgerError;
+use bus::connect::Bus;
+use jiff::Timestamp;
+use protocol::envelope::{Envelope, EnvelopeError, MessageType};
+use protocol::ids::{ShortId, TaskId, TeamName};
+use protocol::task::{Class, Task};
+use protocol::task_state::TaskState;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+
+/// How often everything in hand is compared with the bus.
+const WHOLE_SWEEP: Duration = Duration::from_secs(30);
+/// How often owed stops and passed deadlines are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How many tasks one look takes from the ledger.
+const PAGE: u32 = 500;
+/// Longest wait for the bus before the person is told that the task is kept.
+const FIRST_SEND: Duration = Duration::from_millis(1500);
+
+/// What the person reads when the bus is away.
+pub const AWAY: &str = "redis does not answer; the task is kept and starts when it is back";
+
+/// The work message of a task.
+///
+/// # Errors
+/// When the task cannot be written as JSON.
+pub fn envelope(team: &TeamName, task: &Task) -> Result<Envelope, EnvelopeError> {
+    let role = task.agent.as_str();
+    let mut envelope = Envelope::new(team, MessageType::Task, "supervisor", role);
+    envelope.priority = task.priority;
+    envelope.request_id = Some(task.request_id.as_str().to_owned());
+    envelope.deadline = task.deadline;
+    envelope.principal = Some(task.principal.name.clone());
+    envelope.payload.task_id = Some(task.id);
+    envelope.payload.action = "run".to_owned();
+    envelope.payload.context =
+        serde_json::to_value(task).map_err(|e| EnvelopeError::Malformed(e.to_string()))?;
+    Ok(envelope)
+}
+
+async fn send(bus: &Bus, team: &TeamName, task: &Task) -> Result<(), String> {
+    let envelope = envelope(team, task).map_err(|e| e.to_string())?;
+    let class = Class::of_priority(task.priority);
+    bus.submit(&envelope, &task.agent, None, class)
+        .await
+        .map(|_new_or_again| ())
+        .map_err(|e| e.to_string())
+}
+
+/// Sends a task that was just kept. When the bus is away the outbox does it later; returns the
+/// sentence about that.
+pub async fn first(desk: &Desk, task: &Task) -> Option<String> {
+    let Ok(bus) = desk.link.now() else {
+        return Some(AWAY.to_owned());
+    };
+    let sent = timeout(FIRST_SEND, send(&bus, &desk.settings.team.name, task)).await;
+    match sent {
+        Ok(Ok(())) => None,
+        Ok(Err(why)) => {
+            tracing::warn!(task = %task.short_id, why, "not sent yet");
+            desk.outbox.notify_one();
+            Some(format!("{why}; the task is kept and is sent again"))
+        }
+        Err(_) => {
+            desk.link.failed("no answer in time");
+            Some(AWAY.to_owned())
+        }
+    }
+}
+
+/// The outbox. Runs for ever; cut off anywhere, the next look does what was left.
+pub async fn outbox(desk: &Desk) {
+    loop {
+        let bus = desk.link.up().await;
+        // The bus is here again, or for the first time: it may have forgotten anything.
+        let mut whole_at = Instant::now();
+        while desk.link.now().is_ok() {
+            let look = async {
+                tell_stops(desk, &bus).await?;
+                if Instant::now() >= whole_at {
+                    sweep(desk, &bus).await?;
+                    whole_at = Instant::now() + WHOLE_SWEEP;
+                }
+                Ok::<(), OutboxError>(())
+            };
+            if let Err(error) = look.await {
+                tracing::warn!(%error, "the outbox could not finish");
+                if let OutboxError::Ledger(error) = &error {
+                    desk.note(error);
+                }
+            }
+            tokio::select! {
+                () = sleep(LOOK) => {}
+                () = desk.outbox.notified() => {
+                    sleep(Duration::from_millis(200)).await;
+                    whole_at = Instant::now();
+                }
+                () = desk.link.away() => {}
+            }
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum OutboxError {
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("{0}")]
+    Bus(String),
+}
+
+impl OutboxError {
+    fn bus(error: impl std::fmt::Display) -> Self {
+        OutboxError::Bus(error.to_string())
+    }
+}
+
+async fn tell_stops(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
+    let owed = desk.ledger.stops_owed(PAGE).await?;
+    let mut told: Vec<TaskId> = Vec::new();
+    for task in owed {
+        bus.cancel(task).await.map_err(OutboxError::bus)?;
+        told.push(task);
+    }
+    if !told.is_empty() {
+        desk.ledger.stop_told(&told).await?;
+    }
+    Ok(())
+}
+
+/// Compares everything in hand with the bus.
+async fn sweep(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
+    let mut after = ShortId(0);
+    loop {
+        let page = desk.ledger.in_hand(after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
+        after = last.task.short_id;
+        for open in &page {
+            if !bus.known(open.task.id).await.map_err(OutboxError::bus)? {
+                unknown(desk, bus, open).await?;
+            }
+        }
+    }
+}
+
+/// The bus does not know a task that was in hand. It may have ended since it was listed, so the
+/// ledger is asked once more before anything is sent.
+async fn unknown(desk: &Desk, bus: &Bus, listed: &Open) -> Result<(), OutboxError> {
+    let id = protocol::ids::TaskRef::Id(listed.task.id);
+    let Open { task, state } = desk.ledger.find(id).await?;
+    match state {
+        TaskState::Queued | TaskState::Running { .. } => {
+            send(bus, &desk.settings.team.name, &task)
+                .await
+                .map_err(OutboxError::Bus)?;
+            tracing::info!(task = %task.short_id, "sent to the bus, which did not know it");
+        }
+        TaskState::Cancelling => {
+            let told = desk
+                .ledger
+                .end(task.id, TaskState::Cancelled, Timestamp::now())
+                .await?;
+            desk.hub.tell(told);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Ends tasks whose deadline has passed. Runs for ever; needs no bus.
+pub async fn deadlines(desk: &Desk) {
+    loop {
+        sleep(LOOK).await;
+        if let Err(error) = end_overdue(desk).await {
+            desk.note(&error);
+        }
+    }
+}
+
+async fn end_overdue(desk: &Desk) -> Result<(), LedgerError> {
+    let now = Timestamp::now();
+    for task in desk.ledger.overdue(now).await? {
+        let to = TaskState::Failed {
+            reason: "deadline passed".to_owned(),
+        };
+        desk.hub.tell(desk.ledger.end(task, to, now).await?);
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! Tells whoever listens inside the supervisor that something was committed to the ledger. It is a
+//! wake-up and a line for window 0, never the truth: that is read from the ledger.
+
+use crate::ledger::events::Happening;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// How many happenings a slow listener may be behind before it misses some.
+const BEHIND: usize = 512;
+
+/// The hub. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    sender: broadcast::Sender<Arc<Happening>>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self {
+            sender: broadcast::Sender::new(BEHIND),
+        }
+    }
+}
+
+impl Hub {
+    /// Tells what was committed, in order.
+    pub fn tell(&self, happenings: Vec<Happening>) {
+        for happening in happenings {
+            // Nobody listening is fine.
+            let _nobody = self.sender.send(Arc::new(happening));
+        }
+    }
+
+    /// Listens from now on.
+    pub fn listen(&self) -> broadcast::Receiver<Arc<Happening>> {
+        self.sender.subscribe()
+    }
+}

@@ -1,0 +1,349 @@
+//! From a request to a kept task: checked, routed, written to the ledger, handed to the bus. A
+//! request is acknowledged only after the ledger has it; Redis being away does not refuse it.
+
+use crate::desk::Desk;
+use crate::dispatch;
+use crate::ledger::keep::{Kept, NewTask};
+use crate::ledger::store::LedgerError;
+use crate::route::{self, RouteError};
+use config::settings::Settings;
+use guard::clone::{CloneError, check_workspace};
+use jiff::Timestamp;
+use protocol::control::Submit;
+use protocol::document::TaskLine;
+use protocol::exit;
+use protocol::ids::{ShortId, TaskId, TaskRef};
+use protocol::limits::REQUEST_BYTES;
+use protocol::money::MicroUsd;
+use protocol::task::{Principal, Task, Way};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// Why a request was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// No words.
+    #[error("the request is empty: say in a sentence what should be true")]
+    Empty,
+    /// Too many words.
+    #[error("the request has {0} bytes, at most {REQUEST_BYTES} are accepted: put long text into a file of the workspace and name it")]
+    TooLong(usize),
+    /// A character that cannot be seen.
+    #[error("the request holds the control character U+{0:04X}: send plain text")]
+    Control(u32),
+    /// Out of range.
+    #[error("priority {0} is not between 1 (background) and 10 (urgent)")]
+    Priority(u8),
+    /// The budget is no amount, or more than may be spent.
+    #[error("a budget of ${given} cannot be kept: {why}")]
+    Budget {
+        /// As given.
+        given: f64,
+        /// Why.
+        why: String,
+    },
+    /// The month's money is gone.
+    #[error("this month's budget of ${limit:.2} is spent (${spent:.2}): raise budget.month_usd, or use a playbook, which costs nothing")]
+    Spent {
+        /// What was spent, in dollars.
+        spent: f64,
+        /// The limit, in dollars.
+        limit: f64,
+    },
+    /// It was over before it began.
+    #[error("the deadline {0} has passed already")]
+    Late(Timestamp),
+    /// Not an absolute path, or not there.
+    #[error("the workspace {} {why}", .path.display())]
+    Workspace {
+        /// As given.
+        path: PathBuf,
+        /// What is wrong and the next step.
+        why: String,
+    },
+    /// A folder that is never worked on.
+    #[error(transparent)]
+    Guarded(#[from] CloneError),
+    /// Nobody can do it.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// It could not be kept.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl IntakeError {
+    /// Exit code of the command line.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            IntakeError::Ledger(error) => error.exit_code(),
+            IntakeError::Spent { .. } => exit::REFUSED,
+            IntakeError::Late(_) => exit::DEADLINE,
+            _ => exit::USAGE,
+        }
+    }
+
+    /// Nearest things that would work.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            IntakeError::Route(error) => error.hints(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// An accepted request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accepted {
+    /// The task's line.
+    pub line: TaskLine,
+    /// The request id was seen before.
+    pub again: bool,
+    /// A sentence the person should see, such as that Redis is away.
+    pub notice: Option<String>,
+}
+
+/// Takes a request in. Safe to repeat with the same request id.
+pub async fn submit(
+    desk: &Desk,
+    principal: Principal,
+    submit: Submit,
+) -> Result<Accepted, IntakeError> {
+    let asked = digest(&submit);
+    let known = desk.ledger.asked_before(&submit.request_id, &asked).await?;
+    let (task, again) = match known {
+        Some(task) => (task, true),
+        None => keep(desk, principal, submit, asked).await?,
+    };
+    let notice = match again {
+        true => None,
+        false => dispatch::first(desk, &task).await,
+    };
+    let line = desk.ledger.line(TaskRef::Id(task.id)).await?;
+    Ok(Accepted {
+        line,
+        again,
+        notice,
+    })
+}
+
+async fn keep(
+    desk: &Desk,
+    principal: Principal,
+    submit: Submit,
+    asked: String,
+) -> Result<(Task, bool), IntakeError> {
+    let now = Timestamp::now();
+    check_words(&submit.request)?;
+    check_terms(&submit, &desk.settings, now)?;
+    let workspace = match &submit.workspace {
+        Some(path) => Some(workspace(path, &desk.home.root)?),
+        None => None,
+    };
+    let routed = route::decide(&submit, &desk.settings, &desk.shelf.library())?;
+    if matches!(routed.way, Way::Anthropic) {
+        check_month(desk, now).await?;
+    }
+    let new = NewTask {
+        id: TaskId::new(),
+        request_id: submit.request_id,
+        asked,
+        principal,
+        request: submit.request,
+        agent: routed.agent,
+        routed_because: routed.because,
+        way: routed.way,
+        workspace,
+        effort: submit.effort,
+        budget: submit.budget_usd.map(MicroUsd::from_dollars),
+        priority: submit.priority.unwrap_or(5),
+        deadline: submit.deadline,
+        accepted: now,
+    };
+    check_fits(desk, &new)?;
+    let limit = desk.settings.team.queue_limit;
+    match desk.ledger.keep(&new, limit).await? {
+        Kept::New(task, happening) => {
+            desk.hub.tell(vec![happening]);
+            Ok((*task, false))
+        }
+        Kept::Again(task) => Ok((*task, true)),
+    }
+}
+
+/// What was asked, apart from how urgent it is and when it must be over.
+fn digest(submit: &Submit) -> String {
+    let meaning = serde_json::json!([
+        submit.request,
+        submit.agent,
+        submit.playbook,
+        submit.script,
+        submit.workspace,
+    ]);
+    let sum = Sha256::digest(meaning.to_string().as_bytes());
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn check_words(words: &str) -> Result<(), IntakeError> {
+    if words.len() > REQUEST_BYTES {
+        return Err(IntakeError::TooLong(words.len()));
+    }
+    if words.trim().is_empty() {
+        return Err(IntakeError::Empty);
+    }
+    let unseen = words
+        .chars()
+        .find(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r'));
+    unseen.map_or(Ok(()), |c| Err(IntakeError::Control(u32::from(c))))
+}
+
+fn check_terms(submit: &Submit, settings: &Settings, now: Timestamp) -> Result<(), IntakeError> {
+    if let Some(priority) = submit.priority
+        && !(1..=10).contains(&priority)
+    {
+        return Err(IntakeError::Priority(priority));
+    }
+    if let Some(given) = submit.budget_usd {
+        let month = settings.budget.month_usd;
+        let why = if !given.is_finite() || given < 0.0 {
+            Some("give an amount in dollars, such as 0.50".to_owned())
+        } else if given > month {
+            Some(format!("a whole month may cost ${month:.2} (budget.month_usd)"))
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            return Err(IntakeError::Budget { given, why });
+        }
+    }
+    match submit.deadline {
+        Some(deadline) if deadline <= now => Err(IntakeError::Late(deadline)),
+        _ => Ok(()),
+    }
+}
+
+fn workspace(path: &Path, home: &Path) -> Result<PathBuf, IntakeError> {
+    let wrong = |why: &str| IntakeError::Workspace {
+        path: path.to_owned(),
+        why: why.to_owned(),
+    };
+    if !path.is_absolute() {
+        return Err(wrong("is not an absolute path: give it from / on"));
+    }
+    if path.as_os_str().as_encoded_bytes().contains(&0) || path.to_str().is_none() {
+        return Err(wrong("has a name that is not UTF-8 text: rename it"));
+    }
+    if !path.is_dir() {
+        return Err(wrong("is not a folder: name an existing one with --workspace"));
+    }
+    Ok(check_workspace(path, home)?)
+}
+
+/// The work message must fit the bus before the task is kept, or it could never be sent.
+fn check_fits(desk: &Desk, new: &NewTask) -> Result<(), IntakeError> {
+    let task = new.numbered(ShortId(u64::from(u32::MAX)));
+    let envelope = dispatch::envelope(&desk.settings.team.name, &task);
+    match envelope.and_then(|envelope| envelope.to_bytes()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(IntakeError::TooLong(new.request.len())),
+    }
+}
+
+async fn check_month(desk: &Desk, now: Timestamp) -> Result<(), IntakeError> {
+    let spent = desk.ledger.spent_since(month_start(now)).await?.dollars();
+    let limit = desk.settings.budget.month_usd;
+    if spent >= limit {
+        return Err(IntakeError::Spent { spent, limit });
+    }
+    Ok(())
+}
+
+/// The start of the calendar month, in UTC.
+fn month_start(now: Timestamp) -> Timestamp {
+    let date = now.to_zoned(jiff::tz::TimeZone::UTC).date().first_of_month();
+    date.to_zoned(jiff::tz::TimeZone::UTC)
+        .map_or(now, |start| start.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use protocol::ids::RequestId;
+    use protocol::task::Effort;
+
+    fn asked(request: &str) -> Submit {
+        Submit {
+            request: request.to_owned(),
+            request_id: RequestId::new(),
+            agent: None,
+            playbook: None,
+            script: None,
+            workspace: None,
+            effort: Effort::Standard,
+            budget_usd: None,
+            priority: None,
+            deadline: None,
+        }
+    }
+
+    #[test]
+    fn words_are_checked() {
+        let long = "x".repeat(REQUEST_BYTES + 1);
+        for (words, good) in [
+            ("run the tests", true),
+            ("tests\n\tnow\r\n", true),
+            ("Grüße 🙂", true),
+            ("", false),
+            (" \n\t ", false),
+            ("a\0b", false),
+            ("a\u{1b}[31mb", false),
+            ("a\u{85}b", false),
+            (long.as_str(), false),
+        ] {
+            assert_eq!(check_words(words).is_ok(), good, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn the_digest_is_what_was_asked_not_when() {
+        let base = asked("run the tests");
+        let same = Submit {
+            deadline: Some(Timestamp::now()),
+            priority: Some(9),
+            request_id: RequestId::new(),
+            ..base.clone()
+        };
+        assert_eq!(digest(&base), digest(&same));
+        let changes: [fn(&mut Submit); 4] = [
+            |s| s.request.push('!'),
+            |s| s.agent = "qa".parse().ok(),
+            |s| s.workspace = Some("/srv".into()),
+            |s| s.playbook = Some(("x".to_owned(), serde_json::Map::new())),
+        ];
+        for change in changes {
+            let mut other = base.clone();
+            change(&mut other);
+            assert_ne!(digest(&base), digest(&other));
+        }
+    }
+
+    #[test]
+    fn a_month_starts_on_its_first() {
+        for (now, start) in [
+            ("2026-07-31T23:59:59Z", "2026-07-01T00:00:00Z"),
+            ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(month_start(now.parse().unwrap()).to_string(), start);
+        }
+    }
+
+    #[test]
+    fn workspaces_must_be_folders_by_absolute_path() {
+        let home = tempfile::tempdir().unwrap();
+        for path in ["relative", "/no/such/folder/anywhere", "/etc/passwd"] {
+            let error = workspace(Path::new(path), home.path()).unwrap_err();
+            assert!(matches!(error, IntakeError::Workspace { .. }), "{error}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Ends that do not come from an agent: a person cancels, a deadline passes, the bus has lost a
+//! task that was being stopped. `stop_owed` remembers, over any crash, whom the bus must still be
+//! told about.
+
+use super::events::Happening;
+use super::standing::{self, micros, shift};
+use super::store::{Ledger, LedgerError};
+use jiff::Timestamp;
+use protocol::ids::TaskId;
+use protocol::task_state::TaskState;
+use sqlx::SqliteConnection;
+
+/// What cancelling came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stopped {
+    /// Where the task stands now.
+    pub state: TaskState,
+    /// What followers hear; empty when it had ended, or was being stopped, before.
+    pub told: Vec<Happening>,
+}
+
+impl Ledger {
+    /// Cancels: a task nobody holds ends at once, one that is `held` (or runs) is being stopped
+    /// and ends with its agent's report. With `owed` the bus is told later.
+    pub async fn cancel(
+        &self,
+        task: TaskId,
+        held: bool,
+        owed: bool,
+        at: Timestamp,
+    ) -> Result<Stopped, LedgerError> {
+        let mut tx = self.write().await?;
+        let mut standing = standing::find(&mut tx, task)
+            .await?
+            .ok_or_else(|| LedgerError::NoTask(task.to_string()))?;
+        let to = match &standing.state {
+            state if state.is_final() || *state == TaskState::Cancelling => None,
+            TaskState::Running { .. } => Some(TaskState::Cancelling),
+            _ if held => Some(TaskState::Cancelling),
+            _ => Some(TaskState::Cancelled),
+        };
+        let told = match to {
+            Some(to) => {
+                owe(&mut tx, task, owed).await?;
+                shift(&mut tx, &mut standing, to, at, None).await?
+            }
+            None => Vec::new(),
+        };
+        tx.commit().await?;
+        Ok(Stopped {
+            state: standing.state,
+            told,
+        })
+    }
+
+    /// Ends a task by itself: its deadline passed, or it was being stopped and nobody has it any
+    /// more. Does nothing to one that has ended. The bus is owed a word in any case.
+    pub async fn end(
+        &self,
+        task: TaskId,
+        to: TaskState,
+        at: Timestamp,
+    ) -> Result<Vec<Happening>, LedgerError> {
+        let mut tx = self.write().await?;
+        let Some(mut standing) = standing::find(&mut tx, task).await? else {
+            return Ok(Vec::new());
+        };
+        if standing.state.is_final() {
+            return Ok(Vec::new());
+        }
+        owe(&mut tx, task, true).await?;
+        let told = shift(&mut tx, &mut standing, to, at, None).await?;
+        tx.commit().await?;
+        Ok(told)
+    }
+
+    /// The bus was told to stop these tasks.
+    pub async fn stop_told(&self, tasks: &[TaskId]) -> Result<(), LedgerError> {
+        let mut tx = self.write().await?;
+        for task in tasks {
+            owe(&mut tx, *task, false).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Tasks the bus must still be told to stop, oldest first, at most `limit`.
+    pub async fn stops_owed(&self, limit: u32) -> Result<Vec<TaskId>, LedgerError> {
+        let mut tx = self.read().await?;
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM tasks WHERE stop_owed = 1 ORDER BY short_id LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&mut *tx)
+        .await?;
+        parsed(ids)
+    }
+
+    /// Tasks that are not over although their deadline has passed.
+    pub async fn overdue(&self, now: Timestamp) -> Result<Vec<TaskId>, LedgerError> {
+        let mut tx = self.read().await?;
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM tasks WHERE deadline_us <= $1
+             AND state IN ('queued', 'running', 'waiting', 'cancelling')
+             ORDER BY short_id LIMIT 1000",
+        )
+        .bind(micros(now))
+        .fetch_all(&mut *tx)
+        .await?;
+        parsed(ids)
+    }
+}
+
+async fn owe(tx: &mut SqliteConnection, task: TaskId, owed: bool) -> Result<(), LedgerError> {
+    sqlx::query("UPDATE tasks SET stop_owed = $2 WHERE id = $1")
+        .bind(task.to_string())
+        .bind(i64::from(owed))
+        .execute(&mut *tx)
+        .await?;
+    Ok(())
+}
+
+fn parsed(ids: Vec<String>) -> Result<Vec<TaskId>, LedgerError> {
+    ids.iter()
+        .map(|id| {
+            id.parse()
+                .map_err(|e| standing::unreadable("task id", id, e))
+        })
+        .collect()
+}

@@ -1,0 +1,183 @@
+//! Keeping a new task: a number that is never given again, one task per request id, and a bound
+//! on how many may wait. A task is acknowledged only after this has committed.
+
+use super::events::{self, Event, Happening};
+use super::standing::{from_json, micros, to_json};
+use super::store::{Ledger, LedgerError};
+use jiff::Timestamp;
+use protocol::ids::{RequestId, Role, ShortId, TaskId};
+use protocol::money::MicroUsd;
+use protocol::task::{Effort, Principal, Task, Way};
+use protocol::task_state::TaskState;
+use sqlx::{Row, SqliteConnection};
+use std::path::PathBuf;
+
+/// A checked and routed request, not yet kept.
+#[derive(Debug, Clone)]
+pub struct NewTask {
+    /// The uuid it will have.
+    pub id: TaskId,
+    /// The caller's id.
+    pub request_id: RequestId,
+    /// Digest of what was asked; the same id with another digest is refused.
+    pub asked: String,
+    /// Who asked.
+    pub principal: Principal,
+    /// The words.
+    pub request: String,
+    /// Who will work.
+    pub agent: Role,
+    /// Why.
+    pub routed_because: String,
+    /// How.
+    pub way: Way,
+    /// The folder, absolute.
+    pub workspace: Option<PathBuf>,
+    /// How much work it is worth.
+    pub effort: Effort,
+    /// Most it may cost.
+    pub budget: Option<MicroUsd>,
+    /// 1 to 10.
+    pub priority: u8,
+    /// When it must be over.
+    pub deadline: Option<Timestamp>,
+    /// Now.
+    pub accepted: Timestamp,
+}
+
+impl NewTask {
+    /// The task under a number.
+    pub fn numbered(&self, short_id: ShortId) -> Task {
+        let new = self.clone();
+        Task {
+            id: new.id,
+            short_id,
+            request_id: new.request_id,
+            principal: new.principal,
+            request: new.request,
+            agent: new.agent,
+            routed_because: new.routed_because,
+            way: new.way,
+            workspace: new.workspace,
+            effort: new.effort,
+            budget: new.budget,
+            priority: new.priority,
+            deadline: new.deadline,
+            accepted: new.accepted,
+        }
+    }
+}
+
+/// What keeping came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kept {
+    /// A new task, and what to tell followers.
+    New(Box<Task>, Happening),
+    /// The request id was seen before; this is its task.
+    Again(Box<Task>),
+}
+
+impl Ledger {
+    /// The task of a request id, when there is one. Refuses another digest under the same id.
+    pub async fn asked_before(
+        &self,
+        request_id: &RequestId,
+        asked: &str,
+    ) -> Result<Option<Task>, LedgerError> {
+        let mut tx = self.read().await?;
+        find_request(&mut tx, request_id, asked).await
+    }
+
+    /// Keeps a task, queued; on return it is on the disk.
+    pub async fn keep(&self, new: &NewTask, queue_limit: u64) -> Result<Kept, LedgerError> {
+        let mut tx = self.write().await?;
+        if let Some(task) = find_request(&mut tx, &new.request_id, &new.asked).await? {
+            return Ok(Kept::Again(Box::new(task)));
+        }
+        let queued: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM tasks WHERE state = 'queued'")
+            .fetch_one(&mut *tx)
+            .await?;
+        if queued.max(0) as u64 >= queue_limit {
+            return Err(LedgerError::QueueFull(queue_limit));
+        }
+        keep_principal(&mut tx, &new.principal, new.accepted).await?;
+        let number: i64 = sqlx::query_scalar(
+            "UPDATE meta SET value = value + 1 WHERE key = 'short_id' RETURNING value",
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let task = new.numbered(ShortId(number.max(0) as u64));
+        insert(&mut tx, &task, &new.asked).await?;
+        let event = Event::State(TaskState::Queued);
+        events::append(&mut tx, &task.id.to_string(), None, &event).await?;
+        tx.commit().await?;
+        let happening = Happening {
+            task: task.id,
+            short_id: task.short_id,
+            agent: task.agent.clone(),
+            event,
+        };
+        Ok(Kept::New(Box::new(task), happening))
+    }
+}
+
+async fn find_request(
+    tx: &mut SqliteConnection,
+    request_id: &RequestId,
+    asked: &str,
+) -> Result<Option<Task>, LedgerError> {
+    let row = sqlx::query("SELECT id, asked, task FROM tasks WHERE request_id = $1")
+        .bind(request_id.as_str())
+        .fetch_optional(&mut *tx)
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let id: String = row.try_get("id")?;
+    let task: Task = from_json("task", &id, &row.try_get::<String, _>("task")?)?;
+    if row.try_get::<String, _>("asked")? != asked {
+        return Err(LedgerError::OtherRequest {
+            request_id: request_id.as_str().to_owned(),
+            short_id: task.short_id,
+        });
+    }
+    Ok(Some(task))
+}
+
+async fn keep_principal(
+    tx: &mut SqliteConnection,
+    who: &Principal,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    sqlx::query(
+        "INSERT INTO principals (uid, name, first_seen_us) VALUES ($1, $2, $3)
+         ON CONFLICT (uid) DO NOTHING",
+    )
+    .bind(i64::from(who.uid))
+    .bind(&who.name)
+    .bind(micros(at))
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+async fn insert(tx: &mut SqliteConnection, task: &Task, asked: &str) -> Result<(), LedgerError> {
+    let key = task.id.to_string();
+    sqlx::query(
+        "INSERT INTO tasks (id, short_id, request_id, asked, principal_uid, agent, task, state,
+                            accepted_us, deadline_us)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9)",
+    )
+    .bind(&key)
+    .bind(task.short_id.0 as i64)
+    .bind(task.request_id.as_str())
+    .bind(asked)
+    .bind(i64::from(task.principal.uid))
+    .bind(task.agent.as_str())
+    .bind(to_json("task", &key, task)?)
+    .bind(micros(task.accepted))
+    .bind(task.deadline.map(micros))
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}

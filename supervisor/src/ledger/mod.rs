@@ -1,0 +1,17 @@
+//! The ledger: the history of every task and the source for people. One writer, fenced by an
+//! epoch row. Open `store` for how it is opened and written, `moves` for how a stored state may
+//! change, `keep` for a new task, `fold` for what agents report, `pages` for what people read.
+
+pub mod cancel;
+pub mod events;
+pub mod fold;
+pub mod keep;
+pub mod moves;
+pub mod pages;
+pub mod patch;
+pub mod records;
+pub mod report;
+pub mod standing;
+pub mod store;
+#[cfg(test)]
+mod tests;

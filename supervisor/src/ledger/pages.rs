@@ -1,0 +1,346 @@
+//! What people and `--json` read: task lines, run documents, task pages, counts. Each is read in
+//! one consistent view.
+
+use super::records::verdict_passed;
+use super::standing::{self, from_json, state_of, time, unreadable};
+use super::store::{Ledger, LedgerError};
+use jiff::Timestamp;
+use protocol::criterion::Criterion;
+use protocol::document::{
+    AttemptLine, CriterionDocument, DOCUMENT_VERSION, RunDocument, TaskLine, TaskPage,
+    UsageDocument,
+};
+use protocol::ids::{ShortId, TaskId, TaskRef};
+use protocol::money::MicroUsd;
+use protocol::phase::Phase;
+use protocol::report::{CallLine, PhaseSpan, Recalled, Usage};
+use protocol::task::Task;
+use protocol::task_state::TaskState;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+/// How many tasks are where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Queued.
+    pub queued: u64,
+    /// Running or being stopped.
+    pub running: u64,
+    /// Waiting for something.
+    pub waiting: u64,
+}
+
+/// A task and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Open {
+    /// The task as accepted.
+    pub task: Task,
+    /// Its state.
+    pub state: TaskState,
+}
+
+impl Ledger {
+    /// The task a person names, and where it stands.
+    pub async fn find(&self, task: TaskRef) -> Result<Open, LedgerError> {
+        let mut tx = self.read().await?;
+        open_of(&find_row(&mut tx, task).await?)
+    }
+
+    /// One line about a task.
+    pub async fn line(&self, task: TaskRef) -> Result<TaskLine, LedgerError> {
+        let mut tx = self.read().await?;
+        line_of(&find_row(&mut tx, task).await?)
+    }
+
+    /// The newest tasks, newest first.
+    pub async fn newest(&self, limit: usize) -> Result<Vec<TaskLine>, LedgerError> {
+        let mut tx = self.read().await?;
+        let rows = sqlx::query("SELECT * FROM tasks ORDER BY short_id DESC LIMIT $1")
+            .bind(limit.min(10_000) as i64)
+            .fetch_all(&mut *tx)
+            .await?;
+        rows.iter().map(line_of).collect()
+    }
+
+    /// Tasks that are queued, running or being stopped and come after a number, oldest first, at
+    /// most `limit`: what the outbox walks over.
+    pub async fn in_hand(&self, after: ShortId, limit: u32) -> Result<Vec<Open>, LedgerError> {
+        let mut tx = self.read().await?;
+        let rows = sqlx::query(
+            "SELECT * FROM tasks WHERE state IN ('queued', 'running', 'cancelling')
+             AND short_id > $1 ORDER BY short_id LIMIT $2",
+        )
+        .bind(after.0 as i64)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *tx)
+        .await?;
+        rows.iter().map(open_of).collect()
+    }
+
+    /// How many tasks are where.
+    pub async fn counts(&self) -> Result<Counts, LedgerError> {
+        let mut tx = self.read().await?;
+        let rows = sqlx::query(
+            "SELECT state, COUNT(*) AS many FROM tasks
+             WHERE state IN ('queued', 'running', 'cancelling', 'waiting') GROUP BY state",
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut counts = Counts::default();
+        for row in &rows {
+            let many = row.try_get::<i64, _>("many")?.max(0) as u64;
+            match row.try_get::<String, _>("state")?.as_str() {
+                "queued" => counts.queued += many,
+                "waiting" => counts.waiting += many,
+                _ => counts.running += many,
+            }
+        }
+        Ok(counts)
+    }
+
+    /// What tasks that ended since a time have cost.
+    pub async fn spent_since(&self, since: Timestamp) -> Result<MicroUsd, LedgerError> {
+        let mut tx = self.read().await?;
+        let costs: Vec<i64> = sqlx::query_scalar(
+            "SELECT cost_micro_usd FROM tasks WHERE ended_us >= $1 AND cost_micro_usd > 0",
+        )
+        .bind(standing::micros(since))
+        .fetch_all(&mut *tx)
+        .await?;
+        Ok(MicroUsd(costs.iter().map(|c| c.max(&0).unsigned_abs()).sum()))
+    }
+
+    /// The run document of a task.
+    pub async fn document(&self, task: TaskRef) -> Result<RunDocument, LedgerError> {
+        let mut tx = self.read().await?;
+        let row = find_row(&mut tx, task).await?;
+        document_of(&mut tx, &row).await
+    }
+
+    /// Everything about a task.
+    pub async fn page(&self, task: TaskRef) -> Result<TaskPage, LedgerError> {
+        let mut tx = self.read().await?;
+        let row = find_row(&mut tx, task).await?;
+        let Open { task, .. } = open_of(&row)?;
+        let key = task.id.to_string();
+        Ok(TaskPage {
+            document: document_of(&mut tx, &row).await?,
+            attempts: attempts(&mut tx, &key).await?,
+            calls: calls(&mut tx, &key).await?,
+            recalled: recalled(&mut tx, &key).await?,
+            learned: texts(
+                &mut tx,
+                "SELECT id FROM learned WHERE task = $1 ORDER BY position",
+                &key,
+            )
+            .await?,
+            notes: texts(
+                &mut tx,
+                "SELECT text FROM notes WHERE task = $1 ORDER BY position",
+                &key,
+            )
+            .await?,
+            task,
+        })
+    }
+}
+
+async fn find_row(tx: &mut SqliteConnection, task: TaskRef) -> Result<SqliteRow, LedgerError> {
+    let row = match task {
+        TaskRef::Short(ShortId(number)) => {
+            sqlx::query("SELECT * FROM tasks WHERE short_id = $1")
+                .bind(i64::try_from(number).unwrap_or(-1))
+                .fetch_optional(&mut *tx)
+                .await?
+        }
+        TaskRef::Id(id) => {
+            sqlx::query("SELECT * FROM tasks WHERE id = $1")
+                .bind(id.to_string())
+                .fetch_optional(&mut *tx)
+                .await?
+        }
+    };
+    row.ok_or_else(|| LedgerError::NoTask(task.to_string()))
+}
+
+fn open_of(row: &SqliteRow) -> Result<Open, LedgerError> {
+    let key: String = row.try_get("id")?;
+    Ok(Open {
+        task: from_json("task", &key, &row.try_get::<String, _>("task")?)?,
+        state: state_of(row, &key)?,
+    })
+}
+
+fn line_of(row: &SqliteRow) -> Result<TaskLine, LedgerError> {
+    let Open { task, state } = open_of(row)?;
+    let ended: Option<i64> = row.try_get("ended_us")?;
+    Ok(TaskLine {
+        ended: ended
+            .map(|us| time(&task.id.to_string(), us))
+            .transpose()?,
+        task_id: task.id,
+        short_id: task.short_id,
+        state,
+        agent: task.agent,
+        request: one_line(&task.request),
+        accepted: task.accepted,
+        cost: MicroUsd(row.try_get::<i64, _>("cost_micro_usd")?.max(0) as u64),
+    })
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+async fn document_of(
+    tx: &mut SqliteConnection,
+    row: &SqliteRow,
+) -> Result<RunDocument, LedgerError> {
+    let Open { task, state } = open_of(row)?;
+    let key = task.id.to_string();
+    let usage: String = row.try_get("usage")?;
+    let usage = match usage.as_str() {
+        "{}" => Usage::default(),
+        text => from_json("usage", &key, text)?,
+    };
+    Ok(RunDocument {
+        version: DOCUMENT_VERSION,
+        task_id: task.id,
+        short_id: task.short_id,
+        state,
+        agent: task.agent,
+        children: Vec::new(),
+        phases: phases(tx, &key).await?,
+        criteria: criteria(tx, &key).await?,
+        result: row.try_get("result")?,
+        question: row.try_get("question")?,
+        artifacts: from_json("artifacts", &key, &row.try_get::<String, _>("artifacts")?)?,
+        usage: UsageDocument::from(&usage),
+        attempts: attempts(tx, &key).await?.len() as u64,
+    })
+}
+
+fn phase_of(row: &SqliteRow, key: &str) -> Result<Phase, LedgerError> {
+    let name: String = row.try_get("phase")?;
+    Phase::from_name(&name).ok_or_else(|| unreadable("phase", key, name))
+}
+
+async fn phases(tx: &mut SqliteConnection, key: &str) -> Result<Vec<PhaseSpan>, LedgerError> {
+    let rows = sqlx::query(
+        "SELECT phase, started_us, ended_us FROM phases WHERE task = $1 ORDER BY started_us",
+    )
+    .bind(key)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut spans = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let ended: Option<i64> = row.try_get("ended_us")?;
+        spans.push(PhaseSpan {
+            phase: phase_of(row, key)?,
+            started: time(key, row.try_get("started_us")?)?,
+            ended: ended.map(|us| time(key, us)).transpose()?,
+        });
+    }
+    // Phases that began in the same microsecond stay in the order of the algorithm.
+    spans.sort_by_key(|span| (span.started, span.phase));
+    Ok(spans)
+}
+
+async fn criteria(
+    tx: &mut SqliteConnection,
+    key: &str,
+) -> Result<Vec<CriterionDocument>, LedgerError> {
+    let rows = sqlx::query(
+        "SELECT c.body, e.verdict, e.observed FROM criteria c
+         LEFT JOIN evidence e ON e.task = c.task AND e.criterion = c.id AND e.measured_us =
+           (SELECT MAX(l.measured_us) FROM evidence l WHERE l.task = c.task AND l.criterion = c.id)
+         WHERE c.task = $1 ORDER BY c.position",
+    )
+    .bind(key)
+    .fetch_all(&mut *tx)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let body: String = row.try_get("body")?;
+            let criterion: Criterion = from_json("criterion", key, &body)?;
+            let verdict: Option<String> = row.try_get("verdict")?;
+            Ok(CriterionDocument {
+                id: criterion.id,
+                text: criterion.text,
+                check: criterion.check,
+                passed: verdict.as_deref().and_then(verdict_passed),
+                evidence: row.try_get("observed")?,
+            })
+        })
+        .collect()
+}
+
+async fn attempts(tx: &mut SqliteConnection, key: &str) -> Result<Vec<AttemptLine>, LedgerError> {
+    let rows = sqlx::query(
+        "SELECT epoch, number, holder, started_us, replayed FROM attempts
+         WHERE task = $1 ORDER BY epoch",
+    )
+    .bind(key)
+    .fetch_all(&mut *tx)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(AttemptLine {
+                number: row.try_get::<i64, _>("number")?.max(0) as u64,
+                holder: row.try_get("holder")?,
+                epoch: row.try_get::<i64, _>("epoch")?.max(0) as u64,
+                started: time(key, row.try_get("started_us")?)?,
+                replayed: row.try_get::<i64, _>("replayed")?.max(0) as u64,
+            })
+        })
+        .collect()
+}
+
+async fn calls(tx: &mut SqliteConnection, key: &str) -> Result<Vec<CallLine>, LedgerError> {
+    let rows = sqlx::query(
+        "SELECT phase, tool, summary, took_ms, is_error FROM calls
+         WHERE task = $1 ORDER BY position",
+    )
+    .bind(key)
+    .fetch_all(&mut *tx)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(CallLine {
+                phase: phase_of(row, key)?,
+                tool: row.try_get("tool")?,
+                summary: row.try_get("summary")?,
+                took_ms: row.try_get::<i64, _>("took_ms")?.max(0) as u64,
+                is_error: row.try_get("is_error")?,
+            })
+        })
+        .collect()
+}
+
+async fn recalled(tx: &mut SqliteConnection, key: &str) -> Result<Vec<Recalled>, LedgerError> {
+    let rows =
+        sqlx::query("SELECT id, title, score FROM recalled WHERE task = $1 ORDER BY position")
+            .bind(key)
+            .fetch_all(&mut *tx)
+            .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Recalled {
+                id: row.try_get("id")?,
+                title: row.try_get("title")?,
+                score: row.try_get::<f64, _>("score")? as f32,
+            })
+        })
+        .collect()
+}
+
+async fn texts(
+    tx: &mut SqliteConnection,
+    query: &'static str,
+    key: &str,
+) -> Result<Vec<String>, LedgerError> {
+    Ok(sqlx::query_scalar(query)
+        .bind(key)
+        .fetch_all(&mut *tx)
+        .await?)
+}

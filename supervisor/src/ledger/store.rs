@@ -1,0 +1,182 @@
+//! Opens the ledger and hands out write transactions. Every one of them checks the epoch row, so
+//! that a supervisor that was replaced while it slept changes nothing when it wakes up.
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Sqlite, Transaction};
+use std::path::Path;
+use std::time::Duration;
+
+/// Schema number this binary reads and writes (`meta.schema`).
+pub const SCHEMA: i64 = 1;
+
+/// Why the ledger could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Written by a newer binary.
+    #[error(
+        "the ledger has schema {0}, this binary knows up to {SCHEMA}: start the newer ai-infra that wrote it"
+    )]
+    Newer(i64),
+    /// Another supervisor was started on this ledger.
+    #[error("another supervisor has taken over this ledger: this one writes no more and stops")]
+    Superseded,
+    /// The same request id with other words.
+    #[error(
+        "request id `{request_id}` was used for {short_id} with another request: use a new id, or repeat that request exactly"
+    )]
+    OtherRequest {
+        /// The id.
+        request_id: String,
+        /// The task it names.
+        short_id: protocol::ids::ShortId,
+    },
+    /// Too many tasks wait already.
+    #[error(
+        "{0} tasks are queued already, which is the limit (team.queue_limit): wait for some to end, or cancel some"
+    )]
+    QueueFull(u64),
+    /// No such task.
+    #[error("no task {0}: `ai-infra task list` shows what there is")]
+    NoTask(String),
+    /// A stored value that this binary cannot read.
+    #[error("the ledger holds an unreadable {what} for task {task}: {why}")]
+    Unreadable {
+        /// What.
+        what: &'static str,
+        /// Whose.
+        task: String,
+        /// Why.
+        why: String,
+    },
+    /// The table of states forbids it.
+    #[error("{short_id} is {from}: it cannot become {to}")]
+    IllegalMove {
+        /// The task.
+        short_id: protocol::ids::ShortId,
+        /// Where it stands.
+        from: String,
+        /// Where it was to go.
+        to: String,
+    },
+    /// The database refused or failed.
+    #[error("the ledger does not answer: {0}: check free disk space and that the file is intact")]
+    Database(#[from] sqlx::Error),
+    /// The tables could not be made.
+    #[error("the ledger's tables could not be made: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+impl LedgerError {
+    /// Exit code of the command line.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            LedgerError::OtherRequest { .. } | LedgerError::NoTask(_) => protocol::exit::USAGE,
+            LedgerError::QueueFull(_) => protocol::exit::REFUSED,
+            LedgerError::IllegalMove { .. } => protocol::exit::FAILED,
+            _ => protocol::exit::SERVICE,
+        }
+    }
+}
+
+/// The ledger, open. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    writer: SqlitePool,
+    reader: SqlitePool,
+    epoch: i64,
+}
+
+fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("cache_size", "-512")
+}
+
+async fn pool(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(20))
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options)
+        .await
+}
+
+impl Ledger {
+    /// Opens the ledger of a home, makes or migrates its tables, and raises the epoch: from now
+    /// on every other supervisor of this ledger is refused. A newer schema is refused untouched.
+    pub async fn open(file: &Path) -> Result<Ledger, LedgerError> {
+        let writer = pool(options(file).create_if_missing(true)).await?;
+        if let Some(schema) = stored_schema(&writer).await
+            && schema > SCHEMA
+        {
+            return Err(LedgerError::Newer(schema));
+        }
+        sqlx::migrate!("./migrations").run(&writer).await?;
+        let epoch: i64 = sqlx::query_scalar(
+            "UPDATE meta SET value = value + 1 WHERE key = 'epoch' RETURNING value",
+        )
+        .fetch_one(&writer)
+        .await?;
+        let reader = pool(options(file).read_only(true)).await?;
+        Ok(Ledger {
+            writer,
+            reader,
+            epoch,
+        })
+    }
+
+    /// Closes both connections; what was committed is on the disk already.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
+    /// The epoch this opening raised.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// Begins a write. The epoch is checked by a write of its own row, which also takes the lock.
+    pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>, LedgerError> {
+        let mut tx = self.writer.begin().await?;
+        let held =
+            sqlx::query("UPDATE meta SET value = value WHERE key = 'epoch' AND value = $1")
+                .bind(self.epoch)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+        if held == 1 {
+            Ok(tx)
+        } else {
+            Err(LedgerError::Superseded)
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) async fn writer_for_tests(&self) -> sqlx::pool::PoolConnection<Sqlite> {
+        #![allow(clippy::unwrap_used)]
+        self.writer.acquire().await.unwrap()
+    }
+
+    /// Begins a read of one consistent state.
+    pub(super) async fn read(&self) -> Result<Transaction<'static, Sqlite>, LedgerError> {
+        Ok(self.reader.begin().await?)
+    }
+}
+
+/// The schema a ledger says it has; `None` for a new file.
+async fn stored_schema(pool: &SqlitePool) -> Option<i64> {
+    sqlx::query_scalar("SELECT value FROM meta WHERE key = 'schema'")
+        .fetch_optional(pool)
+        .await
+        .ok()
+        .flatten()
+}

@@ -1,0 +1,159 @@
+//! The one owner of MEMORY: answers agents over the bus and people over the control socket. Files
+//! and index are touched on a blocking thread, one question at a time. A memory that cannot be
+//! opened costs the answers, not the team; the next question tries again.
+
+use crate::bus_link::BusLink;
+use bus::connect::Bus;
+use memory::{Memory, MemoryError};
+use protocol::envelope::{Envelope, MessageType};
+use protocol::memory::{FoundMemory, MemoryAnswer, MemoryQuery, NewMemory};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+/// Most records one search returns.
+const FOUND: usize = 100;
+
+/// Why memory does not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum OwnerError {
+    /// What memory itself says.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The thread ended early.
+    #[error("the memory's thread ended before it could answer: try again")]
+    Ended,
+}
+
+/// The owner. Cheap to clone.
+#[derive(Clone)]
+pub struct MemoryOwner {
+    root: PathBuf,
+    index: PathBuf,
+    open: Arc<Mutex<Option<Memory>>>,
+}
+
+impl MemoryOwner {
+    /// An owner that opens the memory with its first question.
+    pub fn new(root: &Path, index: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            index: index.to_owned(),
+            open: Arc::new(Mutex::new(None)),
+        }
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Memory) -> Result<T, MemoryError> + Send + 'static,
+    ) -> Result<T, OwnerError> {
+        let owner = self.clone();
+        spawn_blocking(move || {
+            // A question that panicked leaves the files whole: every write of them is atomic.
+            let mut open = owner
+                .open
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let memory = match open.take() {
+                Some(memory) => memory,
+                None => Memory::open(&owner.root, &owner.index)?,
+            };
+            let answer = work(&memory);
+            *open = Some(memory);
+            Ok(answer?)
+        })
+        .await
+        .map_err(|_| OwnerError::Ended)?
+    }
+
+    /// Keeps a record; the same key is one record. Returns its id.
+    pub async fn remember(&self, new: NewMemory) -> Result<String, OwnerError> {
+        self.with(move |memory| memory.remember(&new)).await
+    }
+
+    /// Finds records, best first.
+    pub async fn recall(
+        &self,
+        query: String,
+        project: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<FoundMemory>, OwnerError> {
+        let limit = limit.min(FOUND);
+        self.with(move |memory| memory.recall(&query, project.as_deref(), limit))
+            .await
+    }
+
+    /// The file of a record.
+    pub async fn show(&self, id: String) -> Result<String, OwnerError> {
+        self.with(move |memory| memory.show(&id)).await
+    }
+
+    /// Answers a question of an agent.
+    pub async fn answer(&self, query: MemoryQuery) -> MemoryAnswer {
+        let answer = match query {
+            MemoryQuery::Recall {
+                query,
+                project,
+                limit,
+            } => self
+                .recall(query, project, limit)
+                .await
+                .map(|memories| MemoryAnswer::Found { memories }),
+            MemoryQuery::Remember { memory } => self
+                .remember(memory)
+                .await
+                .map(|id| MemoryAnswer::Kept { id }),
+        };
+        answer.unwrap_or_else(|error| MemoryAnswer::Error {
+            message: error.to_string(),
+        })
+    }
+
+    /// Answers what agents ask over the bus. Runs for ever; a question cut off here is asked
+    /// again by its agent.
+    pub async fn serve(self, link: BusLink) {
+        loop {
+            let bus = link.up().await;
+            if let Err(error) = self.serve_while_up(&bus).await {
+                tracing::warn!(%error, "questions cannot be read");
+                sleep(Duration::from_millis(500)).await;
+            }
+        }
+    }
+
+    async fn serve_while_up(&self, bus: &Bus) -> Result<(), bus::error::BusError> {
+        let mut questions = bus::ask::Questions::open(bus, "supervisor").await?;
+        loop {
+            let Some(question) = questions.next().await? else {
+                continue;
+            };
+            let answer = match read_question(&question) {
+                Ok(query) => self.answer(query).await,
+                Err(message) => MemoryAnswer::Error { message },
+            };
+            bus.answer(&question, &envelope_of(bus, &question, answer))
+                .await?;
+        }
+    }
+}
+
+fn read_question(question: &Envelope) -> Result<MemoryQuery, String> {
+    if question.payload.action != "memory" {
+        let action: String = question.payload.action.chars().take(80).collect();
+        return Err(format!("the supervisor answers `memory`, not `{action}`"));
+    }
+    serde_json::from_value(question.payload.context.clone())
+        .map_err(|e| format!("that is no question about memory: {e}"))
+}
+
+fn envelope_of(bus: &Bus, question: &Envelope, answer: MemoryAnswer) -> Envelope {
+    let kind = MessageType::Answer;
+    let mut envelope = Envelope::new(bus.team(), kind, "supervisor", &question.source);
+    envelope.request_id = Some(question.id.to_string());
+    envelope.payload.task_id = question.payload.task_id;
+    envelope.payload.action = "memory".to_owned();
+    envelope.payload.context = serde_json::to_value(answer).unwrap_or_default();
+    envelope
+}

@@ -1,0 +1,206 @@
+//! The patch a task left: shown, brought into the workspace once, or thrown away with the clone.
+//! The patch file is always the home's own; a path that an agent reports is never opened.
+
+use crate::desk::Desk;
+use crate::ledger::pages::Open;
+use crate::ledger::patch::PatchState;
+use crate::ledger::store::LedgerError;
+use guard::apply::{self, ApplyError};
+use guard::clone::{self, CloneError};
+use jiff::Timestamp;
+use protocol::exit;
+use protocol::ids::{ShortId, TaskRef};
+use protocol::task_state::TaskState;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use tokio::task::spawn_blocking;
+
+/// Largest patch shown or applied, in bytes.
+const PATCH_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Why a patch is not shown, applied or discarded.
+#[derive(Debug, thiserror::Error)]
+pub enum PatchError {
+    /// There is none.
+    #[error("{0} left no patch: it changed no file")]
+    None(ShortId),
+    /// It cannot be read.
+    #[error("the patch {} cannot be read: {why}", .path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The task works still.
+    #[error("{0} is {1}: wait for its end, or cancel it first")]
+    NotOver(ShortId, TaskState),
+    /// What it did was not proven.
+    #[error("{short_id} is {state}, so nothing proves its patch: read it with `ai-infra task diff {short_id}` and apply it by hand if it is good")]
+    NotDone {
+        /// Which task.
+        short_id: ShortId,
+        /// Where it rests.
+        state: TaskState,
+    },
+    /// It was applied before.
+    #[error("the patch of {0} was applied already")]
+    Again(ShortId),
+    /// It was thrown away.
+    #[error("the patch of {0} was discarded")]
+    Gone(ShortId),
+    /// The task had no workspace.
+    #[error("{0} had no workspace")]
+    NoWorkspace(ShortId),
+    /// It does not go in.
+    #[error("{error}{cut_off}")]
+    Apply {
+        /// Why.
+        error: ApplyError,
+        /// About an earlier apply whose end nobody saw.
+        cut_off: &'static str,
+    },
+    /// The clone cannot be removed.
+    #[error(transparent)]
+    Clone(#[from] CloneError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The program or its thread is gone.
+    #[error("this program cannot start itself again: {0}")]
+    Own(String),
+}
+
+impl PatchError {
+    /// Exit code of the command line.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            PatchError::Ledger(error) => error.exit_code(),
+            PatchError::NotDone { .. } => exit::REFUSED,
+            _ => exit::FAILED,
+        }
+    }
+}
+
+fn folder(desk: &Desk, task: ShortId) -> PathBuf {
+    desk.home.tasks().join(task.to_string())
+}
+
+fn read(folder: &Path, task: ShortId) -> Result<Vec<u8>, PatchError> {
+    let path = folder.join("patch.diff");
+    let unreadable = |why: String| PatchError::Unreadable {
+        path: path.clone(),
+        why,
+    };
+    let file = match std::fs::File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(PatchError::None(task)),
+        Err(e) => return Err(unreadable(e.to_string())),
+    };
+    let mut bytes = Vec::new();
+    file.take(PATCH_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| unreadable(e.to_string()))?;
+    match bytes.len() as u64 {
+        0 => Err(PatchError::None(task)),
+        n if n > PATCH_BYTES => Err(unreadable(format!(
+            "it is larger than {PATCH_BYTES} bytes: use `git apply` on the file itself"
+        ))),
+        _ => Ok(bytes),
+    }
+}
+
+/// The patch as text.
+pub async fn diff(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
+    let Open { task, state } = desk.ledger.find(task).await?;
+    if desk.ledger.patch_state(task.id).await? == PatchState::Discarded {
+        return Err(PatchError::Gone(task.short_id));
+    }
+    match read(&folder(desk, task.short_id), task.short_id) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(PatchError::None(_)) if !at_rest(&state) => {
+            Err(PatchError::NotOver(task.short_id, state))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn at_rest(state: &TaskState) -> bool {
+    state.is_final() || matches!(state, TaskState::Waiting { .. })
+}
+
+/// Brings the patch into the workspace, once. Returns a sentence.
+pub async fn apply(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
+    let Open { task, state } = desk.ledger.find(task).await?;
+    let short_id = task.short_id;
+    match state {
+        TaskState::Done => {}
+        state if state.is_final() => return Err(PatchError::NotDone { short_id, state }),
+        state => return Err(PatchError::NotOver(short_id, state)),
+    }
+    let workspace = task
+        .workspace
+        .clone()
+        .ok_or(PatchError::NoWorkspace(short_id))?;
+    let before = desk.ledger.patch_state(task.id).await?;
+    match before {
+        PatchState::Applied => return Err(PatchError::Again(short_id)),
+        PatchState::Discarded => return Err(PatchError::Gone(short_id)),
+        PatchState::Kept | PatchState::Applying => {}
+    }
+    let patch = read(&folder(desk, short_id), short_id)?;
+    let moved = |from, to| desk.ledger.patch_move(task.id, from, to, Timestamp::now());
+    if !moved(before, PatchState::Applying).await? {
+        return Err(PatchError::Again(short_id));
+    }
+    match put_in(workspace.clone(), patch).await? {
+        Ok(outcome) => {
+            moved(PatchState::Applying, PatchState::Applied).await?;
+            Ok(said(short_id, &workspace, &outcome))
+        }
+        Err(error) => {
+            moved(PatchState::Applying, before).await?;
+            let cut_off = match before {
+                PatchState::Applying => {
+                    "; an earlier apply was cut off and may have gone in: look at `git diff`"
+                }
+                _ => "",
+            };
+            Err(PatchError::Apply { error, cut_off })
+        }
+    }
+}
+
+/// Throws the clone and the patch away. Returns a sentence.
+pub async fn discard(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
+    let Open { task, state } = desk.ledger.find(task).await?;
+    if !at_rest(&state) {
+        return Err(PatchError::NotOver(task.short_id, state));
+    }
+    let before = desk.ledger.patch_state(task.id).await?;
+    let folder = folder(desk, task.short_id);
+    spawn_blocking(move || clone::remove(&folder))
+        .await
+        .map_err(|e| PatchError::Own(e.to_string()))??;
+    if before != PatchState::Applied {
+        desk.ledger
+            .patch_move(task.id, before, PatchState::Discarded, Timestamp::now())
+            .await?;
+    }
+    Ok(format!("the clone and the patch of {} are gone", task.short_id))
+}
+
+/// Applies on a blocking thread; the outer error is our own, the inner one the patch's.
+async fn put_in(
+    workspace: PathBuf,
+    patch: Vec<u8>,
+) -> Result<Result<apply::ApplyOutcome, ApplyError>, PatchError> {
+    let exe = crate::daemon::process::own_exe().map_err(|e| PatchError::Own(e.to_string()))?;
+    spawn_blocking(move || apply::apply(&exe, &workspace, &patch))
+        .await
+        .map_err(|e| PatchError::Own(e.to_string()))
+}
+
+fn said(task: ShortId, workspace: &Path, outcome: &apply::ApplyOutcome) -> String {
+    format!("the patch of {task} is in {}: {outcome:?}", workspace.display())
+}

@@ -1,0 +1,134 @@
+//! The playbooks there are: the shipped ones, and the person's in the home, which replace shipped
+//! ones of the same name. Read again when the folder changed. One that cannot be read is left out
+//! and named; it never stops the team.
+
+use config::home::Home;
+use pai::playbook::Playbook;
+use pai::playbook::library::Library;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+/// Most playbooks read from the home.
+const FILES: usize = 500;
+/// Largest playbook file, in bytes.
+const FILE_BYTES: u64 = 256 * 1024;
+
+/// Name and time of every file in the folder: when it differs, the shelf is read again.
+type Print = Vec<(PathBuf, SystemTime)>;
+
+struct Shelved {
+    print: Print,
+    library: Arc<Library>,
+    problems: Vec<String>,
+}
+
+/// The shelf.
+pub struct Shelf {
+    folder: PathBuf,
+    read: Mutex<Shelved>,
+}
+
+impl Shelf {
+    /// Reads the playbooks of a home.
+    pub fn open(home: &Home) -> Self {
+        let folder = home.playbooks();
+        let read = read(&folder, print(&folder));
+        Self {
+            folder,
+            read: Mutex::new(read),
+        }
+    }
+
+    /// The playbooks as they are now.
+    pub fn library(&self) -> Arc<Library> {
+        let now = print(&self.folder);
+        let mut kept = self.read.lock().unwrap_or_else(|p| p.into_inner());
+        if kept.print != now {
+            *kept = read(&self.folder, now);
+        }
+        kept.library.clone()
+    }
+
+    /// Sentences about playbooks that could not be read.
+    pub fn problems(&self) -> Vec<String> {
+        let kept = self.read.lock().unwrap_or_else(|p| p.into_inner());
+        kept.problems.clone()
+    }
+}
+
+fn print(folder: &Path) -> Print {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut files: Print = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml" || e == "yml"))
+        .filter_map(|path| {
+            let data = std::fs::metadata(&path).ok()?;
+            Some((path, data.modified().ok()?))
+        })
+        .collect();
+    files.sort();
+    files.truncate(FILES);
+    files
+}
+
+fn read(folder: &Path, print: Print) -> Shelved {
+    let mut problems = Vec::new();
+    let mut playbooks: BTreeMap<String, Playbook> = BTreeMap::new();
+    for (name, yaml) in config::shipped::playbooks() {
+        take(&mut playbooks, &mut problems, name, yaml);
+    }
+    for (path, _) in &print {
+        match text(path) {
+            Ok(yaml) => take(
+                &mut playbooks,
+                &mut problems,
+                &path.display().to_string(),
+                &yaml,
+            ),
+            Err(error) => problems.push(format!(
+                "the playbook {} cannot be read: {error}",
+                path.display()
+            )),
+        }
+    }
+    for problem in &problems {
+        tracing::warn!(problem, folder = %folder.display(), "playbook left out");
+    }
+    Shelved {
+        print,
+        library: Arc::new(Library::new(playbooks.into_values().collect())),
+        problems,
+    }
+}
+
+fn take(
+    playbooks: &mut BTreeMap<String, Playbook>,
+    problems: &mut Vec<String>,
+    from: &str,
+    yaml: &str,
+) {
+    match Playbook::parse(yaml) {
+        Ok(playbook) => {
+            playbooks.insert(playbook.name.clone(), playbook);
+        }
+        Err(error) => problems.push(format!(
+            "the playbook {from} is left out: {error}; `ai-infra playbook check` says more"
+        )),
+    }
+}
+
+fn text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is no file"));
+    }
+    file.take(FILE_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}

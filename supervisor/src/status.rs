@@ -1,0 +1,94 @@
+//! How the team is, from what the supervisor knows: the ledger's counts, and who announced itself
+//! on the bus. It answers at once, whatever state Redis is in.
+
+use crate::desk::Desk;
+use crate::ledger::store::LedgerError;
+use bus::connect::Bus;
+use protocol::document::{DOCUMENT_VERSION, ProcessLine, TeamStatus};
+use protocol::ids::TaskRef;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Longest wait for what the bus says.
+const PATIENCE: Duration = Duration::from_millis(150);
+
+/// The team's status.
+///
+/// # Errors
+/// When the ledger does not answer.
+pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
+    let counts = desk.ledger.counts().await?;
+    let mut status = TeamStatus {
+        version: DOCUMENT_VERSION,
+        state: "up".to_owned(),
+        home: desk.home.root.display().to_string(),
+        team_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        attach: None,
+        processes: vec![own_line()],
+        queued: counts.queued,
+        running: counts.running,
+        waiting: counts.waiting,
+        dead_letters: 0,
+        problems: desk.shelf.problems(),
+    };
+    match desk.link.now() {
+        Ok(bus) => {
+            if timeout(PATIENCE, from_bus(desk, &bus, &mut status)).await.is_err() {
+                problem(&mut status, "redis is slow to answer: look at its log");
+            }
+        }
+        Err(why) => problem(
+            &mut status,
+            &format!("redis does not answer ({why}); tasks are kept and start when it is back"),
+        ),
+    }
+    if status.dead_letters > 0 {
+        let many = status.dead_letters;
+        status
+            .problems
+            .push(format!("{many} messages could not be read: `ai-infra dead list`"));
+    }
+    Ok(status)
+}
+
+fn own_line() -> ProcessLine {
+    ProcessLine {
+        name: "supervisor".to_owned(),
+        pid: Some(std::process::id()),
+        state: "up".to_owned(),
+        restarts: 0,
+        task: None,
+    }
+}
+
+fn problem(status: &mut TeamStatus, sentence: &str) {
+    status.state = "degraded".to_owned();
+    status.problems.push(sentence.to_owned());
+}
+
+async fn from_bus(desk: &Desk, bus: &Bus, status: &mut TeamStatus) {
+    match bus.dead_count().await {
+        Ok(count) => status.dead_letters = count,
+        Err(error) => problem(status, &error.to_string()),
+    }
+    let Ok(present) = bus.present().await else {
+        return;
+    };
+    for seen in present {
+        if seen.role == protocol::ids::Role::supervisor() {
+            continue;
+        }
+        let task = match seen.task {
+            Some(id) => desk.ledger.line(TaskRef::Id(id)).await.ok(),
+            None => None,
+        };
+        status.processes.push(ProcessLine {
+            name: seen.role.to_string(),
+            pid: Some(seen.pid),
+            state: "up".to_owned(),
+            restarts: 0,
+            task: task.map(|line| line.short_id),
+        });
+    }
+    status.processes.sort_by(|a, b| (a.name != "supervisor", &a.name).cmp(&(b.name != "supervisor", &b.name)));
+}

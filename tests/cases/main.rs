@@ -1,0 +1,15 @@
+//! Stories told against real servers, through the command line, one a file; and the walls.
+
+mod bad_input;
+mod first_run;
+mod homes;
+mod interrupts;
+mod kills;
+mod memory;
+mod model;
+mod run_tests;
+mod tidy;
+mod tmux_windows;
+
+/// The binary under test, built by cargo for this very run.
+const AI_INFRA: &str = env!("CARGO_BIN_EXE_ai-infra");
