@@ -28,13 +28,22 @@ impl Measure {
     pub async fn open(toolbox: &mut Toolbox, on_host: bool) -> Result<Self, Stop> {
         let tree = toolbox.tree().await?;
         toolbox.stop().await;
-        let copy = if on_host { None } else { toolbox.sandboxes.copy().await? };
+        let copy = if on_host {
+            None
+        } else {
+            toolbox.sandboxes.copy().await?
+        };
         let executor = toolbox.sandboxes.open(copy.as_ref(), true).await?;
         Ok(Self { executor, tree })
     }
 
     /// Measures one criterion.
-    pub async fn check(&mut self, toolbox: &Toolbox, criterion: &Criterion, context: &Value) -> Evidence {
+    pub async fn check(
+        &mut self,
+        toolbox: &Toolbox,
+        criterion: &Criterion,
+        context: &Value,
+    ) -> Evidence {
         let (verdict, source, observed) = match render::render_check(&criterion.check, context) {
             Ok(check) => self.measure(toolbox, &check, context).await,
             Err(error) => (Verdict::Unknown, EvidenceSource::Process, error.to_string()),
@@ -66,7 +75,12 @@ impl Measure {
         }
     }
 
-    async fn run(&mut self, toolbox: &Toolbox, call: &ToolCall, timeout: Duration) -> Result<Outcome, String> {
+    async fn run(
+        &mut self,
+        toolbox: &Toolbox,
+        call: &ToolCall,
+        timeout: Duration,
+    ) -> Result<Outcome, String> {
         let act = plan(call, &toolbox.view()).map_err(|e| e.to_string())?;
         match judge(&act, &toolbox.grant) {
             Decision::Allow(leave) => self
@@ -74,7 +88,9 @@ impl Measure {
                 .run(&act, leave, timeout)
                 .await
                 .map_err(|e| e.to_string()),
-            Decision::Deny(why) | Decision::Ask(why) => Err(format!("the check was refused: {why}")),
+            Decision::Deny(why) | Decision::Ask(why) => {
+                Err(format!("the check was refused: {why}"))
+            }
         }
     }
 
@@ -112,7 +128,9 @@ fn source_of(check: &Check) -> EvidenceSource {
 
 fn call_of(check: &Check) -> ToolCall {
     let (name, input) = match check {
-        Check::Command { argv, timeout_s, .. } => (
+        Check::Command {
+            argv, timeout_s, ..
+        } => (
             "Bash",
             json!({"argv": argv, "timeout": timeout_s.saturating_mul(1000)}),
         ),
@@ -152,7 +170,11 @@ pub fn judge_outcome(check: &Check, outcome: &Outcome, context: &Value) -> (Verd
         } => {
             let there = !outcome.is_error;
             if !there || !exists {
-                let said = if there { "the file exists" } else { "the file does not exist" };
+                let said = if there {
+                    "the file exists"
+                } else {
+                    "the file does not exist"
+                };
                 return (verdict(there == *exists), said.to_owned());
             }
             let text = outcome.data["text"].as_str().unwrap_or_default();
@@ -176,7 +198,11 @@ pub fn judge_outcome(check: &Check, outcome: &Outcome, context: &Value) -> (Verd
 }
 
 fn verdict(holds: bool) -> Verdict {
-    if holds { Verdict::Passed } else { Verdict::Failed }
+    if holds {
+        Verdict::Passed
+    } else {
+        Verdict::Failed
+    }
 }
 
 fn tail(text: &str) -> String {
@@ -240,7 +266,15 @@ mod tests {
         check(file(false, None), read(), Verdict::Failed);
         check(file(true, Some("hell")), read(), Verdict::Passed);
         check(file(true, Some("heaven")), read(), Verdict::Failed);
-        check(file(true, None), outcome(true, Value::Null), Verdict::Failed);
-        check(file(false, None), outcome(true, Value::Null), Verdict::Passed);
+        check(
+            file(true, None),
+            outcome(true, Value::Null),
+            Verdict::Failed,
+        );
+        check(
+            file(false, None),
+            outcome(true, Value::Null),
+            Verdict::Passed,
+        );
     }
 }

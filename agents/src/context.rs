@@ -60,7 +60,9 @@ pub fn work_order(plan: &Plan, criteria: &[Criterion]) -> String {
     for criterion in criteria {
         text.push_str(&format!("- {}: {}\n", criterion.id, criterion.text));
     }
-    text.push_str("\nWhen you are finished, answer with a short report for the user and no tool call.");
+    text.push_str(
+        "\nWhen you are finished, answer with a short report for the user and no tool call.",
+    );
     text
 }
 
@@ -68,7 +70,10 @@ pub fn work_order(plan: &Plan, criteria: &[Criterion]) -> String {
 pub fn feedback(evidence: &[Evidence]) -> String {
     let mut text = "VERIFY did not pass. Mend the cause, then report again.\n".to_owned();
     for seen in evidence.iter().filter(|e| e.verdict != Verdict::Passed) {
-        text.push_str(&format!("\n{} ({:?}):\n{}\n", seen.criterion, seen.verdict, seen.observed));
+        text.push_str(&format!(
+            "\n{} ({:?}):\n{}\n",
+            seen.criterion, seen.verdict, seen.observed
+        ));
     }
     text
 }

@@ -3,7 +3,7 @@
 
 use crate::blob::Blobs;
 use crate::stop::Stop;
-use bus::claim::Lease;
+use bus::lease::Lease;
 use bus::connect::Bus;
 use protocol::envelope::{Envelope, MessageType};
 use protocol::report::{Progress, TaskReport};
@@ -46,14 +46,8 @@ impl Outbox {
         Ok(self.bus.finish(&self.lease, &envelope).await?)
     }
 
-    fn envelope(
-        &self,
-        kind: MessageType,
-        action: &str,
-        context: Value,
-    ) -> Result<Envelope, Stop> {
-        let mut envelope =
-            Envelope::new(self.bus.team(), kind, &self.lease.instance, "supervisor");
+    fn envelope(&self, kind: MessageType, action: &str, context: Value) -> Result<Envelope, Stop> {
+        let mut envelope = Envelope::new(self.bus.team(), kind, &self.lease.instance, "supervisor");
         envelope.epoch = Some(self.lease.epoch);
         envelope.payload.task_id = Some(self.lease.task);
         envelope.payload.action = action.to_owned();

@@ -2,7 +2,7 @@
 //! turns what the bus says into a signal for the work.
 
 use crate::stop::Signal;
-use bus::claim::Lease;
+use bus::lease::Lease;
 use bus::connect::Bus;
 use bus::lease::Renewal;
 use guard::executor::Pulse as ExecutorPulse;

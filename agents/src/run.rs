@@ -13,6 +13,7 @@ use bus::claim::{Delivery, Inbox};
 use bus::connect::Bus;
 use bus::error::BusError;
 use bus::presence::Presence;
+use config::env::Env;
 use config::home::Home;
 use config::settings::{AgentSettings, Settings};
 use guard::redact::Redactor;
@@ -21,6 +22,7 @@ use pai::algorithm::Outcome;
 use protocol::ids::{Role, TaskId};
 use protocol::task::Task;
 use protocol::task_state::{TaskState, WaitReason};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,6 +62,8 @@ pub struct Shared {
     pub instance: String,
     /// Hides secrets.
     pub redactor: Redactor,
+    /// Whose toolchains programs in a sandbox may use.
+    pub toolchain_home: PathBuf,
 }
 
 /// Everything that can happen to the process.
@@ -133,9 +137,17 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
         .find(|agent| agent.name == role)
         .cloned()
         .ok_or_else(|| AgentError::Unknown(role.clone()))?;
-    let access =
-        config::bus_access::read(&home).map_err(|e| AgentError::Access(e.to_string()))?;
-    let address = bus::connect::BusAddress::of(&access.url, access.user(&format!("agent-{role}")));
+    let access = config::bus_access::read(&home).map_err(|e| AgentError::Access(e.to_string()))?;
+    let user = access
+        .users
+        .get(&bus::acl::agent_user(&role))
+        .cloned()
+        .unwrap_or_default();
+    let address = bus::connect::BusAddress {
+        url: access.url,
+        username: user.name,
+        password: user.password,
+    };
     let lease = Duration::from_millis(settings.team.lease_ms);
     let bus = loop {
         match Bus::connect(&address, &settings.team.name, lease).await {
@@ -147,9 +159,14 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
             Err(error) => return Err(error.into()),
         }
     };
-    let secrets = settings.engine.api_key.iter().map(|s| s.reveal().to_owned());
+    let secrets = settings
+        .engine
+        .api_key
+        .iter()
+        .map(|s| s.reveal().to_owned());
     Ok(Shared {
-        redactor: Redactor::new(secrets.collect()),
+        redactor: Redactor::new(secrets),
+        toolchain_home: Env::from_process().toolchain_home(),
         instance: instance_name(&role, &host_name()),
         settings: Arc::new(settings),
         home,
@@ -173,7 +190,11 @@ async fn read_queue(
         match next(&shared, &mut inbox).await {
             Ok(Some(delivery)) => {
                 permit.forget();
-                if events.send(Event::Delivery(Box::new(delivery))).await.is_err() {
+                if events
+                    .send(Event::Delivery(Box::new(delivery)))
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -286,6 +307,9 @@ async fn work(
     Screen::took(&task, delivery.attempt);
     let mut bench =
         work_loop::open(shared, task.clone(), delivery, executors, watch.clone()).await?;
+    if delivery.cancel {
+        return finish(&bench, record, Err(Stop::Fail(String::new())), true).await;
+    }
     let drive = async {
         let ended = work_loop::drive(&mut bench, &mut record).await;
         bench.toolbox.stop().await;

@@ -11,7 +11,12 @@ pub struct Screen;
 impl Screen {
     /// Who works here.
     pub fn banner(agent: &AgentSettings) {
-        println!("{} (level {}): {}", agent.name, agent.level, agent.description.trim());
+        println!(
+            "{} (level {}): {}",
+            agent.name,
+            agent.level,
+            agent.description.trim()
+        );
         println!("waiting for work: ai-infra run \"…\"");
     }
 
@@ -22,7 +27,12 @@ impl Screen {
         } else {
             String::new()
         };
-        println!("{} {} ▸ {}{again}", clock(), task.short_id, plain(&task.request));
+        println!(
+            "{} {} ▸ {}{again}",
+            clock(),
+            task.short_id,
+            plain(&task.request)
+        );
     }
 
     /// A task was left with a report.

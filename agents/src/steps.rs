@@ -4,7 +4,7 @@
 
 use crate::blob::{BlobError, Blobs};
 use crate::stop::Stop;
-use bus::claim::Lease;
+use bus::lease::Lease;
 use bus::connect::Bus;
 use jiff::Timestamp;
 use protocol::envelope::micros;
@@ -152,7 +152,9 @@ impl Steps {
     }
 
     async fn append(&mut self, step: &str, kind: EntryKind, body: Value) -> Result<(), Stop> {
-        let body = self.blobs.fit(body, JOURNAL_INLINE_BYTES - ENTRY_OVERHEAD)?;
+        let body = self
+            .blobs
+            .fit(body, JOURNAL_INLINE_BYTES - ENTRY_OVERHEAD)?;
         let entry = JournalEntry {
             v: JOURNAL_VERSION,
             epoch: self.lease.epoch,

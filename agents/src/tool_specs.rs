@@ -21,8 +21,18 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
     let text = json!({"type": "string"});
     let number = json!({"type": "integer", "minimum": 0});
     let all = vec![
-        spec("Read", "Read a text file.", json!({"file_path": text, "offset": number, "limit": number}), &["file_path"]),
-        spec("Write", "Write a whole file; folders are made.", json!({"file_path": text, "content": text}), &["file_path", "content"]),
+        spec(
+            "Read",
+            "Read a text file.",
+            json!({"file_path": text, "offset": number, "limit": number}),
+            &["file_path"],
+        ),
+        spec(
+            "Write",
+            "Write a whole file; folders are made.",
+            json!({"file_path": text, "content": text}),
+            &["file_path", "content"],
+        ),
         spec(
             "Edit",
             "Replace an exact piece of a file. old_string must occur once unless replace_all is true.",
@@ -35,10 +45,25 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
             json!({"command": text, "timeout": number}),
             &["command"],
         ),
-        spec("Glob", "Find files by a glob pattern.", json!({"pattern": text, "path": text}), &["pattern"]),
-        spec("Grep", "Find lines by a regular expression.", json!({"pattern": text, "path": text, "glob": text}), &["pattern"]),
+        spec(
+            "Glob",
+            "Find files by a glob pattern.",
+            json!({"pattern": text, "path": text}),
+            &["pattern"],
+        ),
+        spec(
+            "Grep",
+            "Find lines by a regular expression.",
+            json!({"pattern": text, "path": text, "glob": text}),
+            &["pattern"],
+        ),
         spec("GitStatus", "Branch and changed files.", json!({}), &[]),
-        spec("GitDiff", "The uncommitted change as a patch.", json!({}), &[]),
+        spec(
+            "GitDiff",
+            "The uncommitted change as a patch.",
+            json!({}),
+            &[],
+        ),
         spec(
             "Tests",
             "Find and run the project's test suites; names the failing tests.",

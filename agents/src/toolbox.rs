@@ -116,7 +116,10 @@ impl Toolbox {
         let outcome = self.executor(&act).await?.run(&act, leave, timeout).await;
         match outcome {
             Ok(outcome) => Ok(self.answer(call, outcome)),
-            Err(error) => self.sandbox_died(steps, step, call, &error.to_string()).await,
+            Err(error) => {
+                self.sandbox_died(steps, step, call, &error.to_string())
+                    .await
+            }
         }
     }
 
@@ -209,7 +212,10 @@ impl Toolbox {
             Some(tree) => tree,
             None => return Ok(refusal(call, &format!("the sandbox ended: {error}"))),
         };
-        let mut executor = self.sandboxes.open(self.sandboxes.clone.as_ref(), self.writable).await?;
+        let mut executor = self
+            .sandboxes
+            .open(self.sandboxes.clone.as_ref(), self.writable)
+            .await?;
         executor
             .reset(&tree)
             .await
@@ -225,13 +231,17 @@ impl Toolbox {
     }
 
     async fn executor(&mut self, act: &Act) -> Result<&mut Executor, Stop> {
-        let on_host = act.on_host();
+        let on_host = act.operation.of_host();
         if on_host && self.sandboxes.clone.is_some() {
             // A host reading never shares a sandbox with workspace code.
             self.stop().await;
         }
         if self.executor.is_none() {
-            let on = if on_host { None } else { self.sandboxes.clone.as_ref() };
+            let on = if on_host {
+                None
+            } else {
+                self.sandboxes.clone.as_ref()
+            };
             let executor = self.sandboxes.open(on, self.writable).await?;
             self.executor = Some(executor);
         }
@@ -259,7 +269,10 @@ impl Toolbox {
 
     async fn workspace_executor(&mut self) -> Result<&mut Executor, Stop> {
         if self.executor.is_none() {
-            let executor = self.sandboxes.open(self.sandboxes.clone.as_ref(), self.writable).await?;
+            let executor = self
+                .sandboxes
+                .open(self.sandboxes.clone.as_ref(), self.writable)
+                .await?;
             self.executor = Some(executor);
         }
         self.executor

@@ -50,6 +50,8 @@ pub async fn open(
         sandbox: shared.settings.sandbox.clone(),
         lease: Duration::from_millis(shared.settings.team.lease_ms),
         executors,
+        toolchain_home: shared.toolchain_home.clone(),
+        project: task.workspace.as_deref().map(project_of),
         folder: Sandboxes::folder(&shared.home, task.short_id),
         clone: None,
     };
@@ -164,7 +166,10 @@ async fn recall(bench: &mut Workbench, record: &mut Record) -> Result<Vec<FoundM
                     Vec::new()
                 }
             };
-            bench.steps.record(STEP, EntryKind::Result, &memories).await?;
+            bench
+                .steps
+                .record(STEP, EntryKind::Result, &memories)
+                .await?;
             memories
         }
     };
@@ -186,7 +191,7 @@ async fn recall(bench: &mut Workbench, record: &mut Record) -> Result<Vec<FoundM
 }
 
 fn project_of(workspace: &std::path::Path) -> String {
-    guard::clone::project_of(workspace)
+    memory::project::project_of(workspace)
 }
 
 /// Clones the workspace where the work needs one, and remembers the tree it started from.
@@ -221,7 +226,9 @@ async fn keep_patch(bench: &mut Workbench, record: &mut Record) -> Result<(), St
     };
     let patch = bench.toolbox.patch(&base, &now).await?;
     record.artifacts.retain(|a| a.kind != "patch");
-    record.artifacts.extend(bench.toolbox.sandboxes.keep_patch(&patch)?);
+    record
+        .artifacts
+        .extend(bench.toolbox.sandboxes.keep_patch(&patch)?);
     Ok(())
 }
 
@@ -233,7 +240,7 @@ async fn measure(
     step: &str,
     criteria: &[Criterion],
 ) -> Result<Vec<Evidence>, Stop> {
-    let context = brain.context();
+    let context = brain.context()?;
     let mut all = Vec::with_capacity(criteria.len());
     let mut sandbox: Option<Measure> = None;
     for criterion in criteria {

@@ -66,12 +66,20 @@ impl Workbench {
         let left = record.phases.last().map(|span| span.phase);
         record.enter(phase, at);
         self.steps
-            .record(&step, EntryKind::Phase, &serde_json::json!({"phase": phase}))
+            .record(
+                &step,
+                EntryKind::Phase,
+                &serde_json::json!({"phase": phase}),
+            )
             .await?;
         if let Some(phase) = left {
-            self.outbox.progress(&Progress::PhaseEnded { phase, at }).await?;
+            self.outbox
+                .progress(&Progress::PhaseEnded { phase, at })
+                .await?;
         }
-        self.outbox.progress(&Progress::PhaseStarted { phase, at }).await
+        self.outbox
+            .progress(&Progress::PhaseStarted { phase, at })
+            .await
     }
 
     /// A line for people.

@@ -8,7 +8,7 @@ use config::home::Home;
 use config::settings::SandboxSettings;
 use guard::clone::Clone as TaskClone;
 use guard::executor::Executor;
-use guard::sandbox::{Kind, Limits, SandboxSpec};
+use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
 use protocol::ids::ShortId;
 use protocol::journal::EntryKind;
 use protocol::report::Artifact;
@@ -26,6 +26,10 @@ pub struct Sandboxes {
     pub lease: Duration,
     /// Where running executors are kept alive from.
     pub executors: Executors,
+    /// Whose toolchains programs inside may use.
+    pub toolchain_home: PathBuf,
+    /// The project whose caches are shared.
+    pub project: Option<String>,
     /// The task's folder.
     pub folder: PathBuf,
     /// The clone, where the task has a workspace.
@@ -38,23 +42,49 @@ impl Sandboxes {
         home.tasks().join(short.to_string())
     }
 
+    /// Who works where root owns everything.
+    fn service(&self) -> Owner {
+        Owner {
+            uid: self.sandbox.service_uid,
+            gid: self.sandbox.service_uid,
+        }
+    }
+
+    /// The cache folder of the project, owned by whoever works on it.
+    fn cache(&self, clone: &TaskClone) -> Result<PathBuf, Stop> {
+        let project = self.project.as_deref().unwrap_or("none");
+        let folder = self.home.caches().join(format!("{project}-{}", clone.owner.uid));
+        let made = std::fs::create_dir_all(&folder).and_then(|()| {
+            if nix::unistd::geteuid().is_root() {
+                let owner = clone.owner;
+                std::os::unix::fs::lchown(&folder, Some(owner.uid), Some(owner.gid))?;
+            }
+            Ok(())
+        });
+        match made {
+            Ok(()) => Ok(folder),
+            Err(e) => Err(Stop::Fail(format!(
+                "cannot make the cache {}: {e}",
+                folder.display()
+            ))),
+        }
+    }
+
     /// Makes the clone, once. A clone that was begun and not finished is made anew.
-    pub async fn prepare(
-        &mut self,
-        steps: &mut Steps,
-        workspace: &Path,
-    ) -> Result<(), Stop> {
+    pub async fn prepare(&mut self, steps: &mut Steps, workspace: &Path) -> Result<(), Stop> {
         const STEP: &str = "observe/clone";
         if let Some(clone) = steps.recorded::<TaskClone>(STEP)? {
             self.clone = Some(clone);
             return Ok(());
         }
-        steps.intent(STEP, EntryKind::Intent, json!({"workspace": workspace})).await?;
+        steps
+            .intent(STEP, EntryKind::Intent, json!({"workspace": workspace}))
+            .await?;
         let (from, folder) = (workspace.to_owned(), self.folder.clone());
-        let service_uid = self.sandbox.service_uid;
+        let service = self.service();
         let clone = tokio::task::spawn_blocking(move || {
-            guard::clone::remove(&folder)?;
-            guard::clone::make(&from, &folder, service_uid)
+            let owner = guard::clone::owner_of(&from, service)?;
+            guard::clone::make(&from, &folder, owner)
         })
         .await
         .map_err(|e| Stop::Fail(format!("the clone of the workspace was not made: {e}")))?
@@ -70,7 +100,7 @@ impl Sandboxes {
             return Ok(None);
         };
         let folder = self.folder.join("verify");
-        tokio::task::spawn_blocking(move || guard::clone::copy(&clone, &folder))
+        tokio::task::spawn_blocking(move || guard::clone::throwaway(&clone, &folder))
             .await
             .map_err(|e| Stop::Fail(format!("the copy for VERIFY was not made: {e}")))?
             .map(Some)
@@ -97,22 +127,25 @@ impl Sandboxes {
                 snapshots: clone.snapshots.clone(),
                 writable,
                 read_only: clone.read_only.clone(),
-                cache: Some(clone.cache_in(&self.home.caches())),
+                cache: Some(self.cache(clone)?),
             },
         };
         let owner = match on {
             Some(clone) => clone.owner,
-            None => guard::clone::Owner::service(self.sandbox.service_uid),
+            None => guard::clone::owner_of(&self.home.root, self.service())
+                .map_err(|e| Stop::Fail(e.to_string()))?,
         };
         Ok(SandboxSpec {
             exe,
             kind,
             owner,
             toolchains: self.sandbox.toolchains,
+            home: self.toolchain_home.clone(),
             limits: Limits {
                 memory_mb: self.sandbox.memory_mb,
                 processes: self.sandbox.processes,
                 file_mb: self.sandbox.file_mb,
+                ..Limits::default()
             },
             deadline: self.lease,
         })
@@ -124,9 +157,8 @@ impl Sandboxes {
             return Ok(None);
         }
         let path = self.folder.join("patch.diff");
-        write_synced(&path, patch.as_bytes()).map_err(|e| {
-            Stop::Fail(format!("cannot keep the patch {}: {e}", path.display()))
-        })?;
+        write_synced(&path, patch.as_bytes())
+            .map_err(|e| Stop::Fail(format!("cannot keep the patch {}: {e}", path.display())))?;
         Ok(Some(Artifact {
             kind: "patch".to_owned(),
             path: path.display().to_string(),

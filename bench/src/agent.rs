@@ -57,11 +57,18 @@ impl Drop for Team<'_> {
 
 /// Runs `tasks` small tasks on a new team of `exe`.
 pub fn run(exe: &Path, tasks: usize) -> Result<Report, BenchError> {
-    let home = tempfile::Builder::new().prefix("ai-infra-bench-").tempdir().map_err(fail)?;
+    let home = tempfile::Builder::new()
+        .prefix("ai-infra-bench-")
+        .tempdir()
+        .map_err(fail)?;
     let team = Team { exe, home };
     let started = Instant::now();
     team.ai(&["up", "--no-tmux"])?;
-    let mut rows = vec![Row::new("up to ready", started.elapsed().as_secs_f64() * 1e3, "ms")];
+    let mut rows = vec![Row::new(
+        "up to ready",
+        started.elapsed().as_secs_f64() * 1e3,
+        "ms",
+    )];
     let work = tempfile::tempdir().map_err(fail)?;
     std::fs::write(work.path().join("README.md"), "a small folder\n").map_err(fail)?;
     rows.extend(task_rows(&team, work.path(), tasks)?);
@@ -73,11 +80,20 @@ fn task_rows(team: &Team<'_>, work: &Path, tasks: usize) -> Result<Vec<Row>, Ben
     let folder = work.display().to_string();
     let (mut first, mut overhead, mut whole) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..tasks {
-        let ran = team.json(&["run", "what is unfinished here?", "--workspace", &folder, "--json"])?;
+        let ran = team.json(&[
+            "run",
+            "what is unfinished here?",
+            "--workspace",
+            &folder,
+            "--json",
+        ])?;
         let short = ran["short_id"].as_str().unwrap_or_default().to_owned();
         let page = team.json(&["task", "show", &short, "--json"])?;
         let accepted = time(&page["task"]["accepted"])?;
-        let phases = page["document"]["phases"].as_array().cloned().unwrap_or_default();
+        let phases = page["document"]["phases"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         let begun = time(&phases.first().map_or(Value::Null, |p| p["started"].clone()))?;
         let ended = time(&phases.last().map_or(Value::Null, |p| p["ended"].clone()))?;
         let tools: f64 = page["calls"]
@@ -89,11 +105,31 @@ fn task_rows(team: &Team<'_>, work: &Path, tasks: usize) -> Result<Vec<Row>, Ben
         overhead.push((ended - accepted) * 1e3 - tools);
     }
     Ok(vec![
-        Row::new("submit to first phase, p50", percentile(&mut first, 0.5), "ms"),
-        Row::new("submit to first phase, p99", percentile(&mut first, 0.99), "ms"),
-        Row::new("seven-phase task, whole, p50", percentile(&mut whole, 0.5), "ms"),
-        Row::new("seven-phase task beyond its tools, p50", percentile(&mut overhead, 0.5), "ms"),
-        Row::new("seven-phase task beyond its tools, p99", percentile(&mut overhead, 0.99), "ms"),
+        Row::new(
+            "submit to first phase, p50",
+            percentile(&mut first, 0.5),
+            "ms",
+        ),
+        Row::new(
+            "submit to first phase, p99",
+            percentile(&mut first, 0.99),
+            "ms",
+        ),
+        Row::new(
+            "seven-phase task, whole, p50",
+            percentile(&mut whole, 0.5),
+            "ms",
+        ),
+        Row::new(
+            "seven-phase task beyond its tools, p50",
+            percentile(&mut overhead, 0.5),
+            "ms",
+        ),
+        Row::new(
+            "seven-phase task beyond its tools, p99",
+            percentile(&mut overhead, 0.99),
+            "ms",
+        ),
     ])
 }
 
@@ -119,7 +155,11 @@ fn idle_rows(team: &Team<'_>) -> Result<Vec<Row>, BenchError> {
             continue;
         };
         let share = 100.0 * after.saturating_sub(before).as_secs_f64() / IDLE.as_secs_f64();
-        rows.push(Row::new(&format!("{name} idle, memory (PSS)"), pss_mb(*pid).unwrap_or(0.0), "MB"));
+        rows.push(Row::new(
+            &format!("{name} idle, memory (PSS)"),
+            pss_mb(*pid).unwrap_or(0.0),
+            "MB",
+        ));
         rows.push(Row::new(&format!("{name} idle, processor"), share, "%"));
     }
     Ok(rows)

@@ -42,7 +42,16 @@ impl Redis {
     fn start() -> Result<Self, BenchError> {
         let folder = tempfile::tempdir().map_err(fail)?;
         let child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "yes", "--appendfsync", "always"])
+            .args([
+                "--port",
+                "0",
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+            ])
             .arg("--unixsocket")
             .arg(folder.path().join("redis.sock"))
             .arg("--dir")
@@ -70,7 +79,9 @@ impl Redis {
         let output = Command::new("redis-benchmark")
             .arg("-s")
             .arg(self.socket())
-            .args(["-q", "-c", "1", "-P", "64", "-n", "50000", "XADD", "ref", "*", "f"])
+            .args([
+                "-q", "-c", "1", "-P", "64", "-n", "50000", "XADD", "ref", "*", "f",
+            ])
             .arg("x".repeat(600))
             .output()
             .map_err(|e| fail(format!("redis-benchmark does not start: {e}")))?;
@@ -91,7 +102,10 @@ impl Drop for Redis {
 }
 
 fn names() -> Result<(TeamName, Role), BenchError> {
-    Ok(("bench".parse().map_err(fail)?, "code".parse().map_err(fail)?))
+    Ok((
+        "bench".parse().map_err(fail)?,
+        "code".parse().map_err(fail)?,
+    ))
 }
 
 fn work(team: &TeamName) -> Envelope {
@@ -113,9 +127,15 @@ pub async fn run(tasks: usize) -> Result<Report, BenchError> {
     };
     let bus = Bus::connect(&address, &team, LEASE).await.map_err(fail)?;
     let reference = redis.reference()?;
-    let mut rows = vec![Row::new("redis-benchmark XADD 600 B, P=64, c=1", reference, "1/s")];
+    let mut rows = vec![Row::new(
+        "redis-benchmark XADD 600 B, P=64, c=1",
+        reference,
+        "1/s",
+    )];
     rows.push(publish(&bus, &role, tasks).await?.beside(reference));
-    let mut inbox = Inbox::open(&bus, &role, "bench", "code@bench").await.map_err(fail)?;
+    let mut inbox = Inbox::open(&bus, &role, "bench", "code@bench")
+        .await
+        .map_err(fail)?;
     rows.push(lives(&bus, &mut inbox, tasks).await?.beside(reference));
     let ping = ping(&bus).await?;
     rows.push(Row::new("PING, p50", ping, "ms"));
@@ -132,7 +152,8 @@ async fn publish(bus: &Bus, role: &Role, tasks: usize) -> Result<Row, BenchError
         let count = tasks / IN_FLIGHT + usize::from(share < tasks % IN_FLIGHT);
         writers.push(tokio::spawn(async move {
             for _ in 0..count {
-                bus.submit(&work(bus.team()), &role, None, Class::Normal).await?;
+                bus.submit(&work(bus.team()), &role, None, Class::Normal)
+                    .await?;
             }
             Ok::<_, bus::error::BusError>(())
         }));
@@ -151,12 +172,20 @@ async fn lives(bus: &Bus, inbox: &mut Inbox, tasks: usize) -> Result<Row, BenchE
         let delivery = claim(inbox).await?;
         for step in ["a", "b", "c", "d"] {
             let entry = entry(step, delivery.lease.epoch);
-            bus.journal_append(&delivery.lease, &entry).await.map_err(fail)?;
+            bus.journal_append(&delivery.lease, &entry)
+                .await
+                .map_err(fail)?;
         }
-        bus.finish(&delivery.lease, &answer(&delivery)).await.map_err(fail)?;
+        bus.finish(&delivery.lease, &answer(&delivery))
+            .await
+            .map_err(fail)?;
     }
     let rate = tasks as f64 / started.elapsed().as_secs_f64();
-    Ok(Row::new("claim, 4 journal entries, finish, one at a time", rate, "1/s"))
+    Ok(Row::new(
+        "claim, 4 journal entries, finish, one at a time",
+        rate,
+        "1/s",
+    ))
 }
 
 async fn claim(inbox: &mut Inbox) -> Result<Delivery, BenchError> {
@@ -210,7 +239,10 @@ async fn hop(bus: &Bus, role: &Role, mut inbox: Inbox) -> Result<Row, BenchError
         for _ in 0..HOPS {
             let delivery = claim(&mut inbox).await?;
             let at = Instant::now();
-            worker_bus.finish(&delivery.lease, &answer(&delivery)).await.map_err(fail)?;
+            worker_bus
+                .finish(&delivery.lease, &answer(&delivery))
+                .await
+                .map_err(fail)?;
             told.send(at).await.map_err(fail)?;
         }
         Ok::<_, BenchError>(())
@@ -219,23 +251,42 @@ async fn hop(bus: &Bus, role: &Role, mut inbox: Inbox) -> Result<Row, BenchError
     for _ in 0..HOPS {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let started = Instant::now();
-        bus.submit(&work(bus.team()), role, None, Class::Normal).await.map_err(fail)?;
-        let at = claimed.recv().await.ok_or_else(|| fail("the worker stopped"))?;
+        bus.submit(&work(bus.team()), role, None, Class::Normal)
+            .await
+            .map_err(fail)?;
+        let at = claimed
+            .recv()
+            .await
+            .ok_or_else(|| fail("the worker stopped"))?;
         sample.push(at.saturating_duration_since(started).as_secs_f64() * 1e3);
     }
     worker.await.map_err(fail)??;
-    Ok(Row::new("submit to claim by an idle agent, p50", percentile(&mut sample, 0.5), "ms"))
+    Ok(Row::new(
+        "submit to claim by an idle agent, p50",
+        percentile(&mut sample, 0.5),
+        "ms",
+    ))
 }
 
 /// A holder that never comes back: from its claim to the next one's, less the lease.
 async fn recovery(bus: &Bus, role: &Role) -> Result<Row, BenchError> {
-    let mut dead = Inbox::open(bus, role, "bench", "code@dead").await.map_err(fail)?;
-    bus.submit(&work(bus.team()), role, None, Class::Normal).await.map_err(fail)?;
+    let mut dead = Inbox::open(bus, role, "bench", "code@dead")
+        .await
+        .map_err(fail)?;
+    bus.submit(&work(bus.team()), role, None, Class::Normal)
+        .await
+        .map_err(fail)?;
     claim(&mut dead).await?;
     let held = Instant::now();
     drop(dead);
-    let mut next = Inbox::open(bus, role, "bench", "code@next").await.map_err(fail)?;
+    let mut next = Inbox::open(bus, role, "bench", "code@next")
+        .await
+        .map_err(fail)?;
     claim(&mut next).await?;
     let late = held.elapsed().saturating_sub(LEASE).as_secs_f64() * 1e3;
-    Ok(Row::new("dead holder: claimed again after its lease, late by", late, "ms"))
+    Ok(Row::new(
+        "dead holder: claimed again after its lease, late by",
+        late,
+        "ms",
+    ))
 }

@@ -13,7 +13,11 @@ pub fn describe() -> String {
         .and_then(|number| number.parse().ok())
         .unwrap_or(0);
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let build = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
     format!(
         "{cores} cores, {} GiB, Linux {}, {build} build, {}",
         kib / (1024 * 1024),

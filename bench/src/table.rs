@@ -60,14 +60,22 @@ impl Report {
 
     /// The table.
     pub fn text(&self) -> String {
-        let width = self.rows.iter().map(|r| r.name.chars().count()).max().unwrap_or(0);
+        let width = self
+            .rows
+            .iter()
+            .map(|r| r.name.chars().count())
+            .max()
+            .unwrap_or(0);
         let mut text = format!("{}\n\n", self.machine);
         for row in &self.rows {
             let beside = match (row.beside, row.ratio) {
                 (Some(beside), Some(ratio)) => format!("   beside {beside:>12.2}   x {ratio:.3}"),
                 _ => String::new(),
             };
-            let line = format!("{:<width$}  {:>12.2} {}{beside}", row.name, row.value, row.unit);
+            let line = format!(
+                "{:<width$}  {:>12.2} {}{beside}",
+                row.name, row.value, row.unit
+            );
             text.push_str(line.trim_end());
             text.push('\n');
         }

@@ -15,11 +15,11 @@ pub const DAEMON: &str = "daemon";
 /// What every process needs to connect and to run scripts.
 const CONNECT: &str = "+ping +info +evalsha +script|load";
 /// What agents' scripts and calls are made of.
-const WORK: &str = "+get +set +exists +time +pexpire +hget +hset +hmget +hgetall +hdel +zadd +zrem \
+const WORK: &str = "+get +exists +time +hget +hset +hmget +hgetall +hdel +zadd +zrem \
     +zrange +zrangebyscore +xadd +xlen +xrange +xrevrange +xread +xreadgroup +xack +xdel \
     +xgroup|create +blpop +publish +subscribe +unsubscribe";
 /// What the supervisor needs beside that.
-const LEAD: &str = "+sadd +smembers +hvals +rpush +xpending +multi +exec";
+const LEAD: &str = "+set +pexpire +sadd +smembers +hvals +rpush +xpending +multi +exec";
 /// What the daemon needs to free what a dead process held, and to stop Redis.
 const WATCH: &str = "+get +set +time +smembers +hget +hset +hmget +hgetall +hdel +hvals +sadd +zadd \
     +zrem +zrange +xadd +shutdown";
@@ -78,10 +78,15 @@ fn agent(keys: &Keys, channel: &str, role: &Role, password: &str) -> String {
     let read = patterns("%R~", &keys.read_by_agents());
     let ask = format!("(+xadd ~{})", keys.any_ask());
     let lanes = format!("(+sadd ~{})", keys.lanes());
+    // SET and PEXPIRE could turn a stream into something else, so they reach plain values only.
+    let values = format!("(+set {})", patterns("~", &keys.values_of_agent(role)));
+    let money = format!("(+pexpire ~{})", keys.any_spend());
     user(
         &agent_user(role),
         password,
-        &[&own, &read, channel, "-@all", CONNECT, WORK, &ask, &lanes],
+        &[
+            &own, &read, channel, "-@all", CONNECT, WORK, &ask, &lanes, &values, &money,
+        ],
     )
 }
 

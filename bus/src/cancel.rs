@@ -44,7 +44,7 @@ impl Bus {
         .arg(task)
         .arg(WORK_GROUP)
         .arg(TOMBSTONE.as_millis());
-        let answer: String = self.run(&scripts::CANCEL, &call, Again::No).await?;
+        let answer: String = self.run(&scripts::CANCEL, &call, Again::Yes).await?;
         match answer.as_str() {
             "removed" => Ok(CancelOutcome::Removed),
             "told" => {

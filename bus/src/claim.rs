@@ -22,6 +22,8 @@ use uuid::Uuid;
 const ROUND: Duration = Duration::from_secs(1);
 /// Pause after Redis did not answer.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Unanswered claims remembered; older ones have long expired.
+const LOST_TICKETS: usize = 64;
 
 /// A claimed task.
 #[derive(Debug, Clone)]
@@ -174,8 +176,8 @@ struct Claimer {
     lanes: [String; 2],
     id: Uuid,
     tickets: u64,
-    /// The ticket of a claim whose answer did not arrive.
-    lost: Option<String>,
+    /// Tickets of claims whose answers did not arrive; at most one of them took a task.
+    lost: Vec<String>,
     idle: Option<Idle>,
     reader: Option<MultiplexedConnection>,
 }
@@ -189,7 +191,7 @@ impl Claimer {
             lanes: [keys::lane(role, Some(host)), keys::lane(role, None)],
             id: Uuid::now_v7(),
             tickets: 0,
-            lost: None,
+            lost: Vec::new(),
             idle: None,
             reader: None,
         }
@@ -266,13 +268,14 @@ impl Claimer {
             .await
         {
             Ok(value) => {
-                self.lost = None;
+                self.lost.clear();
                 self.read(value)
             }
             Err(error) => {
-                // Of several unanswered claims only the first can have found this inbox free.
-                if error.is_unreachable() && self.lost.is_none() {
-                    self.lost = Some(ticket);
+                if error.is_unreachable() {
+                    self.lost.push(ticket);
+                    let old = self.lost.len().saturating_sub(LOST_TICKETS);
+                    self.lost.drain(..old);
                 }
                 Err(error)
             }
@@ -290,7 +293,7 @@ impl Claimer {
             .arg(WORK_GROUP)
             .arg(&self.instance)
             .arg(ticket)
-            .arg(self.lost.as_deref().unwrap_or_default())
+            .arg(self.lost_tickets())
             .arg(names.role_task_prefix(&self.role))
             .arg(names.lanes())
             .arg(ENVELOPE_BYTES)
@@ -303,6 +306,13 @@ impl Claimer {
             }
         }
         call
+    }
+
+    fn lost_tickets(&self) -> String {
+        if self.lost.is_empty() {
+            return String::new();
+        }
+        format!(",{},", self.lost.join(","))
     }
 
     fn read(&self, value: Value) -> Result<Answer, BusError> {

@@ -48,7 +48,7 @@ impl Bus {
             let rows: Vec<Row> = self.run(&scripts::DEAD_LIST, &call, Again::Yes).await?;
             letters.extend(rows.into_iter().map(|row| letter(&role, row)));
         }
-        letters.sort_by(|a, b| b.at.cmp(&a.at));
+        letters.sort_by_key(|letter| std::cmp::Reverse(letter.at));
         letters.truncate(limit);
         Ok(letters)
     }
@@ -125,18 +125,21 @@ impl Bus {
     }
 }
 
-type Row = (String, String, String, i64, u64, String, Vec<u8>);
+/// Id, stream, reason, time, size, task and first bytes; as bytes, since nothing here is trusted.
+type Row = [Vec<u8>; 7];
 
 fn letter(role: &Role, row: Row) -> DeadLetter {
-    let (id, stream, reason, at, bytes, task, bytes_preview) = row;
+    let [id, stream, reason, at, bytes, task, bytes_preview] = row;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let at = text(at).parse().unwrap_or(0);
     DeadLetter {
-        id,
+        id: text(id),
         role: role.clone(),
-        stream,
-        reason,
+        stream: text(stream),
+        reason: text(reason),
         at: Timestamp::from_millisecond(at).unwrap_or(Timestamp::UNIX_EPOCH),
-        bytes,
-        task: task.parse().ok(),
+        bytes: text(bytes).parse().unwrap_or(0),
+        task: text(task).parse().ok(),
         bytes_preview,
     }
 }

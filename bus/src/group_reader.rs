@@ -5,7 +5,6 @@
 use crate::connect::{Again, Bus};
 use crate::error::BusError;
 use redis::aio::MultiplexedConnection;
-use redis::streams::StreamReadReply;
 use redis::{ErrorKind, RedisError};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -204,12 +203,22 @@ impl Pump {
         };
         for stream in streams {
             if !self.streams.contains(&stream) {
-                make_group(&self.bus, &stream, &self.group).await?;
+                match make_group(&self.bus, &stream, &self.group).await {
+                    Ok(()) => {}
+                    Err(error) if error.is_unreachable() => return Err(error),
+                    Err(error) => {
+                        // One spoilt key must not silence the others.
+                        tracing::warn!(stream, %error, "stream not read");
+                        continue;
+                    }
+                }
                 self.pending.insert(stream.clone(), "0".to_owned());
                 self.streams.push(stream);
             }
         }
-        self.looked = Some(Instant::now());
+        if !self.streams.is_empty() {
+            self.looked = Some(Instant::now());
+        }
         Ok(())
     }
 
@@ -266,20 +275,26 @@ impl Pump {
         for (_, id) in from {
             command.arg(id);
         }
-        let reply: Option<StreamReadReply> = command.query_async(&mut connection).await?;
+        let reply: Option<Vec<Row>> = command.query_async(&mut connection).await?;
         self.connection = Some(connection);
         Ok(reply.map(raws).unwrap_or_default())
     }
 }
 
-fn raws(reply: StreamReadReply) -> Vec<Raw> {
+/// A stream and its entries, as bytes: a writer may put anything into an entry. One that was
+/// deleted while it was pending has no fields.
+type Row = (String, Vec<(String, Option<Vec<Vec<u8>>>)>);
+
+fn raws(rows: Vec<Row>) -> Vec<Raw> {
     let mut entries = Vec::new();
-    for stream in reply.keys {
-        for entry in stream.ids {
+    for (stream, row) in rows {
+        for (id, fields) in row {
+            let fields = fields.unwrap_or_default();
+            let body = fields.chunks_exact(2).find(|pair| pair[0] == b"e");
             entries.push(Raw {
-                stream: stream.key.clone(),
-                body: entry.get("e"),
-                id: entry.id,
+                stream: stream.clone(),
+                body: body.map(|pair| pair[1].clone()),
+                id,
             });
         }
     }

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// Longest name of a step, in bytes.
 const STEP_BYTES: usize = 512;
+/// Most entries of one journal.
+const ENTRIES: u64 = 100_000;
 /// Entries fetched at a time.
 const PAGE: usize = 256;
 
@@ -40,7 +42,7 @@ impl Bus {
         }
         let bytes = serde_json::to_vec(entry).map_err(text)?;
         let stream = self.keys().journal(&lease.role, lease.task);
-        self.append(lease, stream, "j", bytes).await
+        self.append(lease, stream, "j", bytes, ENTRIES).await
     }
 
     /// Every entry of a task's journal, oldest first; empty where there is none. An entry written

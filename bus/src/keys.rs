@@ -155,6 +155,19 @@ impl Keys {
         patterns.extend([self.pulse(), self.grace(), self.incarnation()]);
         patterns
     }
+    /// Those of an agent's keys that hold a plain value.
+    pub fn values_of_agent(&self, role: &Role) -> Vec<String> {
+        vec![
+            self.pulse(),
+            self.grace(),
+            self.incarnation(),
+            self.turn(role),
+        ]
+    }
+    /// Pattern of every budget.
+    pub fn any_spend(&self) -> String {
+        self.key("spend:*")
+    }
     /// What every agent may read.
     pub fn read_by_agents(&self) -> Vec<String> {
         vec![self.key("role:*")]

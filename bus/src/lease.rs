@@ -74,7 +74,8 @@ impl Bus {
     /// again by itself: after [`BusError::Unreachable`] it may or may not have arrived.
     pub async fn progress(&self, lease: &Lease, envelope: &Envelope) -> Result<(), BusError> {
         let out = self.keys().out(&lease.role);
-        self.append(lease, out, "e", envelope.to_bytes()?).await
+        self.append(lease, out, "e", envelope.to_bytes()?, self.queue_limit())
+            .await
     }
 
     /// Ends a task: journal, result, acknowledgement and lease in one step. The same call again
@@ -127,12 +128,13 @@ impl Bus {
         stream: String,
         field: &str,
         value: Vec<u8>,
+        limit: u64,
     ) -> Result<(), BusError> {
         let call = Call::on([self.keys().task(&lease.role, lease.task), stream])
             .arg(lease.epoch.0)
             .arg(field)
             .bytes(value)
-            .arg(self.queue_limit());
+            .arg(limit);
         let answer: String = self.run(&scripts::APPEND, &call, Again::No).await?;
         self.settled(lease, &answer)
     }

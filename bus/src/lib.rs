@@ -16,7 +16,7 @@ pub mod claim;
 pub mod connect;
 pub mod dead_letter;
 pub mod error;
-pub mod group_reader;
+mod group_reader;
 pub mod journal;
 pub mod keys;
 pub mod lease;

@@ -36,7 +36,8 @@ impl Outflow {
     }
 
     /// The next messages, in the order each role wrote them; none after a second without any.
-    /// Dropping the future loses nothing. Unreadable ones go to the dead letters.
+    /// Dropping the future loses nothing. Unreadable ones go to the dead letters. A message is said
+    /// once; one that was never done is said again when the outflow is opened the next time.
     pub async fn next(&mut self) -> Result<Vec<OutMessage>, BusError> {
         let mut messages = Vec::new();
         for raw in self.reader.next().await? {

@@ -46,10 +46,10 @@ impl Bus {
     /// Who said so within three lease times, by role and name.
     pub async fn present(&self) -> Result<Vec<Presence>, BusError> {
         let call = Call::on([self.keys().lanes()]).arg(self.keys().here_prefix());
-        let texts: Vec<String> = self.run(&scripts::PRESENT, &call, Again::Yes).await?;
+        let texts: Vec<Vec<u8>> = self.run(&scripts::PRESENT, &call, Again::Yes).await?;
         let mut present: Vec<Presence> = texts
             .iter()
-            .filter_map(|text| serde_json::from_str(text).ok())
+            .filter_map(|text| serde_json::from_slice(text).ok())
             .collect();
         present.sort_by(|a, b| (&a.role, &a.instance).cmp(&(&b.role, &b.instance)));
         Ok(present)
@@ -57,10 +57,13 @@ impl Bus {
 
     /// Every role that was ever heard of.
     pub(crate) async fn roles(&self) -> Result<BTreeSet<Role>, BusError> {
-        let lanes: Vec<String> = self
+        let lanes: Vec<Vec<u8>> = self
             .query(redis::cmd("SMEMBERS").arg(self.keys().lanes()), Again::Yes)
             .await?;
-        let role = |lane: &String| lane.split(':').next().and_then(|role| role.parse().ok());
+        let role = |lane: &Vec<u8>| {
+            let lane = std::str::from_utf8(lane).ok()?;
+            lane.split(':').next()?.parse().ok()
+        };
         Ok(lanes.iter().filter_map(role).collect())
     }
 }

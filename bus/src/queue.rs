@@ -20,12 +20,15 @@ impl Bus {
         for class in Class::ALL {
             call = call.arg(class.as_str());
         }
-        let rows: Vec<(String, String, i64)> =
+        let rows: Vec<(Vec<u8>, String, i64)> =
             self.run(&scripts::WAITING, &call, Again::Yes).await?;
         let mut sums: BTreeMap<(Role, usize), u64> = BTreeMap::new();
         for (role, class, waiting) in rows {
             let class = Class::ALL.iter().position(|c| c.as_str() == class);
-            if let (Ok(role), Some(class)) = (role.parse(), class) {
+            let role = String::from_utf8(role)
+                .ok()
+                .and_then(|role| role.parse().ok());
+            if let (Some(role), Some(class)) = (role, class) {
                 *sums.entry((role, class)).or_default() += u64::try_from(waiting).unwrap_or(0);
             }
         }

@@ -2,9 +2,10 @@
 //! there are few engines and each is known at compile time.
 
 use crate::anthropic::engine::Anthropic;
-use crate::conversation::{ConversationError, ModelReply, ModelRequest};
-use crate::reservation::Reservation;
+use crate::check::ConversationError;
+use crate::conversation::{ModelReply, ModelRequest};
 use crate::scripted::Scripted;
+use bus::budget::Reservation;
 use protocol::exit;
 use protocol::money::MicroUsd;
 use protocol::report::Usage;

@@ -1,9 +1,10 @@
 //! Replies read from a file, for tests and rehearsals without a model. The n-th assistant turn of
 //! a conversation gets the n-th reply, so a task that is resumed elsewhere gets the same ones.
 
-use crate::conversation::{self, ModelReply, ModelRequest, StopReason};
+use crate::check;
+use crate::conversation::{ModelReply, ModelRequest, StopReason};
 use crate::engine::EngineError;
-use crate::reservation::Reservation;
+use bus::budget::Reservation;
 use protocol::money::MicroUsd;
 use protocol::report::Usage;
 use serde::Deserialize;
@@ -102,7 +103,7 @@ impl Scripted {
         reservation: &Reservation,
         on_text: &mut (dyn FnMut(&str) + Send),
     ) -> Result<ModelReply, EngineError> {
-        conversation::check(request)?;
+        check::check(request)?;
         let line = self.next(request)?;
         let (needed, held) = (line.reply.usage.cost, reservation.amount());
         if needed > held {

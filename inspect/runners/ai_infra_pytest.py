@@ -96,7 +96,7 @@ def run_pytest(events, settings):
         args += ["-n", "0"]
     events.write("runner", name="pytest " + pytest.__version__)
     plugin = Plugin(events, settings["only"])
-    code = int(pytest.main(args, plugins=[plugin]))
+    code = int(pytest.main(list(args), plugins=[plugin]))
     if code == 4 and not plugin.seen:
         plugin = Plugin(events, settings["only"])
         again = int(pytest.main(args + ["-o", "addopts=", "-o", "required_plugins="], plugins=[plugin]))

@@ -130,7 +130,9 @@ const MANIFESTS: &[&str] = &[
 /// The language of a file; none when it is not known.
 pub fn of(name: &str, first_line: &str) -> Option<&'static str> {
     let base = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
-    let look = |table: &[(&str, &'static str)], key: &str| table.iter().find(|(k, _)| *k == key).map(|(_, l)| *l);
+    let look = |table: &[(&str, &'static str)], key: &str| {
+        table.iter().find(|(k, _)| *k == key).map(|(_, l)| *l)
+    };
     if let Some(found) = look(NAMES, &base) {
         return Some(found);
     }
@@ -138,8 +140,14 @@ pub fn of(name: &str, first_line: &str) -> Option<&'static str> {
         Some((_, extension)) => look(EXTENSIONS, extension),
         None => {
             let program = first_line.strip_prefix("#!")?.trim();
-            let last = program.split_whitespace().rev().find(|w| !w.starts_with('-'))?;
-            let tool = last.rsplit('/').next()?.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+            let last = program
+                .split_whitespace()
+                .rev()
+                .find(|w| !w.starts_with('-'))?;
+            let tool = last
+                .rsplit('/')
+                .next()?
+                .trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
             look(PROGRAMS, tool)
         }
     }

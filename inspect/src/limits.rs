@@ -20,7 +20,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { files: 200_000, file_bytes: 2 << 20, findings: 1000, depth: 64, rows: 5_000_000 }
+        Limits {
+            files: 200_000,
+            file_bytes: 2 << 20,
+            findings: 1000,
+            depth: 64,
+            rows: 5_000_000,
+        }
     }
 }
 
@@ -61,6 +67,9 @@ pub enum InspectError {
 impl InspectError {
     /// The error for a path the operating system refused.
     pub fn unreadable(path: &Path, source: std::io::Error) -> Self {
-        InspectError::Unreadable { path: path.to_path_buf(), source }
+        InspectError::Unreadable {
+            path: path.to_path_buf(),
+            source,
+        }
     }
 }

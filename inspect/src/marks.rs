@@ -37,15 +37,24 @@ pub struct Marks {
 pub fn scan(root: &Path, limits: &Limits) -> Result<Marks, InspectError> {
     let mut marks = Marks::default();
     for seen in walk::files(root, limits)?.files {
-        let Some(text) = walk::text(&seen, limits) else { continue };
+        let Some(text) = walk::text(&seen, limits) else {
+            continue;
+        };
         marks.files_scanned += 1;
         let prose = is_prose(&seen.name);
         for (number, line) in text.lines().enumerate() {
-            let Some(mark) = mark_of(line, prose) else { continue };
+            let Some(mark) = mark_of(line, prose) else {
+                continue;
+            };
             marks.total += 1;
             if marks.findings.len() < limits.findings {
                 let text = line.trim().chars().take(200).collect();
-                marks.findings.push(Mark { path: seen.name.clone(), line: number as u64 + 1, mark, text });
+                marks.findings.push(Mark {
+                    path: seen.name.clone(),
+                    line: number as u64 + 1,
+                    mark,
+                    text,
+                });
             }
         }
     }
@@ -55,15 +64,25 @@ pub fn scan(root: &Path, limits: &Limits) -> Result<Marks, InspectError> {
 /// Text files have no comments: every line of them counts as one.
 fn is_prose(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    [".md", ".txt", ".rst", ".adoc", ".org", ".tex"].iter().any(|e| lower.ends_with(e))
+    [".md", ".txt", ".rst", ".adoc", ".org", ".tex"]
+        .iter()
+        .any(|e| lower.ends_with(e))
 }
+
+/// Longer lines are made by programs and are passed over, in bytes.
+const LONGEST_LINE: usize = 2000;
 
 /// The first mark of a line. A word counts only in a comment, in capitals and standing alone.
 fn mark_of(line: &str, prose: bool) -> Option<String> {
-    static WORD: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"(?:^|[^\w$.-])(TODO|FIXME|XXX|HACK)(?:[^\w-]|$)").ok());
+    if line.len() > LONGEST_LINE {
+        return None;
+    }
+    static WORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?:^|[^\w$.-])(TODO|FIXME|XXX|HACK)(?:[^\w.-]|\.(?:\W|$)|$)").ok()
+    });
     static CALL: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"(?:^|[^\w])(todo!|unimplemented!)\s*[(\[{]|\braise\s+(NotImplementedError)\b").ok()
+        Regex::new(r"(?:^|[^\w])(todo!|unimplemented!)\s*[(\[{]|\braise\s+(NotImplementedError)\b")
+            .ok()
     });
     let comment = if prose { Some(0) } else { comment_start(line) };
     let code = &line[..comment.unwrap_or(line.len())];
@@ -84,13 +103,19 @@ fn mark_of(line: &str, prose: bool) -> Option<String> {
 fn comment_start(line: &str) -> Option<usize> {
     let head = line.trim_start();
     let indent = line.len() - head.len();
-    if head.starts_with("* ") || head.starts_with("*/") || head == "*" || head.starts_with("\"\"\"") {
+    if head.starts_with("* ") || head.starts_with("*/") || head == "*" || head.starts_with("\"\"\"")
+    {
         return Some(indent);
     }
     for (at, _) in line.char_indices() {
         let rest = &line[at..];
-        let opens = ["//", "/*", "#", "--", "<!--", ";;", "%%", "{#", "\"\"\"", "'''"].iter().any(|o| rest.starts_with(o))
-            || (at == indent && (rest.starts_with(';') || rest.starts_with('%') || rest.starts_with("REM ")));
+        let opens = [
+            "//", "/*", "#", "--", "<!--", ";;", "%%", "{#", "\"\"\"", "'''",
+        ]
+        .iter()
+        .any(|o| rest.starts_with(o))
+            || (at == indent
+                && (rest.starts_with(';') || rest.starts_with('%') || rest.starts_with("REM ")));
         if opens && !inside_string(line, at) && !rest.starts_with("#[") && !rest.starts_with("#!") {
             return Some(at);
         }
@@ -108,7 +133,9 @@ fn inside_string(line: &str, at: usize) -> bool {
             Some(_) if c == '\\' => escaped = true,
             Some(open) if c == open => quote = None,
             None if c == '"' || c == '`' => quote = Some(c),
-            None if c == '\'' && !before.is_alphanumeric() && before != '&' && before != '<' => quote = Some(c),
+            None if c == '\'' && !before.is_alphanumeric() && before != '&' && before != '<' => {
+                quote = Some(c)
+            }
             _ => {}
         }
         before = c;
@@ -133,8 +160,14 @@ mod test {
             ("<!-- TODO -->", Some("TODO")),
             ("    todo!()", Some("todo!")),
             ("    unimplemented!(\"later\")", Some("unimplemented!")),
-            ("        raise NotImplementedError", Some("NotImplementedError")),
-            ("    raise NotImplementedError(\"x\")", Some("NotImplementedError")),
+            (
+                "        raise NotImplementedError",
+                Some("NotImplementedError"),
+            ),
+            (
+                "    raise NotImplementedError(\"x\")",
+                Some("NotImplementedError"),
+            ),
             ("let c = '\"'; // TODO after a quote", Some("TODO")),
             ("fn f<'a>(x: &'a str) {} // TODO lifetime", Some("TODO")),
             ("it's fine # TODO apostrophe", Some("TODO")),
@@ -162,11 +195,28 @@ mod test {
     #[test]
     fn scan_gives_places_and_counts_past_the_limit() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("a.rs"), "// TODO one\nfn a() {}\n    // FIXME two\n").unwrap();
+        std::fs::write(
+            dir.path().join("a.rs"),
+            "// TODO one\nfn a() {}\n    // FIXME two\n",
+        )
+        .unwrap();
         std::fs::write(dir.path().join("b.py"), "# XXX three\n").unwrap();
-        let marks = scan(dir.path(), &Limits { findings: 2, ..Limits::default() }).unwrap();
-        assert_eq!((marks.total, marks.files_scanned, marks.findings.len()), (3, 2, 2));
+        let marks = scan(
+            dir.path(),
+            &Limits {
+                findings: 2,
+                ..Limits::default()
+            },
+        )
+        .unwrap();
+        assert_eq!(
+            (marks.total, marks.files_scanned, marks.findings.len()),
+            (3, 2, 2)
+        );
         let second = &marks.findings[1];
-        assert_eq!((second.path.as_str(), second.line, second.text.as_str()), ("a.rs", 3, "// FIXME two"));
+        assert_eq!(
+            (second.path.as_str(), second.line, second.text.as_str()),
+            ("a.rs", 3, "// FIXME two")
+        );
     }
 }

@@ -68,21 +68,32 @@ pub fn scan(root: &Path, limits: &Limits) -> Result<Overview, InspectError> {
         overview.files += 1;
         overview.bytes += seen.bytes;
         overview.note_name(&seen.name);
-        let Some(text) = walk::text(&seen, limits) else { continue };
+        let Some(text) = walk::text(&seen, limits) else {
+            continue;
+        };
         let lines = text.lines().count() as u64;
         overview.lines += lines;
         if let Some(language) = language::of(&seen.name, text.lines().next().unwrap_or_default()) {
             let share = shares.entry(language).or_default();
             *share = (share.0 + 1, share.1 + lines);
         }
-        sizes.push(LargeFile { path: seen.name, lines });
+        sizes.push(LargeFile {
+            path: seen.name,
+            lines,
+        });
     }
     sizes.sort_by(|a, b| b.lines.cmp(&a.lines).then(a.path.cmp(&b.path)));
     sizes.truncate(10);
     overview.largest = sizes;
-    let share = |(name, (files, lines)): (&str, (u64, u64))| LanguageShare { name: name.into(), files, lines };
+    let share = |(name, (files, lines)): (&str, (u64, u64))| LanguageShare {
+        name: name.into(),
+        files,
+        lines,
+    };
     overview.languages = shares.into_iter().map(share).collect();
-    overview.languages.sort_by(|a, b| b.lines.cmp(&a.lines).then(a.name.cmp(&b.name)));
+    overview
+        .languages
+        .sort_by(|a, b| b.lines.cmp(&a.lines).then(a.name.cmp(&b.name)));
     if let Some(at) = git::read_head(root) {
         overview.repository = true;
         (overview.branch, overview.head, overview.newest_commit) = (at.branch, at.head, at.newest);
@@ -101,13 +112,28 @@ impl Overview {
             self.has_readme |= lower == "readme" || lower.starts_with("readme.");
             self.has_license |= ["license", "licence", "copying", "unlicense"]
                 .iter()
-                .any(|l| lower == *l || lower.starts_with(&format!("{l}.")) || lower.starts_with(&format!("{l}-")));
+                .any(|l| {
+                    lower == *l
+                        || lower.starts_with(&format!("{l}."))
+                        || lower.starts_with(&format!("{l}-"))
+                });
         }
-        self.has_ci |= (name.starts_with(".github/workflows/") || name.starts_with(".forgejo/workflows/"))
+        self.has_ci |= (name.starts_with(".github/workflows/")
+            || name.starts_with(".forgejo/workflows/"))
             || [".circleci/config.yml", ".woodpecker.yml", ".ci/run"].contains(&name)
             || (!name.contains('/')
-                && [".gitlab-ci.yml", ".travis.yml", "jenkinsfile", "azure-pipelines.yml", "bitbucket-pipelines.yml", ".drone.yml", "appveyor.yml", ".appveyor.yml", ".cirrus.yml"]
-                    .contains(&lower.as_str()));
+                && [
+                    ".gitlab-ci.yml",
+                    ".travis.yml",
+                    "jenkinsfile",
+                    "azure-pipelines.yml",
+                    "bitbucket-pipelines.yml",
+                    ".drone.yml",
+                    "appveyor.yml",
+                    ".appveyor.yml",
+                    ".cirrus.yml",
+                ]
+                .contains(&lower.as_str()));
     }
 }
 
@@ -136,10 +162,27 @@ mod test {
         put("skip/x.rs", "fn x() {}\n");
         let seen = scan(dir.path(), &Limits::default()).unwrap();
         assert_eq!((seen.files, seen.lines), (9, 11));
-        assert_eq!(seen.languages[0], LanguageShare { name: "Rust".into(), files: 2, lines: 4 });
-        assert!(seen.languages.iter().any(|l| l.name == "Python" && l.lines == 2));
+        assert_eq!(
+            seen.languages[0],
+            LanguageShare {
+                name: "Rust".into(),
+                files: 2,
+                lines: 4
+            }
+        );
+        assert!(
+            seen.languages
+                .iter()
+                .any(|l| l.name == "Python" && l.lines == 2)
+        );
         assert_eq!(seen.manifests, ["Cargo.toml"]);
-        assert_eq!(seen.largest[0], LargeFile { path: "src/a.rs".into(), lines: 3 });
+        assert_eq!(
+            seen.largest[0],
+            LargeFile {
+                path: "src/a.rs".into(),
+                lines: 3
+            }
+        );
         assert!(seen.has_readme && seen.has_license && seen.has_ci && !seen.repository);
         assert_eq!((seen.branch.as_str(), seen.newest_commit), ("", None));
     }

@@ -9,7 +9,12 @@ pub fn parse(text: &str) -> Result<Value, String> {
 }
 
 fn table(table: &dyn toml_edit::TableLike) -> Value {
-    Value::Object(table.iter().map(|(k, v)| (k.to_string(), item(v))).collect())
+    Value::Object(
+        table
+            .iter()
+            .map(|(k, v)| (k.to_string(), item(v)))
+            .collect(),
+    )
 }
 
 fn item(from: &toml_edit::Item) -> Value {

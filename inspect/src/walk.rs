@@ -45,7 +45,11 @@ pub fn files(root: &Path, limits: &Limits) -> Result<Walk, InspectError> {
         }
         let bytes = entry.metadata().map(|m| m.len()).unwrap_or(0);
         let name = relative(root, entry.path());
-        walk.files.push(Seen { path: entry.into_path(), name, bytes });
+        walk.files.push(Seen {
+            path: entry.into_path(),
+            name,
+            bytes,
+        });
     }
     Ok(walk)
 }
@@ -67,7 +71,11 @@ pub(crate) fn builder(root: &Path, depth: usize) -> WalkBuilder {
 
 /// A path relative to the root, with `/`; `.` for the root itself.
 pub(crate) fn relative(root: &Path, path: &Path) -> String {
-    let rest = path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/");
+    let rest = path
+        .strip_prefix(root)
+        .unwrap_or(path)
+        .to_string_lossy()
+        .replace('\\', "/");
     if rest.is_empty() { ".".into() } else { rest }
 }
 
@@ -84,11 +92,18 @@ pub fn read_text(path: &Path, max: u64) -> Option<String> {
         return None;
     }
     let mut bytes = Vec::with_capacity(meta.len() as usize);
-    File::open(path).ok()?.take(max + 1).read_to_end(&mut bytes).ok()?;
+    File::open(path)
+        .ok()?
+        .take(max + 1)
+        .read_to_end(&mut bytes)
+        .ok()?;
     if bytes.len() as u64 > max || is_binary(&bytes) {
         return None;
     }
-    Some(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()))
+    Some(
+        String::from_utf8(bytes)
+            .unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned()),
+    )
 }
 
 /// A zero byte in the first 8 kB says binary, as git does.
@@ -117,14 +132,27 @@ mod test {
         write("bin", b"a\0b");
         write("big", &[b'x'; 200]);
         std::os::unix::fs::symlink("/etc/passwd", root.join("link")).unwrap();
-        let limits = Limits { file_bytes: 100, ..Limits::default() };
+        let limits = Limits {
+            file_bytes: 100,
+            ..Limits::default()
+        };
         let walk = files(root, &limits).unwrap();
         let names: Vec<_> = walk.files.iter().map(|f| f.name.as_str()).collect();
-        assert_eq!(names, [".github/ci.yml", ".gitignore", "a.txt", "big", "bin"]);
+        assert_eq!(
+            names,
+            [".github/ci.yml", ".gitignore", "a.txt", "big", "bin"]
+        );
         let read: Vec<_> = walk.files.iter().filter_map(|f| text(f, &limits)).collect();
         assert_eq!(read, ["yes", "out/\n", "hello"]);
         assert_eq!(read_text(&root.join("link"), 1 << 20), None);
-        let cut = files(root, &Limits { files: 2, ..Limits::default() }).unwrap();
+        let cut = files(
+            root,
+            &Limits {
+                files: 2,
+                ..Limits::default()
+            },
+        )
+        .unwrap();
         assert!(cut.cut_off && cut.files.len() == 2);
         assert!(files(&root.join("a.txt"), &limits).is_err());
     }

@@ -88,7 +88,9 @@ impl Entry {
     pub fn new(id: String, new: &NewMemory, written: Timestamp) -> Result<Self, EntryError> {
         let title = line(&new.title, TITLE_CHARS);
         if title.is_empty() {
-            return Err(EntryError::Field("a memory needs a title: give it one line"));
+            return Err(EntryError::Field(
+                "a memory needs a title: give it one line",
+            ));
         }
         if new.key.is_empty() || new.key.len() > 1024 {
             return Err(EntryError::Field("a memory needs a key of 1 to 1024 bytes"));
@@ -112,7 +114,9 @@ impl Entry {
             body: body(new),
         };
         if entry.render().len() as u64 > ENTRY_BYTES {
-            return Err(EntryError::Field("a memory is at most 1 MiB: shorten its body"));
+            return Err(EntryError::Field(
+                "a memory is at most 1 MiB: shorten its body",
+            ));
         }
         Ok(entry)
     }
@@ -149,7 +153,9 @@ impl Entry {
             .or_else(|| Some((rest.strip_suffix("\n---")?, "")))
             .ok_or(EntryError::NoFrontmatter)?;
         if front.len() > FRONT_BYTES {
-            return Err(EntryError::Frontmatter("it is larger than 64 KiB".to_owned()));
+            return Err(EntryError::Frontmatter(
+                "it is larger than 64 KiB".to_owned(),
+            ));
         }
         let front: Front = serde_saphyr::from_str(front)
             .map_err(|error| EntryError::Frontmatter(line(&error.to_string(), 200)))?;
@@ -208,15 +214,21 @@ pub fn line(text: &str, chars: usize) -> String {
 /// A double-quoted YAML scalar; JSON's escapes are YAML's.
 fn quote(text: &str) -> String {
     let json = serde_json::Value::from(text).to_string();
-    json.chars().fold(String::with_capacity(json.len()), |mut out, c| {
-        match c {
-            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
+    json.chars()
+        .fold(String::with_capacity(json.len()), |mut out, c| {
+            match c {
+                '\u{7f}'..='\u{9f}'
+                | '\u{2028}'
+                | '\u{2029}'
+                | '\u{feff}'
+                | '\u{fffe}'
+                | '\u{ffff}' => {
+                    let _ = write!(out, "\\u{:04x}", c as u32);
+                }
+                other => out.push(other),
             }
-            other => out.push(other),
-        }
-        out
-    })
+            out
+        })
 }
 
 #[cfg(test)]
@@ -255,7 +267,10 @@ mod tests {
     fn what_a_person_wrote_is_read() {
         let text = "---\r\ntitle: The proxy needs a restart\r\nwritten: 2026-03-01\r\ntags:\r\n  - nginx\r\nmood: fine\r\n---\r\nBody";
         let entry = Entry::parse("proxy", text).unwrap();
-        assert_eq!((entry.id.as_str(), entry.source.as_str()), ("proxy", "person"));
+        assert_eq!(
+            (entry.id.as_str(), entry.source.as_str()),
+            ("proxy", "person")
+        );
         assert_eq!(entry.tags, ["nginx"]);
         assert_eq!(entry.written.unwrap().to_string(), "2026-03-01T00:00:00Z");
         assert_eq!(entry.body, "Body");
@@ -272,9 +287,15 @@ mod tests {
         check("# just text", |e| *e == EntryError::NoFrontmatter);
         check("---\ntitle: half", |e| *e == EntryError::NoFrontmatter);
         check("---\nv: 2\ntitle: t\n---\n", |e| *e == EntryError::Newer(2));
-        check("---\nid: y\ntitle: t\n---\n", |e| *e == EntryError::OtherId("y".to_owned()));
-        check("---\ntags: []\n---\n", |e| matches!(e, EntryError::Frontmatter(_)));
-        check("---\ntitle: [\n---\n", |e| matches!(e, EntryError::Frontmatter(_)));
+        check("---\nid: y\ntitle: t\n---\n", |e| {
+            *e == EntryError::OtherId("y".to_owned())
+        });
+        check("---\ntags: []\n---\n", |e| {
+            matches!(e, EntryError::Frontmatter(_))
+        });
+        check("---\ntitle: [\n---\n", |e| {
+            matches!(e, EntryError::Frontmatter(_))
+        });
     }
 
     #[test]

@@ -98,7 +98,10 @@ mod tests {
         assert!(name.starts_with("my-shop-"), "{name}");
         assert_eq!(project_of(&shop.join("src/deep")), name);
         assert_eq!(project_of(&dir.path().join("feature")), name);
-        git(&shop, &["remote", "add", "origin", "https://example.test/x.git"]);
+        git(
+            &shop,
+            &["remote", "add", "origin", "https://example.test/x.git"],
+        );
         assert_eq!(project_of(&shop), name);
     }
 
@@ -113,8 +116,14 @@ mod tests {
         git(&victim, &["commit", "-q", "--allow-empty", "-m", "one"]);
         git(&victim, &["worktree", "add", "-q", "../real"]);
         fs::copy(dir.path().join("real/.git"), liar.join(".git")).unwrap();
-        let names = [&victim, &liar, &dir.path().to_owned(), &PathBuf::from("/"), &dir.path().join("gone")]
-            .map(|folder| project_of(folder));
+        let names = [
+            &victim,
+            &liar,
+            &dir.path().to_owned(),
+            &PathBuf::from("/"),
+            &dir.path().join("gone"),
+        ]
+        .map(|folder| project_of(folder));
         for (at, name) in names.iter().enumerate() {
             assert!(!names[..at].contains(name), "{names:?}");
         }

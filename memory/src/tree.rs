@@ -223,7 +223,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tree = Tree::open(dir.path()).unwrap();
         tree.keep(Path::new("Work/2026-11/m-1.md"), "text").unwrap();
-        assert!(tree.keep(Path::new("Work/2026-11/m-1.md"), "other").is_err());
+        assert!(
+            tree.keep(Path::new("Work/2026-11/m-1.md"), "other")
+                .is_err()
+        );
         let half = dir.path().join("Work/2026-11/.new-x");
         fs::write(&half, "ha").unwrap();
         fs::write(dir.path().join("Knowledge/notes.txt"), "no record").unwrap();

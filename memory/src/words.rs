@@ -88,7 +88,10 @@ mod tests {
 
     #[test]
     fn questions_keep_what_matters_once() {
-        assert_eq!(asked("why is the test of the tests failing?", 9), ["test", "failing"]);
+        assert_eq!(
+            asked("why is the test of the tests failing?", 9),
+            ["test", "failing"]
+        );
         assert_eq!(asked("one two three", 2), ["one", "two"]);
     }
 

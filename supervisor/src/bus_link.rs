@@ -4,6 +4,7 @@
 use bus::connect::{Bus, BusAddress};
 use config::bus_access;
 use config::home::Home;
+use config::settings::TeamSettings;
 use protocol::ids::TeamName;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -28,16 +29,18 @@ pub struct BusLink {
     home: Home,
     team: TeamName,
     lease: Duration,
+    queue_limit: u64,
     link: watch::Sender<Link>,
 }
 
 impl BusLink {
     /// A link that is away until `keep` has found the bus.
-    pub fn new(home: &Home, team: &TeamName, lease: Duration) -> Self {
+    pub fn new(home: &Home, team: &TeamSettings) -> Self {
         Self {
             home: home.clone(),
-            team: team.clone(),
-            lease,
+            team: team.name.clone(),
+            lease: Duration::from_millis(team.lease_ms),
+            queue_limit: team.queue_limit,
             link: watch::Sender::new(Link::Away("not connected yet".to_owned())),
         }
     }
@@ -118,7 +121,8 @@ impl BusLink {
         };
         let bus = Bus::connect(&address, &self.team, self.lease)
             .await
-            .map_err(|e| e.to_string())?;
+            .map_err(|e| e.to_string())?
+            .with_queue_limit(self.queue_limit);
         bus.ping().await.map_err(|e| e.to_string())?;
         Ok(bus)
     }

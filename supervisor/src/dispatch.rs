@@ -5,6 +5,7 @@
 use crate::desk::Desk;
 use crate::ledger::pages::Open;
 use crate::ledger::store::LedgerError;
+use bus::cancel::CancelOutcome;
 use bus::connect::Bus;
 use jiff::Timestamp;
 use protocol::envelope::{Envelope, EnvelopeError, MessageType};
@@ -121,17 +122,35 @@ impl OutboxError {
     }
 }
 
+/// Tells the bus what must stop, and cancels it in the ledger where that is still open.
 async fn tell_stops(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
-    let owed = desk.ledger.stops_owed(PAGE).await?;
-    let mut told: Vec<TaskId> = Vec::new();
-    for task in owed {
-        bus.cancel(task).await.map_err(OutboxError::bus)?;
-        told.push(task);
-    }
-    if !told.is_empty() {
-        desk.ledger.stop_told(&told).await?;
+    for task in desk.ledger.stops_owed(PAGE).await? {
+        let outcome = bus.cancel(task).await.map_err(OutboxError::bus)?;
+        let held = outcome == CancelOutcome::Told;
+        let stopped = desk.ledger.cancel(task, held, false, Timestamp::now());
+        desk.hub.tell(stopped.await?.told);
     }
     Ok(())
+}
+
+/// Stops a task: the wish is kept first, then the bus is told, now or when it is back.
+///
+/// # Errors
+/// When the ledger does not take it.
+pub async fn cancel(desk: &Desk, task: TaskId) -> Result<TaskState, LedgerError> {
+    desk.ledger.owe_stop(task).await?;
+    let outcome = match desk.link.now() {
+        Ok(bus) => timeout(FIRST_SEND, bus.cancel(task)).await.ok(),
+        Err(_) => None,
+    };
+    let told = matches!(outcome, Some(Ok(_)));
+    let held = matches!(outcome, Some(Ok(CancelOutcome::Told)));
+    let stopped = desk
+        .ledger
+        .cancel(task, held, !told, Timestamp::now())
+        .await?;
+    desk.hub.tell(stopped.told);
+    Ok(stopped.state)
 }
 
 /// Compares everything in hand with the bus.

@@ -1,5 +1,28 @@
-//! placeholder
+//! The supervisor: the one writer of the ledger, the owner of MEMORY, and the front desk of a team.
+//!
+//! A request walks `control` (the unix socket) -> `intake` (checked) -> `route` (who, and how) ->
+//! `ledger` (kept) -> `dispatch` (to the bus, again and again until it is there). What agents
+//! report walks `settle` -> `ledger` -> `follow` and `window` (woken by `hub`). `run` is the process
+//! and its loops, `desk` what they share, `bus_link` the way to a Redis that may be away.
+//! `daemon` starts and restarts every process, `tmux` gives them windows, `client` is how the
+//! command line talks to both.
 
+pub mod bus_link;
 pub mod client;
+pub mod control;
 pub mod daemon;
+pub mod desk;
+pub mod dispatch;
+pub mod follow;
+pub mod hub;
+pub mod intake;
+pub mod ledger;
+pub mod memory_owner;
+pub mod patches;
+pub mod principal;
+pub mod route;
+pub mod run;
+pub mod settle;
+pub mod status;
 pub mod tmux;
+pub mod window;

@@ -3,7 +3,9 @@
 //! opened costs the answers, not the team; the next question tries again.
 
 use crate::bus_link::BusLink;
+use bus::ask::Questions;
 use bus::connect::Bus;
+use bus::error::BusError;
 use memory::{Memory, MemoryError};
 use protocol::envelope::{Envelope, MessageType};
 use protocol::memory::{FoundMemory, MemoryAnswer, MemoryQuery, NewMemory};
@@ -25,6 +27,16 @@ pub enum OwnerError {
     /// The thread ended early.
     #[error("the memory's thread ended before it could answer: try again")]
     Ended,
+}
+
+impl OwnerError {
+    /// Exit code of the command line.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            OwnerError::Memory(error) => error.exit_code(),
+            OwnerError::Ended => protocol::exit::FAILED,
+        }
+    }
 }
 
 /// The owner. Cheap to clone.
@@ -123,8 +135,8 @@ impl MemoryOwner {
         }
     }
 
-    async fn serve_while_up(&self, bus: &Bus) -> Result<(), bus::error::BusError> {
-        let mut questions = bus::ask::Questions::open(bus, "supervisor").await?;
+    async fn serve_while_up(&self, bus: &Bus) -> Result<(), BusError> {
+        let mut questions = Questions::open(bus, "supervisor").await?;
         loop {
             let Some(question) = questions.next().await? else {
                 continue;
@@ -133,8 +145,12 @@ impl MemoryOwner {
                 Ok(query) => self.answer(query).await,
                 Err(message) => MemoryAnswer::Error { message },
             };
-            bus.answer(&question, &envelope_of(bus, &question, answer))
-                .await?;
+            let answer = envelope_of(bus, &question, answer);
+            match bus.answer(&question, &answer).await {
+                Err(error @ (BusError::Unreachable(_) | BusError::Redis(_))) => return Err(error),
+                Err(error) => tracing::warn!(%error, "an answer could not be sent"),
+                Ok(()) => {}
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::desk::Desk;
 use crate::ledger::events::Event;
-use crate::ledger::fold::{Folded, Incoming, News};
+use crate::ledger::fold::{ENDED, Folded, Incoming, News};
 use crate::ledger::store::LedgerError;
 use bus::connect::Bus;
 use bus::outflow::{OutMessage, Outflow};
@@ -43,8 +43,7 @@ async fn settle_while_up(desk: &Desk, bus: &Bus) -> Result<(), bus::error::BusEr
             continue;
         }
         let ended = fold(desk, &messages).await;
-        let ids: Vec<_> = messages.into_iter().map(|message| message.id).collect();
-        outflow.done(&ids).await?;
+        outflow.done(&messages).await?;
         for task in ended {
             bus.journal_expire(task, JOURNAL_KEPT).await?;
         }
@@ -93,7 +92,13 @@ fn told(desk: &Desk, incoming: &[Incoming], folded: Vec<Folded>) -> Vec<TaskId> 
                 desk.hub.tell(happenings);
             }
             Folded::Again => tracing::debug!(task = %incoming.task, "folded before"),
-            Folded::Ignored(why) => tracing::info!(task = %incoming.task, why, "ignored"),
+            Folded::Ignored(why) => {
+                tracing::info!(task = %incoming.task, why, "ignored");
+                // Cancelled or overdue here, and now let go of by its agent too.
+                if why == ENDED && !matches!(incoming.news, News::Progress(_)) {
+                    ended.push(incoming.task);
+                }
+            }
         }
     }
     ended
@@ -116,11 +121,10 @@ fn read(message: &OutMessage, blobs: &Path) -> Result<Incoming, String> {
         MessageType::Control => News::GivenUp(given_up(envelope)),
         kind => return Err(format!("a {kind:?} is no report")),
     };
-    let from_bus = matches!(envelope.kind, MessageType::Control);
     Ok(Incoming {
         task,
         message: envelope.id.to_string(),
-        role: (!from_bus).then(|| message.role.clone()),
+        role: message.role.clone(),
         epoch: envelope.epoch,
         at: envelope.timestamp,
         news,
@@ -129,14 +133,8 @@ fn read(message: &OutMessage, blobs: &Path) -> Result<Incoming, String> {
 
 fn given_up(envelope: &Envelope) -> String {
     let context = &envelope.payload.context;
-    let attempts = context.get("attempts").and_then(Value::as_u64);
     let reason = context.get("reason").and_then(Value::as_str);
-    match (attempts, reason) {
-        (Some(n), Some(reason)) => format!("gave up after {n} attempts: {reason}"),
-        (Some(n), None) => format!("gave up after {n} attempts"),
-        (None, Some(reason)) => format!("gave up: {reason}"),
-        (None, None) => "gave up: no agent could finish it".to_owned(),
-    }
+    format!("gave up: {}", reason.unwrap_or("no agent could finish it"))
 }
 
 fn parsed<T: DeserializeOwned>(envelope: &Envelope, blobs: &Path) -> Result<T, String> {
@@ -201,10 +199,9 @@ mod tests {
         let team = "main".parse().unwrap();
         let mut envelope = Envelope::new(&team, MessageType::Control, "bus", "supervisor");
         for (context, expected) in [
-            (serde_json::json!({"attempts": 5}), "gave up after 5 attempts"),
             (
-                serde_json::json!({"attempts": 5, "reason": "crashed"}),
-                "gave up after 5 attempts: crashed",
+                serde_json::json!({"reason": "its holders died 5 times"}),
+                "gave up: its holders died 5 times",
             ),
             (Value::Null, "gave up: no agent could finish it"),
         ] {

@@ -162,8 +162,8 @@ fn one_maker(sources: &[Source]) -> Broken {
     ));
     broken.extend(only_in(
         sources,
-        &["memory::Memory", "use memory::"],
-        &["memory/", "supervisor/src/memory_owner", "supervisor/src/"],
+        &["Memory::open("],
+        &["memory/", "supervisor/src/memory_owner.rs"],
         "MEMORY has one owner, the supervisor",
     ));
     broken

@@ -23,7 +23,8 @@ pub fn cargo(folder: &Path, red: bool) {
          #[test]\n        fn large() {{ assert_eq!(add(1000, 2), 1002); }}\n    }}\n\
          #[test]\n    fn fine() {{ assert!(add(1, 1) > 0); }}\n}}\n"
     );
-    let manifest = "[package]\nname = \"sums\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n";
+    let manifest =
+        "[package]\nname = \"sums\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n";
     write(folder, &[("Cargo.toml", manifest), ("src/lib.rs", &lib)]);
 }
 
@@ -31,7 +32,10 @@ pub fn cargo(folder: &Path, red: bool) {
 pub fn pytest(folder: &Path, red: bool) -> Option<()> {
     let venv = test_tools().join("venv");
     if !venv.join("bin/python3").exists() {
-        eprintln!("skipped: {} is missing; scripts/test.sh makes it", venv.display());
+        eprintln!(
+            "skipped: {} is missing; scripts/test.sh makes it",
+            venv.display()
+        );
         return None;
     }
     let test = format!(
@@ -63,7 +67,10 @@ pub fn node(folder: &Path, red: bool) {
         if red { 3 } else { 2 }
     );
     let package = r#"{"name": "cart", "version": "1.0.0", "scripts": {"test": "node --test"}}"#;
-    write(folder, &[("package.json", package), ("cart.test.js", &test)]);
+    write(
+        folder,
+        &[("package.json", package), ("cart.test.js", &test)],
+    );
 }
 
 /// Makes `folder` a git repository with one commit of everything in it.
@@ -71,7 +78,16 @@ pub fn commit_all(folder: &Path) {
     for args in [
         &["init", "-q", "-b", "main"][..],
         &["add", "-A"],
-        &["-c", "user.name=Story", "-c", "user.email=story@example.org", "commit", "-q", "-m", "first"],
+        &[
+            "-c",
+            "user.name=Story",
+            "-c",
+            "user.email=story@example.org",
+            "commit",
+            "-q",
+            "-m",
+            "first",
+        ],
     ] {
         let done = Command::new("git")
             .args(args)

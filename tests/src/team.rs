@@ -66,7 +66,9 @@ impl Team {
         std::fs::create_dir_all(team.home().join("config")).expect("a config folder");
         set_private(&team.home());
         std::fs::create_dir_all(team.user_home()).expect("a user home");
-        team.configure("team:\n  lease_ms: 1500\nengine:\n  name: playbook\n  allow_scripted: true\n");
+        team.configure(
+            "team:\n  lease_ms: 1500\nengine:\n  name: playbook\n  allow_scripted: true\n",
+        );
         team
     }
 
@@ -101,7 +103,10 @@ impl Team {
     /// A command of `ai-infra` in this home, not started.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.exe);
-        command.args(args).env_clear().current_dir(self.folder.path());
+        command
+            .args(args)
+            .env_clear()
+            .current_dir(self.folder.path());
         for name in ["PATH", "LANG", "RUSTUP_HOME", "CARGO_HOME"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
@@ -195,7 +200,11 @@ impl Drop for Team {
 impl Team {
     /// The end of every log, for a story that failed.
     fn show_logs(&self) {
-        for entry in std::fs::read_dir(self.home().join("logs")).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(self.home().join("logs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
             eprintln!("--- {}", entry.path().display());

@@ -32,9 +32,9 @@ impl Brain {
                 .await
                 .map(|brain| Brain::Playbook(Box::new(brain))),
             Way::Anthropic => Ok(Brain::Model(Box::new(ModelBrain::anthropic(bench)?))),
-            Way::Scripted { script } => {
-                Ok(Brain::Model(Box::new(ModelBrain::scripted(bench, &script)?)))
-            }
+            Way::Scripted { script } => Ok(Brain::Model(Box::new(ModelBrain::scripted(
+                bench, &script,
+            )?))),
         }
     }
 
@@ -80,11 +80,7 @@ impl Brain {
     }
 
     /// PLAN: one of them.
-    pub async fn plan(
-        &mut self,
-        bench: &mut Workbench,
-        record: &mut Record,
-    ) -> Result<Plan, Stop> {
+    pub async fn plan(&mut self, bench: &mut Workbench, record: &mut Record) -> Result<Plan, Stop> {
         match self {
             Brain::Playbook(brain) => Ok(brain.plan()),
             Brain::Model(brain) => brain.plan(bench, record).await,
@@ -119,10 +115,10 @@ impl Brain {
     }
 
     /// What checks may refer to: parameters and the answers of the work's steps.
-    pub fn context(&self) -> Value {
+    pub fn context(&self) -> Result<Value, Stop> {
         match self {
             Brain::Playbook(brain) => brain.context(),
-            Brain::Model(_) => serde_json::json!({"params": {}, "steps": {}}),
+            Brain::Model(_) => Ok(serde_json::json!({"params": {}, "steps": {}})),
         }
     }
 
@@ -140,6 +136,9 @@ impl Brain {
             Outcome::NeedsPerson { question } => ("waits", question.clone()),
         };
         let title = format!("{request} ({word})");
-        (title, format!("Asked: {}\n\nBy: {how}\n\n{text}", bench.task.request))
+        (
+            title,
+            format!("Asked: {}\n\nBy: {how}\n\n{text}", bench.task.request),
+        )
     }
 }

@@ -7,8 +7,10 @@ use crate::record::Record;
 use crate::stop::Stop;
 use crate::tool_specs;
 use crate::workbench::Workbench;
+use engine::anthropic::engine::Anthropic;
 use engine::conversation::{Message, ModelReply, ModelRequest, StopReason, ToolChoice};
 use engine::engine::Engine;
+use engine::scripted::Scripted;
 use jiff::Timestamp;
 use pai::algorithm::{Choice, Plan, WorkEnd, Worked};
 use protocol::criterion::{Criterion, Evidence};
@@ -54,15 +56,15 @@ impl ModelBrain {
             ));
         };
         let prices = prices(&bench.settings.prices);
-        let engine = Engine::anthropic(&settings.base_url, key.reveal(), prices)
+        let engine = Anthropic::new(&settings.base_url, key.reveal(), prices)
             .map_err(|e| Stop::Fail(e.to_string()))?;
-        Ok(Self::new(bench, engine))
+        Ok(Self::new(bench, Engine::Anthropic(Box::new(engine))))
     }
 
     /// Canned replies, for tests.
     pub fn scripted(bench: &Workbench, script: &Path) -> Result<Self, Stop> {
-        let engine = Engine::scripted(script).map_err(|e| Stop::Fail(e.to_string()))?;
-        Ok(Self::new(bench, engine))
+        let engine = Scripted::load(script).map_err(|e| Stop::Fail(e.to_string()))?;
+        Ok(Self::new(bench, Engine::Scripted(engine)))
     }
 
     fn new(bench: &Workbench, engine: Engine) -> Self {
@@ -117,17 +119,14 @@ impl ModelBrain {
     }
 
     /// PLAN. A plan that is asked for again is a new proposal.
-    pub async fn plan(
-        &mut self,
-        bench: &mut Workbench,
-        record: &mut Record,
-    ) -> Result<Plan, Stop> {
+    pub async fn plan(&mut self, bench: &mut Workbench, record: &mut Record) -> Result<Plan, Stop> {
         let again = self.messages.len() > 1;
         let complaint = again.then(|| "the plan did not lead to criteria that hold".to_owned());
         let proposal = self.proposal(bench, record, complaint).await?;
         Ok(Plan {
             choice: proposal.choice,
             steps: proposal.steps,
+            complaint: None,
         })
     }
 
@@ -212,7 +211,8 @@ impl ModelBrain {
 
     fn open_round(&mut self, feedback: &[Evidence]) {
         if !feedback.is_empty() && !self.messages.is_empty() {
-            self.messages.push(Message::user(&context::feedback(feedback)));
+            self.messages
+                .push(Message::user(&context::feedback(feedback)));
             return;
         }
         let Some(proposal) = &self.proposal else {
@@ -221,6 +221,7 @@ impl ModelBrain {
         let plan = Plan {
             choice: proposal.choice.clone(),
             steps: proposal.steps.clone(),
+            complaint: None,
         };
         let order = context::work_order(&plan, &proposal.criteria);
         self.messages = vec![Message::user(&format!("{}\n{order}", self.opening))];
@@ -294,7 +295,10 @@ impl ModelBrain {
         crate::stop::check(&bench.toolbox.watch)?;
         let estimate = self.engine.estimate(request);
         let budget = &bench.settings.budget;
-        let task_cap = bench.task.budget.unwrap_or(MicroUsd::from_dollars(budget.task_usd));
+        let task_cap = bench
+            .task
+            .budget
+            .unwrap_or(MicroUsd::from_dollars(budget.task_usd));
         let month_cap = MicroUsd::from_dollars(budget.month_usd);
         let month = Timestamp::now().strftime("%Y-%m").to_string();
         let reservation = bench
@@ -302,20 +306,24 @@ impl ModelBrain {
             .reserve(bench.task.id, estimate, task_cap, month_cap, &month)
             .await?;
         let request_note = json!({"model": request.model, "reserved": estimate});
-        bench.steps.intent(step, EntryKind::ModelRequest, request_note).await?;
-        let reply = self
-            .engine
-            .reply(request, &reservation, &mut |_| {})
-            .await
-            .map_err(|e| Stop::Fail(e.to_string()));
+        bench
+            .steps
+            .intent(step, EntryKind::ModelRequest, request_note)
+            .await?;
+        let reply = self.engine.reply(request, &reservation, &mut |_| {}).await;
         let reply = match reply {
             Ok(reply) => reply,
-            Err(stop) => {
-                bench.bus.settle(reservation, MicroUsd(0)).await?;
-                return Err(stop);
+            Err(error) => {
+                let spent = error.spent().cloned().unwrap_or_default();
+                bench.bus.settle(reservation, spent.cost).await?;
+                record.usage.add(&spent);
+                return Err(Stop::Fail(error.to_string()));
             }
         };
-        bench.steps.record(step, EntryKind::ModelReply, &reply).await?;
+        bench
+            .steps
+            .record(step, EntryKind::ModelReply, &reply)
+            .await?;
         bench.bus.settle(reservation, reply.usage.cost).await?;
         record.usage.add(&reply.usage);
         Ok(reply)
@@ -352,19 +360,16 @@ fn turns(effort: Effort) -> u32 {
 }
 
 fn prices(settings: &config::settings::Prices) -> engine::prices::Prices {
-    engine::prices::Prices::new(
-        settings
-            .models
-            .iter()
-            .map(|p| engine::prices::Price {
-                prefix: p.prefix.clone(),
-                input: p.input,
-                cache_write: p.cache_write,
-                cache_read: p.cache_read,
-                output: p.output,
-            })
-            .collect(),
-    )
+    let models = settings.models.iter().map(|p| engine::prices::Price {
+        prefix: p.prefix.clone(),
+        input: p.input,
+        cache_write: p.cache_write,
+        cache_read: p.cache_read,
+        output: p.output,
+    });
+    engine::prices::Prices {
+        models: models.collect(),
+    }
 }
 
 fn finished(reply: &ModelReply) -> Option<Worked> {
@@ -385,8 +390,8 @@ fn read_proposal(reply: &ModelReply) -> Result<Proposal, String> {
         .into_iter()
         .find(|call| call.name == "propose")
         .ok_or("`propose` was not called")?;
-    let proposal: Proposal =
-        serde_json::from_value(call.input).map_err(|e| format!("the proposal is not valid: {e}"))?;
+    let proposal: Proposal = serde_json::from_value(call.input)
+        .map_err(|e| format!("the proposal is not valid: {e}"))?;
     if proposal.criteria.is_empty() {
         return Err("there is no criterion".to_owned());
     }

@@ -55,8 +55,8 @@ impl PlaybookBrain {
         })
     }
 
-    fn run(&self) -> Run<'_> {
-        Run::new(&self.playbook, self.params.clone())
+    fn run(&self) -> Result<Run<'_>, Stop> {
+        Run::new(&self.playbook, &self.params).map_err(fail)
     }
 
     /// The playbook's name.
@@ -71,7 +71,10 @@ impl PlaybookBrain {
 
     /// Whether any step looks at the workspace.
     pub fn needs_workspace(&self) -> bool {
-        self.playbook.steps.iter().any(|step| step.tool != "HostFacts")
+        self.playbook
+            .steps
+            .iter()
+            .any(|step| step.tool != "HostFacts")
     }
 
     /// OBSERVE.
@@ -83,7 +86,10 @@ impl PlaybookBrain {
     pub fn options(&self) -> Vec<Choice> {
         vec![Choice {
             name: self.playbook.name.clone(),
-            summary: format!("{} steps a person wrote and read", self.playbook.steps.len()),
+            summary: format!(
+                "{} steps a person wrote and read",
+                self.playbook.steps.len()
+            ),
             risk: if self.writes() {
                 "changes the clone".to_owned()
             } else {
@@ -102,12 +108,13 @@ impl PlaybookBrain {
                 .iter()
                 .map(|step| format!("{} ({})", step.id, step.tool))
                 .collect(),
+            complaint: None,
         }
     }
 
     /// BUILD.
     pub fn criteria(&self) -> Result<Vec<Criterion>, Stop> {
-        self.run().criteria().map_err(fail)
+        self.run()?.criteria().map_err(fail)
     }
 
     /// EXECUTE: step after step, each through the door.
@@ -119,8 +126,8 @@ impl PlaybookBrain {
     ) -> Result<Worked, Stop> {
         self.done.clear();
         loop {
-            match self.run().next(&self.done).map_err(fail)? {
-                Next::Call { call, timeout } => {
+            match self.run()?.next(&self.done).map_err(fail)? {
+                Next::Call(call, timeout) => {
                     let step = format!("execute/{round}/{}", call.id);
                     let answer = bench.call(record, &step, &call, timeout).await?;
                     self.done.push((call, answer));
@@ -142,7 +149,7 @@ impl PlaybookBrain {
     }
 
     /// What checks and the report refer to.
-    pub fn context(&self) -> Value {
-        self.run().context(&self.done)
+    pub fn context(&self) -> Result<Value, Stop> {
+        self.run()?.context(&self.done).map_err(fail)
     }
 }

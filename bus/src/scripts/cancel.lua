@@ -5,6 +5,7 @@ if f[1] == 'held' then
   call('HSET', KEYS[2], 'cancel', '1')
   return 'told'
 end
+if f[1] == 'removed' then return 'removed' end
 if f[1] ~= 'queued' and f[1] ~= 'back' then return 'unknown' end
 call('XACK', f[2], ARGV[2], f[3])
 call('XDEL', f[2], f[3])

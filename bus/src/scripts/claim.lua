@@ -1,6 +1,6 @@
 -- The one way to become a holder: what was given back, then expired leases, then new entries.
 -- KEYS: pulse, grace, turn, wake, dead, then for each lane: back, lease, urgent, normal, background
--- ARGV: lease ms, group, instance, ticket, lost ticket, task prefix, lanes key, largest entry,
+-- ARGV: lease ms, group, instance, ticket, lost tickets, task prefix, lanes key, largest entry,
 --       bytes kept of a larger one, newest envelope version, then the lane members
 -- Answers {'work', task, epoch, lane, stream, attempts, crashes, cancel, envelope},
 --         {'again'}, or {'none', ms until the next lease expires or -1, last wake id}.
@@ -51,7 +51,8 @@ if lost ~= '' then
       local key = ARGV[6] .. id
       local f = call('HMGET', key, 'ticket', 'holder', 'state', 'epoch', 'attempts', 'crashes',
         'stream', 'entry', 'cancel')
-      if f[1] == lost and f[2] == instance and f[3] == 'held' then
+      if f[3] == 'held' and f[2] == instance and f[1]
+        and string.find(lost, ',' .. f[1] .. ',', 1, true) then
         call('ZADD', lane.lease, int(now + lease), id)
         return work(lane, id, { epoch = f[4], stream = f[7], cancel = f[9] }, tonumber(f[5]),
           tonumber(f[6]), body_of(f[7], f[8]))

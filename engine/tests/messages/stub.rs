@@ -192,3 +192,18 @@ async fn a_server_that_is_not_there_is_named_as_such() {
     assert!(matches!(error, EngineError::Unreachable(_)), "{error}");
     assert_eq!(error.exit_code(), protocol::exit::SERVICE);
 }
+
+#[tokio::test]
+async fn a_server_without_tls_is_not_talked_to_over_https() {
+    let (url, _asked) = serve(Vec::new());
+    let url = url.replace("http://", "https://");
+    let error = ask(&engine(&url), &request("hi")).await.0.unwrap_err();
+    // Settings where this machine has no root certificates.
+    assert!(
+        matches!(
+            error,
+            EngineError::Unreachable(_) | EngineError::Settings(_)
+        ),
+        "{error}"
+    );
+}

@@ -1,10 +1,12 @@
 //! Servers that end with the test, requests, and reservations from a real Redis.
 
+use bus::budget::Reservation;
+use bus::connect::{Bus, BusAddress};
 use engine::anthropic::engine::{Anthropic, Patience};
 use engine::conversation::{Message, ModelReply, ModelRequest, ToolChoice, ToolSpec};
 use engine::engine::{Engine, EngineError};
 use engine::prices::{Price, Prices};
-use engine::reservation::Reservation;
+use protocol::ids::TaskId;
 use protocol::money::MicroUsd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -107,8 +109,43 @@ pub async fn ask_holding(
     (reply, streamed)
 }
 
-async fn reserve(amount: MicroUsd) -> ((), Reservation) {
-    ((), Reservation(amount))
+/// A reservation, from a Redis of its own.
+async fn reserve(amount: MicroUsd) -> ((Server, tempfile::TempDir), Reservation) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let socket = dir.path().join("redis.sock");
+    let mut command = Command::new("redis-server");
+    command
+        .args([
+            "--port",
+            "0",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--unixsocket",
+        ])
+        .arg(&socket)
+        .arg("--dir")
+        .arg(dir.path());
+    let server = Server::start(&mut command);
+    wait_until("redis-server", || {
+        std::os::unix::net::UnixStream::connect(&socket).is_ok()
+    });
+    let address = BusAddress {
+        url: format!("redis+unix://{}", socket.display()),
+        username: None,
+        password: None,
+    };
+    let team = "test".parse().expect("a team name");
+    let bus = Bus::connect(&address, &team, Duration::from_secs(10))
+        .await
+        .expect("the bus connects");
+    let cap = MicroUsd(u64::from(u32::MAX));
+    let reservation = bus
+        .reserve(TaskId::new(), amount, cap, cap, "2026-11")
+        .await
+        .expect("there is budget");
+    ((server, dir), reservation)
 }
 
 /// Where the mock is: named by the environment, or installed by `scripts/test.sh`.

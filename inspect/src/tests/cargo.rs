@@ -26,9 +26,21 @@ pub(super) fn command(cwd: &Path, only: &[String]) -> TestCommand {
     // one stream, so that headers (stderr) and results (stdout) keep their order
     let mut argv = words(&["sh", "-c", "exec \"$@\" 2>&1", "sh"]);
     argv.extend(test);
-    let env = [("CARGO_TERM_COLOR", "never"), ("CARGO_TERM_PROGRESS_WHEN", "never"), ("RUST_BACKTRACE", "0")];
-    let env = env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    TestCommand { argv, env, shown, ..TestCommand::default() }
+    let env = [
+        ("CARGO_TERM_COLOR", "never"),
+        ("CARGO_TERM_PROGRESS_WHEN", "never"),
+        ("RUST_BACKTRACE", "0"),
+    ];
+    let env = env
+        .iter()
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .collect();
+    TestCommand {
+        argv,
+        env,
+        shown,
+        ..TestCommand::default()
+    }
 }
 
 /// A name without the target put before it where two targets have the same one.
@@ -73,7 +85,9 @@ static SHAPES: LazyLock<Option<Shapes>> = LazyLock::new(|| {
             r"^test result: (ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; (\d+) measured; \d+ filtered out",
         )?,
         rerun: make(r"^error: (?:test|doctest) failed, to rerun pass `(.+)`")?,
-        test: make(r"(?:^|[^\w])test (\S.*?)(?: - should panic| - compile(?: fail)?)? \.\.\. (ok|FAILED|ignored|bench:)?")?,
+        test: make(
+            r"(?:^|[^\w])test (\S.*?)(?: - should panic| - compile(?: fail)?)? \.\.\. (ok|FAILED|ignored|bench:)?",
+        )?,
         section: make(r"^---- (.+) stdout ----$")?,
         panicked: make(r"panicked at (?:'(.*)', )?([^\s:]+):\d+:\d+:?$")?,
     })
@@ -91,8 +105,13 @@ struct Reading {
 
 pub(super) fn parse(suite: &Suite, exit: Option<i32>, out: &str, err: &str) -> SuiteReport {
     let mut report = SuiteReport::new(suite, exit);
-    let Some(shapes) = SHAPES.as_ref() else { return report };
-    let mut reading = Reading { headers: out.lines().any(|l| shapes.header.is_match(l)), ..Reading::default() };
+    let Some(shapes) = SHAPES.as_ref() else {
+        return report;
+    };
+    let mut reading = Reading {
+        headers: out.lines().any(|l| shapes.header.is_match(l)),
+        ..Reading::default()
+    };
     for line in out.lines() {
         reading.line(line, shapes);
     }
@@ -116,7 +135,10 @@ impl Reading {
         } else if let Some(found) = shapes.rerun.captures(line) {
             self.target_failed(&found[1]);
         } else if line.contains("process didn't exit successfully") {
-            let why = line.rsplit_once('(').map(|(_, w)| w.trim_end_matches(')')).unwrap_or_default();
+            let why = line
+                .rsplit_once('(')
+                .map(|(_, w)| w.trim_end_matches(')'))
+                .unwrap_or_default();
             if let Some(block) = self.blocks.last_mut().filter(|b| !b.closed) {
                 block.ended = why.to_string();
             }
@@ -132,24 +154,43 @@ impl Reading {
             return;
         }
         let announced = found[1].parse().unwrap_or(0);
-        let target = if self.headers { self.targets.len().saturating_sub(1) } else { self.blocks.len() };
+        let target = if self.headers {
+            self.targets.len().saturating_sub(1)
+        } else {
+            self.blocks.len()
+        };
         self.current = Some(self.blocks.len());
-        self.blocks.push(Block { target, announced, ..Block::default() });
+        self.blocks.push(Block {
+            target,
+            announced,
+            ..Block::default()
+        });
     }
 
     fn close(&mut self, found: &regex::Captures) {
-        let Some(block) = self.current.and_then(|at| self.blocks.get_mut(at)) else { return };
+        let Some(block) = self.current.and_then(|at| self.blocks.get_mut(at)) else {
+            return;
+        };
         let number = |i: usize| found[i].parse::<u64>().unwrap_or(0);
         let (passed, failed, ignored) = (number(2) + number(5), number(3), number(4));
         let named = self.list.take().unwrap_or_default();
-        if block.closed || passed + failed + ignored != block.announced || named.len() as u64 != failed {
+        if block.closed
+            || passed + failed + ignored != block.announced
+            || named.len() as u64 != failed
+        {
             return;
         }
         (block.closed, block.passed, block.ignored, block.failed) = (true, passed, ignored, named);
     }
 
     fn test(&mut self, found: &regex::Captures) {
-        let Some(block) = self.current.and_then(|at| self.blocks.get_mut(at)).filter(|b| !b.closed) else { return };
+        let Some(block) = self
+            .current
+            .and_then(|at| self.blocks.get_mut(at))
+            .filter(|b| !b.closed)
+        else {
+            return;
+        };
         let name = found[1].to_string();
         block.open_test.clear();
         match found.get(2).map(|m| m.as_str()) {
@@ -176,9 +217,18 @@ impl Reading {
     fn target_failed(&mut self, flags: &str) {
         let at = self.targets.len().saturating_sub(1);
         let flagged: Vec<&str> = flags.split_whitespace().collect();
-        let after = |flag: &str| flagged.iter().position(|w| *w == flag).and_then(|i| flagged.get(i + 1)).copied();
+        let after = |flag: &str| {
+            flagged
+                .iter()
+                .position(|w| *w == flag)
+                .and_then(|i| flagged.get(i + 1))
+                .copied()
+        };
         if let (Some(package), Some(target)) = (after("-p"), self.targets.get_mut(at)) {
-            let part = after("--test").or(after("--bin")).or(after("--example")).or(after("--bench"));
+            let part = after("--test")
+                .or(after("--bin"))
+                .or(after("--example"))
+                .or(after("--bench"));
             *target = match part {
                 Some(part) => format!("{package}/{part}"),
                 None if flagged.contains(&"--doc") => format!("{package} doc tests"),
@@ -192,7 +242,11 @@ impl Reading {
     }
 
     fn targets_from(&mut self, err: &str, shapes: &Shapes) {
-        let named: Vec<String> = err.lines().filter_map(|l| shapes.header.captures(l)).map(|f| target_name(&f)).collect();
+        let named: Vec<String> = err
+            .lines()
+            .filter_map(|l| shapes.header.captures(l))
+            .map(|f| target_name(&f))
+            .collect();
         if named.len() == self.blocks.len() {
             self.targets = named;
         }
@@ -202,20 +256,34 @@ impl Reading {
         let mut failed: Vec<(&str, &str)> = Vec::new();
         for block in &self.blocks {
             let target = self.targets.get(block.target).map_or("", String::as_str);
-            let names = if block.closed { &block.failed } else { &block.seen_failed };
+            let names = if block.closed {
+                &block.failed
+            } else {
+                &block.seen_failed
+            };
             failed.extend(names.iter().map(|n| (target, n.as_str())));
-            report.passed += if block.closed { block.passed } else { block.seen_passed };
+            report.passed += if block.closed {
+                block.passed
+            } else {
+                block.seen_passed
+            };
             report.skipped += block.ignored;
             if !block.closed {
                 report.cut_short(&cut_off(block, target));
             }
         }
         for (flags, _) in self.unnamed.iter().zip(0..5) {
-            report.cut_short(&format!("the target `{flags}` failed without naming a test"));
+            report.cut_short(&format!(
+                "the target `{flags}` failed without naming a test"
+            ));
         }
         for (shown, (_, name)) in unique_names(failed.clone(), ": ").into_iter().zip(&failed) {
             let (file, message) = reason(name, out, shapes);
-            report.failing.push(FailingTest { name: shown, file, message });
+            report.failing.push(FailingTest {
+                name: shown,
+                file,
+                message,
+            });
         }
     }
 }
@@ -229,7 +297,10 @@ fn cut_off(block: &Block, target: &str) -> String {
         said.push_str(&format!(" while {} was running", block.open_test));
     }
     let done = block.seen_passed + block.seen_failed.len() as u64;
-    said.push_str(&format!("; {done} of its {} tests had finished", block.announced));
+    said.push_str(&format!(
+        "; {done} of its {} tests had finished",
+        block.announced
+    ));
     said
 }
 
@@ -243,28 +314,44 @@ fn target_name(found: &regex::Captures) -> String {
     let path = found.get(2).map_or(source, |m| m.as_str());
     let file = path.rsplit('/').next().unwrap_or(path);
     let stem = match file.rsplit_once('-') {
-        Some((stem, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => stem,
+        Some((stem, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            stem
+        }
         _ => file,
     };
-    if source.ends_with("main.rs") || source.contains("src/bin/") { format!("{stem} ({source})") } else { stem.into() }
+    if source.ends_with("main.rs") || source.contains("src/bin/") {
+        format!("{stem} ({source})")
+    } else {
+        stem.into()
+    }
 }
 
 /// File and message of a failing test, from its section.
 fn reason(name: &str, out: &str, shapes: &Shapes) -> (String, String) {
     let mut lines = out.lines();
     let found = lines.any(|l| shapes.section.captures(l).is_some_and(|f| &f[1] == name));
-    let documented = name.split_once(" - ").map_or("", |(file, _)| file).to_string();
+    let documented = name
+        .split_once(" - ")
+        .map_or("", |(file, _)| file)
+        .to_string();
     if !found {
         return (documented, String::new());
     }
-    let section: Vec<&str> = lines.take_while(|l| !shapes.section.is_match(l) && *l != "failures:").take(200).collect();
+    let section: Vec<&str> = lines
+        .take_while(|l| !shapes.section.is_match(l))
+        .take(200)
+        .collect();
     for (at, line) in section.iter().enumerate() {
         if let Some(found) = shapes.panicked.captures(line) {
             let message = match found.get(1) {
                 Some(old) => shorten(old.as_str()),
                 None => first_line(&section[at + 1..].join("\n")),
             };
-            let file = if documented.is_empty() { found[2].to_string() } else { documented };
+            let file = if documented.is_empty() {
+                found[2].to_string()
+            } else {
+                documented
+            };
             return (file, message);
         }
     }
@@ -275,12 +362,19 @@ fn reason(name: &str, out: &str, shapes: &Shapes) -> (String, String) {
 fn build_errors(report: &mut SuiteReport, reading: &Reading, text: &str) {
     let lines: Vec<&str> = text.lines().collect();
     let is_error = |l: &str| l.starts_with("error[") || l.starts_with("error: ");
-    let not_built = lines.iter().any(|l| l.starts_with("error: could not compile"));
+    let not_built = lines
+        .iter()
+        .any(|l| l.starts_with("error: could not compile"));
     if !not_built && (!reading.blocks.is_empty() || !lines.iter().any(|l| is_error(l))) {
         return;
     }
-    let Some(at) = lines.iter().position(|l| is_error(l)) else { return };
-    let place = lines[at..].iter().take(4).find_map(|l| l.trim().strip_prefix("--> "));
+    let Some(at) = lines.iter().position(|l| is_error(l)) else {
+        return;
+    };
+    let place = lines[at..]
+        .iter()
+        .take(4)
+        .find_map(|l| l.trim().strip_prefix("--> "));
     let place = place.map(|p| format!(" ({p})")).unwrap_or_default();
     let first = shorten(lines[at]);
     report.cut_short(&match not_built {

@@ -27,8 +27,17 @@ pub struct TestCommand {
 
 /// Chooses the command. `root` is the absolute workspace, `scratch` an absolute folder that may be written; `only` are
 /// names from an earlier report to run alone, where the runner can (else everything runs).
-pub fn command(suite: &Suite, root: &Path, only: &[String], scratch: &Path) -> Result<TestCommand, InspectError> {
-    let cwd = if suite.dir == "." { root.to_path_buf() } else { root.join(&suite.dir) };
+pub fn command(
+    suite: &Suite,
+    root: &Path,
+    only: &[String],
+    scratch: &Path,
+) -> Result<TestCommand, InspectError> {
+    let cwd = if suite.dir == "." {
+        root.to_path_buf()
+    } else {
+        root.join(&suite.dir)
+    };
     if !cwd.is_dir() {
         return Err(InspectError::NotAFolder(cwd));
     }

@@ -47,12 +47,34 @@ pub struct Suite {
 }
 
 const SKIPPED: &[&str] = &[
-    "node_modules", "vendor", "target", "dist", "build", "third_party", "site-packages", "venv", "env", "fixtures",
-    "testdata", "test_data", "__fixtures__", "__mocks__", "templates", "__pycache__",
+    "node_modules",
+    "vendor",
+    "target",
+    "dist",
+    "build",
+    "third_party",
+    "site-packages",
+    "venv",
+    "env",
+    "fixtures",
+    "testdata",
+    "test_data",
+    "__fixtures__",
+    "__mocks__",
+    "templates",
+    "__pycache__",
 ];
 
-const PYTHON_MARKERS: &[&str] =
-    &["pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "Pipfile", "manage.py", "tox.ini", "pytest.ini"];
+const PYTHON_MARKERS: &[&str] = &[
+    "pyproject.toml",
+    "setup.py",
+    "setup.cfg",
+    "requirements.txt",
+    "Pipfile",
+    "manage.py",
+    "tox.ini",
+    "pytest.ini",
+];
 
 /// What lies in the folders that are looked at.
 #[derive(Default)]
@@ -66,27 +88,39 @@ impl Tree {
         let mut walk = crate::walk::builder(root, 6);
         walk.filter_entry(|e| {
             let name = e.file_name().to_string_lossy();
-            e.depth() == 0 || !(e.file_type().is_some_and(|t| t.is_dir()) && (name.starts_with('.') || SKIPPED.contains(&&*name)))
+            e.depth() == 0
+                || !(e.file_type().is_some_and(|t| t.is_dir())
+                    && (name.starts_with('.') || SKIPPED.contains(&&*name)))
         });
         for entry in walk.build().flatten().take(100_000) {
             if entry.file_type().is_some_and(|t| t.is_file())
                 && let Some(folder) = entry.path().parent()
             {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                tree.folders.entry(folder.to_path_buf()).or_default().push(name);
+                tree.folders
+                    .entry(folder.to_path_buf())
+                    .or_default()
+                    .push(name);
             }
         }
         tree
     }
 
     fn has(&self, folder: &Path, name: &str) -> bool {
-        self.folders.get(folder).is_some_and(|names| names.iter().any(|n| n == name))
+        self.folders
+            .get(folder)
+            .is_some_and(|names| names.iter().any(|n| n == name))
     }
 
     /// Folders at most three below the root that hold a file.
     fn with<'a>(&'a self, root: &'a Path, name: &'a str) -> impl Iterator<Item = &'a PathBuf> {
-        let near = move |f: &Path| f.strip_prefix(root).is_ok_and(|r| r.components().count() <= 3);
-        self.folders.keys().filter(move |f| near(f) && self.has(f, name))
+        let near = move |f: &Path| {
+            f.strip_prefix(root)
+                .is_ok_and(|r| r.components().count() <= 3)
+        };
+        self.folders
+            .keys()
+            .filter(move |f| near(f) && self.has(f, name))
     }
 }
 
@@ -94,9 +128,17 @@ impl Tree {
 pub fn detect(root: &Path) -> Vec<Suite> {
     let tree = Tree::read(root);
     let mut found: BTreeSet<(PathBuf, SuiteKind)> = BTreeSet::new();
-    found.extend(cargo(&tree, root).into_iter().map(|f| (f, SuiteKind::Cargo)));
+    found.extend(
+        cargo(&tree, root)
+            .into_iter()
+            .map(|f| (f, SuiteKind::Cargo)),
+    );
     found.extend(npm(&tree, root).into_iter().map(|f| (f, SuiteKind::Npm)));
-    found.extend(python(&tree, root).into_iter().map(|f| (f, SuiteKind::Pytest)));
+    found.extend(
+        python(&tree, root)
+            .into_iter()
+            .map(|f| (f, SuiteKind::Pytest)),
+    );
     found.extend(go(&tree, root).into_iter().map(|f| (f, SuiteKind::Go)));
     for name in ["Makefile", "makefile", "GNUmakefile"] {
         for folder in tree.with(root, name) {
@@ -106,7 +148,13 @@ pub fn detect(root: &Path) -> Vec<Suite> {
             }
         }
     }
-    found.into_iter().map(|(folder, kind)| Suite { kind, dir: crate::walk::relative(root, &folder) }).collect()
+    found
+        .into_iter()
+        .map(|(folder, kind)| Suite {
+            kind,
+            dir: crate::walk::relative(root, &folder),
+        })
+        .collect()
 }
 
 /// Folders whose Cargo.toml is not below a workspace that claims them.
@@ -115,19 +163,32 @@ fn cargo(tree: &Tree, root: &Path) -> Vec<PathBuf> {
         let text = crate::walk::read_text(&f.join("Cargo.toml"), 1 << 20).unwrap_or_default();
         crate::toml_text::parse(&text).unwrap_or_default()
     };
-    let all: Vec<(&PathBuf, Value)> = tree.with(root, "Cargo.toml").map(|f| (f, read(f))).collect();
+    let all: Vec<(&PathBuf, Value)> = tree
+        .with(root, "Cargo.toml")
+        .map(|f| (f, read(f)))
+        .collect();
     let excluded = |above: &Path, workspace: &Value, folder: &Path| {
-        let list = workspace.get("exclude").and_then(Value::as_array).cloned().unwrap_or_default();
-        list.iter().filter_map(Value::as_str).any(|e| folder.starts_with(above.join(e)))
+        let list = workspace
+            .get("exclude")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        list.iter()
+            .filter_map(Value::as_str)
+            .any(|e| folder.starts_with(above.join(e)))
     };
     let claimed = |folder: &Path| {
         all.iter().any(|(above, manifest)| {
             let workspace = manifest.get("workspace");
-            folder != above.as_path() && folder.starts_with(above) && workspace.is_some_and(|w| !excluded(above, w, folder))
+            folder != above.as_path()
+                && folder.starts_with(above)
+                && workspace.is_some_and(|w| !excluded(above, w, folder))
         })
     };
     let own = |manifest: &Value| manifest.get("workspace").is_some();
-    let kept = all.iter().filter(|(f, m)| (own(m) || m.get("package").is_some()) && (own(m) || !claimed(f)));
+    let kept = all
+        .iter()
+        .filter(|(f, m)| (own(m) || m.get("package").is_some()) && (own(m) || !claimed(f)));
     kept.map(|(f, _)| (*f).clone()).collect()
 }
 
@@ -140,13 +201,35 @@ fn npm(tree: &Tree, root: &Path) -> Vec<PathBuf> {
         if covering.as_ref().is_some_and(|c| folder.starts_with(c)) {
             continue;
         }
-        let Some(manifest) = super::npm::manifest(folder) else { continue };
-        let Some(scripts) = super::npm::scripts(&manifest) else { continue };
-        let workspace = manifest.get("workspaces").is_some() || tree.has(folder, "pnpm-workspace.yaml");
+        let Some(manifest) = super::npm::manifest(folder) else {
+            continue;
+        };
+        let Some(scripts) = super::npm::scripts(&manifest) else {
+            continue;
+        };
+        let workspace =
+            manifest.get("workspaces").is_some() || tree.has(folder, "pnpm-workspace.yaml");
         let steps = super::npm_script::steps(&scripts, "test");
-        let known = steps.iter().any(|s| !matches!(s.runner, Runner::Other | Runner::Linter));
-        let calls = ["--workspaces", " -ws", "turbo ", "lerna ", "nx ", " -r ", "wsrun", "--recursive", " workspaces "];
-        if workspace && !known && steps.iter().any(|s| calls.iter().any(|c| format!("{} ", s.text).contains(c))) {
+        let known = steps
+            .iter()
+            .any(|s| !matches!(s.runner, Runner::Other | Runner::Linter));
+        let calls = [
+            "--workspaces",
+            " -ws",
+            "turbo ",
+            "lerna ",
+            "nx ",
+            " -r ",
+            "wsrun",
+            "--recursive",
+            " workspaces ",
+        ];
+        if workspace
+            && !known
+            && steps
+                .iter()
+                .any(|s| calls.iter().any(|c| format!("{} ", s.text).contains(c)))
+        {
             continue;
         }
         if workspace && known {
@@ -161,14 +244,25 @@ fn npm(tree: &Tree, root: &Path) -> Vec<PathBuf> {
 fn python(tree: &Tree, root: &Path) -> Vec<PathBuf> {
     let marked = |f: &Path| PYTHON_MARKERS.iter().any(|m| tree.has(f, m));
     let named_tests = |f: &Path| f.file_name().is_some_and(|n| n == "tests" || n == "test");
-    let near = |f: &Path| f.strip_prefix(root).is_ok_and(|r| r.components().count() <= 3);
+    let near = |f: &Path| {
+        f.strip_prefix(root)
+            .is_ok_and(|r| r.components().count() <= 3)
+    };
     let owner = |f: &Path| {
         let above = f.ancestors().take_while(|a| a.starts_with(root));
-        let found = above.into_iter().find(|a| marked(a) && near(a) && !named_tests(a));
+        let found = above
+            .into_iter()
+            .find(|a| marked(a) && near(a) && !named_tests(a));
         found.unwrap_or(root).to_path_buf()
     };
-    let is_test = |n: &String| n.ends_with(".py") && (n.starts_with("test_") || n.ends_with("_test.py") || n == "tests.py");
-    let with_tests = tree.folders.iter().filter(|(_, names)| names.iter().any(is_test)).map(|(f, _)| f);
+    let is_test = |n: &String| {
+        n.ends_with(".py") && (n.starts_with("test_") || n.ends_with("_test.py") || n == "tests.py")
+    };
+    let with_tests = tree
+        .folders
+        .iter()
+        .filter(|(_, names)| names.iter().any(is_test))
+        .map(|(f, _)| f);
     let owners: BTreeSet<PathBuf> = with_tests.map(|f| owner(f)).collect();
     owners.into_iter().collect()
 }
@@ -176,10 +270,21 @@ fn python(tree: &Tree, root: &Path) -> Vec<PathBuf> {
 /// Modules with a test file, those of one go.work too: `./...` stays within a module.
 fn go(tree: &Tree, root: &Path) -> Vec<PathBuf> {
     let modules: Vec<&PathBuf> = tree.with(root, "go.mod").collect();
-    let inner = |m: &Path, f: &Path| modules.iter().any(|o| o.as_path() != m && o.starts_with(m) && f.starts_with(o));
+    let inner = |m: &Path, f: &Path| {
+        modules
+            .iter()
+            .any(|o| o.as_path() != m && o.starts_with(m) && f.starts_with(o))
+    };
     let tested = |m: &Path| {
-        let mut own = tree.folders.iter().filter(|(f, _)| f.starts_with(m) && !inner(m, f));
+        let mut own = tree
+            .folders
+            .iter()
+            .filter(|(f, _)| f.starts_with(m) && !inner(m, f));
         own.any(|(_, names)| names.iter().any(|n| n.ends_with("_test.go")))
     };
-    modules.iter().filter(|m| tested(m)).map(|m| (*m).clone()).collect()
+    modules
+        .iter()
+        .filter(|m| tested(m))
+        .map(|m| (*m).clone())
+        .collect()
 }

@@ -17,15 +17,31 @@ pub(super) fn command(only: &[String]) -> TestCommand {
     argv.push("./...".into());
     let shown = argv.join(" ").replace(" -json", "");
     let env = vec![("GOPROXY".to_string(), "off".to_string())];
-    TestCommand { argv, env, shown, ..TestCommand::default() }
+    TestCommand {
+        argv,
+        env,
+        shown,
+        ..TestCommand::default()
+    }
 }
 
 /// `-run` takes one pattern a level, so only the tests at the top are named; their subtests run along.
 fn pattern(only: &[String]) -> String {
-    let bare = |name: &String| name.rsplit_once(": ").map_or(name.as_str(), |(_, rest)| rest).to_string();
-    let tops: BTreeSet<String> =
-        only.iter().map(bare).filter_map(|n| n.split('/').next().map(regex::escape)).collect();
-    if tops.is_empty() { String::new() } else { format!("^({})$", tops.into_iter().collect::<Vec<_>>().join("|")) }
+    let bare = |name: &String| {
+        name.rsplit_once(": ")
+            .map_or(name.as_str(), |(_, rest)| rest)
+            .to_string()
+    };
+    let tops: BTreeSet<String> = only
+        .iter()
+        .map(bare)
+        .filter_map(|n| n.split('/').next().map(regex::escape))
+        .collect();
+    if tops.is_empty() {
+        String::new()
+    } else {
+        format!("^({})$", tops.into_iter().collect::<Vec<_>>().join("|"))
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -65,14 +81,39 @@ pub(super) fn parse(suite: &Suite, exit: Option<i32>, out: &str, err: &str) -> S
     for (name, package) in &packages {
         settle(&mut report, name, package, &mut failed);
     }
-    let places: Vec<(&str, &str)> = failed.iter().map(|(p, n, _)| (p.as_str(), n.as_str())).collect();
+    for line in other
+        .iter()
+        .filter(|l| l.starts_with("FAIL\t") && l.ends_with(" failed]"))
+    {
+        let why = other
+            .iter()
+            .find(|l| l.contains(".go:"))
+            .map(|l| format!(": {}", shorten(l)))
+            .unwrap_or_default();
+        report.cut_short(&format!(
+            "{}{why}",
+            line[5..].replace(" [", " could not be built [")
+        ));
+    }
+    let places: Vec<(&str, &str)> = failed
+        .iter()
+        .map(|(p, n, _)| (p.as_str(), n.as_str()))
+        .collect();
     let shown = unique_names(places, ": ");
     for (name, (package, _, test)) in shown.into_iter().zip(&failed) {
         let (file, message) = reason(package, test);
-        report.failing.push(FailingTest { name, file, message });
+        report.failing.push(FailingTest {
+            name,
+            file,
+            message,
+        });
     }
     if packages.is_empty() || (exit != Some(0) && failed.is_empty() && report.complete) {
-        let why = other.iter().map(|l| l.trim()).find(|l| !l.is_empty() && !l.starts_with('#')).unwrap_or_default();
+        let why = other
+            .iter()
+            .map(|l| l.trim())
+            .find(|l| !l.is_empty() && !l.starts_with('#'))
+            .unwrap_or_default();
         if exit != Some(0) {
             report.cut_short(&format!("go could not run the tests: {}", shorten(why)));
         } else {
@@ -84,7 +125,12 @@ pub(super) fn parse(suite: &Suite, exit: Option<i32>, out: &str, err: &str) -> S
 
 fn take(packages: &mut BTreeMap<String, Package>, event: Event) {
     let name = if event.package.is_empty() {
-        event.import_path.split(' ').next().unwrap_or_default().to_string()
+        event
+            .import_path
+            .split(' ')
+            .next()
+            .unwrap_or_default()
+            .to_string()
     } else {
         event.package
     };
@@ -96,7 +142,9 @@ fn take(packages: &mut BTreeMap<String, Package>, event: Event) {
         (&mut test.outcome, &mut test.lines)
     };
     match event.action.as_str() {
-        "output" | "build-output" if lines.len() < 500 => lines.push(event.output.trim_end().to_string()),
+        "output" | "build-output" if lines.len() < 500 => {
+            lines.push(event.output.trim_end().to_string())
+        }
         "pass" | "fail" | "skip" | "build-fail" => *outcome = event.action,
         _ => {}
     }
@@ -104,11 +152,19 @@ fn take(packages: &mut BTreeMap<String, Package>, event: Event) {
 
 type Failed<'a> = (String, String, &'a Test);
 
-fn settle<'a>(report: &mut SuiteReport, name: &str, package: &'a Package, failed: &mut Vec<Failed<'a>>) {
+fn settle<'a>(
+    report: &mut SuiteReport,
+    name: &str,
+    package: &'a Package,
+    failed: &mut Vec<Failed<'a>>,
+) {
     let mut unfinished = Vec::new();
     for (test, result) in &package.tests {
         let below = format!("{test}/");
-        let mut children = package.tests.range(below.clone()..).take_while(|(n, _)| n.starts_with(&below));
+        let mut children = package
+            .tests
+            .range(below.clone()..)
+            .take_while(|(n, _)| n.starts_with(&below));
         let parent = package.tests.keys().any(|n| n.starts_with(&below));
         match result.outcome.as_str() {
             "fail" if !children.any(|(_, c)| c.outcome == "fail") => {
@@ -121,22 +177,43 @@ fn settle<'a>(report: &mut SuiteReport, name: &str, package: &'a Package, failed
         }
     }
     if !unfinished.is_empty() {
-        let panic = all_lines(package).find(|l| l.starts_with("panic:")).unwrap_or("it ended early");
-        report.cut_short(&format!("{name}: {} tests did not finish ({})", unfinished.len(), shorten(panic)));
+        let panic = all_lines(package)
+            .find(|l| l.starts_with("panic:"))
+            .unwrap_or("it ended early");
+        report.cut_short(&format!(
+            "{name}: {} tests did not finish ({})",
+            unfinished.len(),
+            shorten(panic)
+        ));
     }
-    let built = package.outcome != "build-fail" && !package.lines.iter().any(|l| l.contains("[build failed]") || l.contains("[setup failed]"));
+    let built = package.outcome != "build-fail"
+        && !package
+            .lines
+            .iter()
+            .any(|l| l.contains("[build failed]") || l.contains("[setup failed]"));
     if !built {
-        let why = package.lines.iter().find(|l| l.contains(".go:")).map(|l| format!(": {}", shorten(l))).unwrap_or_default();
+        let why = package
+            .lines
+            .iter()
+            .find(|l| l.contains(".go:"))
+            .map(|l| format!(": {}", shorten(l)))
+            .unwrap_or_default();
         report.cut_short(&format!("{name} could not be built{why}"));
     } else if package.outcome == "fail" && !failed.iter().any(|(p, _, _)| p == name) {
         report.cut_short(&format!("{name} failed without naming a test"));
-    } else if all_lines(package).any(|l| l.starts_with("panic:") && !l.contains("[recovered]")) {
-        report.cut_short(&format!("{name}: a panic ended the run, later tests did not start"));
+    } else if package.outcome == "fail" && all_lines(package).any(|l| l.starts_with("panic:")) {
+        report.cut_short(&format!(
+            "{name}: a panic ended the run, later tests did not start"
+        ));
     }
 }
 
 fn all_lines(package: &Package) -> impl Iterator<Item = &str> {
-    package.lines.iter().chain(package.tests.values().flat_map(|t| &t.lines)).map(String::as_str)
+    package
+        .lines
+        .iter()
+        .chain(package.tests.values().flat_map(|t| &t.lines))
+        .map(String::as_str)
 }
 
 /// The first `file.go:12: message` line, or the panic.
@@ -150,6 +227,10 @@ fn reason(package: &str, test: &Test) -> (String, String) {
             return (format!("{package}/{file}"), shorten(message.trim()));
         }
     }
-    let said = test.lines.iter().find(|l| l.starts_with("panic:")).map(|l| shorten(l));
+    let said = test
+        .lines
+        .iter()
+        .find(|l| l.starts_with("panic:"))
+        .map(|l| shorten(l));
     (String::new(), said.unwrap_or_default())
 }

@@ -32,11 +32,38 @@ pub struct Step {
 }
 
 const LINTERS: &[&str] = &[
-    "eslint", "prettier", "standard", "xo", "tslint", "stylelint", "biome", "tsd", "oxlint", "jshint", "semistandard",
-    "markdownlint", "cspell", "publint", "depcheck", "knip",
+    "eslint",
+    "prettier",
+    "standard",
+    "xo",
+    "tslint",
+    "stylelint",
+    "biome",
+    "tsd",
+    "oxlint",
+    "jshint",
+    "semistandard",
+    "markdownlint",
+    "cspell",
+    "publint",
+    "depcheck",
+    "knip",
 ];
 
-const WRAPPERS: &[&str] = &["nyc", "c8", "cross-env", "env", "npx", "dotenv", "node", "exec", "yarn", "pnpm", "time", "env-cmd"];
+const WRAPPERS: &[&str] = &[
+    "nyc",
+    "c8",
+    "cross-env",
+    "env",
+    "npx",
+    "dotenv",
+    "node",
+    "exec",
+    "yarn",
+    "pnpm",
+    "time",
+    "env-cmd",
+];
 
 /// The steps of a script, with scripts it calls put in their place.
 pub fn steps(scripts: &Map<String, Value>, name: &str) -> Vec<Step> {
@@ -47,13 +74,20 @@ pub fn steps(scripts: &Map<String, Value>, name: &str) -> Vec<Step> {
 
 fn expand(scripts: &Map<String, Value>, name: &str, extra: &str, depth: u8, steps: &mut Vec<Step>) {
     for (script, extra) in [(format!("pre{name}"), ""), (name.to_string(), extra)] {
-        let Some(body) = scripts.get(&script).and_then(Value::as_str) else { continue };
+        let Some(body) = scripts.get(&script).and_then(Value::as_str) else {
+            continue;
+        };
         let body = format!("{body} {extra}");
         let pieces = split(&body).unwrap_or_else(|| vec![body.trim().to_string()]);
         for piece in pieces {
-            match called(&piece).filter(|(n, _)| depth < 5 && scripts.contains_key(n) && *n != script) {
+            match called(&piece)
+                .filter(|(n, _)| depth < 5 && scripts.contains_key(n) && *n != script)
+            {
                 Some((inner, more)) => expand(scripts, &inner, &more, depth + 1, steps),
-                None => steps.push(Step { runner: runner(&piece), text: without_prettifier(&piece) }),
+                None => steps.push(Step {
+                    runner: runner(&piece),
+                    text: without_prettifier(&piece),
+                }),
             }
         }
     }
@@ -76,7 +110,10 @@ fn split(body: &str) -> Option<Vec<String>> {
                 pieces.push(std::mem::take(&mut piece).trim().to_string());
                 continue;
             }
-            (None, '|') if depth == 0 && chars.peek() != Some(&'|') && prettifier(&chars.clone().collect::<String>()) => {}
+            (None, '|')
+                if depth == 0
+                    && chars.peek() != Some(&'|')
+                    && prettifier(&chars.clone().collect::<String>()) => {}
             (None, '&') if depth == 0 && piece.ends_with('>') => {}
             (None, '&' | '|' | ';' | '\n') if depth == 0 => return None,
             _ => {}
@@ -89,7 +126,10 @@ fn split(body: &str) -> Option<Vec<String>> {
 }
 
 fn prettifier(after: &str) -> bool {
-    after.split_whitespace().next().is_some_and(|w| w.starts_with("tap-") || w == "faucet" || w == "tspec")
+    after
+        .split_whitespace()
+        .next()
+        .is_some_and(|w| w.starts_with("tap-") || w == "faucet" || w == "tspec")
 }
 
 fn without_prettifier(piece: &str) -> String {
@@ -103,20 +143,42 @@ fn without_prettifier(piece: &str) -> String {
 fn called(piece: &str) -> Option<(String, String)> {
     let words: Vec<&str> = piece.split_whitespace().collect();
     let rest = match words.as_slice() {
-        ["npm" | "pnpm" | "yarn" | "bun", "run" | "run-script", rest @ ..] => rest,
-        ["npm", "test" | "t", rest @ ..] if rest.is_empty() => return Some(("test".into(), String::new())),
+        [
+            "npm" | "pnpm" | "yarn" | "bun",
+            "run" | "run-script",
+            rest @ ..,
+        ] => rest,
+        ["npm", "test" | "t"] => {
+            return Some(("test".into(), String::new()));
+        }
         ["pnpm" | "yarn", rest @ ..] => rest,
         _ => return None,
     };
-    let rest: Vec<&str> = rest.iter().copied().filter(|w| !["-s", "--silent", "--if-present"].contains(w)).collect();
+    let rest: Vec<&str> = rest
+        .iter()
+        .copied()
+        .filter(|w| !["-s", "--silent", "--if-present"].contains(w))
+        .collect();
     let (name, more) = rest.split_first()?;
-    let more = more.iter().filter(|w| **w != "--").copied().collect::<Vec<_>>().join(" ");
+    let more = more
+        .iter()
+        .filter(|w| **w != "--")
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" ");
     Some(((*name).to_string(), more))
 }
 
 fn base(word: &str) -> &str {
-    let name = word.trim_matches(['"', '\'']).rsplit('/').next().unwrap_or(word);
-    [".mjs", ".cjs", ".js"].iter().find_map(|e| name.strip_suffix(e)).unwrap_or(name)
+    let name = word
+        .trim_matches(['"', '\''])
+        .rsplit('/')
+        .next()
+        .unwrap_or(word);
+    [".mjs", ".cjs", ".js"]
+        .iter()
+        .find_map(|e| name.strip_suffix(e))
+        .unwrap_or(name)
 }
 
 fn runner(piece: &str) -> Runner {
@@ -126,7 +188,11 @@ fn runner(piece: &str) -> Runner {
     }
     let words: Vec<&str> = piece.split_whitespace().collect();
     let through_node = words.iter().any(|w| ["node", "tsx"].contains(w));
-    if through_node && words.iter().any(|w| *w == "--test" || w.starts_with("--test=")) {
+    if through_node
+        && words
+            .iter()
+            .any(|w| *w == "--test" || w.starts_with("--test="))
+    {
         return Runner::Node;
     }
     for (at, word) in words.iter().enumerate() {
@@ -140,7 +206,10 @@ fn runner(piece: &str) -> Runner {
             "tsc" | "vue-tsc" if words.contains(&"--noEmit") => Runner::Linter,
             _ if at == 0 && LINTERS.contains(&name) => Runner::Linter,
             _ => {
-                let passing = word.starts_with('-') || word.contains('=') || WRAPPERS.contains(&name) || name == "vite-node";
+                let passing = word.starts_with('-')
+                    || word.contains('=')
+                    || WRAPPERS.contains(&name)
+                    || name == "vite-node";
                 if passing || (at > 0 && words[at - 1].starts_with('-')) {
                     continue;
                 }
@@ -157,29 +226,84 @@ fn runner(piece: &str) -> Runner {
 pub fn reporting(step: &Step, report: &str, reporters: (&str, &str), only: &str) -> String {
     let words = tokens(&step.text);
     let quoted = quote(report);
-    let only = |flag: &str| if only.is_empty() { String::new() } else { format!(" {flag} {}", quote(only)) };
+    let only = |flag: &str| {
+        if only.is_empty() {
+            String::new()
+        } else {
+            format!(" {flag} {}", quote(only))
+        }
+    };
     match step.runner {
         Runner::Jest => {
-            let kept = without(words, &["--watch", "--watchAll", "--bail", "-b", "--json", "--silent"], &["--outputFile", "--reporters"]);
-            format!("{kept} --json --outputFile={quoted} --watchAll=false{}", only("-t"))
+            let kept = without(
+                words,
+                &[
+                    "--watch",
+                    "--watchAll",
+                    "--bail",
+                    "-b",
+                    "--json",
+                    "--silent",
+                ],
+                &["--outputFile", "--reporters"],
+            );
+            format!(
+                "{kept} --json --outputFile={quoted} --watchAll=false{}",
+                only("-t")
+            )
         }
         Runner::Vitest => {
-            let kept = without(words, &["--watch", "-w", "--ui"], &["--reporter", "--outputFile", "--bail"]);
-            format!("{kept} --watch=false --bail=0 --reporter=json --outputFile={quoted}{}", only("-t"))
+            let kept = without(
+                words,
+                &["--watch", "-w", "--ui"],
+                &["--reporter", "--outputFile", "--bail"],
+            );
+            format!(
+                "{kept} --watch=false --bail=0 --reporter=json --outputFile={quoted}{}",
+                only("-t")
+            )
         }
         Runner::Mocha => {
-            let kept = without(words, &["--watch", "-w", "--bail", "-b"], &["--reporter", "-R", "--reporter-option", "--reporter-options", "-O"]);
-            format!("AI_INFRA_EVENTS={quoted} {kept} --no-bail --reporter {}{}", quote(reporters.0), only("--grep"))
+            let kept = without(
+                words,
+                &["--watch", "-w", "--bail", "-b"],
+                &[
+                    "--reporter",
+                    "-R",
+                    "--reporter-option",
+                    "--reporter-options",
+                    "-O",
+                ],
+            );
+            format!(
+                "AI_INFRA_EVENTS={quoted} {kept} --no-bail --reporter {}{}",
+                quote(reporters.0),
+                only("--grep")
+            )
         }
         Runner::Node => {
-            let kept = tokens(&without(words, &["--watch"], &["--test-reporter", "--test-reporter-destination"]));
-            let at = kept.iter().position(|w| ["node", "tsx"].contains(&base(w))).map_or(0, |at| at + 1);
+            let kept = tokens(&without(
+                words,
+                &["--watch"],
+                &["--test-reporter", "--test-reporter-destination"],
+            ));
+            let at = kept
+                .iter()
+                .position(|w| ["node", "tsx"].contains(&base(w)))
+                .map_or(0, |at| at + 1);
             let (before, after) = kept.split_at(at);
-            let with = format!("--test-reporter={} --test-reporter-destination={quoted}", quote(reporters.1));
+            let with = format!(
+                "--test-reporter={} --test-reporter-destination={quoted}",
+                quote(reporters.1)
+            );
             format!("{} {with} {}", before.join(" "), after.join(" "))
         }
         Runner::Tap => {
-            let flag = match words.iter().map(|w| base(w)).find(|w| ["ava", "tap", "tape"].contains(w)) {
+            let flag = match words
+                .iter()
+                .map(|w| base(w))
+                .find(|w| ["ava", "tap", "tape"].contains(w))
+            {
                 Some("ava") => " --tap",
                 Some("tap") => " --reporter=tap",
                 _ => "",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::command::TestCommand;
 use super::detect::{Suite, SuiteKind};
 use super::report::{SuiteReport, plain};
-use super::{cargo, go, make, npm, pytest};
+use super::{cargo, go, make, npm_report, pytest};
 
 /// Reads what a run printed and wrote. `exit` is none when a signal or the time limit ended it. `outputs` are the
 /// machine-readable files that exist (those that do not may be left out). `command` and `seconds` stay empty unless
@@ -20,7 +20,7 @@ pub fn parse(
     let (out, err) = (plain(stdout), plain(stderr));
     let mut report = match suite.kind {
         SuiteKind::Cargo => cargo::parse(suite, exit, &out, &err),
-        SuiteKind::Npm => npm::parse(suite, exit, &out, &err, outputs),
+        SuiteKind::Npm => npm_report::parse(suite, exit, &out, &err, outputs),
         SuiteKind::Pytest => pytest::parse(suite, exit, &out, &err, outputs),
         SuiteKind::Go => go::parse(suite, exit, &out, &err),
         SuiteKind::Make => make::parse(suite, exit, &out, &err),
@@ -31,12 +31,15 @@ pub fn parse(
     if exit.is_none() {
         report.cut_short("the run was ended by a signal or the time limit before it was done");
     } else if exit != Some(0) && report.failed == 0 && report.note.is_empty() {
-        report.cut_short(&format!("the run ended with exit code {} and named no failing test", exit.unwrap_or(-1)));
+        report.cut_short(&format!(
+            "the run ended with exit code {} and named no failing test",
+            exit.unwrap_or(-1)
+        ));
     }
     report
 }
 
-/// [`parse`], with the command and the seconds filled in.
+/// [`parse`], with the command and the seconds filled in, and absolute paths shortened.
 pub fn finish(
     suite: &Suite,
     command: &TestCommand,
@@ -53,5 +56,12 @@ pub fn finish(
         report.say(&command.note);
     }
     report.seconds = seconds;
+    let before = format!("{}/", command.cwd.display());
+    let shorten = |text: &mut String| *text = text.replace(&before, "");
+    shorten(&mut report.note);
+    for test in &mut report.failing {
+        shorten(&mut test.name);
+        shorten(&mut test.file);
+    }
     report
 }

@@ -13,8 +13,17 @@ use super::report::{FailingTest, SuiteReport, first_line, shorten};
 const PROGRAM: &str = include_str!("../../runners/ai_infra_pytest.py");
 const EVENTS: &str = "ai_infra_pytest.jsonl";
 
-pub(super) fn command(suite: &Suite, root: &Path, cwd: &Path, only: &[String], scratch: &Path) -> TestCommand {
-    let (program, settings) = (scratch.join("ai_infra_pytest.py"), scratch.join("ai_infra_pytest.json"));
+pub(super) fn command(
+    suite: &Suite,
+    root: &Path,
+    cwd: &Path,
+    only: &[String],
+    scratch: &Path,
+) -> TestCommand {
+    let (program, settings) = (
+        scratch.join("ai_infra_pytest.py"),
+        scratch.join("ai_infra_pytest.json"),
+    );
     let events = scratch.join(EVENTS);
     let python = python(cwd, root);
     let chosen = serde_json::json!({
@@ -46,8 +55,16 @@ fn python(cwd: &Path, root: &Path) -> String {
             }
         }
     }
-    let installed = |name: &str| ["/usr/bin", "/usr/local/bin"].iter().any(|f| Path::new(f).join(name).exists());
-    if !installed("python3") && installed("python") { "python".into() } else { "python3".into() }
+    let installed = |name: &str| {
+        ["/usr/bin", "/usr/local/bin"]
+            .iter()
+            .any(|f| Path::new(f).join(name).exists())
+    };
+    if !installed("python3") && installed("python") {
+        "python".into()
+    } else {
+        "python3".into()
+    }
 }
 
 fn shown(python: &str, cwd: &Path) -> String {
@@ -57,10 +74,18 @@ fn shown(python: &str, cwd: &Path) -> String {
 
 /// Python suites below this one: they run by themselves, so this run leaves them out.
 fn nested(suite: &Suite, root: &Path) -> Vec<String> {
-    let prefix = if suite.dir == "." { String::new() } else { format!("{}/", suite.dir) };
+    let prefix = if suite.dir == "." {
+        String::new()
+    } else {
+        format!("{}/", suite.dir)
+    };
     let below = |other: &Suite| other.kind == SuiteKind::Pytest && other.dir != suite.dir;
     let all = detect::detect(root);
-    all.iter().filter(|s| below(s)).filter_map(|s| s.dir.strip_prefix(&prefix)).map(String::from).collect()
+    all.iter()
+        .filter(|s| below(s))
+        .filter_map(|s| s.dir.strip_prefix(&prefix))
+        .map(String::from)
+        .collect()
 }
 
 #[derive(Default, Deserialize)]
@@ -151,14 +176,19 @@ pub(super) fn parse(
     outputs: &[(PathBuf, String)],
 ) -> SuiteReport {
     let mut report = SuiteReport::new(suite, exit);
-    let events = outputs.iter().find(|(path, _)| path.ends_with(EVENTS)).map_or("", |(_, text)| text.as_str());
+    let events = outputs
+        .iter()
+        .find(|(path, _)| path.ends_with(EVENTS))
+        .map_or("", |(_, text)| text.as_str());
     let run = Run::read(events);
     for (name, test) in &run.tests {
         count(&mut report, name, test);
     }
     for (name, message) in &run.unloadable {
         report.failing.push(failing(name, message));
-        report.cut_short(&format!("{name} could not be loaded, so its tests are not known"));
+        report.cut_short(&format!(
+            "{name} could not be loaded, so its tests are not known"
+        ));
     }
     report.skipped += run.skipped_modules;
     remarks(&mut report, &run, (exit, out, err));
@@ -176,16 +206,30 @@ fn count(report: &mut SuiteReport, name: &str, test: &Test) {
 }
 
 fn failing(name: &str, message: &str) -> FailingTest {
-    let file = name.split("::").next().filter(|f| f.ends_with(".py")).unwrap_or_default();
-    FailingTest { name: name.to_string(), file: file.to_string(), message: first_line(message) }
+    let file = name
+        .split("::")
+        .next()
+        .filter(|f| f.ends_with(".py"))
+        .unwrap_or_default();
+    FailingTest {
+        name: name.to_string(),
+        file: file.to_string(),
+        message: first_line(message),
+    }
 }
 
 fn remarks(report: &mut SuiteReport, run: &Run, (exit, out, err): (Option<i32>, &str, &str)) {
     if run.expected > 0 {
-        report.say(&format!("{} failed as expected and count as skipped", run.expected));
+        report.say(&format!(
+            "{} failed as expected and count as skipped",
+            run.expected
+        ));
     }
     if run.unexpected > 0 {
-        report.say(&format!("{} passed although expected to fail", run.unexpected));
+        report.say(&format!(
+            "{} passed although expected to fail",
+            run.unexpected
+        ));
     }
     if run.retried {
         report.say("the project's addopts were left out, since pytest refused them (a plugin is not installed)");
@@ -194,15 +238,22 @@ fn remarks(report: &mut SuiteReport, run: &Run, (exit, out, err): (Option<i32>, 
         report.command = "python3 -m unittest discover".into();
     }
     if run.pytest_missing {
-        report.cut_short("pytest is not installed, so only unittest tests ran; `python3 -m pip install pytest`");
+        report.cut_short(
+            "pytest is not installed, so only unittest tests ran; `python3 -m pip install pytest`",
+        );
     }
     if !run.internal.is_empty() {
         report.cut_short(&format!("pytest failed inside: {}", shorten(&run.internal)));
     }
     match run.finish.or(exit) {
-        _ if run.finish.is_none() => report.cut_short(&format!("python ended before the tests were done{}", why(out, err))),
+        _ if run.finish.is_none() => report.cut_short(&format!(
+            "python ended before the tests were done{}",
+            why(out, err)
+        )),
         Some(5) if report.failing.is_empty() => report.say("no tests were found"),
-        Some(2..=4) => report.cut_short(&format!("pytest could not run the tests{}", why(out, err))),
+        Some(2..=4) => {
+            report.cut_short(&format!("pytest could not run the tests{}", why(out, err)))
+        }
         _ if run.tests.is_empty() && run.unloadable.is_empty() => report.say("no tests were found"),
         _ => {}
     }
@@ -210,12 +261,26 @@ fn remarks(report: &mut SuiteReport, run: &Run, (exit, out, err): (Option<i32>, 
 
 /// The line that most likely says why Python gave up.
 fn why(out: &str, err: &str) -> String {
-    let lines: Vec<&str> = err.lines().chain(out.lines()).map(str::trim).filter(|l| !l.is_empty()).collect();
+    let lines: Vec<&str> = err
+        .lines()
+        .chain(out.lines())
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect();
     let marks: [fn(&str) -> bool; 3] = [
         |l| l.starts_with("E  "),
         |l| l.contains("error: ") || l.starts_with("ERROR"),
-        |l| l.split(':').next().is_some_and(|w| w.ends_with("Error") || w.ends_with("Exception")) || l.starts_with("Fatal"),
+        |l| {
+            l.split(':')
+                .next()
+                .is_some_and(|w| w.ends_with("Error") || w.ends_with("Exception"))
+                || l.starts_with("Fatal")
+        },
     ];
-    let found = marks.iter().find_map(|mark| lines.iter().rev().find(|l| mark(l))).or(lines.first());
-    found.map(|l| format!(": {}", shorten(l.trim_start_matches("E ").trim()))).unwrap_or_default()
+    let found = marks
+        .iter()
+        .find_map(|mark| lines.iter().rev().find(|l| mark(l)));
+    found
+        .map(|l| format!(": {}", shorten(l.trim_start_matches("E ").trim())))
+        .unwrap_or_default()
 }

@@ -100,7 +100,11 @@ pub struct TestsReport {
 
 /// Adds suites up.
 pub fn total(suites: Vec<SuiteReport>) -> TestsReport {
-    let names = suites.iter().flat_map(|s| s.failing.iter().map(move |f| (s.dir.as_str(), f.name.as_str())));
+    let names = suites.iter().flat_map(|s| {
+        s.failing
+            .iter()
+            .map(move |f| (s.dir.as_str(), f.name.as_str()))
+    });
     let mut failing = unique_names(names.collect(), "/");
     failing.sort();
     TestsReport {
@@ -116,7 +120,8 @@ pub fn total(suites: Vec<SuiteReport>) -> TestsReport {
 
 /// Names as they are, and prefixed with their place only where two places have the same name.
 pub(super) fn unique_names(tests: Vec<(&str, &str)>, separator: &str) -> Vec<String> {
-    let mut places: std::collections::HashMap<&str, std::collections::HashSet<&str>> = Default::default();
+    let mut places: std::collections::HashMap<&str, std::collections::HashSet<&str>> =
+        Default::default();
     for (place, name) in &tests {
         places.entry(name).or_default().insert(place);
     }
@@ -129,7 +134,11 @@ pub(super) fn unique_names(tests: Vec<(&str, &str)>, separator: &str) -> Vec<Str
 
 /// The first line of a text that says something, cut to a readable length.
 pub(super) fn first_line(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default();
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|l| !l.is_empty())
+        .unwrap_or_default();
     shorten(line)
 }
 

@@ -58,8 +58,17 @@ pub fn read(text: &str) -> Tap {
     }
     let top = levels.swap_remove(0);
     let complete = !bailed && !short && top.planned.is_some_and(|n| n == top.points);
-    let named = |(path, message): (Vec<String>, String)| FailingTest { name: path.join(" > "), file: String::new(), message };
-    Tap { passed: top.passed, skipped: top.skipped, failing: top.failing.into_iter().map(named).collect(), complete }
+    let named = |(path, message): (Vec<String>, String)| FailingTest {
+        name: path.join(" > "),
+        file: String::new(),
+        message,
+    };
+    Tap {
+        passed: top.passed,
+        skipped: top.skipped,
+        failing: top.failing.into_iter().map(named).collect(),
+        complete,
+    }
 }
 
 fn level(levels: &mut Vec<Level>, at: usize) -> &mut Level {
@@ -71,11 +80,19 @@ fn level(levels: &mut Vec<Level>, at: usize) -> &mut Level {
 }
 
 /// Counts a point, and names what is below it by it. True when the points below were fewer than planned.
-fn take(levels: &mut Vec<Level>, indent: usize, ok: bool, description: &str, directive: &str) -> bool {
+fn take(
+    levels: &mut Vec<Level>,
+    indent: usize,
+    ok: bool,
+    description: &str,
+    directive: &str,
+) -> bool {
     let indent = indent.min(32);
     level(levels, indent);
     let below: Vec<Level> = levels.drain(indent + 1..).collect();
-    let short = below.iter().any(|l| l.planned.is_some_and(|n| n != l.points));
+    let short = below
+        .iter()
+        .any(|l| l.planned.is_some_and(|n| n != l.points));
     let here = &mut levels[indent];
     here.points += 1;
     let parent = below.iter().any(|l| l.points > 0);
@@ -94,7 +111,10 @@ fn take(levels: &mut Vec<Level>, indent: usize, ok: bool, description: &str, dir
         (false, true) if !parent => here.passed += 1,
         (false, false) if failing_below == 0 => {
             let mut path = vec![description.to_string()];
-            if !here.comment.is_empty() && !description.ends_with(&here.comment) && !here.comment.ends_with(description) {
+            if !here.comment.is_empty()
+                && !description.ends_with(&here.comment)
+                && !here.comment.ends_with(description)
+            {
                 path.insert(0, here.comment.clone());
             }
             here.failing.push((path, String::new()));
@@ -106,7 +126,10 @@ fn take(levels: &mut Vec<Level>, indent: usize, ok: bool, description: &str, dir
 
 /// A line of the block below a point: the first one that says why.
 fn note(levels: &mut [Level], line: &str) {
-    let said = ["error:", "message:", "operator:"].iter().find_map(|k| line.strip_prefix(k)).map(|v| v.trim().trim_matches(['\'', '"']));
+    let said = ["error:", "message:", "operator:"]
+        .iter()
+        .find_map(|k| line.strip_prefix(k))
+        .map(|v| v.trim().trim_matches(['\'', '"']));
     let last = levels.iter_mut().rev().find_map(|l| l.failing.last_mut());
     if let (Some(said), Some((_, message))) = (said, last)
         && message.is_empty()
@@ -117,7 +140,11 @@ fn note(levels: &mut [Level], line: &str) {
 }
 
 fn plan(line: &str) -> Option<u64> {
-    line.strip_prefix("1..")?.split_whitespace().next()?.parse().ok()
+    line.strip_prefix("1..")?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// `not ok 3 - adds # SKIP later` as (ok, description, directive in lower case).
@@ -130,14 +157,29 @@ fn point(line: &str) -> Option<(bool, String, String)> {
         return None;
     }
     let rest = rest.trim_start();
-    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
-    let rest = rest.strip_prefix("- ").unwrap_or(rest).trim_end_matches(" {");
-    let hash = rest.match_indices(" # ").map(|(at, _)| at).find(|at| !rest[..*at].ends_with('\\'));
+    let rest = rest
+        .trim_start_matches(|c: char| c.is_ascii_digit())
+        .trim_start();
+    let rest = rest
+        .strip_prefix("- ")
+        .unwrap_or(rest)
+        .trim_end_matches(" {");
+    let hash = rest.match_indices(" # ").map(|(at, _)| at).find(|at| {
+        let after = rest[at + 3..].to_ascii_lowercase();
+        ["skip", "todo", "time="]
+            .iter()
+            .any(|d| after.starts_with(d))
+            && !rest[..*at].ends_with('\\')
+    });
     let (description, directive) = match hash {
         Some(at) => (&rest[..at], rest[at + 3..].to_ascii_lowercase()),
         None => (rest, String::new()),
     };
     let timed = directive.starts_with("time=");
     let description = description.replace("\\#", "#").replace("\\\\", "\\");
-    Some((ok, description.trim().to_string(), if timed { String::new() } else { directive }))
+    Some((
+        ok,
+        description.trim().to_string(),
+        if timed { String::new() } else { directive },
+    ))
 }

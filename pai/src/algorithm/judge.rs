@@ -49,7 +49,7 @@ fn verdict<'e>(criterion: &Criterion, evidence: &'e [Evidence]) -> (Verdict, Opt
             return (worst, Some(found));
         }
     }
-    match of_it().last() {
+    match of_it().next_back() {
         Some(found) => (Verdict::Passed, Some(found)),
         None => (Verdict::Unknown, None),
     }
@@ -68,7 +68,10 @@ pub(super) fn judge(criteria: &[Criterion], evidence: &[Evidence]) -> Judged {
             }
             Verdict::Unknown => {
                 unknown.get_or_insert_with(|| {
-                    format!("criterion {} could not be checked: {observed}", criterion.id)
+                    format!(
+                        "criterion {} could not be checked: {observed}",
+                        criterion.id
+                    )
                 });
             }
         }

@@ -125,7 +125,9 @@ impl Machine {
                 Ask::Plan
             }
             (Ask::Plan, Answer::Planned(plan)) => self.planned(plan),
-            (Ask::WriteCriteria { .. }, Answer::Criteria(criteria)) => self.criteria_given(criteria),
+            (Ask::WriteCriteria { .. }, Answer::Criteria(criteria)) => {
+                self.criteria_given(criteria)
+            }
             (Ask::CheckBefore(asked), Answer::Checked(seen)) => self.checked_before(&asked, &seen),
             (Ask::Work { .. }, Answer::Worked(worked)) => self.worked(worked),
             (Ask::Verify(_), Answer::Checked(seen)) => self.verified(seen),

@@ -151,7 +151,11 @@ fn failures_go_back_to_the_work_then_the_plan_then_end() {
         ])
     };
     for round in 1..=6 {
-        let Ask::Work { round: at, feedback } = machine.ask() else {
+        let Ask::Work {
+            round: at,
+            feedback,
+        } = machine.ask()
+        else {
             panic!("{:?}", machine.ask());
         };
         assert_eq!(at, round);
@@ -263,7 +267,7 @@ fn fitting(ask: &Ask, dice: u8) -> Answer {
             evidence(&c.id, verdicts[if dice < 100 { 0 } else { pick % 3 }])
         };
         let mut seen: Vec<Evidence> = criteria.iter().enumerate().map(of).collect();
-        if dice % 17 == 0 {
+        if dice.is_multiple_of(17) {
             seen.pop();
         }
         Answer::Checked(seen)
@@ -273,7 +277,7 @@ fn fitting(ask: &Ask, dice: u8) -> Answer {
         Ask::Observe => Answer::Observed(String::new()),
         Ask::Think => Answer::Options(vec![]),
         Ask::Plan => Answer::Planned(Plan {
-            complaint: (dice % 29 == 0).then(|| "none".to_owned()),
+            complaint: dice.is_multiple_of(29).then(|| "none".to_owned()),
             ..Plan::default()
         }),
         Ask::WriteCriteria { .. } => Answer::Criteria(
@@ -307,7 +311,8 @@ proptest! {
         loop {
             let ask = machine.ask();
             if let Ask::End(outcome) = &ask {
-                prop_assert!(!matches!(outcome, Outcome::Done { .. }) || proven);
+                let done = matches!(outcome, Outcome::Done { .. });
+                prop_assert!(!done || proven);
                 break;
             }
             let answer = fitting(&ask, dice[asks % dice.len()]);

@@ -9,7 +9,21 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Names a parameter may not have, for templates use them.
-const RESERVED: &[&str] = &["params", "steps", "task", "item", "index", "result", "loop", "true", "false", "none", "namespace", "range", "dict"];
+const RESERVED: &[&str] = &[
+    "params",
+    "steps",
+    "task",
+    "item",
+    "index",
+    "result",
+    "loop",
+    "true",
+    "false",
+    "none",
+    "namespace",
+    "range",
+    "dict",
+];
 
 /// Checks a whole playbook.
 ///
@@ -23,49 +37,80 @@ pub fn check(playbook: &Playbook) -> Result<(), String> {
         return Err("it needs at least one intent, one step and one criterion".to_owned());
     }
     if playbook.steps.len() > grammar::MOST_STEPS {
-        return Err(format!("it has {} steps: use at most {}", playbook.steps.len(), grammar::MOST_STEPS));
+        return Err(format!(
+            "it has {} steps: use at most {}",
+            playbook.steps.len(),
+            grammar::MOST_STEPS
+        ));
     }
     params(playbook)?;
     let mut known = BTreeSet::new();
     for step in &playbook.steps {
-        check_step(playbook, step, &known).map_err(|problem| format!("step {}: {problem}", step.id))?;
+        check_step(playbook, step, &known)
+            .map_err(|problem| format!("step {}: {problem}", step.id))?;
         if !known.insert(step.id.as_str()) {
             return Err(format!("two steps are called {}", step.id));
         }
     }
     let mut ids = BTreeSet::new();
     for criterion in &playbook.criteria {
-        check_criterion(playbook, criterion, &known).map_err(|problem| format!("criterion {}: {problem}", criterion.id))?;
+        check_criterion(playbook, criterion, &known)
+            .map_err(|problem| format!("criterion {}: {problem}", criterion.id))?;
         if !ids.insert(criterion.id.as_str()) {
             return Err(format!("two criteria are called {}", criterion.id));
         }
     }
-    let scope = Scope { playbook, steps: &known, extra: &[] };
-    scope.template(&playbook.report).map_err(|problem| format!("report: {problem}"))
+    let scope = Scope {
+        playbook,
+        steps: &known,
+        extra: &[],
+    };
+    scope
+        .template(&playbook.report)
+        .map_err(|problem| format!("report: {problem}"))
 }
 
 fn is_name(text: &str, joiner: char) -> bool {
     (1..=48).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == joiner)
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == joiner)
 }
 
 fn params(playbook: &Playbook) -> Result<(), String> {
     for (name, spec) in &playbook.params {
         if !is_name(name, '_') || RESERVED.contains(&name.as_str()) {
-            return Err(format!("parameter `{name}`: use a-z, 0-9 and _, starting with a letter, and none of {}", RESERVED.join(", ")));
+            return Err(format!(
+                "parameter `{name}`: use a-z, 0-9 and _, starting with a letter, and none of {}",
+                RESERVED.join(", ")
+            ));
         }
         param(spec).map_err(|problem| format!("parameter `{name}`: {problem}"))?;
     }
     for intent in &playbook.intents {
-        if let Some(name) = intent.params().iter().find(|name| !playbook.params.contains_key(*name)) {
+        if let Some(name) = intent
+            .params()
+            .iter()
+            .find(|name| !playbook.params.contains_key(*name))
+        {
             let near = hint(name, playbook.params.keys().map(String::as_str));
-            return Err(format!("intent `{}` speaks of `{{{name}}}`, which is no parameter{near}", intent.text));
+            return Err(format!(
+                "intent `{}` speaks of `{{{name}}}`, which is no parameter{near}",
+                intent.text
+            ));
         }
     }
     for test in &playbook.tests {
-        if let Some(name) = test.params.keys().find(|name| !playbook.params.contains_key(*name)) {
-            return Err(format!("test `{}` gives `{name}`, which is no parameter", test.ask));
+        if let Some(name) = test
+            .params
+            .keys()
+            .find(|name| !playbook.params.contains_key(*name))
+        {
+            return Err(format!(
+                "test `{}` gives `{name}`, which is no parameter",
+                test.ask
+            ));
         }
     }
     Ok(())
@@ -85,7 +130,10 @@ fn param(spec: &ParamSpec) -> Result<(), String> {
         return Err("it is required and has a default: keep one of them".to_owned());
     }
     match &spec.default {
-        Some(value) => spec.check(value).map(drop).map_err(|problem| format!("its default {problem}")),
+        Some(value) => spec
+            .check(value)
+            .map(drop)
+            .map_err(|problem| format!("its default {problem}")),
         None => Ok(()),
     }
 }
@@ -98,19 +146,39 @@ fn check_step(playbook: &Playbook, step: &Step, known: &BTreeSet<&str>) -> Resul
     if let Some(timeout) = &step.timeout {
         grammar::duration(timeout)?;
     }
-    let before = Scope { playbook, steps: known, extra: &[] };
+    let before = Scope {
+        playbook,
+        steps: known,
+        extra: &[],
+    };
     if let Some(when) = &step.when {
         before.expression(when)?;
     }
     match &step.foreach {
         None => {}
         Some(Value::String(expression)) => before.expression(expression)?,
-        Some(list @ Value::Array(items)) if items.len() <= grammar::MOST_ITEMS => before.value(list)?,
-        Some(_) => return Err(format!("`foreach` takes an expression or a list of at most {}", grammar::MOST_ITEMS)),
+        Some(list @ Value::Array(items)) if items.len() <= grammar::MOST_ITEMS => {
+            before.value(list)?
+        }
+        Some(_) => {
+            return Err(format!(
+                "`foreach` takes an expression or a list of at most {}",
+                grammar::MOST_ITEMS
+            ));
+        }
     }
-    let extra: &[&str] = if step.foreach.is_some() { &["item", "index"] } else { &[] };
+    let extra: &[&str] = if step.foreach.is_some() {
+        &["item", "index"]
+    } else {
+        &[]
+    };
     arguments(&step.args)?;
-    Scope { playbook, steps: known, extra }.value(&step.args)?;
+    Scope {
+        playbook,
+        steps: known,
+        extra,
+    }
+    .value(&step.args)?;
     if step.on_error == OnError::Undo && step.undo.is_none() {
         return Err("`on_error: undo` needs an `undo`".to_owned());
     }
@@ -119,7 +187,12 @@ fn check_step(playbook: &Playbook, step: &Step, known: &BTreeSet<&str>) -> Resul
         arguments(&undo.args)?;
         let mut after = known.clone();
         after.insert(&step.id);
-        Scope { playbook, steps: &after, extra }.value(&undo.args)?;
+        Scope {
+            playbook,
+            steps: &after,
+            extra,
+        }
+        .value(&undo.args)?;
     }
     Ok(())
 }
@@ -133,19 +206,33 @@ fn arguments(args: &Value) -> Result<(), String> {
 
 fn tool(playbook: &Playbook, name: &str) -> Result<(), String> {
     let Some(facts) = tools::find(name) else {
-        return Err(format!("there is no tool `{name}`{}", hint(name, tools::TOOLS.iter().map(|t| t.name))));
+        return Err(format!(
+            "there is no tool `{name}`{}",
+            hint(name, tools::TOOLS.iter().map(|t| t.name))
+        ));
     };
     if facts.level > playbook.level {
-        return Err(format!("{name} needs level {}, the playbook's ceiling is {}", facts.level, playbook.level));
+        return Err(format!(
+            "{name} needs level {}, the playbook's ceiling is {}",
+            facts.level, playbook.level
+        ));
     }
     Ok(())
 }
 
-fn check_criterion(playbook: &Playbook, criterion: &Criterion, steps: &BTreeSet<&str>) -> Result<(), String> {
+fn check_criterion(
+    playbook: &Playbook,
+    criterion: &Criterion,
+    steps: &BTreeSet<&str>,
+) -> Result<(), String> {
     if !is_name(&criterion.id, '_') || criterion.text.trim().is_empty() {
         return Err("it needs an id of a-z, 0-9 and _, and a text".to_owned());
     }
-    let scope = Scope { playbook, steps, extra: &[] };
+    let scope = Scope {
+        playbook,
+        steps,
+        extra: &[],
+    };
     scope.template(&criterion.text)?;
     match &criterion.check {
         Check::Command { argv, expect, .. } => {
@@ -153,22 +240,49 @@ fn check_criterion(playbook: &Playbook, criterion: &Criterion, steps: &BTreeSet<
                 return Err("`argv` is empty: give the program and its arguments".to_owned());
             }
             argv.iter().try_for_each(|arg| scope.template(arg))?;
-            expect.stdout_contains.iter().try_for_each(|text| scope.template(text))
+            expect
+                .stdout_contains
+                .iter()
+                .try_for_each(|text| scope.template(text))
         }
-        Check::File { path, contains, lacks, sha256, .. } => {
+        Check::File {
+            path,
+            contains,
+            lacks,
+            sha256,
+            ..
+        } => {
             scope.template(path)?;
-            [contains, lacks, sha256].into_iter().flatten().try_for_each(|text| scope.template(text))
+            [contains, lacks, sha256]
+                .into_iter()
+                .flatten()
+                .try_for_each(|text| scope.template(text))
         }
-        Check::Tool { name, input, expect } => {
-            let facts = tools::find(name).ok_or_else(|| format!("there is no tool `{name}`{}", hint(name, tools::TOOLS.iter().map(|t| t.name))))?;
+        Check::Tool {
+            name,
+            input,
+            expect,
+        } => {
+            let facts = tools::find(name).ok_or_else(|| {
+                format!(
+                    "there is no tool `{name}`{}",
+                    hint(name, tools::TOOLS.iter().map(|t| t.name))
+                )
+            })?;
             if facts.writes {
-                return Err(format!("{name} may change the workspace: a check only looks; use a `command` check"));
+                return Err(format!(
+                    "{name} may change the workspace: a check only looks; use a `command` check"
+                ));
             }
             tool(playbook, name)?;
             arguments(input)?;
             scope.value(input)?;
-            let with_result = Scope { playbook, steps, extra: &["result"] };
-            if criterion.change { with_result.expression(expect) } else { with_result.judging(expect) }
+            Scope {
+                playbook,
+                steps,
+                extra: &["result"],
+            }
+            .judging(expect)
         }
     }
 }
@@ -195,10 +309,16 @@ impl Scope<'_> {
     fn judging(&self, text: &str) -> Result<(), String> {
         self.expression(text)?;
         let names = render::names_in_expression(text).map_err(|e| e.to_string())?;
-        if names.iter().any(|name| name.split('.').next() == Some("result")) {
+        if names
+            .iter()
+            .any(|name| name.split('.').next() == Some("result"))
+        {
             Ok(())
         } else {
-            Err("`expect` does not look at `result`, the fresh answer, so it would prove nothing".to_owned())
+            Err(
+                "`expect` does not look at `result`, the fresh answer, so it would prove nothing"
+                    .to_owned(),
+            )
         }
     }
 
@@ -221,16 +341,24 @@ impl Scope<'_> {
         let second = parts.next();
         let params = || self.playbook.params.keys().map(String::as_str);
         match (root, second) {
-            ("steps", Some(step)) if !self.steps.contains(step) => {
-                Err(format!("`{dotted}` speaks of a step that has not run by then{}", hint(step, self.steps.iter().copied())))
-            }
-            ("params", Some(name)) if !self.playbook.params.contains_key(name) => {
-                Err(format!("`{dotted}`: there is no parameter `{name}`{}", hint(name, params())))
-            }
-            ("steps" | "params" | "task" | "range" | "dict" | "namespace", _) => Ok(()),
+            ("steps", Some(step)) if !self.steps.contains(step) => Err(format!(
+                "`{dotted}` speaks of a step that has not run by then{}",
+                hint(step, self.steps.iter().copied())
+            )),
+            ("params", Some(name)) if !self.playbook.params.contains_key(name) => Err(format!(
+                "`{dotted}`: there is no parameter `{name}`{}",
+                hint(name, params())
+            )),
+            ("steps" | "params" | "range" | "dict" | "namespace", _) => Ok(()),
             _ if self.playbook.params.contains_key(root) || self.extra.contains(&root) => Ok(()),
-            _ => Err(format!("`{root}` is not known there: templates know params, steps{}{}",
-                self.extra.iter().map(|e| format!(", {e}")).collect::<String>(), hint(root, params()))),
+            _ => Err(format!(
+                "`{root}` is not known there: templates know params, steps{}{}",
+                self.extra
+                    .iter()
+                    .map(|e| format!(", {e}"))
+                    .collect::<String>(),
+                hint(root, params())
+            )),
         }
     }
 }

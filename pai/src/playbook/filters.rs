@@ -8,14 +8,27 @@ use minijinja::{Environment, Error, ErrorKind, Value};
 pub fn add(environment: &mut Environment<'static>) {
     environment.add_filter("thousands", |value: Value| number(&value).map(thousands));
     environment.add_filter("bytes", |value: Value| number(&value).map(bytes));
-    environment.add_filter("percent", |part: Value, whole: Value| Ok::<_, Error>(percent(number(&part)?, number(&whole)?)));
-    environment.add_filter("plural", |count: Value, one: String, many: Option<String>| number(&count).map(|n| plural(n, &one, many)));
+    environment.add_filter("percent", |part: Value, whole: Value| {
+        Ok::<_, Error>(percent(number(&part)?, number(&whole)?))
+    });
+    environment.add_filter(
+        "plural",
+        |count: Value, one: String, many: Option<String>| {
+            number(&count).map(|n| plural(n, &one, many))
+        },
+    );
     environment.add_filter("duration", |seconds: Value| number(&seconds).map(duration));
-    environment.add_filter("day", |time: Value| time.to_string().chars().take(10).collect::<String>());
-    environment.add_filter("line", |text: Value, most: Option<usize>| line(&text.to_string(), most.unwrap_or(160)));
+    environment.add_filter("day", |time: Value| {
+        time.to_string().chars().take(10).collect::<String>()
+    });
+    environment.add_filter("line", |text: Value, most: Option<usize>| {
+        line(&text.to_string(), most.unwrap_or(160))
+    });
     environment.add_filter("command_line", command_line);
     environment.add_filter("flatten", flatten);
-    environment.add_filter("head", |list: Value, most: usize| Ok::<_, Error>(list.try_iter()?.take(most).collect::<Vec<_>>()));
+    environment.add_filter("head", |list: Value, most: usize| {
+        Ok::<_, Error>(list.try_iter()?.take(most).collect::<Vec<_>>())
+    });
     environment.add_test("near", near);
 }
 
@@ -23,7 +36,10 @@ fn number(value: &Value) -> Result<f64, Error> {
     if value.is_number() {
         f64::try_from(value.clone())
     } else {
-        Err(Error::new(ErrorKind::InvalidOperation, format!("{} is not a number", value.kind())))
+        Err(Error::new(
+            ErrorKind::InvalidOperation,
+            format!("{} is not a number", value.kind()),
+        ))
     }
 }
 
@@ -32,7 +48,10 @@ pub fn thousands(number: f64) -> String {
     let text = if number.fract() == 0.0 {
         format!("{:.0}", number.abs())
     } else {
-        format!("{:.2}", number.abs()).trim_end_matches('0').trim_end_matches('.').to_owned()
+        format!("{:.2}", number.abs())
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned()
     };
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
     let mut grouped = String::new();
@@ -51,7 +70,13 @@ pub fn bytes(number: f64) -> String {
     let mut amount = number.abs();
     let mut unit = 0;
     const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
-    while unit + 1 < UNITS.len() && (if unit == 0 { amount } else { (amount * 10.0).round() / 10.0 }) >= 1000.0 {
+    while unit + 1 < UNITS.len()
+        && (if unit == 0 {
+            amount
+        } else {
+            (amount * 10.0).round() / 10.0
+        }) >= 1000.0
+    {
         amount /= 1000.0;
         unit += 1;
     }
@@ -83,12 +108,18 @@ pub fn percent(part: f64, whole: f64) -> String {
 
 /// `3 tests`, `1 test`, `no` is never written: `0 tests`.
 pub fn plural(count: f64, one: &str, many: Option<String>) -> String {
-    let word = if count == 1.0 { one.to_owned() } else { many.unwrap_or_else(|| plural_of(one)) };
+    let word = if count == 1.0 {
+        one.to_owned()
+    } else {
+        many.unwrap_or_else(|| plural_of(one))
+    };
     format!("{} {word}", thousands(count))
 }
 
 fn plural_of(word: &str) -> String {
-    let before_y = word.strip_suffix('y').filter(|head| !head.ends_with(['a', 'e', 'i', 'o', 'u']));
+    let before_y = word
+        .strip_suffix('y')
+        .filter(|head| !head.ends_with(['a', 'e', 'i', 'o', 'u']));
     if let Some(head) = before_y {
         format!("{head}ies")
     } else if ["s", "x", "ch", "sh"].iter().any(|end| word.ends_with(end)) {
@@ -101,7 +132,12 @@ fn plural_of(word: &str) -> String {
 /// Seconds as `3 days 4 hours`, the two largest units.
 pub fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round();
-    let units = [("day", 86_400.0), ("hour", 3600.0), ("minute", 60.0), ("second", 1.0)];
+    let units = [
+        ("day", 86_400.0),
+        ("hour", 3600.0),
+        ("minute", 60.0),
+        ("second", 1.0),
+    ];
     let mut rest = seconds;
     let mut said = Vec::new();
     for (name, size) in units {
@@ -116,12 +152,20 @@ pub fn duration(seconds: f64) -> String {
             break;
         }
     }
-    if said.is_empty() { "0 seconds".to_owned() } else { said.join(" ") }
+    if said.is_empty() {
+        "0 seconds".to_owned()
+    } else {
+        said.join(" ")
+    }
 }
 
 /// The first line that says something, without control characters, cut to `most` characters.
 pub fn line(text: &str, most: usize) -> String {
-    let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
     let clean: String = first.chars().filter(|c| !c.is_control()).collect();
     if clean.chars().count() <= most {
         return clean;
@@ -134,7 +178,11 @@ pub fn line(text: &str, most: usize) -> String {
 /// A command as one line: a text as it is, a list joined by spaces.
 fn command_line(command: Value) -> Result<String, Error> {
     match command.kind() {
-        ValueKind::Seq | ValueKind::Iterable => Ok(command.try_iter()?.map(|word| word.to_string()).collect::<Vec<_>>().join(" ")),
+        ValueKind::Seq | ValueKind::Iterable => Ok(command
+            .try_iter()?
+            .map(|word| word.to_string())
+            .collect::<Vec<_>>()
+            .join(" ")),
         _ => Ok(command.to_string()),
     }
 }
@@ -207,10 +255,16 @@ mod tests {
             (plural(1.0, "test", None), "1 test"),
             (plural(0.0, "test", None), "0 tests"),
             (plural(14203.0, "line", None), "14,203 lines"),
-            (plural(2.0, "direct dependency", None), "2 direct dependencies"),
+            (
+                plural(2.0, "direct dependency", None),
+                "2 direct dependencies",
+            ),
             (plural(2.0, "day", None), "2 days"),
             (plural(2.0, "quick check", None), "2 quick checks"),
-            (plural(2.0, "child", Some("children".to_owned())), "2 children"),
+            (
+                plural(2.0, "child", Some("children".to_owned())),
+                "2 children",
+            ),
             (duration(0.0), "0 seconds"),
             (duration(59.0), "59 seconds"),
             (duration(3600.0), "1 hour"),
@@ -223,7 +277,10 @@ mod tests {
 
     #[test]
     fn lines_are_short_and_clean() {
-        assert_eq!(line("\n  first\u{1b}[31m thing\nsecond", 40), "first[31m thing");
+        assert_eq!(
+            line("\n  first\u{1b}[31m thing\nsecond", 40),
+            "first[31m thing"
+        );
         assert_eq!(line("abcdef", 4), "abc…");
         assert_eq!(line("", 4), "");
     }

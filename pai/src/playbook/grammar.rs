@@ -142,12 +142,17 @@ impl Playbook {
             return Err(PlaybookError::TooLarge { bytes: yaml.len() });
         }
         refuse_newer(yaml)?;
-        let file: File = serde_saphyr::from_str(yaml).map_err(|error| yaml_error(&error))?;
+        let file: File = yaml_1_2(yaml).map_err(|error| yaml_error(&error))?;
         if file.playbook != VERSION {
-            return Err(PlaybookError::Newer { version: file.playbook });
+            return Err(PlaybookError::Newer {
+                version: file.playbook,
+            });
         }
         let name = file.name.clone();
-        let invalid = |problem: String| PlaybookError::Invalid { name: name.clone(), problem };
+        let invalid = |problem: String| PlaybookError::Invalid {
+            name: name.clone(),
+            problem,
+        };
         let playbook = build(file).map_err(invalid)?;
         check::check(&playbook).map_err(invalid)?;
         Ok(playbook)
@@ -158,7 +163,9 @@ impl Playbook {
     pub fn writes(&self) -> bool {
         let may_write = |tool: &str| tools::find(tool).is_none_or(|facts| facts.writes);
         self.level >= Level::Elevated
-            || self.steps.iter().any(|step| may_write(&step.tool) || step.undo.as_ref().is_some_and(|u| may_write(&u.tool)))
+            || self.steps.iter().any(|step| {
+                may_write(&step.tool) || step.undo.as_ref().is_some_and(|u| may_write(&u.tool))
+            })
     }
 
     /// A request that is sure to mean this playbook, for people.
@@ -172,7 +179,9 @@ impl Playbook {
 }
 
 fn build(file: File) -> Result<Playbook, String> {
-    let read = |text: &String| Intent::parse(text).map_err(|problem| format!("intent `{text}`: {problem}"));
+    let read = |text: &String| {
+        Intent::parse(text).map_err(|problem| format!("intent `{text}`: {problem}"))
+    };
     Ok(Playbook {
         intents: file.intents.iter().map(read).collect::<Result<_, _>>()?,
         name: file.name,
@@ -188,13 +197,20 @@ fn build(file: File) -> Result<Playbook, String> {
     })
 }
 
+/// Reads YAML 1.2: `y`, `yes` and `on` are texts, and there is one document.
+fn yaml_1_2<T: for<'de> Deserialize<'de>>(yaml: &str) -> Result<T, serde_saphyr::Error> {
+    serde_saphyr::from_str_with_options(yaml, serde_saphyr::options! { strict_booleans: true })
+}
+
 /// The version is looked at first, so that a newer file is called newer and not wrong.
 fn refuse_newer(yaml: &str) -> Result<(), PlaybookError> {
     #[derive(Deserialize)]
     struct Peek {
         playbook: Option<Value>,
     }
-    let version = serde_saphyr::from_str::<Peek>(yaml).ok().and_then(|peek| peek.playbook?.as_u64());
+    let version = yaml_1_2::<Peek>(yaml)
+        .ok()
+        .and_then(|peek| peek.playbook?.as_u64());
     match version {
         Some(version) if version > VERSION => Err(PlaybookError::Newer { version }),
         _ => Ok(()),
@@ -204,7 +220,10 @@ fn refuse_newer(yaml: &str) -> Result<(), PlaybookError> {
 fn yaml_error(error: &serde_saphyr::Error) -> PlaybookError {
     let error = error.without_snippet();
     let line = error.location().map_or(0, |location| location.line());
-    if let serde_saphyr::Error::SerdeUnknownField { field, expected, .. } = error {
+    if let serde_saphyr::Error::SerdeUnknownField {
+        field, expected, ..
+    } = error
+    {
         return PlaybookError::UnknownKey {
             line,
             key: field.clone(),
@@ -221,7 +240,8 @@ fn yaml_error(error: &serde_saphyr::Error) -> PlaybookError {
 /// # Errors
 /// A sentence about what it must be.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("timeout `{text}` is not a time: write 500ms, 10s, 5m or 1h, at most 24h");
+    let wrong =
+        || format!("timeout `{text}` is not a time: write 500ms, 10s, 5m or 1h, at most 24h");
     let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
     let (digits, unit) = text.split_at(split);
     let number: u64 = digits.parse().map_err(|_| wrong())?;
@@ -232,7 +252,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => return Err(wrong()),
     };
-    let millis = number.checked_mul(factor).filter(|ms| (1..=86_400_000).contains(ms));
+    let millis = number
+        .checked_mul(factor)
+        .filter(|ms| (1..=86_400_000).contains(ms));
     millis.map(Duration::from_millis).ok_or_else(wrong)
 }
 

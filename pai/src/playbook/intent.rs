@@ -29,6 +29,7 @@ pub struct Intent {
     /// The pattern as written.
     pub text: String,
     parts: Vec<Part>,
+    stems: BTreeSet<String>,
     /// It has no word that says much, so every word must be there.
     strict: bool,
 }
@@ -40,18 +41,38 @@ impl Intent {
     /// A sentence about what is wrong with it.
     pub fn parse(text: &str) -> Result<Intent, String> {
         if text.len() > LONGEST {
-            return Err(format!("it has {} bytes: use at most {LONGEST}", text.len()));
+            return Err(format!(
+                "it has {} bytes: use at most {LONGEST}",
+                text.len()
+            ));
         }
-        let mut reader = Reader { chars: text.chars().collect(), at: 0 };
+        let mut reader = Reader {
+            chars: text.chars().collect(),
+            at: 0,
+        };
         let parts = reader.sequence(0)?;
         if let Some(odd) = reader.peek() {
             return Err(format!("`{odd}` closes nothing"));
         }
         let strict = !says_much(&parts);
         if strict && least_words(&parts) < 2 {
-            return Err("it says too little: use at least one word beside articles and prepositions".to_owned());
+            return Err(
+                "it says too little: use at least one word beside articles and prepositions"
+                    .to_owned(),
+            );
         }
-        Ok(Intent { text: text.to_owned(), parts, strict })
+        let mut stems = BTreeSet::new();
+        each(&parts, &mut |part| {
+            if let Part::Word { stem, .. } = part {
+                stems.insert(stem.clone());
+            }
+        });
+        Ok(Intent {
+            text: text.to_owned(),
+            parts,
+            stems,
+            strict,
+        })
     }
 
     /// Names of the parameters in the pattern.
@@ -66,22 +87,26 @@ impl Intent {
     }
 
     /// Stems of all its words.
-    pub fn stems(&self) -> BTreeSet<String> {
-        let mut stems = BTreeSet::new();
-        each(&self.parts, &mut |part| {
-            if let Part::Word { stem, .. } = part {
-                stems.insert(stem.clone());
-            }
-        });
-        stems
+    pub fn stems(&self) -> &BTreeSet<String> {
+        &self.stems
     }
 
     /// Matches the whole request; the parameters it binds.
-    pub fn matches(&self, request: &[Token], specs: &BTreeMap<String, ParamSpec>) -> Option<Map<String, Value>> {
+    pub fn matches(
+        &self,
+        request: &[Token],
+        specs: &BTreeMap<String, ParamSpec>,
+    ) -> Option<Map<String, Value>> {
         if request.len() > words::MOST_TOKENS {
             return None;
         }
-        let mut search = Search { request, specs, strict: self.strict, steps: 0, bound: Map::new() };
+        let mut search = Search {
+            request,
+            specs,
+            strict: self.strict,
+            steps: 0,
+            bound: Map::new(),
+        };
         let mut rest: Vec<&Part> = self.parts.iter().rev().collect();
         search.go(0, &mut rest, false).then_some(search.bound)
     }
@@ -189,7 +214,10 @@ impl Reader {
 
     fn param(&mut self) -> Result<Part, String> {
         let rest = self.chars.get(self.at + 1..).unwrap_or_default();
-        let length = rest.iter().position(|c| *c == '}').ok_or("a parameter is not closed: `}` is missing")?;
+        let length = rest
+            .iter()
+            .position(|c| *c == '}')
+            .ok_or("a parameter is not closed: `}` is missing")?;
         let name: String = rest.iter().take(length).collect();
         self.at += length + 2;
         Ok(Part::Param(name.trim().to_owned()))
@@ -197,7 +225,10 @@ impl Reader {
 
     fn words(&mut self, parts: &mut Vec<Part>) {
         let rest = self.chars.get(self.at..).unwrap_or_default();
-        let length = rest.iter().position(|c| "[](){}|".contains(*c)).unwrap_or(rest.len());
+        let length = rest
+            .iter()
+            .position(|c| "[](){}|".contains(*c))
+            .unwrap_or(rest.len());
         let text: String = rest.iter().take(length).collect();
         self.at += length;
         for chunk in text.split_whitespace() {
@@ -206,7 +237,9 @@ impl Reader {
                     match weight {
                         Weight::Stop => {}
                         Weight::Soft => parts.push(Part::Word { stem, soft: true }),
-                        Weight::Plain | Weight::Heavy => parts.push(Part::Word { stem, soft: false }),
+                        Weight::Plain | Weight::Heavy => {
+                            parts.push(Part::Word { stem, soft: false })
+                        }
                     }
                 }
             }
@@ -229,37 +262,56 @@ impl<'a> Search<'a> {
         if self.steps > MOST_STEPS {
             return false;
         }
-        if self.may_skip(at) && self.go(at + 1, rest, much) {
-            return true;
-        }
         let Some(part) = rest.pop() else {
-            return at == self.request.len() && (much || self.strict);
+            let over = at == self.request.len() && (much || self.strict);
+            return over || (self.may_skip(at) && self.go(at + 1, rest, much));
         };
         let found = match part {
             Part::Word { stem, soft } => self.word(at, stem, *soft, rest, much),
             Part::Either(ways) => self.either(at, ways, rest, much),
             Part::Param(name) => self.param(at, name, rest),
         };
-        if !found {
-            rest.push(part);
+        if found {
+            return true;
         }
-        found
+        rest.push(part);
+        self.may_skip(at) && self.go(at + 1, rest, much)
     }
 
     fn may_skip(&self, at: usize) -> bool {
         match self.request.get(at).map(|t| &t.kind) {
-            Some(Kind::Word { weight: Weight::Stop, .. }) => true,
-            Some(Kind::Word { weight: Weight::Soft, .. }) => !self.strict,
+            Some(Kind::Word {
+                weight: Weight::Stop,
+                ..
+            }) => true,
+            Some(Kind::Word {
+                weight: Weight::Soft,
+                ..
+            }) => !self.strict,
             _ => false,
         }
     }
 
-    fn word(&mut self, at: usize, stem: &str, soft: bool, rest: &mut Vec<&'a Part>, much: bool) -> bool {
+    fn word(
+        &mut self,
+        at: usize,
+        stem: &str,
+        soft: bool,
+        rest: &mut Vec<&'a Part>,
+        much: bool,
+    ) -> bool {
         let here = matches!(self.request.get(at).map(|t| &t.kind), Some(Kind::Word { stem: s, .. }) if s == stem);
-        (here && self.go(at + 1, rest, much || !soft)) || (soft && !self.strict && self.go(at, rest, much))
+        (here && self.go(at + 1, rest, much || !soft))
+            || (soft && !self.strict && self.go(at, rest, much))
     }
 
-    fn either(&mut self, at: usize, ways: &'a [Vec<Part>], rest: &mut Vec<&'a Part>, much: bool) -> bool {
+    fn either(
+        &mut self,
+        at: usize,
+        ways: &'a [Vec<Part>],
+        rest: &mut Vec<&'a Part>,
+        much: bool,
+    ) -> bool {
         for way in ways {
             let before = rest.len();
             rest.extend(way.iter().rev());
@@ -275,7 +327,11 @@ impl<'a> Search<'a> {
         let Some(spec) = self.specs.get(name) else {
             return false;
         };
-        let longest = if spec.takes_many_words() { LONGEST_TEXT } else { 1 };
+        let longest = if spec.takes_many_words() {
+            LONGEST_TEXT
+        } else {
+            1
+        };
         let first_chunk = self.request.get(at).map(|t| t.chunk);
         if at > 0 && self.request.get(at - 1).map(|t| t.chunk) == first_chunk {
             return false;
@@ -283,12 +339,22 @@ impl<'a> Search<'a> {
         let mut end = at;
         let mut texts: Vec<&str> = Vec::new();
         while texts.len() < longest {
-            let Some(token) = self.request.get(end) else { break };
+            let Some(token) = self.request.get(end) else {
+                break;
+            };
             texts.push(&token.raw);
-            while self.request.get(end).is_some_and(|t| t.chunk == token.chunk) {
+            while self
+                .request
+                .get(end)
+                .is_some_and(|t| t.chunk == token.chunk)
+            {
                 end += 1;
             }
-            let value = if texts.len() == 1 { spec.read(token) } else { Some(Value::String(texts.join(" "))) };
+            let value = if texts.len() == 1 {
+                spec.read(token)
+            } else {
+                Some(Value::String(texts.join(" ")))
+            };
             let Some(value) = value else { break };
             let before = self.bound.insert(name.to_owned(), value);
             if self.go(end, rest, true) {

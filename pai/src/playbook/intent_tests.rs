@@ -31,14 +31,42 @@ fn patterns_match_whole_requests() {
         (tests, "don't run the tests", None),
         (tests, "run", None),
         (tests, "", None),
-        ("profile {file}", "profile data.csv", Some(json!({"file": "data.csv"}))),
-        ("profile {file}", "profile \"my data\"", Some(json!({"file": "my data"}))),
+        (
+            "profile {file}",
+            "profile data.csv",
+            Some(json!({"file": "data.csv"})),
+        ),
+        (
+            "profile {file}",
+            "profile \"my data\"",
+            Some(json!({"file": "my data"})),
+        ),
         ("profile {file}", "profile data", None),
-        ("rotate [the] logs of {unit} [after {days} days]", "rotate the logs of my-shop", Some(json!({"unit": "my-shop"}))),
-        ("rotate [the] logs of {unit} [after {days} days]", "rotate the logs of shop after 14 days", Some(json!({"unit": "shop", "days": 14}))),
-        ("note {note}", "note buy some milk", Some(json!({"note": "buy some milk"}))),
-        ("note {note} for {unit}", "note the milk for bob", Some(json!({"note": "the milk", "unit": "bob"}))),
-        ("what is in this repository", "what is in this repository?", Some(json!({}))),
+        (
+            "rotate [the] logs of {unit} [after {days} days]",
+            "rotate the logs of my-shop",
+            Some(json!({"unit": "my-shop"})),
+        ),
+        (
+            "rotate [the] logs of {unit} [after {days} days]",
+            "rotate the logs of shop after 14 days",
+            Some(json!({"unit": "shop", "days": 14})),
+        ),
+        (
+            "note {note}",
+            "note buy some milk",
+            Some(json!({"note": "buy some milk"})),
+        ),
+        (
+            "note {note} for {unit}",
+            "note the milk for bob",
+            Some(json!({"note": "the milk", "unit": "bob"})),
+        ),
+        (
+            "what is in this repository",
+            "what is in this repository?",
+            Some(json!({})),
+        ),
         ("what is in this repository", "this repository", None),
         ("what is in this repository", "what is here", None),
     ] {
@@ -48,7 +76,17 @@ fn patterns_match_whole_requests() {
 
 #[test]
 fn bad_patterns_are_refused() {
-    for pattern in ["", "the", "[run]", "(run|the)", "run (tests", "run tests)", "run {file", "run }", "((((((run))))))"] {
+    for pattern in [
+        "",
+        "the",
+        "[run]",
+        "(run|the)",
+        "run (tests",
+        "run tests)",
+        "run {file",
+        "run }",
+        "((((((run))))))",
+    ] {
         assert!(Intent::parse(pattern).is_err(), "{pattern}");
     }
 }

@@ -15,6 +15,9 @@ pub mod run;
 pub mod tools;
 pub mod words;
 
+#[cfg(test)]
+mod shipped_tests;
+
 pub use grammar::Playbook;
 
 use params::ParamError;
@@ -48,7 +51,9 @@ pub enum PlaybookError {
         hint: String,
     },
     /// Written for a later version.
-    #[error("the playbook says version {version}, this program reads 1: update ai-infra or write `playbook: 1`")]
+    #[error(
+        "the playbook says version {version}, this program reads 1: update ai-infra or write `playbook: 1`"
+    )]
     Newer {
         /// As written.
         version: u64,

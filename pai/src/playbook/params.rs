@@ -74,10 +74,13 @@ impl ParamSpec {
             (ParamType::Path | ParamType::File, Kind::Path | Kind::Quoted) => text(),
             (ParamType::Unit, _) => text(),
             (ParamType::Bool, Kind::Word { .. }) => Value::Bool(as_bool(&token.raw)?),
-            (ParamType::Choice, Kind::Word { .. } | Kind::Quoted | Kind::Path | Kind::Number) => text(),
+            (ParamType::Choice, Kind::Word { .. } | Kind::Quoted | Kind::Path | Kind::Number) => {
+                text()
+            }
             _ => return None,
         };
-        let extension_fits = self.extensions.is_empty() || has_extension(&token.raw, &self.extensions);
+        let extension_fits =
+            self.extensions.is_empty() || has_extension(&token.raw, &self.extensions);
         let checked_here = matches!(self.kind, ParamType::Choice | ParamType::Unit);
         if !extension_fits {
             None
@@ -97,7 +100,9 @@ impl ParamSpec {
             ParamType::Int => self.check_int(value),
             ParamType::Bool => match value {
                 Value::Bool(_) => Ok(value.clone()),
-                Value::String(text) => as_bool(text).map(Value::Bool).ok_or_else(|| "must be true or false".to_owned()),
+                Value::String(text) => as_bool(text)
+                    .map(Value::Bool)
+                    .ok_or_else(|| "must be true or false".to_owned()),
                 _ => Err("must be true or false".to_owned()),
             },
             _ => self.check_text(value),
@@ -130,7 +135,10 @@ impl ParamSpec {
         match self.kind {
             ParamType::Path | ParamType::File => self.check_path(text)?,
             ParamType::Unit if !is_unit(text) => {
-                return Err("must be a service's name: letters, digits and @ . _ : -, not starting with -".to_owned());
+                return Err(
+                    "must be a service's name: letters, digits and @ . _ : -, not starting with -"
+                        .to_owned(),
+                );
             }
             ParamType::Choice => return self.check_choice(text),
             _ => {}
@@ -139,9 +147,12 @@ impl ParamSpec {
     }
 
     fn check_path(&self, text: &str) -> Result<(), String> {
-        let outside = text.starts_with('/') && text != "/workspace" && !text.starts_with("/workspace/");
+        let outside =
+            text.starts_with('/') && text != "/workspace" && !text.starts_with("/workspace/");
         if outside || text.starts_with('~') || text.split('/').any(|part| part == "..") {
-            return Err(format!("must be inside the workspace: give `{text}` relative to it"));
+            return Err(format!(
+                "must be inside the workspace: give `{text}` relative to it"
+            ));
         }
         if text.starts_with('-') {
             return Err(format!("must not start with -: write ./{text}"));
@@ -170,7 +181,10 @@ fn as_bool(text: &str) -> Option<bool> {
 }
 
 fn is_unit(text: &str) -> bool {
-    !text.starts_with('-') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"@._:-".contains(&b))
+    !text.starts_with('-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"@._:-".contains(&b))
 }
 
 fn has_extension(text: &str, extensions: &[String]) -> bool {
@@ -212,7 +226,10 @@ pub enum ParamError {
 ///
 /// # Errors
 /// [`ParamError`] for the first that does not fit.
-pub fn check_all(specs: &BTreeMap<String, ParamSpec>, given: &Map<String, Value>) -> Result<Map<String, Value>, ParamError> {
+pub fn check_all(
+    specs: &BTreeMap<String, ParamSpec>,
+    given: &Map<String, Value>,
+) -> Result<Map<String, Value>, ParamError> {
     if let Some(name) = given.keys().find(|name| !specs.contains_key(*name)) {
         let nearest = super::nearest(name, specs.keys().map(String::as_str));
         return Err(ParamError::Unknown {
@@ -222,12 +239,25 @@ pub fn check_all(specs: &BTreeMap<String, ParamSpec>, given: &Map<String, Value>
     }
     let mut checked = Map::new();
     for (name, spec) in specs {
-        let value = given.get(name).filter(|v| !v.is_null()).or(spec.default.as_ref());
+        let value = given
+            .get(name)
+            .filter(|v| !v.is_null())
+            .or(spec.default.as_ref());
         let value = match value {
-            Some(value) => spec.check(value).map_err(|problem| ParamError::Value { name: name.clone(), problem })?,
+            Some(value) => spec.check(value).map_err(|problem| ParamError::Value {
+                name: name.clone(),
+                problem,
+            })?,
             None if spec.required => {
-                let description = if spec.description.is_empty() { String::new() } else { format!(" ({})", spec.description) };
-                return Err(ParamError::Missing { name: name.clone(), description });
+                let description = if spec.description.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", spec.description)
+                };
+                return Err(ParamError::Missing {
+                    name: name.clone(),
+                    description,
+                });
             }
             None => Value::Null,
         };
@@ -259,17 +289,29 @@ mod tests {
             ("{type: bool}", json!("yes"), Some(json!(true))),
             ("{type: bool}", json!("maybe"), None),
             (file, json!("a/b.CSV"), Some(json!("a/b.CSV"))),
-            (file, json!("/workspace/b.csv"), Some(json!("/workspace/b.csv"))),
+            (
+                file,
+                json!("/workspace/b.csv"),
+                Some(json!("/workspace/b.csv")),
+            ),
             (file, json!("b.rs"), None),
             (file, json!("../b.csv"), None),
             (file, json!("/etc/b.csv"), None),
             (file, json!("~/b.csv"), None),
             (file, json!("-b.csv"), None),
             (file, json!("b\u{1b}.csv"), None),
-            ("{type: unit}", json!("postgresql@15-main"), Some(json!("postgresql@15-main"))),
+            (
+                "{type: unit}",
+                json!("postgresql@15-main"),
+                Some(json!("postgresql@15-main")),
+            ),
             ("{type: unit}", json!("a; rm"), None),
             ("{type: unit}", json!("--now"), None),
-            ("{type: choice, choices: [Red, Green]}", json!("red"), Some(json!("Red"))),
+            (
+                "{type: choice, choices: [Red, Green]}",
+                json!("red"),
+                Some(json!("Red")),
+            ),
             ("{type: choice, choices: [Red, Green]}", json!("blue"), None),
             ("{type: text}", json!(""), None),
             ("{type: text}", json!(7), None),
@@ -281,8 +323,15 @@ mod tests {
     #[test]
     fn unknown_and_missing_are_named() {
         let specs = BTreeMap::from([("file".to_owned(), spec("{type: file, required: true}"))]);
-        let check = |given: Value| check_all(&specs, given.as_object().unwrap()).unwrap_err().to_string();
-        assert_eq!(check(json!({"fil": "a"})), "it has no parameter `fil`: did you mean `file`?");
+        let check = |given: Value| {
+            check_all(&specs, given.as_object().unwrap())
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            check(json!({"fil": "a"})),
+            "it has no parameter `fil`: did you mean `file`?"
+        );
         assert_eq!(check(json!({})), "it needs `file`: give it as file=…");
     }
 }

@@ -2,6 +2,7 @@
 //! and size, so that a playbook can neither hang an agent nor flood it.
 
 use super::filters;
+use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value as Jinja, value::Serde};
 use protocol::criterion::Check;
 use serde_json::{Map, Value};
@@ -50,8 +51,13 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(MOST_INSTRUCTIONS));
     environment.set_recursion_limit(64);
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
+    if let Ok(syntax) = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build()
+    {
+        environment.set_syntax(syntax);
+    }
     filters::add(&mut environment);
     environment
 });
@@ -74,7 +80,9 @@ fn render_with(template: &str, ctx: &Jinja) -> Result<String, RenderError> {
     let mut out = Bounded(Vec::new());
     match parsed.render_captured_to(ctx.clone(), &mut out) {
         Ok(_) => Ok(String::from_utf8_lossy(&out.0).into_owned()),
-        Err(error) if error.kind() == minijinja::ErrorKind::WriteFailure => Err(RenderError::TooLarge),
+        Err(error) if error.kind() == minijinja::ErrorKind::WriteFailure => {
+            Err(RenderError::TooLarge)
+        }
         Err(error) => Err(wrong(error)),
     }
 }
@@ -114,7 +122,11 @@ fn inside(value: &Value, ctx: &Jinja, depth: usize) -> Result<Value, RenderError
             Some(expression) => to_json(text, &evaluate(expression, ctx)?),
             None => render_with(text, ctx).map(Value::String),
         },
-        Value::Array(items) => items.iter().map(|item| inside(item, ctx, depth + 1)).collect::<Result<Vec<_>, _>>().map(Value::Array),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| inside(item, ctx, depth + 1))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Value::Array),
         Value::Object(fields) => {
             let mut filled = Map::new();
             for (name, field) in fields {
@@ -142,21 +154,35 @@ fn to_json(template: &str, value: &Jinja) -> Result<Value, RenderError> {
         line: 1,
         problem: error.to_string(),
     })?;
-    if json_size(&json) > LARGEST_TEXT { Err(RenderError::TooLarge) } else { Ok(json) }
+    if json_size(&json) > LARGEST_TEXT {
+        Err(RenderError::TooLarge)
+    } else {
+        Ok(json)
+    }
 }
 
 fn json_size(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len() + 2,
         Value::Array(items) => items.iter().map(json_size).sum::<usize>() + 2,
-        Value::Object(fields) => fields.iter().map(|(k, v)| k.len() + json_size(v)).sum::<usize>() + 2,
+        Value::Object(fields) => {
+            fields
+                .iter()
+                .map(|(k, v)| k.len() + json_size(v))
+                .sum::<usize>()
+                + 2
+        }
         _ => 8,
     }
 }
 
 fn evaluate(expression: &str, ctx: &Jinja) -> Result<Jinja, RenderError> {
     let wrong = |error| template_error(expression, &error);
-    let value = ENVIRONMENT.compile_expression(expression).map_err(wrong)?.eval(ctx.clone()).map_err(wrong)?;
+    let value = ENVIRONMENT
+        .compile_expression(expression)
+        .map_err(wrong)?
+        .eval(ctx.clone())
+        .map_err(wrong)?;
     if value.is_undefined() {
         return Err(RenderError::Template {
             template: cut(expression),
@@ -195,7 +221,10 @@ pub fn tool_check_holds(expect: &str, ctx: &Value, result: &Value) -> Result<boo
     fields.insert("result".to_owned(), result.clone());
     let value = evaluate(expect, &jinja(&Value::Object(fields)))?;
     if value.kind() != minijinja::value::ValueKind::Bool {
-        return Err(RenderError::NotABool { expression: cut(expect), given: value.kind().to_string() });
+        return Err(RenderError::NotABool {
+            expression: cut(expect),
+            given: value.kind().to_string(),
+        });
     }
     Ok(value.is_true())
 }
@@ -210,19 +239,37 @@ pub fn render_check(check: &Check, ctx: &Value) -> Result<Check, RenderError> {
     let text = |text: &String| render_with(text, ctx);
     let maybe = |text: &Option<String>| text.as_ref().map(|t| render_with(t, ctx)).transpose();
     Ok(match check {
-        Check::Command { argv, expect, timeout_s } => {
+        Check::Command {
+            argv,
+            expect,
+            timeout_s,
+        } => {
             let mut expect = expect.clone();
             expect.stdout_contains = maybe(&expect.stdout_contains)?;
-            Check::Command { argv: argv.iter().map(text).collect::<Result<_, _>>()?, expect, timeout_s: *timeout_s }
+            Check::Command {
+                argv: argv.iter().map(text).collect::<Result<_, _>>()?,
+                expect,
+                timeout_s: *timeout_s,
+            }
         }
-        Check::File { path, exists, contains, lacks, sha256 } => Check::File {
+        Check::File {
+            path,
+            exists,
+            contains,
+            lacks,
+            sha256,
+        } => Check::File {
             path: text(path)?,
             exists: *exists,
             contains: maybe(contains)?,
             lacks: maybe(lacks)?,
             sha256: maybe(sha256)?,
         },
-        Check::Tool { name, input, expect } => Check::Tool {
+        Check::Tool {
+            name,
+            input,
+            expect,
+        } => Check::Tool {
             name: name.clone(),
             input: match inside(input, ctx, 0)? {
                 Value::Null => Value::Object(Map::new()),
@@ -238,7 +285,9 @@ pub fn render_check(check: &Check, ctx: &Value) -> Result<Check, RenderError> {
 /// # Errors
 /// [`RenderError::Template`] when it is written wrongly.
 pub fn names_in_template(template: &str) -> Result<BTreeSet<String>, RenderError> {
-    let parsed = ENVIRONMENT.template_from_str(template).map_err(|error| template_error(template, &error))?;
+    let parsed = ENVIRONMENT
+        .template_from_str(template)
+        .map_err(|error| template_error(template, &error))?;
     Ok(parsed.undeclared_variables(true).into_iter().collect())
 }
 
@@ -247,13 +296,18 @@ pub fn names_in_template(template: &str) -> Result<BTreeSet<String>, RenderError
 /// # Errors
 /// [`RenderError::Template`] when it is written wrongly.
 pub fn names_in_expression(expression: &str) -> Result<BTreeSet<String>, RenderError> {
-    let parsed = ENVIRONMENT.compile_expression(expression).map_err(|error| template_error(expression, &error))?;
+    let parsed = ENVIRONMENT
+        .compile_expression(expression)
+        .map_err(|error| template_error(expression, &error))?;
     Ok(parsed.undeclared_variables(true).into_iter().collect())
 }
 
 fn template_error(template: &str, error: &minijinja::Error) -> RenderError {
     let line = error.line().unwrap_or(1);
-    let shown = template.lines().nth(line.saturating_sub(1)).unwrap_or(template);
+    let shown = template
+        .lines()
+        .nth(line.saturating_sub(1))
+        .unwrap_or(template);
     let kind = error.kind().to_string();
     RenderError::Template {
         template: cut(shown.trim()),

@@ -15,15 +15,27 @@ pub struct ToolFacts {
 }
 
 const fn reads(name: &'static str) -> ToolFacts {
-    ToolFacts { name, level: Level::Restricted, writes: false }
+    ToolFacts {
+        name,
+        level: Level::Restricted,
+        writes: false,
+    }
 }
 
 const fn runs(name: &'static str) -> ToolFacts {
-    ToolFacts { name, level: Level::Standard, writes: false }
+    ToolFacts {
+        name,
+        level: Level::Standard,
+        writes: false,
+    }
 }
 
 const fn writes(name: &'static str) -> ToolFacts {
-    ToolFacts { name, level: Level::Standard, writes: true }
+    ToolFacts {
+        name,
+        level: Level::Standard,
+        writes: true,
+    }
 }
 
 /// Every tool.

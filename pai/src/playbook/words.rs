@@ -1,6 +1,9 @@
 //! A person's words as tokens: quoted texts, paths and numbers are kept as they are, everything
 //! else becomes stems in lower case, each with how much it says about what is wanted.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 /// Most tokens of a request that are looked at; longer requests are no playbook's intent.
 pub const MOST_TOKENS: usize = 80;
 
@@ -47,47 +50,157 @@ pub struct Token {
 }
 
 const STOP: &[&str] = &[
-    "a", "an", "the", "this", "that", "these", "those", "please", "kindly", "can", "could", "would",
-    "will", "i", "me", "my", "mine", "our", "us", "we", "you", "your", "to", "of", "in", "on", "at",
-    "for", "from", "by", "with", "and", "or", "so", "just", "now", "is", "are", "was", "were", "be",
-    "am", "do", "does", "did", "has", "have", "had", "it", "its", "there", "any", "some", "all",
-    "each", "also", "hey", "hi", "hello", "thanks", "thank", "let", "lets", "want", "need", "like",
-    "one", "ones", "them", "they", "d", "s", "ll", "re", "m", "ve", "then", "up",
+    "a", "an", "the", "this", "that", "these", "those", "please", "kindly", "can", "could",
+    "would", "will", "i", "me", "my", "mine", "our", "us", "we", "you", "your", "to", "of", "in",
+    "on", "at", "for", "from", "by", "with", "and", "or", "so", "just", "now", "is", "are", "was",
+    "were", "be", "am", "do", "does", "did", "has", "have", "had", "it", "its", "there", "any",
+    "some", "all", "each", "also", "hey", "hi", "hello", "thanks", "thank", "let", "lets", "want",
+    "need", "like", "one", "ones", "them", "they", "d", "s", "ll", "re", "m", "ve", "then", "up",
+    "right",
 ];
 
 const SOFT: &[&str] = &[
-    "here", "repository", "repo", "project", "codebase", "workspace", "folder", "directory", "base",
-    "tell", "show", "give", "list", "say", "name", "report", "display", "print", "what", "which",
-    "still", "currently", "quick", "quickly", "short", "brief", "whole", "full", "entire",
-    "complete", "again",
+    "here",
+    "repository",
+    "repo",
+    "project",
+    "codebase",
+    "workspace",
+    "folder",
+    "directory",
+    "base",
+    "tell",
+    "show",
+    "give",
+    "list",
+    "say",
+    "name",
+    "report",
+    "display",
+    "print",
+    "what",
+    "which",
+    "still",
+    "currently",
+    "quick",
+    "quickly",
+    "short",
+    "brief",
+    "whole",
+    "full",
+    "entire",
+    "complete",
+    "again",
 ];
 
 const HEAVY: &[&str] = &[
-    "fix", "repair", "mend", "write", "rewrite", "delete", "remove", "drop", "erase", "wipe",
-    "deploy", "publish", "release", "add", "create", "make", "build", "rebuild", "refactor",
-    "implement", "change", "edit", "modify", "rename", "move", "copy", "migrate", "upgrade",
-    "update", "install", "uninstall", "clean", "cleanup", "improve", "optimise", "optimize", "speed",
-    "convert", "merge", "commit", "push", "pull", "revert", "rotate", "restart", "start", "stop",
-    "kill", "disable", "enable", "ignore", "skip", "replace", "finish", "generate", "translate",
-    "send", "store", "set", "not", "never", "without", "except", "no", "nothing", "why", "how",
-    "explain", "when", "before", "after", "if", "unless", "until", "every", "daily", "hourly",
-    "weekly", "nightly", "format", "clone", "free", "resolve", "solve", "correct", "review",
+    "fix",
+    "repair",
+    "mend",
+    "write",
+    "rewrite",
+    "delete",
+    "remove",
+    "drop",
+    "erase",
+    "wipe",
+    "deploy",
+    "publish",
+    "release",
+    "add",
+    "create",
+    "make",
+    "build",
+    "rebuild",
+    "refactor",
+    "implement",
+    "change",
+    "edit",
+    "modify",
+    "rename",
+    "move",
+    "copy",
+    "migrate",
+    "upgrade",
+    "update",
+    "install",
+    "uninstall",
+    "clean",
+    "cleanup",
+    "improve",
+    "optimise",
+    "optimize",
+    "speed",
+    "convert",
+    "merge",
+    "commit",
+    "push",
+    "pull",
+    "revert",
+    "rotate",
+    "restart",
+    "start",
+    "stop",
+    "kill",
+    "disable",
+    "enable",
+    "ignore",
+    "skip",
+    "replace",
+    "finish",
+    "generate",
+    "translate",
+    "send",
+    "store",
+    "set",
+    "not",
+    "never",
+    "without",
+    "except",
+    "no",
+    "nothing",
+    "why",
+    "how",
+    "explain",
+    "when",
+    "before",
+    "after",
+    "if",
+    "unless",
+    "until",
+    "every",
+    "daily",
+    "hourly",
+    "weekly",
+    "nightly",
+    "format",
+    "clone",
+    "free",
+    "resolve",
+    "solve",
+    "correct",
+    "review",
 ];
 
 /// The contracted negations end like this.
 const NEGATED: &str = "n't";
 
-fn weigh(word: &str) -> Weight {
+fn weigh(word: &str, stem: &str) -> Weight {
     if STOP.contains(&word) {
         Weight::Stop
-    } else if SOFT.contains(&word) || (word.ends_with('s') && SOFT.contains(&word.trim_end_matches('s'))) {
+    } else if SOFT_STEMS.contains(stem) {
         Weight::Soft
-    } else if HEAVY.contains(&word) || HEAVY.iter().any(|heavy| stem(heavy) == stem(word)) {
+    } else if HEAVY_STEMS.contains(stem) {
         Weight::Heavy
     } else {
         Weight::Plain
     }
 }
+
+static SOFT_STEMS: LazyLock<BTreeSet<String>> =
+    LazyLock::new(|| SOFT.iter().map(|word| stem(word)).collect());
+static HEAVY_STEMS: LazyLock<BTreeSet<String>> =
+    LazyLock::new(|| HEAVY.iter().map(|word| stem(word)).collect());
 
 /// A small stemmer: plural, -ed, -ing and a final e. Good enough to let "fails", "failed" and
 /// "failing" meet; both sides of a comparison go through it.
@@ -97,7 +210,10 @@ pub fn stem(word: &str) -> String {
         stem = format!("{head}y");
     } else if stem.ends_with("sses") {
         stem.truncate(stem.len() - 2);
-    } else if stem.ends_with('s') && stem.chars().count() > 3 && !["ss", "us", "is"].iter().any(|end| stem.ends_with(end)) {
+    } else if stem.ends_with('s')
+        && stem.chars().count() > 3
+        && !["ss", "us", "is"].iter().any(|end| stem.ends_with(end))
+    {
         stem.pop();
     }
     for ending in ["ing", "ed"] {
@@ -130,11 +246,23 @@ pub fn tokens(text: &str) -> Vec<Token> {
             break;
         }
         if quoted {
-            found.push(Token { kind: Kind::Quoted, raw, chunk });
+            found.push(Token {
+                kind: Kind::Quoted,
+                raw,
+                chunk,
+            });
         } else if raw.bytes().all(|b| b.is_ascii_digit()) {
-            found.push(Token { kind: Kind::Number, raw, chunk });
+            found.push(Token {
+                kind: Kind::Number,
+                raw,
+                chunk,
+            });
         } else if looks_like_path(&raw) {
-            found.push(Token { kind: Kind::Path, raw, chunk });
+            found.push(Token {
+                kind: Kind::Path,
+                raw,
+                chunk,
+            });
         } else {
             found.extend(words_of(&raw, chunk));
         }
@@ -151,10 +279,11 @@ pub fn words_of(raw: &str, chunk: usize) -> Vec<Token> {
     lower
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
-        .map(|word| Token {
+        .map(|word| (word, stem(word)))
+        .map(|(word, stem)| Token {
             kind: Kind::Word {
-                stem: stem(word),
-                weight: weigh(word),
+                weight: weigh(word, &stem),
+                stem,
             },
             raw: raw.to_owned(),
             chunk,
@@ -178,7 +307,9 @@ fn chunks(text: &str) -> Vec<(String, bool)> {
         if let Some(end) = closing.and_then(|c| body.find(c)) {
             found.push((body.get(..end).unwrap_or_default().to_owned(), true));
             let after = body.get(end..).unwrap_or_default();
-            rest = after.get(after.chars().next().map_or(0, char::len_utf8)..).unwrap_or_default();
+            rest = after
+                .get(after.chars().next().map_or(0, char::len_utf8)..)
+                .unwrap_or_default();
         } else {
             let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
             let bare = bare(rest.get(..end).unwrap_or_default());
@@ -221,13 +352,20 @@ mod tests {
 
     fn stems(text: &str) -> String {
         let show = |token: &Token| match &token.kind {
-            Kind::Word { weight: Weight::Stop, .. } => None,
+            Kind::Word {
+                weight: Weight::Stop,
+                ..
+            } => None,
             Kind::Word { stem, .. } => Some(stem.clone()),
             Kind::Quoted => Some(format!("\"{}\"", token.raw)),
             Kind::Path => Some(format!("<{}>", token.raw)),
             Kind::Number => Some(format!("#{}", token.raw)),
         };
-        tokens(text).iter().filter_map(show).collect::<Vec<_>>().join(" ")
+        tokens(text)
+            .iter()
+            .filter_map(show)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -236,12 +374,18 @@ mod tests {
             ("Run the tests!", "run test"),
             ("which tests are failing?", "which test fail"),
             ("fails failed failing", "fail fail fail"),
-            ("running stopped memories passes status", "run stop memory pass status"),
+            (
+                "running stopped memories passes status",
+                "run stop memory pass status",
+            ),
             ("don't run it", "not run"),
             ("what's left", "what left"),
             ("profile data.csv.", "profil <data.csv>"),
             ("profile \"my data.csv\", please", "profil \"my data.csv\""),
-            ("look in ./src/lib.rs (or ../x)", "look <./src/lib.rs> <../x>"),
+            (
+                "look in ./src/lib.rs (or ../x)",
+                "look <./src/lib.rs> <../x>",
+            ),
             ("keep 14 days", "keep #14 day"),
             ("hard-coded keys", "hard cod key"),
             ("an unclosed 'quote", "unclos quot"),

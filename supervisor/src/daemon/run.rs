@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -55,10 +55,10 @@ pub async fn run(settings: Settings, home: Home, no_tmux: bool) -> Result<(), Da
     drop(lock);
     match (wish?, daemon) {
         (Wish::Restart, daemon) => Err(daemon.again()),
-        (Wish::Down(question), _) => {
-            if let Some(question) = question {
+        (Wish::Down(asked), _) => {
+            if let Some(answer) = asked {
                 let message = "the team is down".to_owned();
-                let _gone = question.answer.send(done(Answer::Ok { message }));
+                let _gone = answer.send(done(Answer::Ok { message }));
                 // The answer is written by another task of this runtime.
                 sleep(EAGER).await;
             }
@@ -83,7 +83,8 @@ fn done(answer: Answer) -> Reply {
 
 /// Why the loop ended.
 enum Wish {
-    Down(Option<Question>),
+    /// With where to say that it is done, when somebody asked for it.
+    Down(Option<oneshot::Sender<Reply>>),
     Restart,
 }
 
@@ -222,7 +223,7 @@ impl Daemon {
                 // The terminal it was started from is gone; the team stays.
                 _ = hangup.recv() => {}
                 Some(question) = questions.recv() => match question.verb {
-                    Verb::Down => break Wish::Down(Some(question)),
+                    Verb::Down => break Wish::Down(Some(question.answer)),
                     Verb::Restart => {
                         let message = "the team is being restarted".to_owned();
                         let _gone = question.answer.send(done(Answer::Ok { message }));

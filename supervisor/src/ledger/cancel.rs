@@ -20,8 +20,17 @@ pub struct Stopped {
 }
 
 impl Ledger {
+    /// Notes, before anything is done, that a task is to be stopped: whatever is killed from now
+    /// on, the outbox tells the bus and then cancels.
+    pub async fn owe_stop(&self, task: TaskId) -> Result<(), LedgerError> {
+        let mut tx = self.write().await?;
+        owe(&mut tx, task, true).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Cancels: a task nobody holds ends at once, one that is `held` (or runs) is being stopped
-    /// and ends with its agent's report. With `owed` the bus is told later.
+    /// and ends with its agent's report. With `owed` the bus is still to be told, later.
     pub async fn cancel(
         &self,
         task: TaskId,
@@ -39,11 +48,9 @@ impl Ledger {
             _ if held => Some(TaskState::Cancelling),
             _ => Some(TaskState::Cancelled),
         };
+        owe(&mut tx, task, owed).await?;
         let told = match to {
-            Some(to) => {
-                owe(&mut tx, task, owed).await?;
-                shift(&mut tx, &mut standing, to, at, None).await?
-            }
+            Some(to) => shift(&mut tx, &mut standing, to, at, None).await?,
             None => Vec::new(),
         };
         tx.commit().await?;
@@ -72,16 +79,6 @@ impl Ledger {
         let told = shift(&mut tx, &mut standing, to, at, None).await?;
         tx.commit().await?;
         Ok(told)
-    }
-
-    /// The bus was told to stop these tasks.
-    pub async fn stop_told(&self, tasks: &[TaskId]) -> Result<(), LedgerError> {
-        let mut tx = self.write().await?;
-        for task in tasks {
-            owe(&mut tx, *task, false).await?;
-        }
-        tx.commit().await?;
-        Ok(())
     }
 
     /// Tasks the bus must still be told to stop, oldest first, at most `limit`.

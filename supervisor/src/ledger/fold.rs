@@ -20,8 +20,8 @@ pub struct Incoming {
     pub task: TaskId,
     /// The envelope's id; the same one twice is folded once.
     pub message: String,
-    /// The role on whose out stream it came; `None` when the bus itself says it.
-    pub role: Option<Role>,
+    /// The role on whose out stream it came.
+    pub role: Role,
     /// The epoch of the sender's claim.
     pub epoch: Option<Epoch>,
     /// When it was sent.
@@ -40,6 +40,9 @@ pub enum News {
     /// Nobody will work on it any more; the reason is a sentence.
     GivenUp(String),
 }
+
+/// Why a message about a task that has ended is ignored.
+pub const ENDED: &str = "the task has ended";
 
 /// What folding a message came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,15 +98,11 @@ async fn fold_one(
 
 /// Why a message is not folded at all.
 fn no_use(standing: &Standing, incoming: &Incoming) -> Option<&'static str> {
-    if incoming
-        .role
-        .as_ref()
-        .is_some_and(|role| *role != standing.agent)
-    {
+    if incoming.role != standing.agent {
         return Some("another role's task");
     }
     if standing.state.is_final() {
-        return Some("the task has ended");
+        return Some(ENDED);
     }
     let older = incoming.epoch.is_some_and(|e| e.0 < standing.epoch);
     older.then_some("a newer holder has the task")

@@ -10,7 +10,7 @@ use protocol::document::{
     AttemptLine, CriterionDocument, DOCUMENT_VERSION, RunDocument, TaskLine, TaskPage,
     UsageDocument,
 };
-use protocol::ids::{ShortId, TaskId, TaskRef};
+use protocol::ids::{ShortId, TaskRef};
 use protocol::money::MicroUsd;
 use protocol::phase::Phase;
 use protocol::report::{CallLine, PhaseSpan, Recalled, Usage};

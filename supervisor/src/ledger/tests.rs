@@ -78,7 +78,7 @@ fn says(task: &Task, message: u64, epoch: u64, news: News) -> Incoming {
     Incoming {
         task: task.id,
         message: format!("m{message}"),
-        role: Some("code".parse().unwrap()),
+        role: "code".parse().unwrap(),
         epoch: Some(Epoch(epoch)),
         at: at(message as i64),
         news,
@@ -347,7 +347,7 @@ fn older_holders_other_roles_and_late_words_are_ignored() {
         let old = fold(reported(&task, 3, 5, TaskState::Done)).await;
         assert_eq!(old, Folded::Ignored("a newer holder has the task"));
         let mut foreign = reported(&task, 4, 9, TaskState::Done);
-        foreign.role = Some("qa".parse::<Role>().unwrap());
+        foreign.role = "qa".parse::<Role>().unwrap();
         assert_eq!(fold(foreign).await, Folded::Ignored("another role's task"));
         let waiting = TaskState::Waiting {
             on: WaitReason::Input,
@@ -377,7 +377,7 @@ fn cancelling_follows_the_table() {
         let stopped = ledger.cancel(queued.id, false, true, at(1)).await.unwrap();
         assert_eq!(stopped.state, TaskState::Cancelled);
         assert_eq!(ledger.stops_owed(9).await.unwrap(), vec![queued.id]);
-        ledger.stop_told(&[queued.id]).await.unwrap();
+        ledger.cancel(queued.id, false, false, at(1)).await.unwrap();
         assert!(ledger.stops_owed(9).await.unwrap().is_empty());
 
         let held = kept(ledger).await;

@@ -5,6 +5,7 @@ pub mod role;
 pub mod shelf;
 
 use config::settings::{EngineName, Settings};
+use pai::playbook::PlaybookError;
 use pai::playbook::library::{Library, Nearest, Route};
 use protocol::control::Submit;
 use protocol::ids::Role;
@@ -58,14 +59,9 @@ pub enum RouteError {
     /// No playbook of that name.
     #[error("there is no playbook `{0}`: `ai-infra playbook list` shows what there is")]
     NoPlaybook(String),
-    /// Its parameters are wrong.
-    #[error("the playbook `{name}` cannot be run so: {why}")]
-    Params {
-        /// Which playbook.
-        name: String,
-        /// What is wrong.
-        why: String,
-    },
+    /// No playbook of that name, or its parameters are wrong.
+    #[error(transparent)]
+    Playbook(PlaybookError),
     /// The person insists on an agent that the playbook is not for.
     #[error("this is the playbook `{playbook}` of the agent {owner}, not of {given}: leave out --agent, or add a model key")]
     OtherAgent {
@@ -133,7 +129,7 @@ fn no_agent(given: &Role, settings: &Settings) -> RouteError {
         .iter()
         .map(|agent| agent.name.to_string())
         .collect();
-    known.sort_by_key(|name| role::distance(name, given.as_str()));
+    known.sort_by_key(|name| strsim::damerau_levenshtein(name, given.as_str()));
     RouteError::NoAgent {
         given: given.to_string(),
         known,
@@ -167,15 +163,10 @@ fn named(
     name: &str,
     params: &Map<String, Value>,
 ) -> Result<Routed, RouteError> {
+    let params = checked(library, name, params)?;
     let playbook = library
         .find(name)
-        .ok_or_else(|| RouteError::NoPlaybook(name.chars().take(80).collect()))?;
-    let params = library
-        .check_params(name, params)
-        .map_err(|e| RouteError::Params {
-            name: name.to_owned(),
-            why: e.to_string(),
-        })?;
+        .ok_or_else(|| RouteError::NoPlaybook(name.to_owned()))?;
     insists(submit, name, &playbook.agent)?;
     Ok(Routed {
         agent: playbook.agent.clone(),
@@ -185,6 +176,16 @@ fn named(
         },
         because: format!("the playbook `{name}` was named"),
     })
+}
+
+fn checked(
+    library: &Library,
+    name: &str,
+    given: &Map<String, Value>,
+) -> Result<Map<String, Value>, RouteError> {
+    library
+        .check_params(name, given)
+        .map_err(RouteError::Playbook)
 }
 
 /// An agent the person insists on must be the playbook's.
@@ -232,7 +233,10 @@ fn by_words(
                 Err(error) => Err(error),
                 Ok(()) => Ok(Routed {
                     agent: playbook.agent.clone(),
-                    way: Way::Playbook { name, params },
+                    way: Way::Playbook {
+                        params: checked(library, &name, &params)?,
+                        name,
+                    },
                     because,
                 }),
             }

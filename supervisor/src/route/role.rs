@@ -83,29 +83,6 @@ fn default_role(agents: &[AgentSettings]) -> (Role, String) {
     (role, why)
 }
 
-/// How far two names are apart: the number of letters to change.
-pub fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut corner = i;
-        let mut left = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let above = row.get(j + 1).copied().unwrap_or(usize::MAX);
-            let here = (corner + usize::from(a != *b)).min(left + 1).min(above + 1);
-            if let Some(slot) = row.get_mut(j) {
-                *slot = left;
-            }
-            corner = above;
-            left = here;
-        }
-        if let Some(last) = row.last_mut() {
-            *last = left;
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -144,19 +121,5 @@ mod tests {
         }
         let two = agents(&["infra", "data"]);
         assert_eq!(by_words("run the tests", &two).0.as_str(), "infra");
-    }
-
-    #[test]
-    fn distance_counts_letters() {
-        for (one, other, expected) in [
-            ("code", "code", 0),
-            ("code", "cod", 1),
-            ("coed", "code", 2),
-            ("", "qa", 2),
-            ("qa", "", 2),
-            ("research", "reserch", 1),
-        ] {
-            assert_eq!(distance(one, other), expected, "{one} {other}");
-        }
     }
 }

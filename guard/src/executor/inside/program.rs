@@ -179,18 +179,19 @@ fn follow(
 
 fn wait_readable(streams: &[Stream; 2], pause: u16) -> io::Result<[bool; 2]> {
     let mut ready = [false; 2];
-    let mut asked: Vec<(usize, PollFd<'_>)> = streams
-        .iter()
-        .enumerate()
-        .filter_map(|(i, s)| Some((i, PollFd::new(s.from.as_ref()?.as_fd(), PollFlags::POLLIN))))
-        .collect();
-    let mut fds: Vec<PollFd<'_>> = asked.iter().map(|(_, fd)| *fd).collect();
+    let (mut places, mut fds) = (Vec::new(), Vec::new());
+    for (place, stream) in streams.iter().enumerate() {
+        if let Some(from) = &stream.from {
+            places.push(place);
+            fds.push(PollFd::new(from.as_fd(), PollFlags::POLLIN));
+        }
+    }
     match poll(&mut fds, PollTimeout::from(pause)) {
         Ok(_) | Err(Errno::EINTR) => {}
         Err(e) => return Err(e.into()),
     }
-    for ((i, _), fd) in asked.drain(..).zip(&fds) {
-        ready[i] = fd.any().unwrap_or(false);
+    for (place, fd) in places.into_iter().zip(&fds) {
+        ready[place] = fd.any().unwrap_or(false);
     }
     Ok(ready)
 }
@@ -198,19 +199,16 @@ fn wait_readable(streams: &[Stream; 2], pause: u16) -> io::Result<[bool; 2]> {
 /// Looks for an ended child without reaping the main one; orphans are reaped here.
 fn main_has_ended(main: Pid) -> bool {
     let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    loop {
-        match waitid(Id::All, peek).map(|status| status.pid()) {
-            Ok(Some(pid)) if pid != main => {
+    while let Ok(status) = waitid(Id::All, peek) {
+        match status.pid() {
+            Some(pid) if pid == main => return true,
+            Some(pid) => {
                 let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
-                continue;
             }
-            Ok(Some(_)) => return true,
-            _ => {}
+            None => return false,
         }
-        // An orphan in front of the queue hides nothing: ask for the main one by name too.
-        let named = waitid(Id::Pid(main), peek);
-        return !matches!(named, Ok(WaitStatus::StillAlive) | Err(Errno::EINTR));
     }
+    false
 }
 
 /// Kills every process inside but this one; forks cannot slip through.

@@ -1,0 +1,24 @@
+//! Stories of the bus, told against a real redis-server on a unix socket.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::type_complexity
+)]
+
+#[path = "stories/access.rs"]
+mod access;
+#[path = "stories/asks.rs"]
+mod asks;
+#[path = "stories/claims.rs"]
+mod claims;
+#[path = "stories/fencing.rs"]
+mod fencing;
+#[path = "stories/hostile.rs"]
+mod hostile;
+#[path = "stories/money.rs"]
+mod money;
+#[path = "stories/outage.rs"]
+mod outage;
+#[path = "stories/server.rs"]
+mod server;

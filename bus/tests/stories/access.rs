@@ -1,0 +1,216 @@
+//! The users of Redis: each process can do its work and nothing of anyone else's.
+
+use crate::server::*;
+use bus::acl::{self, RolePasswords};
+use bus::ask::Questions;
+use bus::broadcast::Listener;
+use bus::claim::Inbox;
+use bus::connect::Bus;
+use bus::outflow::Outflow;
+use bus::presence::Presence;
+use jiff::Timestamp;
+use protocol::envelope::{Envelope, MessageType};
+use protocol::money::MicroUsd;
+use protocol::task::Class;
+use std::time::Duration;
+
+fn guarded() -> Server {
+    Server::start_with(|folder| {
+        let passwords = RolePasswords {
+            supervisor: "s".to_owned(),
+            daemon: "d".to_owned(),
+            agents: [(role("code"), "c".to_owned()), (role("qa"), "q".to_owned())].into(),
+        };
+        let lines = acl::users(&team(), &passwords, &[role("code"), role("qa")]);
+        let file = folder.join("users.acl");
+        std::fs::write(&file, lines.join("\n") + "\n").unwrap();
+        vec!["--aclfile".to_owned(), file.display().to_string()]
+    })
+}
+
+async fn login(server: &Server, user: &str, password: &str) -> Bus {
+    Bus::connect(&server.address_of(user, password), &team(), LEASE * 20)
+        .await
+        .unwrap()
+}
+
+fn raw(server: &Server, user: &str, password: &str) -> redis::Connection {
+    let url = format!("{}?user={user}&pass={password}", server.address().url);
+    redis::Client::open(url).unwrap().get_connection().unwrap()
+}
+
+fn presence(name: &str) -> Presence {
+    Presence {
+        instance: format!("{name}-1"),
+        role: role(name),
+        pid: 1,
+        version: "0".to_owned(),
+        host: "here".to_owned(),
+        task: None,
+        at: Timestamp::now(),
+    }
+}
+
+#[tokio::test]
+async fn every_user_can_do_its_own_work() {
+    let server = guarded();
+    let supervisor = login(&server, acl::SUPERVISOR, "s").await;
+    let daemon = login(&server, acl::DAEMON, "d").await;
+    let code = login(&server, &acl::agent_user(&role("code")), "c").await;
+
+    let mut inbox = Inbox::open(&code, &role("code"), "here", "code-1")
+        .await
+        .unwrap();
+    assert!(inbox.try_next().await.unwrap().is_none());
+    let task = submit_as(&supervisor, Class::Urgent).await;
+    next(&mut inbox).await;
+    assert_eq!(daemon.release_holder("code-1").await.unwrap(), [task]);
+    let delivery = next(&mut inbox).await;
+    code.give_back(&delivery.lease).await.unwrap();
+    let delivery = next(&mut inbox).await;
+    code.renew(&delivery.lease).await.unwrap();
+    code.journal_append(&delivery.lease, &step(&delivery, "observe"))
+        .await
+        .unwrap();
+    assert_eq!(code.journal_read(task).await.unwrap().len(), 1);
+    code.progress(&delivery.lease, &word(&delivery, MessageType::Progress))
+        .await
+        .unwrap();
+    let cap = MicroUsd(1_000);
+    let money = code
+        .reserve(task, MicroUsd(10), cap, cap, "2026-11")
+        .await
+        .unwrap();
+    code.settle(money, MicroUsd(7)).await.unwrap();
+    code.announce(&presence("code")).await.unwrap();
+    daemon.announce(&presence("daemon")).await.unwrap();
+    supervisor.announce(&presence("supervisor")).await.unwrap();
+    assert_eq!(daemon.present().await.unwrap().len(), 3);
+
+    let mut listener = Listener::open(&code).await.unwrap();
+    supervisor.cancel(task).await.unwrap();
+    assert_eq!(listener.next().await.payload.action, "cancel");
+    let mut outflow = Outflow::open(&supervisor).await.unwrap();
+    code.finish(&delivery.lease, &word(&delivery, MessageType::Result))
+        .await
+        .unwrap();
+    let mut seen = 0;
+    while seen < 2 {
+        let messages = outflow.next().await.unwrap();
+        outflow.done(&messages).await.unwrap();
+        seen += messages.len();
+    }
+
+    let mut questions = Questions::open(&supervisor, "supervisor").await.unwrap();
+    let asked = Envelope::new(&team(), MessageType::Query, "code", "supervisor");
+    let asking = {
+        let code = code.clone();
+        tokio::spawn(async move { code.ask(&asked, Duration::from_secs(10)).await })
+    };
+    let question = loop {
+        if let Some(question) = questions.next().await.unwrap() {
+            break question;
+        }
+    };
+    let answer = Envelope::new(&team(), MessageType::Answer, "supervisor", "code");
+    supervisor.answer(&question, &answer).await.unwrap();
+    assert_eq!(asking.await.unwrap().unwrap().id, answer.id);
+
+    supervisor
+        .journal_expire(task, Duration::from_secs(60))
+        .await
+        .unwrap();
+    assert!(supervisor.known(task).await.unwrap());
+    let mut strange = work();
+    strange.v = 9;
+    supervisor
+        .submit(&strange, &role("code"), None, Class::Normal)
+        .await
+        .unwrap();
+    assert!(inbox.try_next().await.unwrap().is_none());
+    assert_eq!(supervisor.dead_letters(5).await.unwrap().len(), 1);
+    supervisor.queue_lengths().await.unwrap();
+    daemon.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_cannot_touch_what_is_not_its_own() {
+    let server = guarded();
+    login(&server, acl::SUPERVISOR, "s").await;
+    let mut agent = raw(&server, "agent-code", "c");
+    let mut refuse = |line: &str| {
+        let mut words = line.split(' ');
+        let mut command = redis::cmd(words.next().unwrap());
+        words.for_each(|word| {
+            command.arg(word);
+        });
+        let answer: redis::RedisResult<redis::Value> = command.query(&mut agent);
+        let error = answer.expect_err(line).to_string();
+        assert!(
+            error.contains("NOPERM") || error.contains("permission"),
+            "{line}: {error}"
+        );
+    };
+    for line in [
+        "XADD {main}:out:qa * e x",
+        "XADD {main}:q:qa:any:urgent * e x",
+        "XADD {main}:out:code-x * e x",
+        "XRANGE {main}:ask:supervisor - +",
+        "XREADGROUP GROUP g c STREAMS {main}:ask:supervisor >",
+        "SET {main}:role:x qa",
+        "HSET {main}:task:qa:x state held",
+        "XRANGE {main}:journal:qa:x - +",
+        "ZADD {main}:lease:qa:any 1 x",
+        "SMEMBERS {main}:lanes",
+        "GET {other}:pulse",
+        "SET elsewhere x",
+        "SET {main}:out:code x",
+        "PEXPIRE {main}:out:code 1",
+        "DEL {main}:out:code",
+        "PUBLISH elsewhere x",
+        "FLUSHALL",
+        "FLUSHDB",
+        "KEYS *",
+        "SCAN 0",
+        "CONFIG GET *",
+        "ACL LIST",
+        "SHUTDOWN",
+        "EVAL return(1) 0",
+        "SCRIPT FLUSH",
+        "MONITOR",
+        "CLIENT KILL TYPE normal",
+        "REPLICAOF 127.0.0.1 1",
+        "SAVE",
+    ] {
+        refuse(line);
+    }
+    // A script has no more rights than who runs it.
+    let code = "return redis.call('XADD', '{main}:out:qa', '*', 'e', 'x')";
+    let script: redis::RedisResult<String> = redis::Script::new(code).invoke(&mut agent);
+    let refused = script.unwrap_err().to_string();
+    assert!(refused.contains("can't access"), "{refused}");
+}
+
+#[tokio::test]
+async fn strangers_are_turned_away_and_the_daemon_only_watches() {
+    let server = guarded();
+    let wrong = Bus::connect(&server.address_of("agent-code", "x"), &team(), LEASE).await;
+    assert!(wrong.is_err());
+    let nobody = Bus::connect(&server.address(), &team(), LEASE).await;
+    assert!(nobody.is_err());
+    let mut daemon = raw(&server, acl::DAEMON, "d");
+    for stream in ["{main}:out:code", "{main}:q:code:any:urgent"] {
+        let refused: redis::RedisResult<String> = redis::cmd("XADD")
+            .arg(stream)
+            .arg("*")
+            .arg("e")
+            .arg("x")
+            .query(&mut daemon);
+        assert!(refused.is_err(), "{stream}");
+    }
+    let stopped: redis::RedisResult<()> = redis::cmd("SHUTDOWN").arg("NOSAVE").query(&mut daemon);
+    assert!(
+        !format!("{stopped:?}").contains("permission"),
+        "{stopped:?}"
+    );
+}

@@ -1,0 +1,36 @@
+//! `attach`: this terminal becomes tmux, attached to the team's session.
+
+use crate::context::Context;
+use crate::failure::Failure;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use supervisor::daemon::{start, stop};
+
+/// Attaches; only returns when it cannot.
+pub async fn run(context: &Context) -> Result<u8, Failure> {
+    if let Err(error) = start::status(&context.home).await {
+        return Err(error.into());
+    }
+    let Some(session) = stop::remembered_session(&context.home, &context.env) else {
+        return Err(Failure::usage("the team runs without tmux (up --no-tmux)")
+            .hint("see it with: ai-infra status")
+            .hint("give it windows: ai-infra down && ai-infra up"));
+    };
+    let argv = session.attach_argv();
+    let (program, arguments) = argv.split_first().ok_or_else(|| Failure::usage("no tmux"))?;
+    let mut command = Command::new(program);
+    // Inside the same tmux server a client is moved, not nested; inside another one it may nest.
+    if context.env.get("TMUX").is_some() && context.home.is_default() {
+        let moved = arguments.iter().map(|word| match word.as_str() {
+            "attach" => "switch-client",
+            word => word,
+        });
+        command.args(moved);
+    } else {
+        command.args(arguments).env_remove("TMUX");
+    }
+    Err(Failure::new(
+        protocol::exit::FAILED,
+        format!("tmux cannot be run: {}", command.exec()),
+    ))
+}

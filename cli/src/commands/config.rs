@@ -1,0 +1,48 @@
+//! `config`: every setting with the layer it came from, and everything that is wrong.
+
+use crate::args::{ConfigCommand, JsonArgs};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::render::text::{columns, count, one_line, safe};
+use crate::terminal;
+use protocol::document::DOCUMENT_VERSION;
+use serde_json::json;
+
+/// Shows or checks.
+pub fn run(context: &Context, command: ConfigCommand) -> Result<u8, Failure> {
+    match command {
+        ConfigCommand::Show(JsonArgs { json }) => show(context, json),
+        ConfigCommand::Check => check(context),
+    }
+}
+
+fn show(context: &Context, json: bool) -> Result<u8, Failure> {
+    let lines = config::show::show(&context.settings()?);
+    if json {
+        let keys: serde_json::Map<_, _> = lines
+            .into_iter()
+            .map(|(key, value, origin)| (key, json!({"value": value, "origin": origin})))
+            .collect();
+        let home = context.home.root.to_string_lossy();
+        return super::json(&json!({"version": DOCUMENT_VERSION, "home": home, "keys": keys}));
+    }
+    let rows: Vec<Vec<String>> = lines
+        .iter()
+        .map(|(key, value, origin)| vec![safe(key), one_line(value, 60), safe(origin)])
+        .collect();
+    terminal::line(&format!("home: {}", context.home.root.display()));
+    terminal::print(&columns(&rows));
+    Ok(protocol::exit::DONE)
+}
+
+fn check(context: &Context) -> Result<u8, Failure> {
+    let problems = config::check::check(&context.home, &context.env);
+    if problems.is_empty() {
+        terminal::line("✓ the settings are right");
+        return Ok(protocol::exit::DONE);
+    }
+    let many = count(problems.len() as u64, "thing is", "things are");
+    let mut failure = Failure::usage(format!("{many} wrong with the settings"));
+    failure.hints = problems.iter().map(ToString::to_string).collect();
+    Err(failure)
+}

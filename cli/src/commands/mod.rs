@@ -1,0 +1,72 @@
+//! One file per command. Each answers with the exit code, or a [`Failure`] that names the next step.
+
+mod agent;
+mod agents;
+mod attach;
+mod completions;
+mod config;
+mod daemon;
+mod doctor;
+mod down;
+mod follow;
+mod memory;
+mod playbook;
+mod restart;
+mod run;
+mod secret;
+mod status;
+mod supervisor;
+mod task;
+mod team;
+mod up;
+mod window;
+
+use crate::args::{Args, Command};
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// Does what was asked.
+pub async fn run(args: Args) -> Result<u8, Failure> {
+    if let Command::Completions { shell } = args.command {
+        return completions::run(shell);
+    }
+    let context = Context::new(args.home.as_deref())?;
+    match args.command {
+        Command::Up(up) => up::run(&context, up.no_tmux).await,
+        Command::Down => down::run(&context).await,
+        Command::Restart => restart::run(&context).await,
+        Command::Status(flags) => status::run(&context, flags.json).await,
+        Command::Doctor(flags) => doctor::run(&context, flags.json).await,
+        Command::Attach => attach::run(&context).await,
+        Command::Run(args) => run::run(&context, *args).await,
+        Command::Task(command) => task::run(&context, command).await,
+        Command::Agents(command) => agents::run(&context, command).await,
+        Command::Memory(command) => memory::run(&context, command).await,
+        Command::Playbook(command) => playbook::run(&context, command),
+        Command::Config(command) => config::run(&context, command),
+        Command::Secret(command) => secret::run(&context, command),
+        Command::Completions { shell } => completions::run(shell),
+        Command::Daemon(up) => daemon::run(&context, up.no_tmux).await,
+        Command::Supervisor => supervisor::run(context).await,
+        Command::Agent { name } => agent::run(context, name).await,
+        Command::Executor => Err(Failure::usage("the executor runs before everything else")),
+        Command::Window { which } => window::run(context, which).await,
+    }
+}
+
+/// Prints a document as JSON.
+fn json(document: &impl serde::Serialize) -> Result<u8, Failure> {
+    let text = serde_json::to_string_pretty(document)
+        .map_err(|error| Failure::new(protocol::exit::FAILED, error))?;
+    crate::terminal::line(&text);
+    Ok(protocol::exit::DONE)
+}
+
+/// The answer was of another kind than the question.
+fn strange() -> Failure {
+    Failure::new(
+        protocol::exit::SERVICE,
+        "the supervisor answered something else than it was asked",
+    )
+    .hint("program and team may be of different versions: ai-infra restart")
+}

@@ -1,0 +1,190 @@
+//! `run`: give the team a task, watch it, print its result.
+
+use super::follow::{self, Ended, Follow};
+use super::{strange, team};
+use crate::args::RunArgs;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::render::text::one_line;
+use crate::terminal;
+use jiff::Timestamp;
+use protocol::control::{Reply, Submit, Verb};
+use protocol::document::{DOCUMENT_VERSION, TaskLine};
+use protocol::ids::RequestId;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use supervisor::client::{Client, ClientError};
+use tokio::time::{Instant, sleep};
+
+/// How long a supervisor may be away while a task is handed in; the request id makes it one task.
+const AWAY: Duration = Duration::from_secs(60);
+
+/// Hands in the task and, unless told otherwise, waits for its end.
+pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
+    let submit = submit(&args)?;
+    team::ensure(context).await?;
+    team::warn_of_differences(context);
+    let began = Instant::now();
+    let (line, again) = hand_in(context, submit).await?;
+    if args.no_wait {
+        return left(&line, again, args.json);
+    }
+    if !args.json {
+        terminal::line(&headline(&line, again));
+    }
+    let left = args.timeout.map(|t| t.saturating_sub(began.elapsed()));
+    let follow = Follow::new(line.short_id, line.agent.clone(), args.json, left);
+    match follow.run(context).await? {
+        Ended::Rests(document) => {
+            let took = (!again).then(|| began.elapsed());
+            follow::told(&document, args.json, took)
+        }
+        Ended::Left | Ended::Cancelled => Ok(protocol::exit::CANCELLED),
+        Ended::TimedOut => Ok(protocol::exit::DEADLINE),
+    }
+}
+
+fn headline(line: &TaskLine, again: bool) -> String {
+    let again = if again { " (handed in before)" } else { "" };
+    format!("task {}: {}{again}", line.short_id, one_line(&line.request, 100))
+}
+
+fn left(line: &TaskLine, again: bool, json: bool) -> Result<u8, Failure> {
+    if json {
+        return super::json(&json!({
+            "version": DOCUMENT_VERSION, "task_id": line.task_id, "short_id": line.short_id,
+            "again": again,
+        }));
+    }
+    let id = line.short_id;
+    terminal::line(&format!(
+        "{}\nfollow it: ai-infra task follow {id}   see it: ai-infra task show {id}",
+        headline(line, again)
+    ));
+    Ok(protocol::exit::DONE)
+}
+
+/// Hands the task in until it is accepted or refused; a supervisor that is started again meanwhile
+/// is waited for.
+async fn hand_in(context: &Context, submit: Submit) -> Result<(TaskLine, bool), Failure> {
+    let began = Instant::now();
+    loop {
+        match once(context, submit.clone()).await {
+            Err(error) if error.is_passing() && began.elapsed() < AWAY => {
+                sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => return Err(error.into()),
+            Ok(Some(accepted)) => return Ok(accepted),
+            Ok(None) => return Err(strange()),
+        }
+    }
+}
+
+async fn once(context: &Context, submit: Submit) -> Result<Option<(TaskLine, bool)>, ClientError> {
+    let mut client = Client::connect(&context.home).await?;
+    client.send(Verb::Submit(Box::new(submit))).await?;
+    loop {
+        match client.next().await? {
+            Reply::Accepted { task, again } => return Ok(Some((*task, again))),
+            Reply::Done { .. } => return Ok(None),
+            _ => {}
+        }
+    }
+}
+
+fn submit(args: &RunArgs) -> Result<Submit, Failure> {
+    let params = params(&args.params);
+    let playbook = args.playbook.clone().map(|name| (name, params));
+    let request = match (&args.request, &playbook) {
+        (Some(request), _) => request.clone(),
+        (None, Some((name, _))) => format!("playbook {name}"),
+        (None, None) => return Err(Failure::usage("say what you want: ai-infra run \"…\"")),
+    };
+    let deadline = args
+        .timeout
+        .and_then(|timeout| Timestamp::now().checked_add(timeout).ok());
+    Ok(Submit {
+        request,
+        request_id: args.request_id.clone().unwrap_or_else(RequestId::new),
+        agent: args.agent.clone(),
+        playbook,
+        script: args.script.as_deref().map(absolute).transpose()?,
+        workspace: Some(absolute(args.workspace.as_deref().unwrap_or(Path::new(".")))?),
+        effort: args.effort.into(),
+        budget_usd: args.budget,
+        priority: args.priority,
+        deadline,
+    })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize().map_err(|error| {
+        Failure::usage(format!("cannot find {}: {error}", path.display()))
+            .hint("give an existing path, such as --workspace .")
+    })
+}
+
+/// Parameters as data: numbers and truth values as such, lists and objects as JSON, the rest as
+/// text. The playbook's own types have the last word.
+fn params(pairs: &[(String, String)]) -> Map<String, Value> {
+    pairs
+        .iter()
+        .map(|(key, value)| {
+            let value = match serde_json::from_str(value) {
+                Ok(Value::Null | Value::String(_)) | Err(_) => Value::String(value.clone()),
+                Ok(data) => data,
+            };
+            (key.clone(), value)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::args::{Args, Command};
+    use clap::Parser;
+
+    fn parsed(line: &[&str]) -> RunArgs {
+        let words = ["ai-infra", "run"].iter().chain(line);
+        match Args::parse_from(words).command {
+            Command::Run(args) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn flags_become_a_request() {
+        let made = submit(&parsed(&["look", "--effort", "quick", "--request-id", "r1"])).unwrap();
+        assert_eq!(made.request, "look");
+        assert_eq!(made.request_id.as_str(), "r1");
+        assert!(made.workspace.unwrap().is_absolute());
+        assert!(made.deadline.is_none());
+        let made = submit(&parsed(&["--playbook", "p", "--param", "n=3", "--timeout", "1h"]));
+        let made = made.unwrap();
+        assert_eq!(made.request, "playbook p");
+        assert_eq!(made.playbook.unwrap().1["n"], json!(3));
+        assert!(made.deadline.is_some());
+        let missing = submit(&parsed(&["look", "--workspace", "/no/such/folder"]));
+        assert_eq!(missing.unwrap_err().exit, protocol::exit::USAGE);
+    }
+
+    #[test]
+    fn parameters_are_data_where_they_look_like_it() {
+        let pair = |value: &str| params(&[("k".to_owned(), value.to_owned())])["k"].clone();
+        for (given, expected) in [
+            ("3", json!(3)),
+            ("true", json!(true)),
+            ("[1,2]", json!([1, 2])),
+            ("shop", json!("shop")),
+            ("\"x\"", json!("\"x\"")),
+            ("null", json!("null")),
+            ("", json!("")),
+            ("a=b", json!("a=b")),
+        ] {
+            assert_eq!(pair(given), expected, "{given}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `secret`: keys and passwords. A value is read from standard input, so that it is in no history
+//! and no process list, and it is never printed.
+
+use crate::args::SecretCommand;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::render::text::safe;
+use crate::terminal;
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use std::io::{self, BufRead, IsTerminal, Read};
+
+/// Largest secret, in bytes.
+const MOST: u64 = 64 * 1024;
+
+/// Keeps a secret, or lists their names.
+pub fn run(context: &Context, command: SecretCommand) -> Result<u8, Failure> {
+    match command {
+        SecretCommand::Set { name } => {
+            config::secret::check_name(&name)?;
+            context.home.ensure()?;
+            let value = read().map_err(|e| Failure::usage(format!("no value was read: {e}")))?;
+            let value = value.trim_end_matches(['\n', '\r']);
+            if value.is_empty() {
+                return Err(Failure::usage("the value is empty: nothing was changed").hint(
+                    format!("give it on standard input: ai-infra secret set {name} < file"),
+                ));
+            }
+            config::secret::set(&context.home, &name, value)?;
+            terminal::line(&format!(
+                "✓ {name} is kept in {}; a running team takes it after: ai-infra restart",
+                context.home.secrets().display()
+            ));
+        }
+        SecretCommand::List => {
+            for name in config::secret::list(&context.home)? {
+                terminal::line(&safe(&name));
+            }
+        }
+    }
+    Ok(protocol::exit::DONE)
+}
+
+fn read() -> io::Result<String> {
+    let stdin = io::stdin();
+    let mut value = String::new();
+    if !stdin.is_terminal() {
+        stdin.lock().take(MOST).read_to_string(&mut value)?;
+        return Ok(value);
+    }
+    terminal::complain("value (not shown): ");
+    let shown = tcgetattr(&stdin)?;
+    let mut hidden = shown.clone();
+    hidden.local_flags.remove(LocalFlags::ECHO);
+    tcsetattr(&stdin, SetArg::TCSADRAIN, &hidden)?;
+    let line = stdin.lock().take(MOST).read_line(&mut value);
+    tcsetattr(&stdin, SetArg::TCSADRAIN, &shown)?;
+    terminal::complain("\n");
+    line?;
+    Ok(value)
+}

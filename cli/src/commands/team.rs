@@ -1,0 +1,72 @@
+//! What several commands do with the team: bring it up, say that it is ready, ask how it is.
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::render::{status, text};
+use crate::terminal;
+use protocol::control::{Answer, Verb};
+use protocol::document::TeamStatus;
+use std::time::Duration;
+use supervisor::client;
+use supervisor::daemon::start::{self, Started};
+use tokio::time::timeout;
+
+/// How long a team may take to be ready; a large append-only file takes its time to load.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for a process that is asked how it is.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Starts the team unless it is up, and says so on standard error.
+pub async fn ensure(context: &Context) -> Result<(), Failure> {
+    // A team with a part missing is worked with: the daemon brings the part back.
+    if let Ok(status) = start::status(&context.home).await
+        && matches!(status.state.as_str(), "up" | "degraded")
+    {
+        return Ok(());
+    }
+    context.settings()?;
+    terminal::complain("the team is not up; starting it …\n");
+    let started = client::ensure_up(&context.home, &context.env, PATIENCE).await?;
+    terminal::complain(&format!("{}\n", ready_line(&started)));
+    Ok(())
+}
+
+/// `✓ team ready in 0.6 s: supervisor, code, …   (home: …)`.
+pub fn ready_line(started: &Started) -> String {
+    format!(
+        "✓ team ready in {}: {}   (home: {})",
+        text::time(started.took),
+        status::workers(&started.status),
+        text::safe(&started.status.home)
+    )
+}
+
+/// How the team is, from the daemon and the supervisor.
+pub async fn status(context: &Context) -> TeamStatus {
+    let home = &context.home;
+    let (daemon, supervisor) = tokio::join!(
+        timeout(LOOK, client::ask_daemon(home, Verb::Status)),
+        timeout(LOOK, client::ask(home, Verb::Status)),
+    );
+    let read = |answer| match answer {
+        Ok(Ok(Answer::Status { status })) => Some(status),
+        _ => None,
+    };
+    status::merge(read(daemon), read(supervisor), &home.root.to_string_lossy())
+}
+
+/// Says on standard error which settings of this shell differ from the running team's.
+pub fn warn_of_differences(context: &Context) {
+    let Ok(settings) = context.settings() else {
+        return;
+    };
+    if let Ok(Some(resolved)) = config::resolved::read(&context.home) {
+        let keys = resolved.differs_from(&settings);
+        if !keys.is_empty() {
+            terminal::complain(&format!(
+                "warning: the running team was started with other settings: {}; ai-infra restart makes these hold\n",
+                text::one_line(&keys.join(", "), 300)
+            ));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `up`: start the team, wait until it is ready, say how to attach. Again: nothing.
+
+use super::team;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::render::text::safe;
+use crate::terminal;
+use supervisor::daemon::start::{self, Started};
+
+/// Starts the team.
+pub async fn run(context: &Context, no_tmux: bool) -> Result<u8, Failure> {
+    // Wrong settings are said here, where a person reads.
+    context.settings()?;
+    let started = start::up(&context.home, &context.env, no_tmux, team::PATIENCE).await?;
+    if started.already {
+        team::warn_of_differences(context);
+    }
+    terminal::print(&said(&started));
+    Ok(protocol::exit::DONE)
+}
+
+/// What a person reads once the team is up.
+pub fn said(started: &Started) -> String {
+    let first = match started.already {
+        true => format!("the team is up   (home: {})", safe(&started.status.home)),
+        false => team::ready_line(started),
+    };
+    let attach = match &started.status.attach {
+        Some(attach) => format!(
+            "\nnext:  {}     see the team (Ctrl-b d to leave it working)\n       ai-infra run \"…\"     give it a task       ai-infra playbook list     what works without a model\n",
+            safe(attach)
+        ),
+        None => "\nnext:  ai-infra run \"…\"     give it a task       ai-infra status\n".to_owned(),
+    };
+    format!("{first}\n{attach}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::document::{ProcessLine, TeamStatus};
+    use std::time::Duration;
+
+    #[test]
+    fn ready_is_one_line_and_the_exact_command() {
+        let line = |name: &str| ProcessLine {
+            name: name.to_owned(),
+            pid: None,
+            state: "up".to_owned(),
+            restarts: 0,
+            task: None,
+        };
+        let mut started = Started {
+            already: false,
+            took: Duration::from_millis(612),
+            status: TeamStatus {
+                home: "/h".to_owned(),
+                attach: Some("tmux -S /h/run/tmux.sock attach -t ai".to_owned()),
+                processes: vec![line("redis"), line("supervisor"), line("code")],
+                ..TeamStatus::default()
+            },
+        };
+        let text = said(&started);
+        assert!(text.starts_with("✓ team ready in 0.6 s: supervisor, code   (home: /h)\n"));
+        assert!(text.contains("tmux -S /h/run/tmux.sock attach -t ai"));
+        started.already = true;
+        assert!(said(&started).starts_with("the team is up   (home: /h)\n"));
+    }
+}

@@ -1,0 +1,119 @@
+//! Lists: tasks, memories.
+
+use super::text::{columns, indent, one_line, safe};
+use jiff::Timestamp;
+use protocol::document::TaskLine;
+use protocol::memory::FoundMemory;
+use protocol::task_state::TaskState;
+
+/// `task list`, as of `now`.
+pub fn tasks(tasks: &[TaskLine], now: Timestamp) -> String {
+    if tasks.is_empty() {
+        return "no tasks yet; give it one: ai-infra run \"…\"\n".to_owned();
+    }
+    let rows: Vec<Vec<String>> = tasks
+        .iter()
+        .map(|task| {
+            vec![
+                task.short_id.to_string(),
+                state(&task.state),
+                task.agent.to_string(),
+                ago(task.accepted, now),
+                task.cost.to_string(),
+                one_line(&task.request, 70),
+            ]
+        })
+        .collect();
+    columns(&rows)
+}
+
+fn state(state: &TaskState) -> String {
+    match state {
+        TaskState::Running { phase } => format!("running {phase}"),
+        TaskState::Waiting { .. } => "waits".to_owned(),
+        other => other.name().as_str().to_owned(),
+    }
+}
+
+/// `now`, `5 min ago`, `3 h ago`, `2 d ago`.
+fn ago(then: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(then).as_secs().max(0);
+    match seconds {
+        0..60 => "now".to_owned(),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..86_400 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} d ago", seconds / 86_400),
+    }
+}
+
+/// `memory search`.
+pub fn memories(memories: &[FoundMemory]) -> String {
+    if memories.is_empty() {
+        return "nothing found\n".to_owned();
+    }
+    let mut text = String::new();
+    for memory in memories {
+        let project = match &memory.project {
+            Some(project) => format!(" · {}", safe(project)),
+            None => String::new(),
+        };
+        text.push_str(&format!(
+            "{}  {}\n  {}{project}\n",
+            safe(&memory.id),
+            one_line(&memory.title, 120),
+            one_line(&memory.written, 40),
+        ));
+        let snippet = indent(memory.snippet.trim(), "  ");
+        if !snippet.is_empty() {
+            text.push_str(&format!("{snippet}\n"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn tasks_line_up() {
+        let line = |id: &str, state: serde_json::Value, request: &str| {
+            let mut line = json!({
+                "task_id": "01890000-0000-7000-8000-000000000000", "short_id": id, "agent": "code",
+                "request": request, "accepted": "2026-11-20T10:00:00Z", "ended": null, "cost": 0,
+            });
+            for (key, value) in state.as_object().unwrap() {
+                line[key] = value.clone();
+            }
+            serde_json::from_value::<TaskLine>(line).unwrap()
+        };
+        let list = [
+            line("t12", json!({"state": "running", "phase": "verify"}), "a\u{7}b"),
+            line("t1", json!({"state": "failed", "reason": "x"}), "look"),
+        ];
+        let now = "2026-11-20T10:05:30Z".parse().unwrap();
+        assert_eq!(
+            tasks(&list, now),
+            "t12  running VERIFY  code  5 min ago  $0.00  a\\u{7}b\nt1   failed          code  5 min ago  $0.00  look\n"
+        );
+        assert!(tasks(&[], now).contains("ai-infra run"));
+    }
+
+    #[test]
+    fn memories_show_what_they_say() {
+        let found = FoundMemory {
+            id: "m1".to_owned(),
+            title: "tests need a port".to_owned(),
+            snippet: "set PORT\nfirst".to_owned(),
+            project: None,
+            score: 1.0,
+            written: "2026-11-20T10:00:00Z".to_owned(),
+        };
+        assert_eq!(
+            memories(&[found]),
+            "m1  tests need a port\n  2026-11-20T10:00:00Z\n  set PORT\n  first\n"
+        );
+    }
+}

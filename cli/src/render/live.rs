@@ -1,0 +1,285 @@
+//! A running task as it is shown while it works: one line that changes on a terminal, plain lines
+//! on a pipe. Fed with what the supervisor says about the task.
+
+use super::text::{one_line, time};
+use protocol::control::Reply;
+use protocol::criterion::Verdict;
+use protocol::ids::{Role, ShortId};
+use protocol::phase::Phase;
+use protocol::report::Progress;
+use protocol::task_state::TaskState;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// What is known of the task so far.
+#[derive(Debug)]
+pub struct Live {
+    task: ShortId,
+    agent: Role,
+    done: Vec<Phase>,
+    current: Option<Phase>,
+    doing: String,
+    state: Option<TaskState>,
+    criteria: BTreeMap<String, (String, Option<Verdict>)>,
+    seen: HashMap<String, usize>,
+    again: HashMap<String, usize>,
+}
+
+impl Live {
+    /// Nothing has happened yet.
+    pub fn new(task: ShortId, agent: Role) -> Self {
+        Self {
+            task,
+            agent,
+            done: Vec::new(),
+            current: None,
+            doing: String::new(),
+            state: None,
+            criteria: BTreeMap::new(),
+            seen: HashMap::new(),
+            again: HashMap::new(),
+        }
+    }
+
+    /// The connection was lost: what was told before may be told again, and is passed over.
+    pub fn reconnected(&mut self) {
+        self.again = self.seen.clone();
+    }
+
+    /// Takes in a line about the task; answers what a pipe prints about it, if anything.
+    pub fn take(&mut self, reply: &Reply) -> Option<String> {
+        let told = serde_json::to_string(reply).unwrap_or_default();
+        if let Some(left) = self.again.get_mut(&told).filter(|left| **left > 0) {
+            *left -= 1;
+            return None;
+        }
+        *self.seen.entry(told).or_default() += 1;
+        match reply {
+            Reply::Event { progress } => self.progress(progress),
+            Reply::State { state } => self.state(state),
+            _ => None,
+        }
+    }
+
+    fn state(&mut self, state: &TaskState) -> Option<String> {
+        let before = self.state.replace(state.clone());
+        match state {
+            TaskState::Queued if matches!(before, Some(TaskState::Running { .. })) => {
+                Some(self.said("", "given back; waits for its next holder"))
+            }
+            TaskState::Queued => Some(self.said("", "queued")),
+            TaskState::Cancelling => Some(self.said("", "is being stopped")),
+            _ => None,
+        }
+    }
+
+    fn said(&self, phase: &str, what: &str) -> String {
+        let line = format!("{:<8} {phase:<8} {}", self.agent.as_str(), one_line(what, 160));
+        line.trim_end().to_owned()
+    }
+
+    fn progress(&mut self, progress: &Progress) -> Option<String> {
+        match progress {
+            Progress::Claimed { replayed: 0, .. } => None,
+            Progress::Claimed { replayed, .. } => {
+                self.doing = format!("resumed after {replayed} steps");
+                let what = format!(
+                    "resumed {} ({replayed} steps taken from the journal; nothing repeated)",
+                    self.task
+                );
+                Some(self.said("", &what))
+            }
+            Progress::PhaseStarted { phase, .. } => {
+                // A phase that is returned to takes the later ones with it.
+                self.done.retain(|done| done < phase);
+                self.current = Some(*phase);
+                self.doing.clear();
+                None
+            }
+            Progress::PhaseEnded { phase, .. } => {
+                self.current = self.current.filter(|current| current != phase);
+                if !self.done.contains(phase) {
+                    self.done.push(*phase);
+                }
+                None
+            }
+            Progress::Criteria { criteria } => {
+                let fresh = |c: &protocol::criterion::Criterion| (c.id.clone(), (c.text.clone(), None));
+                self.criteria = criteria.iter().map(fresh).collect();
+                let many = format!("{} criteria written", criteria.len());
+                Some(self.said("BUILD", &many))
+            }
+            Progress::Call { line } => {
+                self.doing = line.summary.clone();
+                let mark = if line.is_error { "✗ " } else { "" };
+                let took = time(Duration::from_millis(line.took_ms));
+                let what = format!("{mark}{} · {took}", line.summary);
+                Some(self.said(&line.phase.to_string(), &what))
+            }
+            Progress::Evidence { evidence } => {
+                let (text, verdict) = self.criteria.get_mut(&evidence.criterion)?;
+                *verdict = Some(evidence.verdict);
+                let text = text.clone();
+                let phase = self.current.map(|p| p.to_string()).unwrap_or_default();
+                let what = format!("{} {} {text}", mark(Some(evidence.verdict)), evidence.criterion);
+                Some(self.said(&phase, &what))
+            }
+            Progress::Recalled { memories } if memories.is_empty() => None,
+            Progress::Recalled { memories } => {
+                let titles: Vec<&str> = memories.iter().map(|m| m.title.as_str()).collect();
+                Some(self.said("OBSERVE", &format!("remembers: {}", titles.join("; "))))
+            }
+            Progress::Note { text } => {
+                self.doing = text.clone();
+                let phase = self.current.map(|p| p.to_string()).unwrap_or_default();
+                Some(self.said(&phase, text))
+            }
+        }
+    }
+
+    /// The one line of a terminal.
+    pub fn line(&self, elapsed: Duration) -> String {
+        let mut words = Vec::new();
+        for phase in Phase::ALL {
+            if Some(phase) == self.current {
+                words.push(format!("{phase}{} …", self.proven(phase)));
+            } else if self.done.contains(&phase) {
+                words.push(format!("{phase}{} ✓", self.proven(phase)));
+            }
+        }
+        let what = match &self.state {
+            _ if !words.is_empty() => words.join(" "),
+            Some(TaskState::Queued) | None => "waits in the queue …".to_owned(),
+            Some(state) => state.to_string(),
+        };
+        let doing = match self.doing.as_str() {
+            "" => String::new(),
+            doing => format!("   {}", one_line(doing, 60)),
+        };
+        format!(
+            "  {:<8} {what}{doing}   {}",
+            self.agent.as_str(),
+            time(elapsed)
+        )
+    }
+
+    /// ` 2/3` beside VERIFY once it measures.
+    fn proven(&self, phase: Phase) -> String {
+        let passed = self
+            .criteria
+            .values()
+            .filter(|(_, verdict)| *verdict == Some(Verdict::Passed))
+            .count();
+        match phase {
+            Phase::Verify if !self.criteria.is_empty() => {
+                format!(" {passed}/{}", self.criteria.len())
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// ✓ proven, ✗ seen not to hold, ? nobody knows, · not measured yet.
+pub fn mark(verdict: Option<Verdict>) -> &'static str {
+    match verdict {
+        Some(Verdict::Passed) => "✓",
+        Some(Verdict::Failed) => "✗",
+        Some(Verdict::Unknown) => "?",
+        None => "·",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    fn event(value: serde_json::Value) -> Reply {
+        Reply::Event {
+            progress: serde_json::from_value(value).unwrap(),
+        }
+    }
+
+    fn story() -> Vec<Reply> {
+        let at = Timestamp::UNIX_EPOCH.to_string();
+        let mut told = vec![Reply::State {
+            state: TaskState::Queued,
+        }];
+        let phase = |what: &str, phase: &str| event(json!({"event": what, "phase": phase, "at": at}));
+        for name in ["observe", "think", "plan"] {
+            told.push(phase("phase_started", name));
+            told.push(phase("phase_ended", name));
+        }
+        told.push(phase("phase_started", "build"));
+        let check = json!({"file": {"path": "x"}});
+        told.push(event(json!({"event": "criteria", "criteria": [
+            {"id": "c1", "text": "it holds", "check": check},
+            {"id": "c2", "text": "that too", "check": check},
+        ]})));
+        told.push(phase("phase_ended", "build"));
+        told.push(phase("phase_started", "execute"));
+        told.push(event(json!({"event": "call", "line": {
+            "phase": "execute", "tool": "Bash", "summary": "cargo fmt\x1b[2J --check", "took_ms": 1400, "is_error": false}})));
+        told.push(phase("phase_ended", "execute"));
+        told.push(phase("phase_started", "verify"));
+        told.push(event(json!({"event": "evidence", "evidence": {
+            "criterion": "c1", "verdict": "passed", "source": "file", "observed": "x", "measured": at, "tree": null}})));
+        told
+    }
+
+    fn live() -> Live {
+        Live::new(ShortId(1), "code".parse().unwrap())
+    }
+
+    #[test]
+    fn a_pipe_sees_plain_lines() {
+        let mut live = live();
+        let lines: Vec<String> = story().iter().filter_map(|r| live.take(r)).collect();
+        assert_eq!(
+            lines.join("\n"),
+            "code              queued\n\
+             code     BUILD    2 criteria written\n\
+             code     EXECUTE  cargo fmt\\u{1b}[2J --check · 1.4 s\n\
+             code     VERIFY   ✓ c1 it holds"
+        );
+    }
+
+    #[test]
+    fn a_terminal_sees_one_line() {
+        let mut live = live();
+        assert_eq!(
+            live.line(Duration::from_millis(50)),
+            "  code     waits in the queue …   50 ms"
+        );
+        for reply in story() {
+            live.take(&reply);
+        }
+        assert_eq!(
+            live.line(Duration::from_millis(1400)),
+            "  code     OBSERVE ✓ THINK ✓ PLAN ✓ BUILD ✓ EXECUTE ✓ VERIFY 1/2 …   1.4 s"
+        );
+        let back = json!({"event": "phase_started", "phase": "execute", "at": "1970-01-01T00:00:01Z"});
+        live.take(&event(back));
+        assert_eq!(
+            live.line(Duration::from_secs(2)),
+            "  code     OBSERVE ✓ THINK ✓ PLAN ✓ BUILD ✓ EXECUTE …   2.0 s"
+        );
+    }
+
+    #[test]
+    fn what_is_told_again_after_a_reconnection_is_passed_over() {
+        let mut live = live();
+        for reply in story() {
+            live.take(&reply);
+        }
+        live.reconnected();
+        assert!(story().iter().all(|reply| live.take(reply).is_none()));
+        let new = event(json!({"event": "claimed", "holder": "code@h", "epoch": 2, "replayed": 3}));
+        assert_eq!(
+            live.take(&new).unwrap(),
+            "code              resumed t1 (3 steps taken from the journal; nothing repeated)"
+        );
+    }
+}

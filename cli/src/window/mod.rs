@@ -1,0 +1,8 @@
+//! What the tmux windows `monitor` and `logs` run. Both only look: they ask the control sockets,
+//! read log files, and never start or stop anything.
+
+pub mod frame;
+pub mod log_line;
+pub mod logs;
+pub mod monitor;
+pub mod tail;

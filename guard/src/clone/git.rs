@@ -1,0 +1,157 @@
+//! The clone's `.git`: head, branches, index and a rewritten configuration are its own; objects are
+//! shown read-only from the workspace. Linked worktrees are resolved. What cannot be read makes a
+//! plain folder, never an error.
+
+use super::CloneError;
+use super::config::rewritten;
+use super::copy::{Copier, small_text};
+use crate::sandbox::spec::{OBJECTS, Owner};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// State of one work tree.
+const OF_WORKTREE: [&str; 8] = [
+    "HEAD", "index", "MERGE_HEAD", "MERGE_MSG", "CHERRY_PICK_HEAD", "REVERT_HEAD", "ORIG_HEAD", "BISECT_LOG",
+];
+/// State shared by all work trees.
+const SHARED: [&str; 2] = ["packed-refs", "shallow"];
+const MOST_ALTERNATES: usize = 8;
+
+struct Repository {
+    /// Where this work tree's state is.
+    own: PathBuf,
+    /// Where branches and objects are.
+    common: PathBuf,
+}
+
+/// Gives the clone a `.git`, where the workspace has one that can be read.
+pub(super) fn copy(
+    workspace: &Path,
+    work: &Path,
+    owner: Owner,
+    copier: &mut Copier,
+) -> Result<(), CloneError> {
+    let git = workspace.join(".git");
+    if fs::symlink_metadata(&git).is_err() {
+        return Ok(());
+    }
+    let Some(repository) = find(workspace, &git) else {
+        copier.left_out.push(".git: not a repository that can be read; the clone is a plain folder".into());
+        return Ok(());
+    };
+    let to = work.join(".git");
+    for folder in ["", "info", "logs", "objects", "objects/info", "objects/pack", "refs", "refs/heads"] {
+        copier.make_folder(&to.join(folder), 0o755)?;
+    }
+    for name in OF_WORKTREE {
+        copier.plain_file(&repository.own.join(name), &to.join(name))?;
+    }
+    for name in SHARED {
+        copier.plain_file(&repository.common.join(name), &to.join(name))?;
+    }
+    for shared_index in names(&repository.own, "sharedindex.") {
+        copier.plain_file(&repository.own.join(&shared_index), &to.join(&shared_index))?;
+    }
+    copier.plain_file(&repository.own.join("logs/HEAD"), &to.join("logs/HEAD"))?;
+    copier.plain_file(&repository.own.join("info/sparse-checkout"), &to.join("info/sparse-checkout"))?;
+    copier.plain_file(&repository.common.join("info/exclude"), &to.join("info/exclude"))?;
+    for folder in ["refs", "reftable"] {
+        copier.plain_folder(&repository.common.join(folder), &to.join(folder))?;
+    }
+    let config = small_text(&repository.common.join("config")).unwrap_or_default();
+    copier.make_file(&to.join("config"), &rewritten(&config))?;
+    objects(&repository.common.join("objects"), &to.join("objects"), owner, copier)
+}
+
+fn names(folder: &Path, prefix: &str) -> Vec<String> {
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with(prefix))
+        .collect()
+}
+
+fn find(workspace: &Path, git: &Path) -> Option<Repository> {
+    let meta = fs::symlink_metadata(git).ok()?;
+    let found = if meta.is_dir() {
+        Repository {
+            own: git.to_owned(),
+            common: git.to_owned(),
+        }
+    } else {
+        linked(workspace, git)?
+    };
+    let readable = small_text(&found.own.join("HEAD")).is_some()
+        && is_folder(&found.common.join("objects"))
+        && is_folder(&found.common.join("refs"));
+    readable.then_some(found)
+}
+
+fn is_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
+}
+
+/// A linked worktree: its `.git` file names a folder, which must name this workspace back. A file
+/// that only points somewhere would open another repository to whoever wrote it.
+fn linked(workspace: &Path, git: &Path) -> Option<Repository> {
+    let text = small_text(git)?;
+    let own = resolve(workspace, text.strip_prefix("gitdir:")?.trim())?;
+    let back = resolve(&own, small_text(&own.join("gitdir"))?.trim())?;
+    if back != git.canonicalize().ok()? {
+        return None;
+    }
+    let common = resolve(&own, small_text(&own.join("commondir"))?.trim())?;
+    let owner = fs::metadata(workspace).ok()?.uid();
+    let same = [&own, &common].iter().all(|path| fs::metadata(path).is_ok_and(|m| m.uid() == owner));
+    same.then_some(Repository { own, common })
+}
+
+fn resolve(from: &Path, path: &str) -> Option<PathBuf> {
+    from.join(path).canonicalize().ok()
+}
+
+/// Shows the objects read-only; where the sandbox's user could not read them, copies them.
+fn objects(
+    from: &Path,
+    to: &Path,
+    owner: Owner,
+    copier: &mut Copier,
+) -> Result<(), CloneError> {
+    if !readable_by(from, owner) || !readable_by(&from.join("pack"), owner) {
+        return copier.plain_folder(from, to);
+    }
+    copier.mounts.push((from.to_owned(), PathBuf::from(OBJECTS)));
+    let mut lines = format!("{OBJECTS}\n");
+    for (number, alternate) in alternates(from).into_iter().enumerate() {
+        let inside = format!("{OBJECTS}-{number}");
+        lines.push_str(&format!("{inside}\n"));
+        copier.mounts.push((alternate, PathBuf::from(inside)));
+    }
+    copier.make_file(&to.join("info/alternates"), &lines)
+}
+
+/// Object folders this one borrows from, as far as they belong to the same user.
+fn alternates(objects: &Path) -> Vec<PathBuf> {
+    let owner = fs::metadata(objects).map(|m| m.uid()).ok();
+    let mut found: Vec<PathBuf> = Vec::new();
+    let mut queue = vec![objects.to_owned()];
+    while let Some(folder) = queue.pop() {
+        let text = small_text(&folder.join("info/alternates")).unwrap_or_default();
+        for path in text.lines().filter_map(|line| resolve(&folder, line.trim())) {
+            let ours = fs::metadata(&path).is_ok_and(|m| m.is_dir() && Some(m.uid()) == owner);
+            if ours && path != objects && !found.contains(&path) && found.len() < MOST_ALTERNATES {
+                queue.push(path.clone());
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn readable_by(folder: &Path, owner: Owner) -> bool {
+    fs::symlink_metadata(folder)
+        .is_ok_and(|m| m.is_dir() && (m.uid() == owner.uid || m.mode() & 0o005 == 0o005))
+}

@@ -1,0 +1,181 @@
+//! A task's own copy of a workspace, as it is: uncommitted and untracked files included, nothing of
+//! the user's tree writable. Made by reading files only; no git and no program runs on the host.
+
+mod check;
+mod config;
+mod copy;
+mod git;
+mod heavy;
+mod throwaway;
+
+pub use check::check_workspace;
+pub(crate) use copy::open_folder;
+pub use throwaway::throwaway;
+
+use crate::sandbox::spec::Owner;
+use copy::Copier;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown};
+use std::path::{Path, PathBuf};
+
+/// A finished clone, as the sandbox needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clone {
+    /// The copy.
+    pub work: PathBuf,
+    /// Folder for the private snapshot repository.
+    pub snapshots: PathBuf,
+    /// Folders of the user's tree to show read-only: (on the host, inside).
+    pub read_only: Vec<(PathBuf, PathBuf)>,
+    /// Who owns the copy and runs in the sandbox.
+    pub owner: Owner,
+    /// What was not copied, relative, with the reason.
+    pub left_out: Vec<String>,
+}
+
+/// Why there is no clone.
+#[derive(Debug, thiserror::Error)]
+pub enum CloneError {
+    /// The workspace is not one.
+    #[error("{} cannot be a workspace: {why}", path.display())]
+    Refused {
+        /// As given.
+        path: PathBuf,
+        /// Why not, with the next step.
+        why: String,
+    },
+    /// A file could not be copied.
+    #[error("{} cannot be copied: {source}", path.display())]
+    Copy {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Too large to copy.
+    #[error("the workspace is larger than {limit}: name a smaller folder, or ignore what is generated in .gitignore")]
+    TooLarge {
+        /// The bound, for people.
+        limit: String,
+    },
+}
+
+impl CloneError {
+    fn at(path: &Path) -> impl FnOnce(io::Error) -> CloneError {
+        let path = path.to_owned();
+        move |source| CloneError::Copy { path, source }
+    }
+}
+
+const MARK: &str = "clone.json";
+
+/// Who works on a workspace: its owner, or `service` where the owner is root.
+pub fn owner_of(workspace: &Path, service: Owner) -> Result<Owner, CloneError> {
+    let meta = fs::metadata(workspace).map_err(CloneError::at(workspace))?;
+    let me = nix::unistd::geteuid();
+    if !me.is_root() {
+        let gid = nix::unistd::getegid().as_raw();
+        return Ok(Owner { uid: me.as_raw(), gid });
+    }
+    match (meta.uid(), meta.gid()) {
+        (0, _) => Ok(service),
+        (uid, 0) => Ok(Owner { uid, gid: service.gid }),
+        (uid, gid) => Ok(Owner { uid, gid }),
+    }
+}
+
+/// Makes the clone in `task_dir/work`. A finished one is taken as it is, so that a task goes on
+/// where it stopped; an unfinished one is made again.
+pub fn make(workspace: &Path, task_dir: &Path, owner: Owner) -> Result<Clone, CloneError> {
+    if let Some(done) = finished(task_dir) {
+        return Ok(done);
+    }
+    remove_clone(task_dir).map_err(CloneError::at(task_dir))?;
+    let (work, snapshots) = (task_dir.join("work"), task_dir.join("snapshots"));
+    private_folder(task_dir)?;
+    private_folder(&work)?;
+    private_folder(&snapshots)?;
+    let root = nix::unistd::geteuid().is_root();
+    let mut copier = Copier::new(workspace, root.then_some(owner))?;
+    copier.workspace(&work)?;
+    git::copy(workspace, &work, owner, &mut copier)?;
+    if root {
+        for folder in [&work, &snapshots] {
+            lchown(folder, Some(owner.uid), Some(owner.gid)).map_err(CloneError::at(folder))?;
+        }
+    }
+    let clone = Clone {
+        work,
+        snapshots,
+        read_only: copier.mounts,
+        owner,
+        left_out: copier.left_out,
+    };
+    mark(task_dir, &clone)?;
+    Ok(clone)
+}
+
+fn finished(task_dir: &Path) -> Option<Clone> {
+    let clone: Clone = serde_json::from_slice(&fs::read(task_dir.join(MARK)).ok()?).ok()?;
+    (clone.work == task_dir.join("work") && clone.work.is_dir() && clone.snapshots.is_dir())
+        .then_some(clone)
+}
+
+fn mark(task_dir: &Path, clone: &Clone) -> Result<(), CloneError> {
+    let path = task_dir.join(MARK);
+    let temporary = task_dir.join("clone.json.new");
+    let json = serde_json::to_vec(clone).map_err(|e| CloneError::at(&path)(e.into()))?;
+    fs::write(&temporary, json)
+        .and_then(|()| fs::rename(&temporary, &path))
+        .map_err(CloneError::at(&path))
+}
+
+fn private_folder(path: &Path) -> Result<(), CloneError> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other.map_err(CloneError::at(path)),
+    }
+}
+
+/// Removes a task's folder: clone, snapshots, patch and all.
+pub fn remove(task_dir: &Path) -> io::Result<()> {
+    remove_tree(task_dir)
+}
+
+/// Removes clone and snapshots, and keeps the rest, such as the patch.
+pub fn remove_clone(task_dir: &Path) -> io::Result<()> {
+    remove_tree(&task_dir.join(MARK))?;
+    remove_tree(&task_dir.join("work"))?;
+    remove_tree(&task_dir.join("snapshots"))
+}
+
+/// Removes a tree that programs wrote: folders without permissions are opened up first, links are
+/// never followed.
+fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+        Ok(meta) if !meta.is_dir() => return fs::remove_file(path),
+        Ok(_) => {}
+    }
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(path)?;
+            fs::remove_dir_all(path)
+        }
+        other => other,
+    }
+}
+
+fn open_up(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_up(&entry.path())?;
+        }
+    }
+    Ok(())
+}

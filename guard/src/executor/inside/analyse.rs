@@ -1,0 +1,41 @@
+//! The built-in readers of `inspect`, as operations.
+
+use super::program::Leash;
+use super::serve::Done;
+use super::{git, place};
+use inspect::limits::{InspectError, Limits};
+use serde::Serialize;
+use std::path::Path;
+
+fn report<T: Serialize>(found: Result<T, InspectError>) -> Result<Done, String> {
+    Done::report(&found.map_err(|e| e.to_string())?)
+}
+
+pub(super) fn overview(leash: Leash<'_>) -> Result<Done, String> {
+    let mut found = inspect::overview::scan(place::root(), &Limits::default())
+        .map_err(|e| e.to_string())?;
+    if found.repository && found.newest_commit.is_none() {
+        found.newest_commit = git::newest(leash);
+    }
+    Done::report(&found)
+}
+
+pub(super) fn secrets() -> Result<Done, String> {
+    report(inspect::secrets::scan(place::root(), &Limits::default()))
+}
+
+pub(super) fn marks() -> Result<Done, String> {
+    report(inspect::marks::scan(place::root(), &Limits::default()))
+}
+
+pub(super) fn dependencies() -> Result<Done, String> {
+    report(inspect::dependencies::scan(place::root(), &Limits::default()))
+}
+
+pub(super) fn profile(path: &str) -> Result<Done, String> {
+    report(inspect::profile::scan(&place::existing(path)?, &Limits::default()))
+}
+
+pub(super) fn host_facts() -> Result<Done, String> {
+    report(inspect::host_facts::scan(Path::new("/"), &Limits::default()))
+}

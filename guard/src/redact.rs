@@ -1,0 +1,130 @@
+//! Masks secrets in text before it goes anywhere: values that are known, and shapes that are
+//! almost certainly tokens. Short and common values are left alone, or text would fall apart.
+
+use regex::{Regex, RegexSet};
+use std::sync::OnceLock;
+
+/// Shorter known values are not masked: they would be found in ordinary words.
+const SHORTEST: usize = 8;
+
+const SHAPES: [&str; 12] = [
+    r"sk-(?:ant|proj|svcacct)-[A-Za-z0-9_-]{20,}",
+    r"\bsk-[A-Za-z0-9]{32,}\b",
+    r"\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{36,}\b",
+    r"\bgithub_pat_[A-Za-z0-9_]{40,}\b",
+    r"\bglpat-[A-Za-z0-9_-]{20,}",
+    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    r"\bxox[abprs]-[A-Za-z0-9-]{20,}",
+    r"\bAIza[A-Za-z0-9_-]{35}",
+    r"\bnpm_[A-Za-z0-9]{36}\b",
+    r"\bhf_[A-Za-z0-9]{30,}\b",
+    r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{20,}",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
+];
+
+struct Shapes {
+    any: RegexSet,
+    each: Vec<Regex>,
+}
+
+fn shapes() -> Option<&'static Shapes> {
+    static ALL: OnceLock<Option<Shapes>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        Some(Shapes {
+            any: RegexSet::new(SHAPES).ok()?,
+            each: SHAPES.iter().map(|s| Regex::new(s)).collect::<Result<_, _>>().ok()?,
+        })
+    })
+    .as_ref()
+}
+
+/// Masks secrets; cheap where there are none.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    /// Longest first, so that a secret that holds another is masked whole.
+    known: Vec<String>,
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Redactor({} known)", self.known.len())
+    }
+}
+
+impl Redactor {
+    /// A redactor that knows these values besides the shapes.
+    pub fn new(secrets: impl IntoIterator<Item = String>) -> Redactor {
+        let mut known: Vec<String> = secrets.into_iter().filter(|s| s.len() >= SHORTEST).collect();
+        known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        known.dedup();
+        Redactor { known }
+    }
+
+    /// The text with secrets replaced by `[secret]`.
+    pub fn text(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in &self.known {
+            if text.contains(secret.as_str()) {
+                text = text.replace(secret.as_str(), "[secret]");
+            }
+        }
+        let Some(shapes) = shapes() else { return text };
+        for index in shapes.any.matches(&text) {
+            if let Some(shape) = shapes.each.get(index) {
+                text = shape.replace_all(&text, "[secret]").into_owned();
+            }
+        }
+        text
+    }
+
+    /// The same for every string of a value, keys included.
+    pub fn value(&self, value: serde_json::Value) -> serde_json::Value {
+        use serde_json::Value;
+        match value {
+            Value::String(text) => Value::String(self.text(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
+            Value::Object(map) => map
+                .into_iter()
+                .map(|(key, value)| (self.text(&key), self.value(value)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let redactor = Redactor::new(["hunter2-hunter2".to_owned(), "abc".to_owned()]);
+        assert_eq!(redactor.text(text), expected);
+    }
+
+    #[test]
+    fn secrets_are_masked_and_words_are_not() {
+        check("abc def", "abc def");
+        check("password hunter2-hunter2!", "password [secret]!");
+        check(&format!("key=sk-ant-api03-{}", "a".repeat(40)), "key=[secret]");
+        check(&format!("t ghp_{} t", "b".repeat(36)), "t [secret] t");
+        check("id AKIAABCDEFGHIJKLMNOP", "id [secret]");
+        check("task-list sk-short risk-averse", "task-list sk-short risk-averse");
+        check("-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\nrest", "[secret]\nrest");
+        check("-----BEGIN RSA PRIVATE KEY-----\ncut off", "[secret]");
+    }
+
+    #[test]
+    fn every_shape_compiles() {
+        assert!(shapes().is_some());
+    }
+
+    #[test]
+    fn values_are_walked() {
+        let redactor = Redactor::new(["hunter2-hunter2".to_owned()]);
+        let value = serde_json::json!({"a": ["hunter2-hunter2", 1], "b": null});
+        assert_eq!(redactor.value(value), serde_json::json!({"a": ["[secret]", 1], "b": null}));
+        assert_eq!(format!("{redactor:?}"), "Redactor(1 known)");
+    }
+}

@@ -1,0 +1,193 @@
+//! Profiles an SQLite database: opened read-only and immutable, so that nothing is written beside it and no lock is
+//! taken. What only stands in its write-ahead log is therefore not seen.
+
+use std::path::Path;
+
+use serde_json::Value;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+
+use super::{ColumnProfile, Profile, TableProfile};
+use crate::limits::{InspectError, Limits};
+
+/// Tables and columns beyond these are not profiled.
+const MOST_TABLES: i64 = 500;
+
+/// Runs on a thread of its own, so that it may be called inside of an async runtime too.
+pub(super) fn profile(file: &Path, limits: &Limits) -> Result<Profile, InspectError> {
+    let failed = |why: String| InspectError::NotProfiled {
+        path: file.to_path_buf(),
+        why,
+    };
+    let work = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| e.to_string())?;
+        runtime
+            .block_on(read(file, limits))
+            .map_err(|e| format!("{e}; it may be damaged"))
+    };
+    let done = std::thread::scope(|scope| scope.spawn(work).join());
+    let tables = done
+        .map_err(|_| failed("reading it failed".into()))?
+        .map_err(failed)?;
+    Ok(Profile {
+        kind: "sqlite".into(),
+        tables,
+    })
+}
+
+async fn read(file: &Path, limits: &Limits) -> Result<Vec<TableProfile>, sqlx::Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .read_only(true)
+        .immutable(true)
+        .pragma("trusted_schema", "OFF");
+    let mut db = options.connect().await?;
+    let names = sqlx::query(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
+         AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name LIMIT $1",
+    )
+    .bind(MOST_TABLES)
+    .fetch_all(&mut db)
+    .await?;
+    let mut tables = Vec::new();
+    for row in names {
+        tables.push(table(&mut db, row.try_get(0)?, limits).await?);
+    }
+    Ok(tables)
+}
+
+async fn table(
+    db: &mut SqliteConnection,
+    name: String,
+    limits: &Limits,
+) -> Result<TableProfile, sqlx::Error> {
+    let count = format!("SELECT count(*) FROM {}", quoted(&name));
+    let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count))
+        .fetch_one(&mut *db)
+        .await?;
+    let found = sqlx::query("SELECT name, type FROM pragma_table_info($1)")
+        .bind(&name)
+        .fetch_all(&mut *db)
+        .await?;
+    let mut columns = Vec::new();
+    for row in found {
+        let (column, declared): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        columns
+            .push(column_profile(db, &name, column, &declared, rows as u64 > limits.rows).await?);
+    }
+    Ok(TableProfile {
+        name,
+        rows: rows as u64,
+        columns,
+    })
+}
+
+async fn column_profile(
+    db: &mut SqliteConnection,
+    table: &str,
+    name: String,
+    declared: &str,
+    large: bool,
+) -> Result<ColumnProfile, sqlx::Error> {
+    let (column, table) = (quoted(&name), quoted(table));
+    let distinct = if large {
+        "NULL".into()
+    } else {
+        format!("count(DISTINCT {column})")
+    };
+    let extreme = |which: &str| {
+        format!(
+            "(SELECT typeof({which}({column})) FROM {table}), (SELECT CAST(substr({which}({column}), 1, 200) AS TEXT) FROM {table})"
+        )
+    };
+    let query = format!(
+        "SELECT count(*) - count({column}), {distinct}, {}, {} FROM {table}",
+        extreme("min"),
+        extreme("max")
+    );
+    let row = sqlx::query(AssertSqlSafe(query)).fetch_one(db).await?;
+    let kind_of_max: String = row.try_get(4)?;
+    let kind = kind(declared, &kind_of_max);
+    let value = |kind_at: usize| -> Result<Value, sqlx::Error> {
+        let held: String = row.try_get(kind_at)?;
+        let text: Option<String> = if held == "blob" {
+            None
+        } else {
+            row.try_get(kind_at + 1)?
+        };
+        Ok(json(&kind, &held, text))
+    };
+    let (min, max) = (value(2)?, value(4)?);
+    let distinct: Option<i64> = row.try_get(1)?;
+    let nulls: i64 = row.try_get(0)?;
+    Ok(ColumnProfile {
+        name,
+        kind,
+        nulls: nulls as u64,
+        distinct: distinct.map(|d| d as u64),
+        min,
+        max,
+    })
+}
+
+fn json(kind: &str, held: &str, text: Option<String>) -> Value {
+    let Some(text) = text else { return Value::Null };
+    match held {
+        "integer" if kind != "real" => text.parse::<i64>().map_or(Value::from(text), Value::from),
+        "integer" | "real" => text.parse::<f64>().map_or(Value::from(text), Value::from),
+        _ => Value::from(text),
+    }
+}
+
+/// SQLite's rules for declared types; without one, what the column holds.
+fn kind(declared: &str, held: &str) -> String {
+    let upper = declared.to_ascii_uppercase();
+    let has = |words: &[&str]| words.iter().any(|w| upper.contains(w));
+    let found = match () {
+        _ if upper.is_empty() => {
+            if held == "null" {
+                "empty"
+            } else {
+                held
+            }
+        }
+        _ if has(&["BOOL"]) => "boolean",
+        _ if has(&["DATE", "TIME"]) => "date",
+        _ if has(&["INT"]) => "integer",
+        _ if has(&["CHAR", "CLOB", "TEXT", "JSON", "UUID"]) => "text",
+        _ if has(&["BLOB"]) => "blob",
+        _ => "real",
+    };
+    found.to_string()
+}
+
+/// A name as SQL reads it back, whatever is in it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Makes a database for tests.
+#[cfg(test)]
+pub(super) fn make(file: &Path, sql: &str) {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut db = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .connect()
+            .await
+            .unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.to_string()))
+            .execute(&mut db)
+            .await
+            .unwrap();
+        sqlx::Connection::close(db).await.unwrap();
+    });
+}

@@ -1,0 +1,10 @@
+//! The supervisor's unix socket: many clients, one JSON line a request, served only to the home's
+//! owner and root. `listen` makes the socket, `line` reads bounded lines, `verbs` does what is
+//! asked.
+
+pub mod line;
+pub mod listen;
+pub mod serve;
+pub mod verbs;
+#[cfg(test)]
+mod story;

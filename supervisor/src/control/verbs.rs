@@ -1,0 +1,158 @@
+//! What each verb that has one answer does.
+
+use crate::desk::Desk;
+use crate::dispatch;
+use crate::intake::IntakeError;
+use crate::ledger::store::LedgerError;
+use crate::memory_owner::OwnerError;
+use crate::patches::{self, PatchError};
+use crate::status;
+use protocol::control::{Answer, Reply, Verb};
+use protocol::exit;
+use protocol::ids::TaskRef;
+use protocol::task_state::TaskState;
+
+/// Most lines of one task list.
+const LINES: usize = 5_000;
+
+/// Why a verb was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum VerbError {
+    /// A request was not accepted.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A patch.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// The memory.
+    #[error(transparent)]
+    Memory(#[from] OwnerError),
+    /// Not the supervisor's to do.
+    #[error("that is for the daemon: ask at run/daemon.sock")]
+    Daemon,
+}
+
+/// An error line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    exit: u8,
+    message: String,
+    hints: Vec<String>,
+}
+
+impl Refusal {
+    /// A refusal without hints.
+    pub fn new(exit: u8, message: String) -> Self {
+        Self {
+            exit,
+            message,
+            hints: Vec::new(),
+        }
+    }
+
+    /// The refusal of an error; the desk notes what concerns the whole process.
+    pub fn of(desk: &Desk, error: VerbError) -> Self {
+        if let Some(ledger) = ledger_error(&error) {
+            desk.note(ledger);
+        }
+        let (exit, hints) = match &error {
+            VerbError::Intake(error) => (error.exit_code(), error.hints()),
+            VerbError::Ledger(error) => (error.exit_code(), Vec::new()),
+            VerbError::Patch(error) => (error.exit_code(), Vec::new()),
+            VerbError::Memory(error) => (error.exit_code(), Vec::new()),
+            VerbError::Daemon => (exit::USAGE, Vec::new()),
+        };
+        Self {
+            exit,
+            message: error.to_string(),
+            hints,
+        }
+    }
+
+    /// Its line.
+    pub fn reply(self) -> Reply {
+        Reply::Error {
+            exit: self.exit,
+            message: self.message,
+            hints: self.hints,
+        }
+    }
+}
+
+fn ledger_error(error: &VerbError) -> Option<&LedgerError> {
+    match error {
+        VerbError::Ledger(error)
+        | VerbError::Intake(IntakeError::Ledger(error))
+        | VerbError::Patch(PatchError::Ledger(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// Carries out a verb that has one answer.
+pub async fn answer(desk: &Desk, verb: Verb) -> Result<Answer, Refusal> {
+    carry_out(desk, verb)
+        .await
+        .map_err(|error| Refusal::of(desk, error))
+}
+
+async fn carry_out(desk: &Desk, verb: Verb) -> Result<Answer, VerbError> {
+    Ok(match verb {
+        Verb::Status => Answer::Status {
+            status: status::status(desk).await?,
+        },
+        Verb::TaskList { limit } => Answer::Tasks {
+            tasks: desk.ledger.newest(limit.min(LINES)).await?,
+        },
+        Verb::TaskShow { task } => Answer::Task {
+            page: Box::new(desk.ledger.page(task).await?),
+        },
+        Verb::TaskCancel { task } => Answer::Ok {
+            message: cancel(desk, task).await?,
+        },
+        Verb::TaskDiff { task } => Answer::Text {
+            text: patches::diff(desk, task).await?,
+        },
+        Verb::TaskApply { task } => Answer::Ok {
+            message: patches::apply(desk, task).await?,
+        },
+        Verb::TaskDiscard { task } => Answer::Ok {
+            message: patches::discard(desk, task).await?,
+        },
+        Verb::MemoryAdd { memory } => Answer::Ok {
+            message: desk.memory.remember(memory).await?,
+        },
+        Verb::MemorySearch {
+            query,
+            project,
+            limit,
+        } => Answer::Memories {
+            memories: desk.memory.recall(query, project, limit).await?,
+        },
+        Verb::MemoryShow { id } => Answer::Text {
+            text: desk.memory.show(id).await?,
+        },
+        Verb::Down
+        | Verb::Restart
+        | Verb::Environment
+        | Verb::Submit(_)
+        | Verb::Follow { .. } => {
+            return Err(VerbError::Daemon);
+        }
+    })
+}
+
+async fn cancel(desk: &Desk, task: TaskRef) -> Result<String, LedgerError> {
+    let open = desk.ledger.find(task).await?;
+    let short_id = open.task.short_id;
+    if open.state.is_final() {
+        return Ok(format!("{short_id} had ended already: {}", open.state));
+    }
+    Ok(match dispatch::cancel(desk, open.task.id).await? {
+        TaskState::Cancelled => format!("{short_id} is cancelled"),
+        TaskState::Cancelling => format!("{short_id} is being stopped"),
+        ended => format!("{short_id} ended meanwhile: {ended}"),
+    })
+}

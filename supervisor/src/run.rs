@@ -1,0 +1,177 @@
+//! The process: opens what it owns, starts its loops, and ends on a signal, on a hangup, or when
+//! another supervisor took over. Every loop may be cut off anywhere; what was not finished is done
+//! by the next supervisor.
+
+use crate::bus_link::BusLink;
+use crate::control::listen::{self, ListenError};
+use crate::control::serve;
+use crate::daemon::{instance_name, watch::keep_daemon};
+use crate::desk::{Desk, SharedDesk};
+use crate::dispatch;
+use crate::hub::Hub;
+use crate::ledger::store::{Ledger, LedgerError};
+use crate::memory_owner::MemoryOwner;
+use crate::route::shelf::Shelf;
+use crate::settle;
+use crate::window::{Window, banner};
+use bus::presence::Presence;
+use config::error::ConfigError;
+use config::home::Home;
+use config::settings::Settings;
+use jiff::Timestamp;
+use protocol::ids::Role;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// Why the supervisor ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// The home cannot be used.
+    #[error(transparent)]
+    Home(#[from] ConfigError),
+    /// Another one serves this home.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The ledger cannot be used.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The system said no.
+    #[error("signals cannot be heard: {0}")]
+    Signals(std::io::Error),
+    /// A loop ended that runs for ever.
+    #[error("a part of the supervisor broke, see its log; the daemon starts it again")]
+    Broke,
+}
+
+impl SupervisorError {
+    /// Exit code of the process.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            SupervisorError::Home(error) => error.exit_code(),
+            SupervisorError::Ledger(error) => error.exit_code(),
+            SupervisorError::Listen(_) => protocol::exit::USAGE,
+            SupervisorError::Signals(_) | SupervisorError::Broke => protocol::exit::FAILED,
+        }
+    }
+}
+
+/// Why the loop ends.
+enum Event {
+    /// A signal or a hangup.
+    Signal(&'static str),
+    /// Another supervisor writes the ledger.
+    Superseded,
+    /// A loop ended, which none should.
+    LoopEnded,
+}
+
+/// Runs the supervisor of a home until it is told to stop.
+///
+/// # Errors
+/// When it cannot start, or another supervisor took over.
+pub async fn run(settings: Settings, home: Home) -> Result<(), SupervisorError> {
+    home.ensure()?;
+    let _lock = listen::lock(&home)?;
+    let ledger = Ledger::open(&home.ledger()).await?;
+    let listener = listen::listen(&home).await?;
+    let window = Window::open();
+    window.say(banner(&settings, &home));
+    let desk = desk(settings, home, ledger);
+    let heard = desk.hub.listen();
+    let mut loops = start(&desk, listener);
+    loops.spawn(async move { window.show(heard).await });
+    loops.spawn(keep_daemon(desk.home.clone()));
+    let event = until(&desk, &mut loops).await?;
+    loops.shutdown().await;
+    if !matches!(event, Event::Superseded) {
+        let _may_be_gone = std::fs::remove_file(desk.home.supervisor_sock());
+    }
+    desk.ledger.close().await;
+    match event {
+        Event::Signal(name) => {
+            tracing::info!(name, "the supervisor ends");
+            Ok(())
+        }
+        Event::LoopEnded => Err(SupervisorError::Broke),
+        Event::Superseded => Err(LedgerError::Superseded.into()),
+    }
+}
+
+/// What the rooms share, over an open ledger.
+pub fn desk(settings: Settings, home: Home, ledger: Ledger) -> SharedDesk {
+    Arc::new(Desk {
+        link: BusLink::new(&home, &settings.team),
+        memory: MemoryOwner::new(&home.memory(), &home.index()),
+        shelf: Shelf::open(&home),
+        hub: Hub::default(),
+        outbox: Notify::new(),
+        superseded: watch::Sender::new(false),
+        ledger,
+        settings,
+        home,
+    })
+}
+
+/// Starts the loops that do the work. Each runs until it is cut off.
+pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
+    let mut loops = JoinSet::new();
+    loops.spawn(desk.link.clone().keep());
+    loops.spawn(serve::serve(desk.clone(), listener));
+    loops.spawn(desk.memory.clone().serve(desk.link.clone()));
+    let shared = desk.clone();
+    loops.spawn(async move { settle::settle(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { dispatch::outbox(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { dispatch::deadlines(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { announce(&shared).await });
+    loops
+}
+
+async fn until(desk: &Desk, loops: &mut JoinSet<()>) -> Result<Event, SupervisorError> {
+    let heard = |kind| signal(kind).map_err(SupervisorError::Signals);
+    let mut term = heard(SignalKind::terminate())?;
+    let mut hangup = heard(SignalKind::hangup())?;
+    let mut interrupt = heard(SignalKind::interrupt())?;
+    let mut superseded = desk.superseded.subscribe();
+    Ok(tokio::select! {
+        _ = term.recv() => Event::Signal("SIGTERM"),
+        _ = hangup.recv() => Event::Signal("SIGHUP"),
+        _ = interrupt.recv() => Event::Signal("SIGINT"),
+        _ = superseded.wait_for(|taken| *taken) => Event::Superseded,
+        ended = loops.join_next() => {
+            tracing::error!(?ended, "a loop of the supervisor ended");
+            Event::LoopEnded
+        }
+    })
+}
+
+/// Says on the bus that the supervisor lives. Runs for ever.
+async fn announce(desk: &Desk) {
+    let role = Role::supervisor();
+    let instance = instance_name(&role);
+    let host = instance.split_once('@').map_or("", |(_, host)| host);
+    let pause = Duration::from_millis(desk.settings.team.lease_ms).max(Duration::from_millis(200));
+    loop {
+        let bus = desk.link.up().await;
+        let presence = Presence {
+            instance: instance.clone(),
+            role: role.clone(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: host.to_owned(),
+            task: None,
+            at: Timestamp::now(),
+        };
+        if let Ok(Err(error)) = timeout(pause, bus.announce(&presence)).await {
+            tracing::debug!(%error, "presence");
+        }
+        sleep(pause).await;
+    }
+}
