@@ -71,7 +71,7 @@ enum Event {
     /// A task was claimed.
     Delivery(Box<Delivery>),
     /// The work on the held task ended.
-    Ended(TaskId),
+    Ended,
     /// Told to go: hangup or termination.
     Leave,
     /// Time to say that it is alive.
@@ -103,10 +103,10 @@ pub async fn run(settings: Settings, home: Home, role: Role) -> Result<(), Agent
                 let (shared, events) = (shared.clone(), events.clone());
                 tokio::spawn(async move {
                     hold(&shared, *delivery, tell, watch).await;
-                    let _ = events.send(Event::Ended(task)).await;
+                    let _ = events.send(Event::Ended).await;
                 });
             }
-            Event::Ended(_) => {
+            Event::Ended => {
                 held = None;
                 if leaving {
                     break;

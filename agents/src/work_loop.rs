@@ -17,7 +17,7 @@ use crate::workspace::Sandboxes;
 use bus::claim::Delivery;
 use guard::gate::Grant;
 use jiff::Timestamp;
-use pai::algorithm::{Answer, Ask, Limits, Machine, Outcome};
+use pai::algorithm::{Answer, Ask, Machine, Outcome};
 use protocol::criterion::{Criterion, Evidence};
 use protocol::envelope::micros;
 use protocol::journal::EntryKind;
@@ -77,7 +77,7 @@ pub async fn open(
 /// From OBSERVE to the end.
 pub async fn drive(bench: &mut Workbench, record: &mut Record) -> Result<Outcome, Stop> {
     let mut brain = Brain::new(bench).await?;
-    let mut machine = Machine::new(Limits::default());
+    let mut machine = Machine::new(brain.limits());
     let mut memories = Vec::new();
     let mut phase = None;
     loop {

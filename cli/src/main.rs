@@ -1,5 +1,5 @@
 //! The front door: one binary, `ai-infra`. `args` is what can be said, `commands` has one file per
-//! command, `render` turns documents into text (pure), `failure` is how anything ends badly.
+//! command, `window` is what two tmux windows show, `render` turns documents into text (pure), `failure` is how anything ends badly.
 
 mod args;
 mod commands;
@@ -8,6 +8,7 @@ mod failure;
 mod logging;
 mod render;
 mod terminal;
+mod window;
 
 use args::{Args, Command};
 use clap::Parser;

@@ -6,11 +6,14 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The folders that hold records.
 const HALLS: [&str; 3] = ["Learning", "Work", "Knowledge"];
 /// How deep below the root records are looked for.
 const DEEPEST: usize = 5;
+/// How long an owner that is ending is waited for.
+const LETS_GO: Duration = Duration::from_millis(400);
 /// Beginning of the names of files that are being written.
 const ASIDE: &str = ".new-";
 
@@ -41,7 +44,14 @@ pub struct Found {
 #[derive(Debug)]
 pub struct Tree {
     root: PathBuf,
-    _owner: File,
+    owner: File,
+}
+
+impl Drop for Tree {
+    /// Unlocks by name: a child that was just forked may still hold a copy of the file.
+    fn drop(&mut self) {
+        let _ = self.owner.unlock();
+    }
 }
 
 /// Why the tree cannot be owned.
@@ -68,14 +78,10 @@ impl Tree {
             .write(true)
             .open(root.join(".owner"))
             .map_err(io)?;
-        match owner.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(TreeError::Owned(root.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(io(error)),
-        }
+        lock(&owner, root)?;
         let tree = Self {
             root: root.to_owned(),
-            _owner: owner,
+            owner,
         };
         tree.sweep();
         if !root.join("README.md").exists() {
@@ -177,6 +183,21 @@ impl Tree {
                     _ => {}
                 }
             }
+        }
+    }
+}
+
+/// Takes the lock; waits for a moment, in which an owner that is ending lets go.
+fn lock(owner: &File, root: &Path) -> Result<(), TreeError> {
+    let deadline = Instant::now() + LETS_GO;
+    loop {
+        match owner.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                std::thread::sleep(LETS_GO / 20);
+            }
+            Err(TryLockError::WouldBlock) => return Err(TreeError::Owned(root.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(TreeError::Io(root.to_owned(), error)),
         }
     }
 }

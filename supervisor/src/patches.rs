@@ -5,14 +5,16 @@ use crate::desk::Desk;
 use crate::ledger::pages::Open;
 use crate::ledger::patch::PatchState;
 use crate::ledger::store::LedgerError;
-use guard::apply::{self, ApplyError};
-use guard::clone::{self, CloneError};
+use crate::daemon::process::own_exe;
+use guard::apply::{self, ApplyError, ApplyOutcome};
+use guard::clone;
 use jiff::Timestamp;
 use protocol::exit;
 use protocol::ids::{ShortId, TaskRef};
 use protocol::task_state::TaskState;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 /// Largest patch shown or applied, in bytes.
@@ -61,8 +63,13 @@ pub enum PatchError {
         cut_off: &'static str,
     },
     /// The clone cannot be removed.
-    #[error(transparent)]
-    Clone(#[from] CloneError),
+    #[error("{} cannot be removed: {source}: check who owns it", .path.display())]
+    Remove {
+        /// Which folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -86,7 +93,7 @@ fn folder(desk: &Desk, task: ShortId) -> PathBuf {
     desk.home.tasks().join(task.to_string())
 }
 
-fn read(folder: &Path, task: ShortId) -> Result<Vec<u8>, PatchError> {
+fn read(folder: &Path, task: ShortId) -> Result<String, PatchError> {
     let path = folder.join("patch.diff");
     let unreadable = |why: String| PatchError::Unreadable {
         path: path.clone(),
@@ -106,22 +113,21 @@ fn read(folder: &Path, task: ShortId) -> Result<Vec<u8>, PatchError> {
         n if n > PATCH_BYTES => Err(unreadable(format!(
             "it is larger than {PATCH_BYTES} bytes: use `git apply` on the file itself"
         ))),
-        _ => Ok(bytes),
+        _ => String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".to_owned())),
     }
 }
 
 /// The patch as text.
 pub async fn diff(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
     let Open { task, state } = desk.ledger.find(task).await?;
-    if desk.ledger.patch_state(task.id).await? == PatchState::Discarded {
-        return Err(PatchError::Gone(task.short_id));
-    }
-    match read(&folder(desk, task.short_id), task.short_id) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(PatchError::None(_)) if !at_rest(&state) => {
-            Err(PatchError::NotOver(task.short_id, state))
-        }
-        Err(error) => Err(error),
+    let short_id = task.short_id;
+    match read(&folder(desk, short_id), short_id) {
+        Err(PatchError::None(_)) if !at_rest(&state) => Err(PatchError::NotOver(short_id, state)),
+        Err(PatchError::None(_)) => match desk.ledger.patch_state(task.id).await? {
+            PatchState::Applied | PatchState::Discarded => Err(PatchError::Gone(short_id)),
+            PatchState::Kept | PatchState::Applying => Err(PatchError::None(short_id)),
+        },
+        read => read,
     }
 }
 
@@ -179,9 +185,11 @@ pub async fn discard(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
     }
     let before = desk.ledger.patch_state(task.id).await?;
     let folder = folder(desk, task.short_id);
+    let path = folder.clone();
     spawn_blocking(move || clone::remove(&folder))
         .await
-        .map_err(|e| PatchError::Own(e.to_string()))??;
+        .map_err(|e| PatchError::Own(e.to_string()))?
+        .map_err(|source| PatchError::Remove { path, source })?;
     if before != PatchState::Applied {
         desk.ledger
             .patch_move(task.id, before, PatchState::Discarded, Timestamp::now())
@@ -190,17 +198,24 @@ pub async fn discard(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
     Ok(format!("the clone and the patch of {} are gone", task.short_id))
 }
 
-/// Applies on a blocking thread; the outer error is our own, the inner one the patch's.
+/// Applies on a blocking thread, so that no client waits for files of a workspace; the outer
+/// error is our own, the inner one the patch's.
 async fn put_in(
     workspace: PathBuf,
-    patch: Vec<u8>,
-) -> Result<Result<apply::ApplyOutcome, ApplyError>, PatchError> {
-    let exe = crate::daemon::process::own_exe().map_err(|e| PatchError::Own(e.to_string()))?;
-    spawn_blocking(move || apply::apply(&exe, &workspace, &patch))
+    patch: String,
+) -> Result<Result<ApplyOutcome, ApplyError>, PatchError> {
+    let exe = own_exe().map_err(|e| PatchError::Own(e.to_string()))?;
+    let here = Handle::current();
+    spawn_blocking(move || here.block_on(apply::apply(&exe, &workspace, &patch)))
         .await
         .map_err(|e| PatchError::Own(e.to_string()))
 }
 
-fn said(task: ShortId, workspace: &Path, outcome: &apply::ApplyOutcome) -> String {
-    format!("the patch of {task} is in {}: {outcome:?}", workspace.display())
+fn said(task: ShortId, workspace: &Path, outcome: &ApplyOutcome) -> String {
+    let files = match outcome.changed.as_slice() {
+        [] => "no file needed a change".to_owned(),
+        [one] => one.clone(),
+        many => format!("{} files", many.len()),
+    };
+    format!("applied {task} to {}: {files}", workspace.display())
 }

@@ -7,7 +7,7 @@ mod playbook;
 use crate::record::Record;
 use crate::stop::Stop;
 use crate::workbench::Workbench;
-use pai::algorithm::{Choice, Outcome, Plan, Worked};
+use pai::algorithm::{Choice, Limits, Outcome, Plan, Worked};
 use protocol::criterion::{Criterion, Evidence};
 use protocol::memory::FoundMemory;
 use protocol::task::Way;
@@ -35,6 +35,18 @@ impl Brain {
             Way::Scripted { script } => Ok(Brain::Model(Box::new(ModelBrain::scripted(
                 bench, &script,
             )?))),
+        }
+    }
+
+    /// How often the work may go back. A playbook does the same again; once more tells a chance
+    /// failure from a real one.
+    pub fn limits(&self) -> Limits {
+        match self {
+            Brain::Playbook(_) => Limits {
+                execute_returns: 1,
+                plan_returns: 0,
+            },
+            Brain::Model(_) => Limits::default(),
         }
     }
 

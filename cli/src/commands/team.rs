@@ -5,10 +5,11 @@ use crate::failure::Failure;
 use crate::render::{status, text};
 use crate::terminal;
 use protocol::control::{Answer, Verb};
-use protocol::document::TeamStatus;
+use protocol::document::{ProcessLine, TeamStatus};
 use std::time::Duration;
 use supervisor::client;
 use supervisor::daemon::start::{self, Started};
+use supervisor::daemon::{identity, process};
 use tokio::time::timeout;
 
 /// How long a team may take to be ready; a large append-only file takes its time to load.
@@ -52,7 +53,23 @@ pub async fn status(context: &Context) -> TeamStatus {
         Ok(Ok(Answer::Status { status })) => Some(status),
         _ => None,
     };
-    status::merge(read(daemon), read(supervisor), &home.root.to_string_lossy())
+    let place = home.root.to_string_lossy();
+    status::merge(read(daemon), read(supervisor), living(context), &place)
+}
+
+/// Processes that are noted and run.
+fn living(context: &Context) -> Vec<ProcessLine> {
+    identity::all(&context.home)
+        .into_iter()
+        .filter(|(_, who)| who.alive())
+        .map(|(key, who)| ProcessLine {
+            name: process::name_of_key(&key).to_owned(),
+            pid: Some(who.pid),
+            state: "up".to_owned(),
+            restarts: 0,
+            task: None,
+        })
+        .collect()
 }
 
 /// Says on standard error which settings of this shell differ from the running team's.

@@ -1,23 +1,18 @@
 //! How the team is, for `status` and `up`.
 
 use super::text::{columns, count, safe};
-use protocol::document::TeamStatus;
+use protocol::document::{ProcessLine, TeamStatus};
 
 /// Puts the daemon's view (processes) and the supervisor's (tasks) together; either may be missing.
-pub fn merge(daemon: Option<TeamStatus>, supervisor: Option<TeamStatus>, home: &str) -> TeamStatus {
+/// `living` are the processes that are noted and run, for when the daemon does not say.
+pub fn merge(
+    daemon: Option<TeamStatus>,
+    supervisor: Option<TeamStatus>,
+    living: Vec<ProcessLine>,
+    home: &str,
+) -> TeamStatus {
     let Some(mut status) = daemon else {
-        let mut status = supervisor.unwrap_or_default();
-        status.version = protocol::document::DOCUMENT_VERSION;
-        status.home = home.to_owned();
-        status.state = match status.processes.is_empty() && status.team_version.is_none() {
-            true => "down".to_owned(),
-            false => {
-                let problem = "the daemon does not answer; it should be back in a moment, else: ai-infra up";
-                status.problems.push(problem.to_owned());
-                "degraded".to_owned()
-            }
-        };
-        return status;
+        return without_daemon(supervisor, living, home);
     };
     match supervisor {
         Some(tasks) => {
@@ -38,6 +33,29 @@ pub fn merge(daemon: Option<TeamStatus>, supervisor: Option<TeamStatus>, home: &
         }
         None => {}
     }
+    status
+}
+
+fn without_daemon(
+    supervisor: Option<TeamStatus>,
+    living: Vec<ProcessLine>,
+    home: &str,
+) -> TeamStatus {
+    let problem = match (&supervisor, living.is_empty()) {
+        (None, true) => None,
+        (None, false) => Some(
+            "neither the daemon nor the supervisor answers, but parts of the team run: ai-infra up takes them over, ai-infra down ends them",
+        ),
+        (Some(_), _) => {
+            Some("the daemon does not answer; it should be back in a moment, else: ai-infra up")
+        }
+    };
+    let mut status = supervisor.unwrap_or_default();
+    status.version = protocol::document::DOCUMENT_VERSION;
+    status.home = home.to_owned();
+    status.state = if problem.is_some() { "degraded" } else { "down" }.to_owned();
+    status.problems.extend(problem.map(str::to_owned));
+    status.processes = living;
     status
 }
 
@@ -101,7 +119,6 @@ pub fn workers(status: &TeamStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::document::ProcessLine;
 
     fn line(name: &str, state: &str, restarts: u64) -> ProcessLine {
         ProcessLine {
@@ -144,20 +161,23 @@ the team is up   (home: /h)
 tasks: 3 queued, 0 running, 0 waiting for a person, 1 dead letter
 attach: tmux attach -t ai
 ";
-        let merged = merge(Some(daemon()), Some(supervisor), "/h");
+        let merged = merge(Some(daemon()), Some(supervisor), Vec::new(), "/h");
         assert_eq!(text(&merged), expected);
         assert_eq!(workers(&merged), "supervisor, code");
     }
 
     #[test]
     fn missing_halves_are_honest() {
-        let down = merge(None, None, "/h");
+        let down = merge(None, None, Vec::new(), "/h");
         assert_eq!((down.state.as_str(), down.version), ("down", 1));
         assert!(text(&down).contains("start it: ai-infra up"));
-        let deaf = merge(Some(daemon()), None, "/h");
+        let deaf = merge(Some(daemon()), None, Vec::new(), "/h");
         assert_eq!(deaf.state, "degraded");
         assert!(text(&deaf).contains("! the supervisor does not answer"));
-        let orphaned = merge(None, Some(daemon()), "/h");
+        let watched = merge(None, Some(daemon()), Vec::new(), "/h");
+        assert_eq!(watched.state, "degraded");
+        let orphaned = merge(None, None, vec![line("code", "up", 0)], "/h");
         assert_eq!(orphaned.state, "degraded");
+        assert!(text(&orphaned).contains("ai-infra up takes them over"));
     }
 }

@@ -70,7 +70,7 @@ impl Copier {
         let top = open_folder(&self.source).map_err(CloneError::at(&self.source))?;
         let mut stack = Vec::new();
         let exclude = small_text(&self.source.join(".git/info/exclude"));
-        stack.extend(exclude.and_then(|text| rules(Path::new("/"), &text)));
+        stack.extend(exclude.and_then(|text| rules(Path::new(""), &text)));
         self.folder(&top, work, Path::new(""), &mut stack)?;
         times(work, &top).map_err(CloneError::at(work))
     }
@@ -122,7 +122,7 @@ impl Copier {
         stack: &mut Vec<Gitignore>,
     ) -> Result<(), CloneError> {
         let own = small_text(&below(from, OsStr::new(".gitignore")))
-            .and_then(|text| rules(&Path::new("/").join(relative), &text));
+            .and_then(|text| rules(relative, &text));
         let before = stack.len();
         stack.extend(own);
         let done = self.entries(from, to, relative, Some(stack));
@@ -209,7 +209,7 @@ impl Copier {
         }
         let there = |folder: &File, name: &str| below(folder, OsStr::new(name)).symlink_metadata().is_ok();
         let facts = Facts {
-            ignored: is_ignored(stack, &Path::new("/").join(path)),
+            ignored: is_ignored(stack, path),
             tagged: there(folder, "CACHEDIR.TAG"),
             repository: self.repository,
             beside_cargo: there(parent, "Cargo.toml"),

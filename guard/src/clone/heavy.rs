@@ -2,7 +2,7 @@
 //! left out because they are made again.
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What becomes of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,21 +60,28 @@ pub(super) fn is_candidate(name: &str) -> bool {
     SHOWN.contains(&name) || SHOWN_IF_IGNORED.contains(&name) || MADE.contains(&name)
 }
 
-/// The rules of one ignore file in a folder; lines that are no rule are passed over.
+/// Stands for the workspace in ignore rules: they want a root that is not `/`.
+const TOP: &str = "/w";
+
+/// The rules of one ignore file in a folder, relative to the workspace; lines that are no rule are
+/// passed over.
 pub(super) fn rules(folder: &Path, text: &str) -> Option<Gitignore> {
-    let mut builder = GitignoreBuilder::new(folder);
+    // Joining nothing would leave a slash at the end, and no path would match.
+    let root: PathBuf = Path::new(TOP).join(folder).components().collect();
+    let mut builder = GitignoreBuilder::new(root);
     for line in text.lines() {
         let _ = builder.add_line(None, line);
     }
     builder.build().ok().filter(|rules| !rules.is_empty())
 }
 
-/// Whether a folder is ignored: the innermost rule that speaks of it decides.
+/// Whether a folder, relative to the workspace, is ignored: the innermost rule that speaks of it decides.
 pub(super) fn is_ignored(stack: &[Gitignore], path: &Path) -> bool {
+    let path = Path::new(TOP).join(path);
     stack
         .iter()
         .rev()
-        .map(|rules| rules.matched(path, true))
+        .map(|rules| rules.matched(&path, true))
         .find(|found| !found.is_none())
         .is_some_and(|found| found.is_ignore())
 }
@@ -110,12 +117,12 @@ mod tests {
 
     #[test]
     fn inner_rules_win() {
-        let outer = rules(Path::new("/"), "build\nvendor/\n");
-        let inner = rules(Path::new("/a"), "!build\n");
+        let outer = rules(Path::new(""), "build\nvendor/\n");
+        let inner = rules(Path::new("a"), "!build\n");
         let stack: Vec<Gitignore> = outer.into_iter().chain(inner).collect();
-        assert!(is_ignored(&stack, Path::new("/build")));
-        assert!(is_ignored(&stack, Path::new("/x/vendor")));
-        assert!(!is_ignored(&stack, Path::new("/a/build")));
-        assert!(!is_ignored(&stack, Path::new("/src")));
+        assert!(is_ignored(&stack, Path::new("build")));
+        assert!(is_ignored(&stack, Path::new("x/vendor")));
+        assert!(!is_ignored(&stack, Path::new("a/build")));
+        assert!(!is_ignored(&stack, Path::new("src")));
     }
 }

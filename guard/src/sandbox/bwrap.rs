@@ -91,11 +91,8 @@ pub fn argv(
     }
     let seccomp = fds.seccomp.to_string();
     args.add(["--seccomp", &seccomp]);
-    let start = match spec.kind {
-        Kind::Workspace { .. } => WORKSPACE,
-        Kind::Host => "/",
-    };
-    args.add(["--chdir", start, "--", EXECUTOR, "executor"]);
+    // Root without its capabilities may not enter the clone; the executor goes there as its owner.
+    args.add(["--chdir", "/", "--", EXECUTOR, "executor"]);
     args.list
 }
 

@@ -19,7 +19,7 @@ async fn a_time_out_kills_the_whole_tree() {
     let outcome = run(&mut executor, tree("98761"), Duration::from_millis(300)).await;
     assert!(started.elapsed() < Duration::from_secs(3));
     assert!(outcome.is_error && outcome.data["timed_out"] == true, "{}", outcome.text);
-    assert_eq!(processes_with("sleep 98761"), []);
+    assert!(processes_with("sleep 98761").is_empty());
     assert_eq!(sh(&mut executor, "echo still here").await, "still here\n");
     executor.stop().await;
 }
@@ -34,7 +34,7 @@ async fn nothing_outlives_its_call() {
     let outcome = run(&mut executor, shell("sleep 98762 & echo started"), LONG).await;
     assert_eq!(outcome.text, "started\n");
     assert!(outcome.took < Duration::from_secs(5));
-    assert_eq!(processes_with("sleep 98762"), []);
+    assert!(processes_with("sleep 98762").is_empty());
     executor.stop().await;
 }
 
@@ -83,7 +83,7 @@ async fn a_silent_holder_is_outlived_by_nothing() {
     assert!(matches!(error, guard::executor::ExecutorError::Gone), "{error}");
     assert!(started.elapsed() < Duration::from_millis(1600), "{:?}", started.elapsed());
     executor.ended().await;
-    assert_eq!(processes_with("sleep 98765"), []);
+    assert!(processes_with("sleep 98765").is_empty());
 }
 
 #[tokio::test]

@@ -72,7 +72,6 @@ struct Shapes {
     result: Regex,
     rerun: Regex,
     test: Regex,
-    section: Regex,
     panicked: Regex,
 }
 
@@ -88,7 +87,6 @@ static SHAPES: LazyLock<Option<Shapes>> = LazyLock::new(|| {
         test: make(
             r"(?:^|[^\w])test (\S.*?)(?: - should panic| - compile(?: fail)?)? \.\.\. (ok|FAILED|ignored|bench:)?",
         )?,
-        section: make(r"^---- (.+) stdout ----$")?,
         panicked: make(r"panicked at (?:'(.*)', )?([^\s:]+):\d+:\d+:?$")?,
     })
 });
@@ -326,10 +324,15 @@ fn target_name(found: &regex::Captures) -> String {
     }
 }
 
+/// The test whose output begins at a line like `---- tests::adds stdout ----`.
+fn section(line: &str) -> Option<&str> {
+    line.strip_prefix("---- ")?.strip_suffix(" stdout ----")
+}
+
 /// File and message of a failing test, from its section.
 fn reason(name: &str, out: &str, shapes: &Shapes) -> (String, String) {
     let mut lines = out.lines();
-    let found = lines.any(|l| shapes.section.captures(l).is_some_and(|f| &f[1] == name));
+    let found = lines.any(|l| section(l) == Some(name));
     let documented = name
         .split_once(" - ")
         .map_or("", |(file, _)| file)
@@ -338,7 +341,7 @@ fn reason(name: &str, out: &str, shapes: &Shapes) -> (String, String) {
         return (documented, String::new());
     }
     let section: Vec<&str> = lines
-        .take_while(|l| !shapes.section.is_match(l))
+        .take_while(|l| section(l).is_none())
         .take(200)
         .collect();
     for (at, line) in section.iter().enumerate() {

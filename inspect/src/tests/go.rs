@@ -165,7 +165,7 @@ fn settle<'a>(
             .tests
             .range(below.clone()..)
             .take_while(|(n, _)| n.starts_with(&below));
-        let parent = package.tests.keys().any(|n| n.starts_with(&below));
+        let parent = children.clone().next().is_some();
         match result.outcome.as_str() {
             "fail" if !children.any(|(_, c)| c.outcome == "fail") => {
                 failed.push((name.to_string(), test.clone(), result));

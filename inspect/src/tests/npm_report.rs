@@ -104,9 +104,7 @@ fn from_json(report: &mut SuiteReport, text: &str, failed: &mut Vec<Case>) {
     }
     for file in read.test_results {
         if file.status == "failed" && !file.assertion_results.iter().any(|c| c.status == "failed") {
-            let why = first_line(
-                &plain(&file.message).replace("● Test suite failed to run", ""),
-            );
+            let why = first_line(&plain(&file.message).replace("● Test suite failed to run", ""));
             report.cut_short(&format!("{} could not be loaded: {why}", file.name));
         }
         for case in file.assertion_results {

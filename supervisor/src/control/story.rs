@@ -519,3 +519,32 @@ async fn memory_has_one_owner_for_people_and_agents() {
     let answer: MemoryAnswer = serde_json::from_value(answer.payload.context).unwrap();
     assert!(matches!(answer, MemoryAnswer::Error { .. }));
 }
+
+#[tokio::test]
+async fn a_patch_is_shown_refused_and_thrown_away() {
+    let team = Team::start(&[]).await;
+    let _redis = team.redis();
+    let agent = team.agent().await;
+    let (task, _) = team.submit(asked(HEALTH)).await.unwrap();
+    let early = team.ask(Verb::TaskDiff { task }).await.unwrap_err();
+    assert!(early.to_string().contains("wait for its end"), "{early}");
+    let delivery = agent.claim("infra").await;
+    agent.begins(&delivery).await;
+    agent.ends(&delivery, TaskState::Done).await;
+    team.until(task, "done").await;
+    let none = team.ask(Verb::TaskDiff { task }).await.unwrap_err();
+    assert!(none.to_string().contains("left no patch"), "{none}");
+    let folder = team.home.tasks().join("t1");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("patch.diff"), "diff --git a/x b/x\n").unwrap();
+    match team.ask(Verb::TaskDiff { task }).await.unwrap() {
+        Answer::Text { text } => assert!(text.starts_with("diff")),
+        other => panic!("{other:?}"),
+    }
+    let apply = team.ask(Verb::TaskApply { task }).await.unwrap_err();
+    assert!(apply.to_string().contains("no workspace"), "{apply}");
+    team.ask(Verb::TaskDiscard { task }).await.unwrap();
+    assert!(!folder.exists());
+    let gone = team.ask(Verb::TaskDiff { task }).await.unwrap_err();
+    assert!(gone.to_string().contains("discarded"), "{gone}");
+}

@@ -66,6 +66,13 @@ impl Process {
     }
 }
 
+/// The name for people of a process with this key.
+pub fn name_of_key(key: &str) -> &str {
+    key.strip_prefix("agent-")
+        .or_else(|| key.strip_prefix("window-"))
+        .unwrap_or(key)
+}
+
 /// This program's own file. One that was replaced on disk since is the new one.
 pub fn own_exe() -> std::io::Result<PathBuf> {
     let exe = std::env::current_exe()?;
@@ -116,6 +123,7 @@ mod tests {
         let home = Home::at("/h");
         let check = |process: Process, key: &str, argv: &str| {
             assert_eq!(process.key(), key);
+            assert_eq!(name_of_key(key), process.name());
             assert_eq!(process.argv(Path::new("/bin/x"), &home).join(" "), argv);
         };
         check(Process::Redis, "redis", "");

@@ -264,3 +264,6 @@ fn chosen_role(submit: &Submit, settings: &Settings) -> (Role, String) {
         None => role::by_words(&submit.request, &settings.agents),
     }
 }
+
+#[cfg(test)]
+mod tests;

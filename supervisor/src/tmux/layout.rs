@@ -85,11 +85,9 @@ fn mark_window(target: &str, window: &Window) -> Vec<Words> {
     ]
 }
 
-/// Makes the session with every window, in one sequence. Empty when there is no window.
-pub fn create(session: &str, home: &Path, windows: &[Window]) -> Vec<Words> {
-    let Some((first, rest)) = windows.split_first() else {
-        return Vec::new();
-    };
+/// Makes the session with its first window, in one sequence. (The others come in a second one: a
+/// tmux server shows the whole command that started it in the process list.)
+pub fn create(session: &str, home: &Path, first: &Window) -> Vec<Words> {
     let target = format!("={session}:");
     let mut made = vec![with_program(
         words(&[
@@ -124,9 +122,6 @@ pub fn create(session: &str, home: &Path, windows: &[Window]) -> Vec<Words> {
     // The first window was made under the user's own base-index.
     made.push(words(&["move-window", "-r", "-t", &target]));
     made.extend(mark_window(&format!("={session}:{}", first.index), first));
-    for window in rest {
-        made.extend(add(session, window));
-    }
     made
 }
 
@@ -225,8 +220,9 @@ mod tests {
     }
 
     #[test]
-    fn the_session_is_made_in_one_sequence() {
-        let made = create("s", Path::new("/h"), &[window(0, "supervisor"), window(1, "code")]);
+    fn the_session_is_made_marked_and_numbered_from_its_own_start() {
+        let mut made = create("s", Path::new("/h"), &window(0, "supervisor"));
+        made.extend(add("s", &window(1, "code")));
         let expected = "\
 new-session -d -s s -n supervisor -x 160 -y 48 -- /bin/ai-infra agent supervisor
 set-option -t =s: @ai_infra_home /h
@@ -242,12 +238,12 @@ set-option -w -t =s:1 remain-on-exit on
 set-option -w -t =s:1 automatic-rename off
 set-option -w -t =s:1 @ai_infra_process code";
         assert_eq!(joined(&made), expected);
-        assert!(create("s", Path::new("/h"), &[]).is_empty());
     }
 
     #[test]
     fn nothing_global_and_nothing_typed() {
-        let mut all = create("s", Path::new("/h"), &[window(0, "a"), window(1, "b")]);
+        let mut all = create("s", Path::new("/h"), &window(0, "a"));
+        all.extend(add("s", &window(1, "b")));
         all.extend(respawn("@1", &words(&["x", "y"])));
         all.extend(kill("s"));
         for command in all {

@@ -113,7 +113,18 @@ impl Session {
 
     /// Makes the session with all its windows.
     pub fn create(&self, windows: &[Window]) -> Result<(), TmuxError> {
-        self.run(&layout::create(&self.name, &self.home, windows))
+        let Some((first, rest)) = windows.split_first() else {
+            return Ok(());
+        };
+        self.run(&layout::create(&self.name, &self.home, first))?;
+        let others: Vec<Words> = rest
+            .iter()
+            .flat_map(|window| layout::add(&self.name, window))
+            .collect();
+        match others.is_empty() {
+            true => Ok(()),
+            false => self.run(&others),
+        }
     }
 
     /// Adds one window; at the next free index when a person has put a window at ours.

@@ -52,7 +52,7 @@ fn begin(stdin: &mut Stdin, stdout: &mut Stdout) -> Result<Hello, String> {
     walls::become_owner(&hello)?;
     walls::check(&hello)?;
     limits::set(&hello)?;
-    place::prepare().map_err(|e| format!("the scratch folder cannot be made: {e}"))?;
+    place::prepare(hello.host).map_err(|e| format!("the folders inside cannot be used: {e}"))?;
     say(stdout, &FromInside::Ready).map_err(|e| format!("the holder is gone: {e}"))?;
     Ok(hello)
 }

@@ -1,6 +1,5 @@
 //! What a program printed, bounded: the head and the tail are kept, the middle is cut and said so.
 
-use protocol::limits::OUTPUT_BYTES;
 use std::collections::VecDeque;
 
 /// Collects one stream.
@@ -12,11 +11,6 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Keeps at most [`OUTPUT_BYTES`].
-    pub(super) fn new() -> Output {
-        Output::keeping(OUTPUT_BYTES)
-    }
-
     /// Keeps at most this many bytes.
     pub(super) fn keeping(bytes: usize) -> Output {
         Output {

@@ -4,10 +4,11 @@ use crate::sandbox::spec::{HOME, WORKSPACE};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Makes the home and cache folders in scratch.
-pub(super) fn prepare() -> io::Result<()> {
+/// Makes the home and cache folders in scratch, and goes to the workspace where there is one.
+pub(super) fn prepare(host: bool) -> io::Result<()> {
     std::fs::create_dir_all(HOME)?;
-    std::fs::create_dir_all("/tmp/cache")
+    std::fs::create_dir_all("/tmp/cache")?;
+    std::env::set_current_dir(if host { "/" } else { WORKSPACE })
 }
 
 /// The workspace as a path.
