@@ -17,8 +17,10 @@ pub fn to_file(home: &Home, process: &str, level: &str) -> Result<(), Failure> {
         .open(&path)
         .map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))?;
     // Libraries are told to be quiet: their debug lines may hold what was sent.
-    let filter = EnvFilter::try_new(format!("{level},hyper=warn,reqwest=warn,rustls=warn,sqlx=warn"))
-        .map_err(|error| Failure::usage(format!("log.level is wrong: {error}")))?;
+    let filter = EnvFilter::try_new(format!(
+        "{level},hyper=warn,reqwest=warn,rustls=warn,sqlx=warn"
+    ))
+    .map_err(|error| Failure::usage(format!("log.level is wrong: {error}")))?;
     tracing_subscriber::fmt()
         .json()
         .with_env_filter(filter)

@@ -45,7 +45,9 @@ pub enum ClientError {
         hints: Vec<String>,
     },
     /// The answer is of a kind that does not belong to the question.
-    #[error("the {who} answered something else than it was asked: versions differ? ai-infra restart")]
+    #[error(
+        "the {who} answered something else than it was asked: versions differ? ai-infra restart"
+    )]
     Strange {
         /// `supervisor` or `daemon`.
         who: &'static str,
@@ -247,8 +249,13 @@ mod tests {
     #[tokio::test]
     async fn a_team_that_is_down_is_said_with_the_next_step() {
         let folder = tempfile::tempdir().unwrap();
-        let error = ask(&Home::at(folder.path()), Verb::Status).await.unwrap_err();
-        assert!(error.to_string().ends_with("start it: ai-infra up"), "{error}");
+        let error = ask(&Home::at(folder.path()), Verb::Status)
+            .await
+            .unwrap_err();
+        assert!(
+            error.to_string().ends_with("start it: ai-infra up"),
+            "{error}"
+        );
         assert!(error.is_passing());
         assert_eq!(error.exit_code(), 5);
     }

@@ -26,7 +26,9 @@ pub enum IntakeError {
     #[error("the request is empty: say in a sentence what should be true")]
     Empty,
     /// Too many words.
-    #[error("the request has {0} bytes, at most {REQUEST_BYTES} are accepted: put long text into a file of the workspace and name it")]
+    #[error(
+        "the request has {0} bytes, at most {REQUEST_BYTES} are accepted: put long text into a file of the workspace and name it"
+    )]
     TooLong(usize),
     /// A character that cannot be seen.
     #[error("the request holds the control character U+{0:04X}: send plain text")]
@@ -43,7 +45,9 @@ pub enum IntakeError {
         why: String,
     },
     /// The month's money is gone.
-    #[error("this month's budget of ${limit:.2} is spent (${spent:.2}): raise budget.month_usd, or use a playbook, which costs nothing")]
+    #[error(
+        "this month's budget of ${limit:.2} is spent (${spent:.2}): raise budget.month_usd, or use a playbook, which costs nothing"
+    )]
     Spent {
         /// What was spent, in dollars.
         spent: f64,
@@ -208,7 +212,9 @@ fn check_terms(submit: &Submit, settings: &Settings, now: Timestamp) -> Result<(
         let why = if !given.is_finite() || given < 0.0 {
             Some("give an amount in dollars, such as 0.50".to_owned())
         } else if given > month {
-            Some(format!("a whole month may cost ${month:.2} (budget.month_usd)"))
+            Some(format!(
+                "a whole month may cost ${month:.2} (budget.month_usd)"
+            ))
         } else {
             None
         };
@@ -234,7 +240,9 @@ fn workspace(path: &Path, home: &Path) -> Result<PathBuf, IntakeError> {
         return Err(wrong("has a name that is not UTF-8 text: rename it"));
     }
     if !path.is_dir() {
-        return Err(wrong("is not a folder: name an existing one with --workspace"));
+        return Err(wrong(
+            "is not a folder: name an existing one with --workspace",
+        ));
     }
     Ok(check_workspace(path, home)?)
 }
@@ -260,7 +268,10 @@ async fn check_month(desk: &Desk, now: Timestamp) -> Result<(), IntakeError> {
 
 /// The start of the calendar month, in UTC.
 fn month_start(now: Timestamp) -> Timestamp {
-    let date = now.to_zoned(jiff::tz::TimeZone::UTC).date().first_of_month();
+    let date = now
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date()
+        .first_of_month();
     date.to_zoned(jiff::tz::TimeZone::UTC)
         .map_or(now, |start| start.timestamp())
 }

@@ -1,11 +1,11 @@
 //! The patch a task left: shown, brought into the workspace once, or thrown away with the clone.
 //! The patch file is always the home's own; a path that an agent reports is never opened.
 
+use crate::daemon::process::own_exe;
 use crate::desk::Desk;
 use crate::ledger::pages::Open;
 use crate::ledger::patch::PatchState;
 use crate::ledger::store::LedgerError;
-use crate::daemon::process::own_exe;
 use guard::apply::{self, ApplyError, ApplyOutcome};
 use guard::clone;
 use jiff::Timestamp;
@@ -38,7 +38,9 @@ pub enum PatchError {
     #[error("{0} is {1}: wait for its end, or cancel it first")]
     NotOver(ShortId, TaskState),
     /// What it did was not proven.
-    #[error("{short_id} is {state}, so nothing proves its patch: read it with `ai-infra task diff {short_id}` and apply it by hand if it is good")]
+    #[error(
+        "{short_id} is {state}, so nothing proves its patch: read it with `ai-infra task diff {short_id}` and apply it by hand if it is good"
+    )]
     NotDone {
         /// Which task.
         short_id: ShortId,
@@ -195,7 +197,10 @@ pub async fn discard(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
             .patch_move(task.id, before, PatchState::Discarded, Timestamp::now())
             .await?;
     }
-    Ok(format!("the clone and the patch of {} are gone", task.short_id))
+    Ok(format!(
+        "the clone and the patch of {} are gone",
+        task.short_id
+    ))
 }
 
 /// Applies on a blocking thread, so that no client waits for files of a workspace; the outer

@@ -6,7 +6,9 @@ use protocol::task::Principal;
 
 /// Why somebody is not served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this team belongs to {owner}, not to uid {asked}: ask as {owner}, or use a team of your own")]
+#[error(
+    "this team belongs to {owner}, not to uid {asked}: ask as {owner}, or use a team of your own"
+)]
 pub struct Stranger {
     /// Who asked.
     pub asked: u32,

@@ -33,7 +33,10 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
     };
     match desk.link.now() {
         Ok(bus) => {
-            if timeout(PATIENCE, from_bus(desk, &bus, &mut status)).await.is_err() {
+            if timeout(PATIENCE, from_bus(desk, &bus, &mut status))
+                .await
+                .is_err()
+            {
                 problem(&mut status, "redis is slow to answer: look at its log");
             }
         }
@@ -44,9 +47,9 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
     }
     if status.dead_letters > 0 {
         let many = status.dead_letters;
-        status
-            .problems
-            .push(format!("{many} messages could not be read: `ai-infra dead list`"));
+        status.problems.push(format!(
+            "{many} messages could not be read: `ai-infra dead list`"
+        ));
     }
     Ok(status)
 }
@@ -90,5 +93,7 @@ async fn from_bus(desk: &Desk, bus: &Bus, status: &mut TeamStatus) {
             task: task.map(|line| line.short_id),
         });
     }
-    status.processes.sort_by(|a, b| (a.name != "supervisor", &a.name).cmp(&(b.name != "supervisor", &b.name)));
+    status
+        .processes
+        .sort_by(|a, b| (a.name != "supervisor", &a.name).cmp(&(b.name != "supervisor", &b.name)));
 }

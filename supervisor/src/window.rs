@@ -83,7 +83,10 @@ fn line(happening: &Happening) -> Option<String> {
         Event::Progress(_) => return None,
     };
     let now = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
-    Some(format!("{now}  {:<6} {what}", happening.short_id.to_string()))
+    Some(format!(
+        "{now}  {:<6} {what}",
+        happening.short_id.to_string()
+    ))
 }
 
 /// A text as one line of a terminal: no control characters, not too long.

@@ -10,8 +10,9 @@ pub async fn run(context: Context, role: Role) -> Result<u8, Failure> {
     let context = context.in_team().await;
     let settings = context.settings()?;
     if settings.agent(&role).is_none() {
-        return Err(Failure::usage(format!("there is no agent `{role}`"))
-            .hint("see: ai-infra agents list"));
+        return Err(
+            Failure::usage(format!("there is no agent `{role}`")).hint("see: ai-infra agents list")
+        );
     }
     let process = format!("agent-{role}");
     logging::to_file(&context.home, &process, &settings.log.level)?;

@@ -17,7 +17,9 @@ pub async fn run(context: &Context) -> Result<u8, Failure> {
             .hint("give it windows: ai-infra down && ai-infra up"));
     };
     let argv = session.attach_argv();
-    let (program, arguments) = argv.split_first().ok_or_else(|| Failure::usage("no tmux"))?;
+    let (program, arguments) = argv
+        .split_first()
+        .ok_or_else(|| Failure::usage("no tmux"))?;
     let mut command = Command::new(program);
     // Inside the same tmux server a client is moved, not nested; inside another one it may nest.
     if context.env.get("TMUX").is_some() && context.home.is_default() {

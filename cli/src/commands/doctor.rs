@@ -71,7 +71,11 @@ pub async fn run(context: &Context, json: bool) -> Result<u8, Failure> {
     } else {
         terminal::print(&text(&findings));
     }
-    Ok(if bad { protocol::exit::FAILED } else { protocol::exit::DONE })
+    Ok(if bad {
+        protocol::exit::FAILED
+    } else {
+        protocol::exit::DONE
+    })
 }
 
 fn text(findings: &[Finding]) -> String {
@@ -136,8 +140,16 @@ fn printed(argv: &[&str]) -> Result<String, String> {
         true => &output.stdout,
         false => &output.stderr,
     };
-    let said = String::from_utf8_lossy(said).lines().next().unwrap_or("").to_owned();
-    if output.status.success() { Ok(said) } else { Err(said) }
+    let said = String::from_utf8_lossy(said)
+        .lines()
+        .next()
+        .unwrap_or("")
+        .to_owned();
+    if output.status.success() {
+        Ok(said)
+    } else {
+        Err(said)
+    }
 }
 
 fn git() -> Finding {
@@ -157,10 +169,21 @@ fn bwrap() -> Finding {
 /// Whether the kernel lets a sandbox be made at all.
 fn sandbox() -> Finding {
     let argv = [
-        "bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "/bin/true",
+        "bwrap",
+        "--unshare-all",
+        "--die-with-parent",
+        "--ro-bind",
+        "/",
+        "/",
+        "/bin/true",
     ];
     match printed(&argv) {
-        Ok(_) => finding("sandbox", How::Good, "the kernel allows user namespaces", ""),
+        Ok(_) => finding(
+            "sandbox",
+            How::Good,
+            "the kernel allows user namespaces",
+            "",
+        ),
         Err(error) => finding(
             "sandbox",
             How::Bad,
@@ -176,10 +199,17 @@ fn disk(home: &Home) -> Finding {
     let Some(about) = place.and_then(|place| statvfs(place).ok()) else {
         return finding("disk", How::Odd, "cannot be looked at", "");
     };
-    let free = about.blocks_available().saturating_mul(about.fragment_size());
+    let free = about
+        .blocks_available()
+        .saturating_mul(about.fragment_size());
     let seen = format!("{} free", size(free));
     match free < LOW_DISK {
-        true => finding("disk", How::Bad, seen, "free at least 1 GB where the home is"),
+        true => finding(
+            "disk",
+            How::Bad,
+            seen,
+            "free at least 1 GB where the home is",
+        ),
         false => finding("disk", How::Good, seen, ""),
     }
 }
@@ -207,7 +237,12 @@ async fn team_up(context: &Context) -> Finding {
         "down" => finding("team", How::Good, "down", "ai-infra up"),
         state => {
             let problems = status.problems.join("; ");
-            finding("team", How::Bad, format!("{state}: {problems}"), "ai-infra status")
+            finding(
+                "team",
+                How::Bad,
+                format!("{state}: {problems}"),
+                "ai-infra status",
+            )
         }
     }
 }
@@ -220,7 +255,12 @@ mod tests {
     fn findings_say_what_to_do() {
         let findings = [
             finding("git", How::Good, "git version 2", ""),
-            finding("bwrap", How::Bad, "not\x1b found", "apt-get install bubblewrap"),
+            finding(
+                "bwrap",
+                How::Bad,
+                "not\x1b found",
+                "apt-get install bubblewrap",
+            ),
         ];
         assert_eq!(
             text(&findings),

@@ -40,11 +40,10 @@ pub async fn stop_team(context: &Context) -> Result<bool, Failure> {
             break lock;
         }
         if began.elapsed() > PATIENCE {
-            return Err(Failure::new(
-                protocol::exit::FAILED,
-                "the daemon does not end",
-            )
-            .hint("see its log: logs/daemon.log in the home"));
+            return Err(
+                Failure::new(protocol::exit::FAILED, "the daemon does not end")
+                    .hint("see its log: logs/daemon.log in the home"),
+            );
         }
         sleep(Duration::from_millis(10)).await;
     };

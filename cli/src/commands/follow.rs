@@ -184,11 +184,7 @@ async fn next(
 }
 
 /// Prints how a task ended; the exit code says it too.
-pub fn told(
-    document: &RunDocument,
-    json: bool,
-    took: Option<Duration>,
-) -> Result<u8, Failure> {
+pub fn told(document: &RunDocument, json: bool, took: Option<Duration>) -> Result<u8, Failure> {
     if json {
         super::json(document)?;
     } else {

@@ -102,7 +102,11 @@ fn record(
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part.as_bytes());
     }
-    let digest: String = digest.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let digest: String = digest
+        .finalize()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
     Ok(NewMemory {
         title,
         body,
@@ -124,9 +128,14 @@ mod tests {
     #[test]
     fn the_same_words_are_the_same_record() {
         let key = |title: &str, body: &str, project: Option<&str>| {
-            record(title.into(), body.into(), Vec::new(), project.map(Into::into))
-                .unwrap()
-                .key
+            record(
+                title.into(),
+                body.into(),
+                Vec::new(),
+                project.map(Into::into),
+            )
+            .unwrap()
+            .key
         };
         assert_eq!(key("a", "b", None), key("a", "b", None));
         assert_ne!(key("a", "b", None), key("ab", "", None));

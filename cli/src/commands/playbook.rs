@@ -71,7 +71,9 @@ fn show(texts: &[(String, String)], name: &str) -> Result<u8, Failure> {
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let failure = Failure::usage(format!("there is no playbook `{name}`"));
         return Err(match near {
-            Some((_, known)) => failure.hint(format!("did you mean: ai-infra playbook show {known}")),
+            Some((_, known)) => {
+                failure.hint(format!("did you mean: ai-infra playbook show {known}"))
+            }
             None => failure.hint("see: ai-infra playbook list"),
         });
     };

@@ -10,7 +10,6 @@ use crate::terminal;
 use jiff::Timestamp;
 use protocol::control::{Reply, Submit, Verb};
 use protocol::document::{DOCUMENT_VERSION, TaskLine};
-use protocol::ids::RequestId;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,7 +46,11 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
 
 fn headline(line: &TaskLine, again: bool) -> String {
     let again = if again { " (handed in before)" } else { "" };
-    format!("task {}: {}{again}", line.short_id, one_line(&line.request, 100))
+    format!(
+        "task {}: {}{again}",
+        line.short_id,
+        one_line(&line.request, 100)
+    )
 }
 
 fn left(line: &TaskLine, again: bool, json: bool) -> Result<u8, Failure> {
@@ -106,11 +109,13 @@ fn submit(args: &RunArgs) -> Result<Submit, Failure> {
         .and_then(|timeout| Timestamp::now().checked_add(timeout).ok());
     Ok(Submit {
         request,
-        request_id: args.request_id.clone().unwrap_or_else(RequestId::new),
+        request_id: args.request_id.clone().unwrap_or_default(),
         agent: args.agent.clone(),
         playbook,
         script: args.script.as_deref().map(absolute).transpose()?,
-        workspace: Some(absolute(args.workspace.as_deref().unwrap_or(Path::new(".")))?),
+        workspace: Some(absolute(
+            args.workspace.as_deref().unwrap_or(Path::new(".")),
+        )?),
         effort: args.effort.into(),
         budget_usd: args.budget,
         priority: args.priority,
@@ -157,12 +162,26 @@ mod tests {
 
     #[test]
     fn flags_become_a_request() {
-        let made = submit(&parsed(&["look", "--effort", "quick", "--request-id", "r1"])).unwrap();
+        let made = submit(&parsed(&[
+            "look",
+            "--effort",
+            "quick",
+            "--request-id",
+            "r1",
+        ]))
+        .unwrap();
         assert_eq!(made.request, "look");
         assert_eq!(made.request_id.as_str(), "r1");
         assert!(made.workspace.unwrap().is_absolute());
         assert!(made.deadline.is_none());
-        let made = submit(&parsed(&["--playbook", "p", "--param", "n=3", "--timeout", "1h"]));
+        let made = submit(&parsed(&[
+            "--playbook",
+            "p",
+            "--param",
+            "n=3",
+            "--timeout",
+            "1h",
+        ]));
         let made = made.unwrap();
         assert_eq!(made.request, "playbook p");
         assert_eq!(made.playbook.unwrap().1["n"], json!(3));

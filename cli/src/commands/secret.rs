@@ -21,9 +21,11 @@ pub fn run(context: &Context, command: SecretCommand) -> Result<u8, Failure> {
             let value = read().map_err(|e| Failure::usage(format!("no value was read: {e}")))?;
             let value = value.trim_end_matches(['\n', '\r']);
             if value.is_empty() {
-                return Err(Failure::usage("the value is empty: nothing was changed").hint(
-                    format!("give it on standard input: ai-infra secret set {name} < file"),
-                ));
+                return Err(
+                    Failure::usage("the value is empty: nothing was changed").hint(format!(
+                        "give it on standard input: ai-infra secret set {name} < file"
+                    )),
+                );
             }
             config::secret::set(&context.home, &name, value)?;
             terminal::line(&format!(

@@ -90,7 +90,11 @@ mod tests {
             serde_json::from_value::<TaskLine>(line).unwrap()
         };
         let list = [
-            line("t12", json!({"state": "running", "phase": "verify"}), "a\u{7}b"),
+            line(
+                "t12",
+                json!({"state": "running", "phase": "verify"}),
+                "a\u{7}b",
+            ),
             line("t1", json!({"state": "failed", "reason": "x"}), "look"),
         ];
         let now = "2026-11-20T10:05:30Z".parse().unwrap();

@@ -74,7 +74,11 @@ impl Live {
     }
 
     fn said(&self, phase: &str, what: &str) -> String {
-        let line = format!("{:<8} {phase:<8} {}", self.agent.as_str(), one_line(what, 160));
+        let line = format!(
+            "{:<8} {phase:<8} {}",
+            self.agent.as_str(),
+            one_line(what, 160)
+        );
         line.trim_end().to_owned()
     }
 
@@ -104,7 +108,8 @@ impl Live {
                 None
             }
             Progress::Criteria { criteria } => {
-                let fresh = |c: &protocol::criterion::Criterion| (c.id.clone(), (c.text.clone(), None));
+                let fresh =
+                    |c: &protocol::criterion::Criterion| (c.id.clone(), (c.text.clone(), None));
                 self.criteria = criteria.iter().map(fresh).collect();
                 let many = format!("{} criteria written", criteria.len());
                 Some(self.said("BUILD", &many))
@@ -121,7 +126,11 @@ impl Live {
                 *verdict = Some(evidence.verdict);
                 let text = text.clone();
                 let phase = self.current.map(|p| p.to_string()).unwrap_or_default();
-                let what = format!("{} {} {text}", mark(Some(evidence.verdict)), evidence.criterion);
+                let what = format!(
+                    "{} {} {text}",
+                    mark(Some(evidence.verdict)),
+                    evidence.criterion
+                );
                 Some(self.said(&phase, &what))
             }
             Progress::Recalled { memories } if memories.is_empty() => None,
@@ -207,7 +216,8 @@ mod tests {
         let mut told = vec![Reply::State {
             state: TaskState::Queued,
         }];
-        let phase = |what: &str, phase: &str| event(json!({"event": what, "phase": phase, "at": at}));
+        let phase =
+            |what: &str, phase: &str| event(json!({"event": what, "phase": phase, "at": at}));
         for name in ["observe", "think", "plan"] {
             told.push(phase("phase_started", name));
             told.push(phase("phase_ended", name));
@@ -260,7 +270,8 @@ mod tests {
             live.line(Duration::from_millis(1400)),
             "  code     OBSERVE ✓ THINK ✓ PLAN ✓ BUILD ✓ EXECUTE ✓ VERIFY 1/2 …   1.4 s"
         );
-        let back = json!({"event": "phase_started", "phase": "execute", "at": "1970-01-01T00:00:01Z"});
+        let back =
+            json!({"event": "phase_started", "phase": "execute", "at": "1970-01-01T00:00:01Z"});
         live.take(&event(back));
         assert_eq!(
             live.line(Duration::from_secs(2)),

@@ -96,7 +96,11 @@ fn criteria(document: &RunDocument) -> String {
         };
         let line = one_line(&criterion.text, 400);
         text.push_str(&format!("  {mark} {}  {line}\n", safe(&criterion.id)));
-        if let Some(evidence) = criterion.evidence.as_deref().filter(|e| !e.trim().is_empty()) {
+        if let Some(evidence) = criterion
+            .evidence
+            .as_deref()
+            .filter(|e| !e.trim().is_empty())
+        {
             text.push_str(&indent(evidence.trim_end(), "        "));
             text.push('\n');
         }
@@ -110,9 +114,9 @@ fn phases(document: &RunDocument) -> String {
         .iter()
         .map(|span| {
             let took = match span.ended {
-                Some(ended) => time(
-                    Duration::try_from(ended.duration_since(span.started)).unwrap_or_default(),
-                ),
+                Some(ended) => {
+                    time(Duration::try_from(ended.duration_since(span.started)).unwrap_or_default())
+                }
                 None if document.state.is_final() => "cut off".to_owned(),
                 None => "…".to_owned(),
             };

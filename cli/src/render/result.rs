@@ -53,7 +53,11 @@ pub fn text(document: &RunDocument, took: Duration) -> String {
         if document.phases.is_empty() {
             break;
         }
-        let mark = if criterion.passed.is_some() { "✗" } else { "?" };
+        let mark = if criterion.passed.is_some() {
+            "✗"
+        } else {
+            "?"
+        };
         let line = one_line(&criterion.text, 200);
         text.push_str(&format!("  {mark} {} {line}\n", safe(&criterion.id)));
     }

@@ -53,7 +53,12 @@ fn without_daemon(
     let mut status = supervisor.unwrap_or_default();
     status.version = protocol::document::DOCUMENT_VERSION;
     status.home = home.to_owned();
-    status.state = if problem.is_some() { "degraded" } else { "down" }.to_owned();
+    status.state = if problem.is_some() {
+        "degraded"
+    } else {
+        "down"
+    }
+    .to_owned();
     status.problems.extend(problem.map(str::to_owned));
     status.processes = living;
     status

@@ -153,12 +153,18 @@ mod tests {
     #[test]
     fn columns_line_up_without_trailing_blanks() {
         let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
-        assert_eq!(columns(&[row("✓ a", "x"), row("bbbb", "")]), "✓ a   x\nbbbb\n");
+        assert_eq!(
+            columns(&[row("✓ a", "x"), row("bbbb", "")]),
+            "✓ a   x\nbbbb\n"
+        );
     }
 
     #[test]
     fn an_error_is_a_sentence_with_a_next_step() {
         let failed = Failure::usage("no \x1bhome").hint("try --home DIR");
-        assert_eq!(failure(&failed), "error: no \\u{1b}home\n  try --home DIR\n");
+        assert_eq!(
+            failure(&failed),
+            "error: no \\u{1b}home\n  try --home DIR\n"
+        );
     }
 }

@@ -76,6 +76,7 @@ pub(super) fn rules(folder: &Path, text: &str) -> Option<Gitignore> {
 }
 
 /// Whether a folder, relative to the workspace, is ignored: the innermost rule that speaks of it decides.
+/// The rules are those of the folders above it, outermost first.
 pub(super) fn is_ignored(stack: &[Gitignore], path: &Path) -> bool {
     let path = Path::new(TOP).join(path);
     stack
@@ -119,10 +120,13 @@ mod tests {
     fn inner_rules_win() {
         let outer = rules(Path::new(""), "build\nvendor/\n");
         let inner = rules(Path::new("a"), "!build\n");
-        let stack: Vec<Gitignore> = outer.into_iter().chain(inner).collect();
+        let mut stack: Vec<Gitignore> = outer.into_iter().collect();
         assert!(is_ignored(&stack, Path::new("build")));
         assert!(is_ignored(&stack, Path::new("x/vendor")));
-        assert!(!is_ignored(&stack, Path::new("a/build")));
+        assert!(is_ignored(&stack, Path::new("a/build")));
         assert!(!is_ignored(&stack, Path::new("src")));
+        stack.extend(inner);
+        assert!(!is_ignored(&stack, Path::new("a/build")));
+        assert!(is_ignored(&stack, Path::new("a/vendor")));
     }
 }

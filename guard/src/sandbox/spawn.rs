@@ -8,7 +8,9 @@ use super::profile::Profile;
 use super::seccomp::{SeccompError, program};
 use super::spec::{HOME, SandboxSpec};
 use super::surroundings::Surroundings;
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -108,11 +110,15 @@ fn sender() -> &'static mpsc::Sender<Job> {
 
 fn start(mut command: Command, files: &[File]) -> io::Result<Child> {
     let numbers: Vec<RawFd> = files.iter().map(|f| f.as_raw_fd()).collect();
-    // SAFETY: the closure runs between fork and exec, allocates nothing, takes no lock and calls
-    // only fcntl(2), which is async-signal-safe. The descriptors are open: `files` outlives the
-    // call to `spawn` below, and fork copies the table.
+    // SAFETY: the closure runs between fork and exec, allocates nothing, takes no lock and makes
+    // only the system calls close_range(2), which with this flag closes nothing yet, and fcntl(2).
+    // The descriptors are open: `files` outlives the call to `spawn` below, and fork copies the
+    // table.
     unsafe {
         command.pre_exec(move || {
+            // Whatever this process inherited without the close-on-exec flag stays out.
+            let flag = libc::CLOSE_RANGE_CLOEXEC;
+            Errno::result(libc::syscall(libc::SYS_close_range, 3, u32::MAX, flag))?;
             for number in &numbers {
                 let fd = BorrowedFd::borrow_raw(*number);
                 fcntl(fd.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;

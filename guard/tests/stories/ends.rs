@@ -156,7 +156,7 @@ async fn holder_meets(signal: nix::sys::signal::Signal, mark: &str, most: Durati
     let mut child = holder(&stage, mark);
     let pid = nix::unistd::Pid::from_raw(child.id() as i32);
     let words = format!("sleep {mark}");
-    let began = until(|| processes_with(&words).len() >= 4).await;
+    let began = until(|| processes_with(&words).len() >= 3).await;
     let started = Instant::now();
     nix::sys::signal::kill(pid, signal).unwrap();
     let ended = until(|| processes_with(&words).is_empty()).await;

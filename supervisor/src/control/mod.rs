@@ -5,6 +5,6 @@
 pub mod line;
 pub mod listen;
 pub mod serve;
-pub mod verbs;
 #[cfg(test)]
 mod story;
+pub mod verbs;

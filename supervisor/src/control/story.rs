@@ -130,7 +130,9 @@ impl Team {
         client.send(verb).await?;
         let mut lines = Vec::new();
         loop {
-            let line = timeout(Duration::from_secs(20), client.next()).await.unwrap()?;
+            let line = timeout(Duration::from_secs(20), client.next())
+                .await
+                .unwrap()?;
             let last = matches!(line, Reply::Done { .. } | Reply::Accepted { .. });
             lines.push(line);
             if last {
@@ -208,8 +210,7 @@ impl Agent {
     }
 
     async fn ends(&self, delivery: &Delivery, state: TaskState) {
-        let task: Task =
-            serde_json::from_value(delivery.envelope.payload.context.clone()).unwrap();
+        let task: Task = serde_json::from_value(delivery.envelope.payload.context.clone()).unwrap();
         let mut envelope = self.envelope(delivery, MessageType::Result);
         envelope.payload.context = serde_json::to_value(report(&task, state)).unwrap();
         self.bus.finish(&delivery.lease, &envelope).await.unwrap();
@@ -349,7 +350,14 @@ fn check_told(lines: &[Reply]) {
         .collect();
     assert_eq!(
         names,
-        ["queued", "claimed", "running(observe)", "VERIFY", "done", "document"]
+        [
+            "queued",
+            "claimed",
+            "running(observe)",
+            "VERIFY",
+            "done",
+            "document"
+        ]
     );
 }
 
@@ -398,7 +406,11 @@ async fn requests_that_cannot_be_are_refused_with_the_next_step() {
         (Box::new(|s| s.budget_usd = Some(-1.0)), 2, "budget"),
         (Box::new(|s| s.budget_usd = Some(1e9)), 2, "budget"),
         (Box::new(move |s| s.deadline = Some(now)), 124, "deadline"),
-        (Box::new(|s| s.agent = "cod".parse().ok()), 2, "agent `cod`: code"),
+        (
+            Box::new(|s| s.agent = "cod".parse().ok()),
+            2,
+            "agent `cod`: code",
+        ),
         (Box::new(|s| s.agent = "qa".parse().ok()), 2, "not of qa"),
         (Box::new(|s| s.workspace = Some("x".into())), 2, "absolute"),
         (
@@ -406,7 +418,11 @@ async fn requests_that_cannot_be_are_refused_with_the_next_step() {
             2,
             "not a folder",
         ),
-        (Box::new(|s| s.script = Some("/tmp/x".into())), 2, "scripted"),
+        (
+            Box::new(|s| s.script = Some("/tmp/x".into())),
+            2,
+            "scripted",
+        ),
         (
             Box::new(|s| s.playbook = Some(("host-healt".to_owned(), Default::default()))),
             2,
@@ -447,7 +463,9 @@ async fn hung_and_hostile_clients_cost_others_nothing() {
     let team = Team::start(&[]).await;
     let mut hung = Vec::new();
     for _ in 0..20 {
-        let mut stream = UnixStream::connect(team.home.supervisor_sock()).await.unwrap();
+        let mut stream = UnixStream::connect(team.home.supervisor_sock())
+            .await
+            .unwrap();
         stream.write_all(b"{\"v\":1,").await.unwrap();
         hung.push(stream);
     }
@@ -456,13 +474,18 @@ async fn hung_and_hostile_clients_cost_others_nothing() {
         ("{\"v\":99,\"verb\":\"later\"}", "restart"),
         ("{\"v\":1,\"verb\":\"later\"}", "no request"),
     ] {
-        let stream = UnixStream::connect(team.home.supervisor_sock()).await.unwrap();
+        let stream = UnixStream::connect(team.home.supervisor_sock())
+            .await
+            .unwrap();
         let mut stream = BufReader::new(stream);
         let line = format!("{sent}\n");
         stream.write_all(line.as_bytes()).await.unwrap();
         let mut said = String::new();
         stream.read_line(&mut said).await.unwrap();
-        assert!(said.contains("\"line\":\"error\"") && said.contains(part), "{said}");
+        assert!(
+            said.contains("\"line\":\"error\"") && said.contains(part),
+            "{said}"
+        );
     }
     match team.ask(Verb::Status).await.unwrap() {
         Answer::Status { status } => {

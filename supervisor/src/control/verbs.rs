@@ -134,11 +134,7 @@ async fn carry_out(desk: &Desk, verb: Verb) -> Result<Answer, VerbError> {
         Verb::MemoryShow { id } => Answer::Text {
             text: desk.memory.show(id).await?,
         },
-        Verb::Down
-        | Verb::Restart
-        | Verb::Environment
-        | Verb::Submit(_)
-        | Verb::Follow { .. } => {
+        Verb::Down | Verb::Restart | Verb::Environment | Verb::Submit(_) | Verb::Follow { .. } => {
             return Err(VerbError::Daemon);
         }
     })

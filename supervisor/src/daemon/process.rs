@@ -127,7 +127,11 @@ mod tests {
             assert_eq!(process.argv(Path::new("/bin/x"), &home).join(" "), argv);
         };
         check(Process::Redis, "redis", "");
-        check(Process::Supervisor, "supervisor", "/bin/x --home /h supervisor");
+        check(
+            Process::Supervisor,
+            "supervisor",
+            "/bin/x --home /h supervisor",
+        );
         check(
             Process::Agent("redis".parse().unwrap()),
             "agent-redis",

@@ -133,7 +133,10 @@ aclfile \"/my home/redis/users.acl\"
     #[test]
     fn versions_are_read() {
         for (printed, expected) in [
-            ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc", Some(7)),
+            (
+                "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc",
+                Some(7),
+            ),
             ("Redis server v=6.0.16", Some(6)),
             ("Valkey server v=8.1.0 sha=0", Some(8)),
             ("what", None),

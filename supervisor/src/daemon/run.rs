@@ -264,7 +264,8 @@ impl Daemon {
     }
 
     async fn turn(&mut self) {
-        self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
+        self.children
+            .retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
         self.releases.retain(|release| !release.is_finished());
         self.notice_deaths();
         if self.releases.is_empty() {
@@ -294,7 +295,12 @@ impl Daemon {
             };
             let next = member.ended(&self.policy, now, None);
             identity::forget(&self.home, &member.process.key());
-            tracing::warn!(process = member.process.name(), pid = who.pid, ?next, "died");
+            tracing::warn!(
+                process = member.process.name(),
+                pid = who.pid,
+                ?next,
+                "died"
+            );
             if let (Process::Agent(role), Some(bus)) = (&member.process, self.bus.clone()) {
                 let instance = instance_name(role);
                 self.releases.push(tokio::spawn(release(bus, instance)));
@@ -346,8 +352,7 @@ impl Daemon {
             .filter_map(|at| self.window_of(*at))
             .map(|window| place::window(window, &self.exe, &self.home, &self.clean))
             .collect();
-        let made =
-            tokio::task::spawn_blocking(move || place::in_windows(&session, &wanted)).await;
+        let made = tokio::task::spawn_blocking(move || place::in_windows(&session, &wanted)).await;
         let made = match made {
             Ok(Ok(made)) => made.into_iter().map(Ok).collect(),
             Ok(Err(error)) => vec![Err(error.to_string()); shown.len()],

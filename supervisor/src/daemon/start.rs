@@ -147,7 +147,8 @@ fn not_ready(after: Duration, status: &TeamStatus) -> StartError {
         missing.push("the daemon does not answer".to_owned());
     }
     let mut problems = status.problems.clone();
-    problems.push("see: ai-infra status · ai-infra doctor · the logs folder of the home".to_owned());
+    problems
+        .push("see: ai-infra status · ai-infra doctor · the logs folder of the home".to_owned());
     StartError::NotReady {
         after,
         missing,

@@ -118,7 +118,9 @@ mod tests {
             .unwrap();
         let who = Identity::of(child.id()).unwrap();
         identity::write(&home, "agent-code", who).unwrap();
-        everything(&home, None, || drop(child.try_wait())).await.unwrap();
+        everything(&home, None, || drop(child.try_wait()))
+            .await
+            .unwrap();
         assert!(!who.alive());
         assert!(!mode::is_stopping(&home) && identity::all(&home).is_empty());
         everything(&home, None, || ()).await.unwrap();

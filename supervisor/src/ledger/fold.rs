@@ -69,10 +69,7 @@ impl Ledger {
     }
 }
 
-async fn fold_one(
-    tx: &mut SqliteConnection,
-    incoming: &Incoming,
-) -> Result<Folded, LedgerError> {
+async fn fold_one(tx: &mut SqliteConnection, incoming: &Incoming) -> Result<Folded, LedgerError> {
     let Some(mut standing) = standing::find(tx, incoming.task).await? else {
         return Ok(Folded::Ignored("no such task in the ledger"));
     };

@@ -107,7 +107,9 @@ impl Ledger {
         .bind(standing::micros(since))
         .fetch_all(&mut *tx)
         .await?;
-        Ok(MicroUsd(costs.iter().map(|c| c.max(&0).unsigned_abs()).sum()))
+        Ok(MicroUsd(
+            costs.iter().map(|c| c.max(&0).unsigned_abs()).sum(),
+        ))
     }
 
     /// The run document of a task.
@@ -175,9 +177,7 @@ fn line_of(row: &SqliteRow) -> Result<TaskLine, LedgerError> {
     let Open { task, state } = open_of(row)?;
     let ended: Option<i64> = row.try_get("ended_us")?;
     Ok(TaskLine {
-        ended: ended
-            .map(|us| time(&task.id.to_string(), us))
-            .transpose()?,
+        ended: ended.map(|us| time(&task.id.to_string(), us)).transpose()?,
         task_id: task.id,
         short_id: task.short_id,
         state,

@@ -37,10 +37,11 @@ impl Ledger {
     /// What became of the patch of a task.
     pub async fn patch_state(&self, task: TaskId) -> Result<PatchState, LedgerError> {
         let mut tx = self.read().await?;
-        let name: Option<String> = sqlx::query_scalar("SELECT patch_state FROM tasks WHERE id = $1")
-            .bind(task.to_string())
-            .fetch_optional(&mut *tx)
-            .await?;
+        let name: Option<String> =
+            sqlx::query_scalar("SELECT patch_state FROM tasks WHERE id = $1")
+                .bind(task.to_string())
+                .fetch_optional(&mut *tx)
+                .await?;
         let name = name.ok_or_else(|| LedgerError::NoTask(task.to_string()))?;
         Ok(NAMES
             .iter()

@@ -147,12 +147,11 @@ impl Ledger {
     /// Begins a write. The epoch is checked by a write of its own row, which also takes the lock.
     pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>, LedgerError> {
         let mut tx = self.writer.begin().await?;
-        let held =
-            sqlx::query("UPDATE meta SET value = value WHERE key = 'epoch' AND value = $1")
-                .bind(self.epoch)
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
+        let held = sqlx::query("UPDATE meta SET value = value WHERE key = 'epoch' AND value = $1")
+            .bind(self.epoch)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
         if held == 1 {
             Ok(tx)
         } else {

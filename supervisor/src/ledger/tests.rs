@@ -7,6 +7,7 @@ use super::keep::{Kept, NewTask};
 use super::patch::PatchState;
 use super::store::{Ledger, LedgerError};
 use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
 use protocol::criterion::{Check, Criterion, Evidence, EvidenceSource, Verdict};
 use protocol::document::TaskPage;
 use protocol::ids::{Epoch, RequestId, Role, ShortId, TaskId, TaskRef};
@@ -14,7 +15,6 @@ use protocol::phase::Phase;
 use protocol::report::{CallLine, PhaseSpan, Progress, TaskReport, Usage};
 use protocol::task::{Effort, Principal, Task, Way};
 use protocol::task_state::{TaskState, WaitReason};
-use proptest::prelude::*;
 
 struct Room {
     _folder: tempfile::TempDir,
@@ -68,7 +68,11 @@ fn new_task(request_id: &str, asked: &str) -> NewTask {
 
 async fn kept(ledger: &Ledger) -> Task {
     let id = RequestId::new();
-    match ledger.keep(&new_task(id.as_str(), "a"), 1000).await.unwrap() {
+    match ledger
+        .keep(&new_task(id.as_str(), "a"), 1000)
+        .await
+        .unwrap()
+    {
         Kept::New(task, _) => *task,
         Kept::Again(task) => panic!("{task:?} was there"),
     }
@@ -183,7 +187,12 @@ fn a_request_id_is_one_task_and_numbers_are_never_given_again() {
         assert_eq!(again, Kept::Again(first.clone()));
         let other = room.ledger.keep(&new_task("r1", "b"), 10).await;
         assert!(matches!(other, Err(LedgerError::OtherRequest { .. })));
-        assert!(room.ledger.asked_before(&first.request_id, "b").await.is_err());
+        assert!(
+            room.ledger
+                .asked_before(&first.request_id, "b")
+                .await
+                .is_err()
+        );
         let full = room.ledger.keep(&new_task("r2", "a"), 1).await;
         assert!(matches!(full, Err(LedgerError::QueueFull(1))));
         assert_eq!(kept(&room.ledger).await.short_id, ShortId(2));
@@ -278,11 +287,17 @@ fn a_run_is_folded_once_and_read_back_whole() {
         ];
         for part in batch.chunks(3) {
             let folded = room.ledger.fold(part).await.unwrap();
-            assert!(folded.iter().all(|f| matches!(f, Folded::Kept(_))), "{folded:?}");
+            assert!(
+                folded.iter().all(|f| matches!(f, Folded::Kept(_))),
+                "{folded:?}"
+            );
         }
         let page = room.ledger.page(TaskRef::Id(task.id)).await.unwrap();
         let again = room.ledger.fold(&batch).await.unwrap();
-        assert!(again.iter().all(|f| !matches!(f, Folded::Kept(_))), "{again:?}");
+        assert!(
+            again.iter().all(|f| !matches!(f, Folded::Kept(_))),
+            "{again:?}"
+        );
         assert_eq!(room.ledger.page(TaskRef::Id(task.id)).await.unwrap(), page);
         check_page(&page, &call);
         let events = room.ledger.events_after(task.id, 0).await.unwrap();
@@ -356,12 +371,24 @@ fn older_holders_other_roles_and_late_words_are_ignored() {
             fold(reported(&task, 5, 9, waiting.clone())).await,
             Folded::Kept(_)
         ));
-        assert_eq!(fold(reported(&task, 5, 9, waiting.clone())).await, Folded::Again);
+        assert_eq!(
+            fold(reported(&task, 5, 9, waiting.clone())).await,
+            Folded::Again
+        );
         let phase = Phase::Learn;
-        fold(progress(&task, 6, 9, Progress::PhaseStarted { phase, at: at(7) })).await;
+        fold(progress(
+            &task,
+            6,
+            9,
+            Progress::PhaseStarted { phase, at: at(7) },
+        ))
+        .await;
         assert_eq!(state(&room.ledger, &task).await, waiting);
         fold(claimed(&task, 7, 10)).await;
-        assert_eq!(state(&room.ledger, &task).await.to_string(), "running(observe)");
+        assert_eq!(
+            state(&room.ledger, &task).await.to_string(),
+            "running(observe)"
+        );
         fold(says(&task, 8, 10, News::GivenUp("gave up".to_owned()))).await;
         let late = fold(reported(&task, 9, 10, TaskState::Done)).await;
         assert_eq!(late, Folded::Ignored("the task has ended"));
@@ -399,8 +426,20 @@ fn cancelling_follows_the_table() {
         let failed = TaskState::Failed {
             reason: "deadline passed".to_owned(),
         };
-        assert!(!ledger.end(late.id, failed.clone(), at(10)).await.unwrap().is_empty());
-        assert!(ledger.end(late.id, failed, at(11)).await.unwrap().is_empty());
+        assert!(
+            !ledger
+                .end(late.id, failed.clone(), at(10))
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            ledger
+                .end(late.id, failed, at(11))
+                .await
+                .unwrap()
+                .is_empty()
+        );
         assert_eq!(ledger.counts().await.unwrap().queued, 0);
     });
 }

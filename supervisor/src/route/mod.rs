@@ -63,7 +63,9 @@ pub enum RouteError {
     #[error(transparent)]
     Playbook(PlaybookError),
     /// The person insists on an agent that the playbook is not for.
-    #[error("this is the playbook `{playbook}` of the agent {owner}, not of {given}: leave out --agent, or add a model key")]
+    #[error(
+        "this is the playbook `{playbook}` of the agent {owner}, not of {given}: leave out --agent, or add a model key"
+    )]
     OtherAgent {
         /// Which playbook.
         playbook: String,
@@ -208,11 +210,7 @@ fn has_model(settings: &Settings) -> bool {
     named && settings.engine.api_key.is_some()
 }
 
-fn by_words(
-    submit: &Submit,
-    settings: &Settings,
-    library: &Library,
-) -> Result<Routed, RouteError> {
+fn by_words(submit: &Submit, settings: &Settings, library: &Library) -> Result<Routed, RouteError> {
     if settings.engine.name == EngineName::Scripted {
         return Err(RouteError::NoScript);
     }

@@ -78,15 +78,43 @@ fn words_go_to_a_playbook_a_model_or_are_refused() {
     let library = Shelf::open(&room.home).library();
     let (without, with) = (room.settings(false, &[]), room.settings(true, &[]));
     for (request, agent, alone, modelled) in [
-        ("how is this server doing", "", "infra host-health", "infra host-health"),
-        ("how is this server doing", "qa", "this is the playbook `host-health`", "qa model"),
-        ("fix the race in the parser", "", "no playbook covers", "code model"),
-        ("fix the race in the parser", "data", "no playbook covers", "data model"),
-        ("fix the race", "nobody", "there is no agent `nobody`", "there is no agent `nobody`"),
+        (
+            "how is this server doing",
+            "",
+            "infra host-health",
+            "infra host-health",
+        ),
+        (
+            "how is this server doing",
+            "qa",
+            "this is the playbook `host-health`",
+            "qa model",
+        ),
+        (
+            "fix the race in the parser",
+            "",
+            "no playbook covers",
+            "code model",
+        ),
+        (
+            "fix the race in the parser",
+            "data",
+            "no playbook covers",
+            "data model",
+        ),
+        (
+            "fix the race",
+            "nobody",
+            "there is no agent `nobody`",
+            "there is no agent `nobody`",
+        ),
     ] {
         for (settings, expected) in [(&without, alone), (&with, modelled)] {
             let got = summary(decide(&asked(request, agent), settings, &library));
-            assert!(got.starts_with(expected), "{request} --agent {agent}: {got}");
+            assert!(
+                got.starts_with(expected),
+                "{request} --agent {agent}: {got}"
+            );
         }
     }
 }
@@ -107,7 +135,10 @@ fn named_playbooks_are_checked() {
     };
     let none = serde_json::json!({});
     assert_eq!(named("host-health", none.clone(), ""), "infra host-health");
-    assert_eq!(named("host-health", none.clone(), "infra"), "infra host-health");
+    assert_eq!(
+        named("host-health", none.clone(), "infra"),
+        "infra host-health"
+    );
     assert!(named("host-health", none.clone(), "qa").contains("not of qa"));
     assert!(named("host-healt", none, "").contains("host-health"));
     assert!(named("host-health", serde_json::json!({"moon": 1}), "").contains("moon"));
@@ -127,7 +158,10 @@ fn scripts_need_leave() {
     let refused = summary(decide(&submit(script.clone()), &strict, &library));
     assert!(refused.contains("not allowed"), "{refused}");
     let lax = room.settings(false, &[("engine.allow_scripted", "true")]);
-    assert_eq!(summary(decide(&submit(script), &lax, &library)), "code script");
+    assert_eq!(
+        summary(decide(&submit(script), &lax, &library)),
+        "code script"
+    );
     let missing = summary(decide(&submit("/no/such/script".into()), &lax, &library));
     assert!(missing.contains("no file"), "{missing}");
 }

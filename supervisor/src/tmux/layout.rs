@@ -151,9 +151,8 @@ pub fn kill(session: &str) -> Vec<Words> {
 
 /// Reads every pane of the session with the marks; see [`read`].
 pub fn list(session: &str) -> Vec<Words> {
-    let format = format!(
-        "#{{window_id}}|#{{pane_pid}}|#{{pane_dead}}|#{{{PROCESS_MARK}}}|#{{{HOME_MARK}}}"
-    );
+    let format =
+        format!("#{{window_id}}|#{{pane_pid}}|#{{pane_dead}}|#{{{PROCESS_MARK}}}|#{{{HOME_MARK}}}");
     vec![words(&[
         "list-panes",
         "-s",
@@ -257,10 +256,7 @@ set-option -w -t =s:1 @ai_infra_process code";
     #[test]
     fn a_trailing_semicolon_stays_a_character() {
         let made = respawn("@1", &words(&["/odd;", "x;y", "z;"]));
-        assert_eq!(
-            joined(&made),
-            "respawn-window -k -t @1 -- /odd\\; x;y z\\;"
-        );
+        assert_eq!(joined(&made), "respawn-window -k -t @1 -- /odd\\; x;y z\\;");
     }
 
     #[test]
@@ -280,7 +276,10 @@ set-option -w -t =s:1 @ai_infra_process code";
         check("@1|7|0|code|/other\n", Seen::NotOurs("/other".to_owned()));
         check(
             "@1|7|0|code|/h\n@2|8|1|qa|/h\n@3|9|0||/h\n@4|x|0|infra|/h\n",
-            Seen::Ours(vec![pane("@1", 7, false, "code"), pane("@2", 8, true, "qa")]),
+            Seen::Ours(vec![
+                pane("@1", 7, false, "code"),
+                pane("@2", 8, true, "qa"),
+            ]),
         );
         assert_eq!(
             read("@1|7|0|code|/odd|home", Path::new("/odd|home")),

@@ -264,7 +264,9 @@ mod tests {
 
     #[test]
     fn a_foreign_session_is_refused_in_a_sentence() {
-        assert!(not_ours("ai", "").starts_with("a tmux session named ai exists and was not made by"));
+        assert!(
+            not_ours("ai", "").starts_with("a tmux session named ai exists and was not made by")
+        );
         assert!(not_ours("ai", "/h").contains("belongs to the team of /h"));
     }
 }

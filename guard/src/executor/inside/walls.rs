@@ -45,7 +45,7 @@ pub(super) fn check(hello: &Hello) -> Result<(), String> {
     }
     let status = std::fs::read_to_string("/proc/self/status").map_err(|e| e.to_string())?;
     for name in ["CapPrm", "CapEff"] {
-        if field(&status, name).is_none_or(|set| set.trim_start_matches('0') != "") {
+        if field(&status, name).is_none_or(|set| !set.trim_start_matches('0').is_empty()) {
             return Err(format!("capabilities are left inside ({name})"));
         }
     }
