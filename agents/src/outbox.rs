@@ -3,8 +3,8 @@
 
 use crate::blob::Blobs;
 use crate::stop::Stop;
-use bus::lease::Lease;
 use bus::connect::Bus;
+use bus::lease::{Lease, Renewal};
 use protocol::envelope::{Envelope, MessageType};
 use protocol::report::{Progress, TaskReport};
 use serde_json::Value;
@@ -36,6 +36,14 @@ impl Outbox {
             .map_err(|e| Stop::Fail(format!("progress cannot be written: {e}")))?;
         let envelope = self.envelope(MessageType::Progress, "progress", context)?;
         Ok(self.bus.progress(&self.lease, &envelope).await?)
+    }
+
+    /// Whether the task is still held; an expired lease that nobody took runs again.
+    pub async fn still_held(&self) -> Result<(), Stop> {
+        match self.bus.renew(&self.lease).await? {
+            Renewal::Held { .. } => Ok(()),
+            Renewal::Lost => Err(Stop::Lost),
+        }
     }
 
     /// Hands the report in and lets the task go, in one step.

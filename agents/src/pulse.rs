@@ -2,8 +2,8 @@
 //! turns what the bus says into a signal for the work.
 
 use crate::stop::Signal;
-use bus::lease::Lease;
 use bus::connect::Bus;
+use bus::lease::Lease;
 use bus::lease::Renewal;
 use guard::executor::Pulse as ExecutorPulse;
 use std::sync::{Arc, Mutex};

@@ -4,8 +4,8 @@
 
 use crate::blob::{BlobError, Blobs};
 use crate::stop::Stop;
-use bus::lease::Lease;
 use bus::connect::Bus;
+use bus::lease::Lease;
 use jiff::Timestamp;
 use protocol::envelope::micros;
 use protocol::ids::TaskId;
@@ -25,7 +25,6 @@ pub struct Steps {
     lease: Lease,
     blobs: Blobs,
     folded: Folded,
-    replayed: u64,
 }
 
 /// A journal folded to what a new holder needs.
@@ -47,17 +46,23 @@ pub fn fold(entries: Vec<JournalEntry>) -> Result<Folded, Stop> {
                 entry.v
             )));
         }
+        folded.take(entry);
+    }
+    Ok(folded)
+}
+
+impl Folded {
+    fn take(&mut self, entry: JournalEntry) {
         match entry.kind {
             EntryKind::Phase | EntryKind::Result | EntryKind::ModelReply => {
-                folded.done.insert(entry.step, (entry.at, entry.body));
+                self.done.insert(entry.step, (entry.at, entry.body));
             }
             EntryKind::Intent | EntryKind::ModelRequest => {
-                folded.begun.insert(entry.step, entry.body);
+                self.begun.insert(entry.step, entry.body);
             }
             EntryKind::Claimed | EntryKind::End => {}
         }
     }
-    Ok(folded)
 }
 
 impl From<BlobError> for Stop {
@@ -75,7 +80,6 @@ impl Steps {
             lease: lease.clone(),
             blobs,
             folded,
-            replayed: 0,
         };
         let holder = json!({"holder": lease.instance});
         steps.append("claimed", EntryKind::Claimed, holder).await?;
@@ -87,18 +91,12 @@ impl Steps {
         self.folded.done.len() as u64
     }
 
-    /// How many of them were used so far.
-    pub fn replayed(&self) -> u64 {
-        self.replayed
-    }
-
     /// The recorded result of a step.
-    pub fn recorded<T: DeserializeOwned>(&mut self, step: &str) -> Result<Option<T>, Stop> {
+    pub fn recorded<T: DeserializeOwned>(&self, step: &str) -> Result<Option<T>, Stop> {
         let Some((_, body)) = self.folded.done.get(step) else {
             return Ok(None);
         };
         let body = self.blobs.load(body.clone())?;
-        self.replayed += 1;
         serde_json::from_value(body)
             .map(Some)
             .map_err(|e| Stop::Fail(format!("the journal's step {step} cannot be read: {e}")))
@@ -163,7 +161,9 @@ impl Steps {
             kind,
             body,
         };
-        Ok(self.bus.journal_append(&self.lease, &entry).await?)
+        self.bus.journal_append(&self.lease, &entry).await?;
+        self.folded.take(entry);
+        Ok(())
     }
 }
 

@@ -22,6 +22,9 @@ use std::time::Duration;
 /// Longest run of one tool where the call does not say.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(900);
 
+/// How often a call is carried out when its sandbox ends under it.
+const TRIES: usize = 2;
+
 /// The door of one task.
 pub struct Toolbox {
     /// What the task may do.
@@ -80,7 +83,7 @@ impl Toolbox {
             return Ok(answer);
         }
         stop::check(&self.watch)?;
-        let answer = self.admit(steps, step, call, timeout).await?;
+        let answer = self.admit(steps, outbox, step, call, timeout).await?;
         steps.record(step, EntryKind::Result, &answer).await?;
         let line = line(record, call, &answer);
         record.calls.push(line.clone());
@@ -91,6 +94,7 @@ impl Toolbox {
     async fn admit(
         &mut self,
         steps: &mut Steps,
+        outbox: &Outbox,
         step: &str,
         call: &ToolCall,
         timeout: Option<Duration>,
@@ -99,28 +103,35 @@ impl Toolbox {
             Ok(act) => act,
             Err(error) => return Ok(refusal(call, &error.to_string())),
         };
-        let leave = match judge(&act, &self.grant) {
-            Decision::Allow(leave) => leave,
-            Decision::Deny(why) => return Ok(refusal(call, &format!("refused: {why}"))),
-            Decision::Ask(question) => {
-                let text = format!(
-                    "refused: {question} needs a person's leave, and approvals are not built yet"
-                );
-                return Ok(refusal(call, &text));
+        let mut died = String::new();
+        for _ in 0..TRIES {
+            let leave = match judge(&act, &self.grant) {
+                Decision::Allow(leave) => leave,
+                Decision::Deny(why) => return Ok(refusal(call, &format!("refused: {why}"))),
+                Decision::Ask(question) => {
+                    let text = format!(
+                        "refused: {question} needs a person's leave, and approvals are not built yet"
+                    );
+                    return Ok(refusal(call, &text));
+                }
+            };
+            if let Some(answer) = self.recover(steps, step, call, &act).await? {
+                return Ok(answer);
             }
-        };
-        if let Some(answer) = self.recover(steps, step, call, &act).await? {
-            return Ok(answer);
-        }
-        let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let outcome = self.executor(&act).await?.run(&act, leave, timeout).await;
-        match outcome {
-            Ok(outcome) => Ok(self.answer(call, outcome)),
-            Err(error) => {
-                self.sandbox_died(steps, step, call, &error.to_string())
-                    .await
+            let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
+            match self.executor(&act).await?.run(&act, leave, timeout).await {
+                Ok(outcome) => return Ok(self.answer(call, outcome)),
+                // The sandbox ended under the call: by its deadline, because this process was
+                // stopped for longer than its lease, or by the kernel. While the task is still
+                // held, the call is recovered as a new holder would.
+                Err(error) => {
+                    self.executor = None;
+                    died = error.to_string();
+                    outbox.still_held().await?;
+                }
             }
         }
+        Ok(refusal(call, &format!("the sandbox ended: {died}")))
     }
 
     /// Deals with an interrupted call; `Some` when its effect turned out to be there already.
@@ -195,39 +206,6 @@ impl Toolbox {
             .reset(&tree)
             .await
             .map_err(|e| Stop::Fail(e.to_string()))
-    }
-
-    /// The sandbox ended under a call: the clone goes back to what it was before the call, and
-    /// whoever asked is told.
-    async fn sandbox_died(
-        &mut self,
-        steps: &mut Steps,
-        step: &str,
-        call: &ToolCall,
-        error: &str,
-    ) -> Result<ToolAnswer, Stop> {
-        self.executor = None;
-        stop::check(&self.watch)?;
-        let tree = match self.interrupted_tree(steps, step)? {
-            Some(tree) => tree,
-            None => return Ok(refusal(call, &format!("the sandbox ended: {error}"))),
-        };
-        let mut executor = self
-            .sandboxes
-            .open(self.sandboxes.clone.as_ref(), self.writable)
-            .await?;
-        executor
-            .reset(&tree)
-            .await
-            .map_err(|e| Stop::Fail(e.to_string()))?;
-        self.executor = Some(executor);
-        let text = format!("the sandbox ended and the clone was put back: {error}");
-        Ok(refusal(call, &text))
-    }
-
-    fn interrupted_tree(&self, steps: &Steps, step: &str) -> Result<Option<String>, Stop> {
-        let seen = steps.interrupted(step)?;
-        Ok(seen.and_then(|seen| seen["tree"].as_str().map(str::to_owned)))
     }
 
     async fn executor(&mut self, act: &Act) -> Result<&mut Executor, Stop> {

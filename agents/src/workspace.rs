@@ -53,7 +53,10 @@ impl Sandboxes {
     /// The cache folder of the project, owned by whoever works on it.
     fn cache(&self, clone: &TaskClone) -> Result<PathBuf, Stop> {
         let project = self.project.as_deref().unwrap_or("none");
-        let folder = self.home.caches().join(format!("{project}-{}", clone.owner.uid));
+        let folder = self
+            .home
+            .caches()
+            .join(format!("{project}-{}", clone.owner.uid));
         let made = std::fs::create_dir_all(&folder).and_then(|()| {
             if nix::unistd::geteuid().is_root() {
                 let owner = clone.owner;

@@ -89,14 +89,14 @@ fn task_rows(team: &Team<'_>, work: &Path, tasks: usize) -> Result<Vec<Row>, Ben
         ])?;
         let short = ran["short_id"].as_str().unwrap_or_default().to_owned();
         let page = team.json(&["task", "show", &short, "--json"])?;
-        let accepted = time(&page["task"]["accepted"])?;
-        let phases = page["document"]["phases"]
+        let accepted = time(&page["task"]["task"]["accepted"])?;
+        let phases = page["task"]["document"]["phases"]
             .as_array()
             .cloned()
             .unwrap_or_default();
         let begun = time(&phases.first().map_or(Value::Null, |p| p["started"].clone()))?;
         let ended = time(&phases.last().map_or(Value::Null, |p| p["ended"].clone()))?;
-        let tools: f64 = page["calls"]
+        let tools: f64 = page["task"]["calls"]
             .as_array()
             .map(|calls| calls.iter().filter_map(|c| c["took_ms"].as_f64()).sum())
             .unwrap_or_default();

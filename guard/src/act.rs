@@ -269,7 +269,11 @@ mod tests {
     #[test]
     fn preview_is_one_short_line() {
         let act = Act::of(Operation::Bash {
-            argv: vec!["bash".into(), "-c".into(), format!("a\nb{}", "x".repeat(500))],
+            argv: vec![
+                "bash".into(),
+                "-c".into(),
+                format!("a\nb{}", "x".repeat(500)),
+            ],
             cwd: ".".into(),
             timeout_ms: None,
         });

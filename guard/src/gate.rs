@@ -51,17 +51,27 @@ pub fn judge(act: &Act, grant: &Grant) -> Decision {
 fn refusal(act: &Act, grant: &Grant) -> Option<String> {
     let tool = act.operation.tool();
     if *act != Act::of(act.operation.clone()) {
-        return Some(format!("the act of {tool} does not agree with its operation: plan it again"));
+        return Some(format!(
+            "the act of {tool} does not agree with its operation: plan it again"
+        ));
     }
     if !grant.tools.is_empty() && !grant.tools.iter().any(|name| name == tool) {
-        return Some(format!("{tool} is not among this agent's tools: {}", grant.tools.join(", ")));
+        return Some(format!(
+            "{tool} is not among this agent's tools: {}",
+            grant.tools.join(", ")
+        ));
     }
     if act.operation.of_host() && !grant.host_read {
-        return Some(format!("{tool} reads the host: grant `host.read` to this agent"));
+        return Some(format!(
+            "{tool} reads the host: grant `host.read` to this agent"
+        ));
     }
     let needed = act.operation.level();
     (grant.level < needed).then(|| {
-        format!("{tool} needs level {needed} and this agent has level {}", grant.level)
+        format!(
+            "{tool} needs level {needed} and this agent has level {}",
+            grant.level
+        )
     })
 }
 

@@ -32,7 +32,11 @@ fn shapes() -> Option<&'static Shapes> {
     ALL.get_or_init(|| {
         Some(Shapes {
             any: RegexSet::new(SHAPES).ok()?,
-            each: SHAPES.iter().map(|s| Regex::new(s)).collect::<Result<_, _>>().ok()?,
+            each: SHAPES
+                .iter()
+                .map(|s| Regex::new(s))
+                .collect::<Result<_, _>>()
+                .ok()?,
         })
     })
     .as_ref()
@@ -54,7 +58,10 @@ impl std::fmt::Debug for Redactor {
 impl Redactor {
     /// A redactor that knows these values besides the shapes.
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Redactor {
-        let mut known: Vec<String> = secrets.into_iter().filter(|s| s.len() >= SHORTEST).collect();
+        let mut known: Vec<String> = secrets
+            .into_iter()
+            .filter(|s| s.len() >= SHORTEST)
+            .collect();
         known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         known.dedup();
         Redactor { known }
@@ -107,11 +114,20 @@ mod tests {
     fn secrets_are_masked_and_words_are_not() {
         check("abc def", "abc def");
         check("password hunter2-hunter2!", "password [secret]!");
-        check(&format!("key=sk-ant-api03-{}", "a".repeat(40)), "key=[secret]");
+        check(
+            &format!("key=sk-ant-api03-{}", "a".repeat(40)),
+            "key=[secret]",
+        );
         check(&format!("t ghp_{} t", "b".repeat(36)), "t [secret] t");
         check("id AKIAABCDEFGHIJKLMNOP", "id [secret]");
-        check("task-list sk-short risk-averse", "task-list sk-short risk-averse");
-        check("-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\nrest", "[secret]\nrest");
+        check(
+            "task-list sk-short risk-averse",
+            "task-list sk-short risk-averse",
+        );
+        check(
+            "-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\nrest",
+            "[secret]\nrest",
+        );
         check("-----BEGIN RSA PRIVATE KEY-----\ncut off", "[secret]");
     }
 
@@ -124,7 +140,10 @@ mod tests {
     fn values_are_walked() {
         let redactor = Redactor::new(["hunter2-hunter2".to_owned()]);
         let value = serde_json::json!({"a": ["hunter2-hunter2", 1], "b": null});
-        assert_eq!(redactor.value(value), serde_json::json!({"a": ["[secret]", 1], "b": null}));
+        assert_eq!(
+            redactor.value(value),
+            serde_json::json!({"a": ["[secret]", 1], "b": null})
+        );
         assert_eq!(format!("{redactor:?}"), "Redactor(1 known)");
     }
 }

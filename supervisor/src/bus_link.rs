@@ -2,6 +2,7 @@
 //! needs it asks for it here and is told when it is back.
 
 use bus::connect::{Bus, BusAddress};
+use bus::error::BusError;
 use config::bus_access;
 use config::home::Home;
 use config::settings::TeamSettings;
@@ -19,7 +20,8 @@ const AWAY_LONGEST: Duration = Duration::from_secs(5);
 /// How things stand with the bus.
 #[derive(Clone)]
 enum Link {
-    Up(Bus),
+    /// Connected, for the so-many-th time.
+    Up(Bus, u64),
     Away(String),
 }
 
@@ -48,17 +50,17 @@ impl BusLink {
     /// The bus, when it answered last time; else why it does not.
     pub fn now(&self) -> Result<Bus, String> {
         match &*self.link.borrow() {
-            Link::Up(bus) => Ok(bus.clone()),
+            Link::Up(bus, _) => Ok(bus.clone()),
             Link::Away(why) => Err(why.clone()),
         }
     }
 
-    /// Waits until the bus answers.
-    pub async fn up(&self) -> Bus {
+    /// Waits until the bus answers. The number tells connections apart, for [`BusLink::lost`].
+    pub async fn up(&self) -> (Bus, u64) {
         let mut link = self.link.subscribe();
         loop {
-            if let Link::Up(bus) = &*link.borrow_and_update() {
-                return bus.clone();
+            if let Link::Up(bus, number) = &*link.borrow_and_update() {
+                return (bus.clone(), *number);
             }
             if link.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -66,16 +68,24 @@ impl BusLink {
         }
     }
 
-    /// Waits until the bus does not answer.
-    pub async fn away(&self) {
+    /// Waits until this connection is no longer the one that is up.
+    pub async fn lost(&self, number: u64) {
         let mut link = self.link.subscribe();
-        let _closed = link.wait_for(|link| matches!(link, Link::Away(_))).await;
+        let lost = |link: &Link| !matches!(link, Link::Up(_, now) if *now == number);
+        let _closed = link.wait_for(lost).await;
+    }
+
+    /// Somebody got an error: when it means that Redis is away, nobody else need find out.
+    pub fn noticed(&self, error: &BusError) {
+        if matches!(error, BusError::Unreachable(_)) {
+            self.failed(&error.to_string());
+        }
     }
 
     /// Somebody saw the bus fail: nobody else need find out the slow way.
     pub fn failed(&self, why: &str) {
         self.link.send_if_modified(|link| match link {
-            Link::Up(_) => {
+            Link::Up(..) => {
                 tracing::warn!(why, "redis does not answer");
                 *link = Link::Away(why.to_owned());
                 true
@@ -87,6 +97,7 @@ impl BusLink {
     /// Connects, looks whether the bus answers, connects again. Runs for ever; cancel-safe.
     pub async fn keep(self) {
         let mut pause = AWAY_FIRST;
+        let mut number = 0;
         loop {
             match self.now() {
                 Ok(bus) => {
@@ -98,7 +109,8 @@ impl BusLink {
                 Err(_) => match self.connect().await {
                     Ok(bus) => {
                         tracing::info!("redis answers");
-                        self.link.send_replace(Link::Up(bus));
+                        number += 1;
+                        self.link.send_replace(Link::Up(bus, number));
                         pause = AWAY_FIRST;
                     }
                     Err(why) => {

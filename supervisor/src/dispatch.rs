@@ -7,6 +7,7 @@ use crate::ledger::pages::Open;
 use crate::ledger::store::LedgerError;
 use bus::cancel::CancelOutcome;
 use bus::connect::Bus;
+use bus::error::BusError;
 use jiff::Timestamp;
 use protocol::envelope::{Envelope, EnvelopeError, MessageType};
 use protocol::ids::{ShortId, TaskId, TeamName};
@@ -45,13 +46,11 @@ pub fn envelope(team: &TeamName, task: &Task) -> Result<Envelope, EnvelopeError>
     Ok(envelope)
 }
 
-async fn send(bus: &Bus, team: &TeamName, task: &Task) -> Result<(), String> {
-    let envelope = envelope(team, task).map_err(|e| e.to_string())?;
+async fn send(bus: &Bus, team: &TeamName, task: &Task) -> Result<(), OutboxError> {
+    let envelope = envelope(team, task)?;
     let class = Class::of_priority(task.priority);
-    bus.submit(&envelope, &task.agent, None, class)
-        .await
-        .map(|_new_or_again| ())
-        .map_err(|e| e.to_string())
+    let _new_or_again = bus.submit(&envelope, &task.agent, None, class).await?;
+    Ok(())
 }
 
 /// Sends a task that was just kept. When the bus is away the outbox does it later; returns the
@@ -63,10 +62,14 @@ pub async fn first(desk: &Desk, task: &Task) -> Option<String> {
     let sent = timeout(FIRST_SEND, send(&bus, &desk.settings.team.name, task)).await;
     match sent {
         Ok(Ok(())) => None,
-        Ok(Err(why)) => {
-            tracing::warn!(task = %task.short_id, why, "not sent yet");
+        Ok(Err(OutboxError::Bus(error @ BusError::Unreachable(_)))) => {
+            desk.link.noticed(&error);
+            Some(AWAY.to_owned())
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(task = %task.short_id, %error, "not sent yet");
             desk.outbox.notify_one();
-            Some(format!("{why}; the task is kept and is sent again"))
+            Some(format!("{error}; the task is kept and is sent again"))
         }
         Err(_) => {
             desk.link.failed("no answer in time");
@@ -78,10 +81,10 @@ pub async fn first(desk: &Desk, task: &Task) -> Option<String> {
 /// The outbox. Runs for ever; cut off anywhere, the next look does what was left.
 pub async fn outbox(desk: &Desk) {
     loop {
-        let bus = desk.link.up().await;
+        let (bus, number) = desk.link.up().await;
         // The bus is here again, or for the first time: it may have forgotten anything.
         let mut whole_at = Instant::now();
-        while desk.link.now().is_ok() {
+        loop {
             let look = async {
                 tell_stops(desk, &bus).await?;
                 if Instant::now() >= whole_at {
@@ -92,8 +95,10 @@ pub async fn outbox(desk: &Desk) {
             };
             if let Err(error) = look.await {
                 tracing::warn!(%error, "the outbox could not finish");
-                if let OutboxError::Ledger(error) = &error {
-                    desk.note(error);
+                match &error {
+                    OutboxError::Ledger(error) => desk.note(error),
+                    OutboxError::Bus(error) => desk.link.noticed(error),
+                    OutboxError::Envelope(_) => {}
                 }
             }
             tokio::select! {
@@ -102,7 +107,7 @@ pub async fn outbox(desk: &Desk) {
                     sleep(Duration::from_millis(200)).await;
                     whole_at = Instant::now();
                 }
-                () = desk.link.away() => {}
+                () = desk.link.lost(number) => break,
             }
         }
     }
@@ -112,20 +117,16 @@ pub async fn outbox(desk: &Desk) {
 enum OutboxError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    #[error("{0}")]
-    Bus(String),
-}
-
-impl OutboxError {
-    fn bus(error: impl std::fmt::Display) -> Self {
-        OutboxError::Bus(error.to_string())
-    }
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
 }
 
 /// Tells the bus what must stop, and cancels it in the ledger where that is still open.
 async fn tell_stops(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
     for task in desk.ledger.stops_owed(PAGE).await? {
-        let outcome = bus.cancel(task).await.map_err(OutboxError::bus)?;
+        let outcome = bus.cancel(task).await?;
         let held = outcome == CancelOutcome::Told;
         let stopped = desk.ledger.cancel(task, held, false, Timestamp::now());
         desk.hub.tell(stopped.await?.told);
@@ -163,7 +164,7 @@ async fn sweep(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
         };
         after = last.task.short_id;
         for open in &page {
-            if !bus.known(open.task.id).await.map_err(OutboxError::bus)? {
+            if !bus.known(open.task.id).await? {
                 unknown(desk, bus, open).await?;
             }
         }
@@ -177,9 +178,7 @@ async fn unknown(desk: &Desk, bus: &Bus, listed: &Open) -> Result<(), OutboxErro
     let Open { task, state } = desk.ledger.find(id).await?;
     match state {
         TaskState::Queued | TaskState::Running { .. } => {
-            send(bus, &desk.settings.team.name, &task)
-                .await
-                .map_err(OutboxError::Bus)?;
+            send(bus, &desk.settings.team.name, &task).await?;
             tracing::info!(task = %task.short_id, "sent to the bus, which did not know it");
         }
         TaskState::Cancelling => {

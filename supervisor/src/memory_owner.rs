@@ -127,9 +127,10 @@ impl MemoryOwner {
     /// again by its agent.
     pub async fn serve(self, link: BusLink) {
         loop {
-            let bus = link.up().await;
+            let (bus, _) = link.up().await;
             if let Err(error) = self.serve_while_up(&bus).await {
                 tracing::warn!(%error, "questions cannot be read");
+                link.noticed(&error);
                 sleep(Duration::from_millis(500)).await;
             }
         }

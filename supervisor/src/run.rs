@@ -159,7 +159,7 @@ async fn announce(desk: &Desk) {
     let host = instance.split_once('@').map_or("", |(_, host)| host);
     let pause = Duration::from_millis(desk.settings.team.lease_ms).max(Duration::from_millis(200));
     loop {
-        let bus = desk.link.up().await;
+        let (bus, _) = desk.link.up().await;
         let presence = Presence {
             instance: instance.clone(),
             role: role.clone(),

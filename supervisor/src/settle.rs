@@ -27,9 +27,10 @@ const BLOB_BYTES: u64 = 64 * 1024 * 1024;
 /// Reads the out streams. Runs for ever.
 pub async fn settle(desk: &Desk) {
     loop {
-        let bus = desk.link.up().await;
+        let (bus, _) = desk.link.up().await;
         if let Err(error) = settle_while_up(desk, &bus).await {
             tracing::warn!(%error, "reports cannot be read");
+            desk.link.noticed(&error);
             sleep(PAUSE).await;
         }
     }

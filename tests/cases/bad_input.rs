@@ -51,5 +51,5 @@ fn a_wrong_setting_names_the_nearest() {
     team.configure("team:\n  leese_ms: 1500\n");
     check(&team, &["up", "--no-tmux"], 2, &["leese_ms", "lease_ms"]);
     team.configure("team: [\n");
-    check(&team, &["status"], 2, &["ai-infra.yaml"]);
+    check(&team, &["up", "--no-tmux"], 2, &["ai-infra.yaml"]);
 }

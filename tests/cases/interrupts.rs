@@ -41,7 +41,7 @@ fn naps() -> usize {
 
 fn state(team: &Team, task: &str) -> String {
     let page = team.ai(&["task", "show", task, "--json"]).json();
-    page["document"]["state"].as_str().unwrap_or_default().to_owned()
+    page["task"]["document"]["state"].as_str().unwrap_or_default().to_owned()
 }
 
 #[test]

@@ -16,8 +16,8 @@ fn a_second_task_recalls_the_first() {
     let (code, _) = team.run(&project, "any leaked secrets here?");
     assert_eq!(code, 0);
     let page = team.ai(&["task", "show", "t2", "--json"]).expect(0).json();
-    assert!(!page["learned"].as_array().expect("learned").is_empty(), "{page:#}");
-    assert!(!page["recalled"].as_array().expect("recalled").is_empty(), "{page:#}");
+    assert!(!page["task"]["learned"].as_array().expect("learned").is_empty(), "{page:#}");
+    assert!(!page["task"]["recalled"].as_array().expect("recalled").is_empty(), "{page:#}");
     team.down();
 }
 

@@ -27,7 +27,13 @@ impl Source {
     }
 
     fn is_work(&self) -> bool {
-        !matches!(self.room(), "tests" | "bench") && !self.path.contains("/tests/")
+        let stem = self.path.rsplit('/').next().unwrap_or_default();
+        let of_tests = ["tests.rs", "story.rs"].contains(&stem) || stem.ends_with("_tests.rs");
+        let folder = self.path.contains("/tests/") && !self.path.starts_with("inspect/src/tests/");
+        !matches!(self.room(), "tests" | "bench")
+            && !of_tests
+            && !folder
+            && !self.path.contains("/shipped_tests/")
     }
 }
 
@@ -78,7 +84,7 @@ fn only_in(sources: &[Source], words: &[&str], allowed: &[&str], why: &str) -> B
 
 fn never_in(sources: &[Source], room: &str, words: &[&str], why: &str) -> Broken {
     let mut broken = Vec::new();
-    for source in sources.iter().filter(|s| s.room() == room) {
+    for source in sources.iter().filter(|s| s.room() == room && s.is_work()) {
         for word in words.iter().filter(|w| source.work().contains(**w)) {
             broken.push(format!("{}: `{word}`: {why}", source.path));
         }
@@ -129,8 +135,9 @@ fn processes(sources: &[Source]) -> Broken {
 /// Who may start processes, and which.
 const PROCESS_STARTERS: &[&str] = &[
     // bwrap, from one permanent thread; tools, inside the sandbox
-    "guard/src/executor/",
-    "guard/src/apply.rs",
+    "guard/src/executor/inside/",
+    "guard/src/sandbox/spawn.rs",
+    "guard/src/sandbox/surroundings.rs",
     // redis-server, the team's own processes, the daemon
     "supervisor/src/daemon/",
     // tmux, to attach (exec) and to ask
@@ -142,15 +149,16 @@ const PROCESS_STARTERS: &[&str] = &[
 ];
 
 fn one_maker(sources: &[Source]) -> Broken {
+    // Their fields are private, so that other rooms cannot make them: the compiler sees to that.
     let mut broken = only_in(
         sources,
-        &["Leave {", "Leave("],
-        &["guard/src/gate.rs", "agents/src/"],
+        &["(Leave {", " Leave {"],
+        &["guard/src/gate.rs"],
         "a Leave is made by guard's gate alone",
     );
     broken.extend(only_in(
         sources,
-        &["Reservation {"],
+        &["(Reservation {", "= Reservation {"],
         &["bus/src/budget.rs"],
         "a Reservation is made by bus alone",
     ));
@@ -269,8 +277,8 @@ fn every_wall_reports_what_breaks_it() {
     assert!(!redis_keys(&bad("agents/src/a.rs", "format!(\"{{{team}}}:q:x\")")).is_empty());
     assert!(!environment(&bad("cli/src/a.rs", "std::env::var(\"X\")")).is_empty());
     assert!(!processes(&bad("agents/src/a.rs", "Command::new(\"sh\")")).is_empty());
-    assert!(!one_maker(&bad("engine/src/a.rs", "Leave { digest }")).is_empty());
-    assert!(!one_maker(&bad("engine/src/a.rs", "Reservation { task }")).is_empty());
+    assert!(!one_maker(&bad("guard/src/a.rs", "Allow(Leave { digest })")).is_empty());
+    assert!(!one_maker(&bad("bus/src/a.rs", "Ok(Reservation { task })")).is_empty());
     assert!(!one_maker(&bad("cli/src/a.rs", "UPDATE tasks SET state")).is_empty());
     assert!(!shape(&bad("cli/src/utils.rs", "")).is_empty());
     assert!(!shape(&bad("cli/src/long.rs", &"\n".repeat(500))).is_empty());

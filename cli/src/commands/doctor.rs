@@ -236,7 +236,10 @@ async fn team_up(context: &Context) -> Finding {
         "up" => finding("team", How::Good, "up", ""),
         "down" => finding("team", How::Good, "down", "ai-infra up"),
         state => {
-            let problems = status.problems.join("; ");
+            let mut problems = status.problems.clone();
+            let lines = status.processes.iter().filter(|line| line.state != "up");
+            problems.extend(lines.map(|line| format!("{} is {}", line.name, line.state)));
+            let problems = problems.join("; ");
             finding(
                 "team",
                 How::Bad,

@@ -6,7 +6,7 @@ use protocol::control::Reply;
 use protocol::criterion::Verdict;
 use protocol::ids::{Role, ShortId};
 use protocol::phase::Phase;
-use protocol::report::Progress;
+use protocol::report::{CallLine, Progress};
 use protocol::task_state::TaskState;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -115,10 +115,10 @@ impl Live {
                 Some(self.said("BUILD", &many))
             }
             Progress::Call { line } => {
-                self.doing = line.summary.clone();
+                self.doing = call(line);
                 let mark = if line.is_error { "✗ " } else { "" };
                 let took = time(Duration::from_millis(line.took_ms));
-                let what = format!("{mark}{} · {took}", line.summary);
+                let what = format!("{mark}{} · {took}", self.doing);
                 Some(self.said(&line.phase.to_string(), &what))
             }
             Progress::Evidence { evidence } => {
@@ -188,6 +188,14 @@ impl Live {
     }
 }
 
+/// The tool and what it did, the tool's name once.
+fn call(line: &CallLine) -> String {
+    match line.summary.trim() {
+        summary if summary.starts_with(line.tool.as_str()) => summary.to_owned(),
+        summary => format!("{} {summary}", line.tool).trim_end().to_owned(),
+    }
+}
+
 /// ✓ proven, ✗ seen not to hold, ? nobody knows, · not measured yet.
 pub fn mark(verdict: Option<Verdict>) -> &'static str {
     match verdict {
@@ -251,7 +259,7 @@ mod tests {
             lines.join("\n"),
             "code              queued\n\
              code     BUILD    2 criteria written\n\
-             code     EXECUTE  cargo fmt\\u{1b}[2J --check · 1.4 s\n\
+             code     EXECUTE  Bash cargo fmt\\u{1b}[2J --check · 1.4 s\n\
              code     VERIFY   ✓ c1 it holds"
         );
     }

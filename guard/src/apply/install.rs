@@ -35,9 +35,16 @@ impl Entry {
     pub(super) fn same(&self, other: &Entry) -> bool {
         match (self, other) {
             (Entry::Link(a), Entry::Link(b)) => a == b,
-            (Entry::File { content: a, mode: m }, Entry::File { content: b, mode: n }) => {
-                a == b && (m & 0o100) == (n & 0o100)
-            }
+            (
+                Entry::File {
+                    content: a,
+                    mode: m,
+                },
+                Entry::File {
+                    content: b,
+                    mode: n,
+                },
+            ) => a == b && (m & 0o100) == (n & 0o100),
             _ => false,
         }
     }
@@ -77,7 +84,11 @@ impl Tree {
     }
 
     fn folder(&self, path: &str) -> nix::Result<OwnedFd> {
-        openat2(&self.root, path, how(OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty()))
+        openat2(
+            &self.root,
+            path,
+            how(OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty()),
+        )
     }
 
     /// What is at a path; `None` where nothing is. A folder or special file is an error.
@@ -88,9 +99,9 @@ impl Tree {
             Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
             Err(Errno::ELOOP) => {
                 let (folder, name) = split(path);
-                let folder = self.folder(folder).map_err(|_| {
-                    ApplyError::file(path, "a symlink leads there")
-                })?;
+                let folder = self
+                    .folder(folder)
+                    .map_err(|_| ApplyError::file(path, "a symlink leads there"))?;
                 let target = readlinkat(&folder, name).map_err(|e| ApplyError::file(path, e))?;
                 Ok(Some(Entry::Link(target)))
             }
@@ -114,11 +125,12 @@ impl Tree {
             return Err(e);
         }
         for (done, (change, place)) in changes.iter().zip(&ready).enumerate() {
-            self.put(change, place.as_ref()).map_err(|e| ApplyError::HalfWay {
-                path: change.path.clone(),
-                why: e.to_string(),
-                done,
-            })?;
+            self.put(change, place.as_ref())
+                .map_err(|e| ApplyError::HalfWay {
+                    path: change.path.clone(),
+                    why: e.to_string(),
+                    done,
+                })?;
         }
         Ok(())
     }
@@ -130,7 +142,8 @@ impl Tree {
             (None, None) => true,
             _ => false,
         };
-        same.then_some(()).ok_or_else(|| ApplyError::Changed(change.path.clone()))
+        same.then_some(())
+            .ok_or_else(|| ApplyError::Changed(change.path.clone()))
     }
 
     /// Writes the new content beside its place; remembers where, or that there is nothing to move.
@@ -192,7 +205,9 @@ impl Tree {
     fn remove_empty(&self, mut path: &str) {
         while path != "." {
             let (above, name) = split(path);
-            let Ok(folder) = self.folder(above) else { return };
+            let Ok(folder) = self.folder(above) else {
+                return;
+            };
             if unlinkat(&folder, name, UnlinkatFlags::RemoveDir).is_err() {
                 return;
             }
@@ -237,7 +252,11 @@ fn write_beside(
     let mut file = File::from(fd);
     file.write_all(content)?;
     let base = old.map_or(0o644, |old| old.st_mode & 0o666);
-    let run = if mode & 0o100 != 0 { (base & 0o444) >> 2 } else { 0 };
+    let run = if mode & 0o100 != 0 {
+        (base & 0o444) >> 2
+    } else {
+        0
+    };
     fchmod(file.as_fd(), Mode::from_bits_truncate(base | run))?;
     file.sync_all()
 }
@@ -248,5 +267,11 @@ fn give(folder: &OwnedFd, name: &str, like: &FileStat) -> nix::Result<()> {
         return Ok(());
     }
     let (uid, gid) = (Uid::from_raw(like.st_uid), Gid::from_raw(like.st_gid));
-    fchownat(folder, name, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)
+    fchownat(
+        folder,
+        name,
+        Some(uid),
+        Some(gid),
+        AtFlags::AT_SYMLINK_NOFOLLOW,
+    )
 }

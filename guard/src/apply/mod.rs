@@ -53,7 +53,9 @@ pub enum ApplyError {
         why: String,
     },
     /// It broke off while files were being put in place.
-    #[error("{path} could not be put in place ({why}) after {done} files were: apply again after mending it")]
+    #[error(
+        "{path} could not be put in place ({why}) after {done} files were: apply again after mending it"
+    )]
     HalfWay {
         /// Which.
         path: String,
@@ -83,10 +85,15 @@ impl ApplyError {
 /// as executor.
 pub async fn apply(exe: &Path, workspace: &Path, patch: &str) -> Result<ApplyOutcome, ApplyError> {
     if patch.trim().is_empty() {
-        return Ok(ApplyOutcome { changed: Vec::new() });
+        return Ok(ApplyOutcome {
+            changed: Vec::new(),
+        });
     }
     if patch.len() > PATCH_BYTES {
-        return Err(ApplyError::NotAPatch(format!("it is larger than {} MB", PATCH_BYTES >> 20)));
+        return Err(ApplyError::NotAPatch(format!(
+            "it is larger than {} MB",
+            PATCH_BYTES >> 20
+        )));
     }
     let paths = touched::touched(patch).map_err(ApplyError::NotAPatch)?;
     let tree = Tree::open(workspace).map_err(|e| ApplyError::file(".", e))?;
@@ -186,7 +193,11 @@ fn collect(top: &Path, folder: &Path, found: &mut BTreeMap<String, Entry>) -> st
             collect(top, &path, found)?;
             continue;
         }
-        let name = path.strip_prefix(top).unwrap_or(&path).to_string_lossy().into_owned();
+        let name = path
+            .strip_prefix(top)
+            .unwrap_or(&path)
+            .to_string_lossy()
+            .into_owned();
         let entry = if meta.is_symlink() {
             Entry::Link(fs::read_link(&path)?.into_os_string())
         } else {

@@ -8,8 +8,11 @@ use std::collections::BTreeSet;
 pub(super) fn touched(patch: &str) -> Result<BTreeSet<String>, String> {
     let mut found = BTreeSet::new();
     for line in patch.lines() {
-        let Some(header) = line.strip_prefix("diff --git ") else { continue };
-        let path = path_of(header).ok_or_else(|| format!("its header `{header}` is not readable"))?;
+        let Some(header) = line.strip_prefix("diff --git ") else {
+            continue;
+        };
+        let path =
+            path_of(header).ok_or_else(|| format!("its header `{header}` is not readable"))?;
         check(&path)?;
         found.insert(path);
     }
@@ -67,7 +70,9 @@ fn unquote(text: &str) -> Option<(String, &str)> {
 }
 
 fn check(path: &str) -> Result<(), String> {
-    let bad = |part: &str| part.is_empty() || part == "." || part == ".." || part.eq_ignore_ascii_case(".git");
+    let bad = |part: &str| {
+        part.is_empty() || part == "." || part == ".." || part.eq_ignore_ascii_case(".git")
+    };
     if path.contains('\0') || path.split('/').any(bad) {
         return Err(format!("it names `{path}`, which no task may change"));
     }
@@ -97,7 +102,14 @@ mod tests {
 
     #[test]
     fn bad_paths_are_refused() {
-        for path in ["../x", ".git/config", "a/.GIT/hooks/x", "a//b", "/etc/passwd", "."] {
+        for path in [
+            "../x",
+            ".git/config",
+            "a/.GIT/hooks/x",
+            "a//b",
+            "/etc/passwd",
+            ".",
+        ] {
             let patch = format!("diff --git a/{path} b/{path}\n");
             assert!(touched(&patch).is_err(), "{path}");
         }

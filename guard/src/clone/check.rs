@@ -8,19 +8,49 @@ use std::path::{Path, PathBuf};
 
 /// Refused as they are; folders below them are fine.
 const ONLY_THEMSELVES: [&str; 14] = [
-    "/", "/home", "/mnt", "/media", "/opt", "/root", "/srv", "/tmp", "/var", "/var/cache", "/var/lib",
-    "/var/log", "/var/spool", "/var/tmp",
+    "/",
+    "/home",
+    "/mnt",
+    "/media",
+    "/opt",
+    "/root",
+    "/srv",
+    "/tmp",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/log",
+    "/var/spool",
+    "/var/tmp",
 ];
 
 /// Refused with everything below.
 const WITH_ALL_BELOW: [&str; 13] = [
-    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
     "/lost+found",
 ];
 
 /// Folders of keys and settings in a home, refused with everything below.
 const KEYS: [&str; 8] = [
-    ".ssh", ".gnupg", ".aws", ".config", ".kube", ".docker", ".password-store", ".local",
+    ".ssh",
+    ".gnupg",
+    ".aws",
+    ".config",
+    ".kube",
+    ".docker",
+    ".password-store",
+    ".local",
 ];
 
 /// Resolves a workspace's path and refuses what may not be one: system folders, homes themselves,
@@ -38,7 +68,9 @@ pub fn check_workspace(path: &Path, home: &Path) -> Result<PathBuf, CloneError> 
         .map_err(|e| refuse(format!("{e}: name a folder that exists")))?;
     let meta = fs::metadata(&real).map_err(|e| refuse(e.to_string()))?;
     if !meta.is_dir() {
-        return Err(refuse("it is not a folder: name the folder that holds it".to_owned()));
+        return Err(refuse(
+            "it is not a folder: name the folder that holds it".to_owned(),
+        ));
     }
     fs::read_dir(&real).map_err(|e| refuse(format!("it cannot be read: {e}")))?;
     let home = home.canonicalize().unwrap_or_else(|_| home.to_owned());
@@ -64,7 +96,9 @@ fn reason(real: &Path, home: &Path, homes: &[PathBuf]) -> Option<String> {
     if real.starts_with(home) || home.starts_with(real) {
         return Some("it overlaps with the home of ai-infra: work in another folder".to_owned());
     }
-    let system = ONLY_THEMSELVES.iter().any(|folder| real == Path::new(folder))
+    let system = ONLY_THEMSELVES
+        .iter()
+        .any(|folder| real == Path::new(folder))
         || WITH_ALL_BELOW.iter().any(|folder| real.starts_with(folder));
     if system {
         return Some("it is a folder of the system: name a project's folder".to_owned());
@@ -77,9 +111,11 @@ fn reason(real: &Path, home: &Path, homes: &[PathBuf]) -> Option<String> {
             return Some("it holds keys or settings of a user: name a project's folder".to_owned());
         }
     }
-    let keys = real
-        .components()
-        .any(|part| [".ssh", ".gnupg", ".aws"].iter().any(|name| part.as_os_str() == *name));
+    let keys = real.components().any(|part| {
+        [".ssh", ".gnupg", ".aws"]
+            .iter()
+            .any(|name| part.as_os_str() == *name)
+    });
     keys.then(|| "it holds keys: name a project's folder".to_owned())
 }
 
@@ -120,7 +156,10 @@ mod tests {
     #[test]
     fn what_is_no_folder_is_refused() {
         for path in ["/nonexistent/x", "relative", "/dev/null"] {
-            assert!(check_workspace(Path::new(path), Path::new("/state")).is_err(), "{path}");
+            assert!(
+                check_workspace(Path::new(path), Path::new("/state")).is_err(),
+                "{path}"
+            );
         }
     }
 }

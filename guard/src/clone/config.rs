@@ -28,8 +28,13 @@ pub(super) fn rewritten(original: &str) -> String {
             .find(|(s, k, _)| s == section && k == key)
             .map(|(_, _, value)| value.as_str())
     };
-    let extended = get("extensions", "objectformat").or(get("extensions", "refstorage")).is_some();
-    let mut text = format!("[core]\n\trepositoryformatversion = {}\n\tbare = false\n", u8::from(extended));
+    let extended = get("extensions", "objectformat")
+        .or(get("extensions", "refstorage"))
+        .is_some();
+    let mut text = format!(
+        "[core]\n\trepositoryformatversion = {}\n\tbare = false\n",
+        u8::from(extended)
+    );
     // Copied files keep size and time but not their inode: without these two every file would
     // have to be read again.
     text.push_str("\tcheckStat = minimal\n\ttrustctime = false\n");
@@ -53,10 +58,17 @@ fn values(text: &str) -> Vec<(String, String, String)> {
     for line in text.lines().map(str::trim) {
         if let Some(rest) = line.strip_prefix('[') {
             // `[a "b"]` is another section than `[a]` and none of ours.
-            section = rest.split(']').next().unwrap_or_default().trim().to_ascii_lowercase();
+            section = rest
+                .split(']')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase();
             continue;
         }
-        let Some((key, value)) = line.split_once('=') else { continue };
+        let Some((key, value)) = line.split_once('=') else {
+            continue;
+        };
         let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
         let ours = COPIED.iter().any(|(s, k)| *s == section && *k == key);
         if ours && plain(value) {
@@ -87,10 +99,18 @@ mod tests {
              [user]\n name = Ann B\n email = \"x\\ny\"\n[remote \"o\"]\n url = https://t@h\n\
              [filter \"x\"]\n clean = evil\n[extensions]\n objectFormat = sha256\n",
         );
-        for words in ["autocrlf = input", "name = Ann B", "objectformat = sha256", "repositoryformatversion = 1"] {
+        for words in [
+            "autocrlf = input",
+            "name = Ann B",
+            "objectformat = sha256",
+            "repositoryformatversion = 1",
+        ] {
             assert!(text.contains(words), "{words} is missing in {text}");
         }
-        assert!(!text.contains("evil") && !text.contains("remote") && !text.contains("\\n"), "{text}");
+        assert!(
+            !text.contains("evil") && !text.contains("remote") && !text.contains("\\n"),
+            "{text}"
+        );
         assert!(text.contains("email = agent@localhost"), "{text}");
     }
 

@@ -11,7 +11,8 @@ use std::fs::{self, File, FileTimes, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{
-    DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown, symlink,
+    DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown,
+    symlink,
 };
 use std::path::{Path, PathBuf};
 
@@ -52,7 +53,9 @@ pub(crate) fn open_folder(path: &Path) -> io::Result<File> {
 
 impl Copier {
     pub(super) fn new(workspace: &Path, owner: Option<Owner>) -> Result<Copier, CloneError> {
-        let uid = fs::metadata(workspace).map_err(CloneError::at(workspace))?.uid();
+        let uid = fs::metadata(workspace)
+            .map_err(CloneError::at(workspace))?
+            .uid();
         Ok(Copier {
             source: workspace.to_owned(),
             owner,
@@ -77,7 +80,9 @@ impl Copier {
 
     /// Copies a folder outside of the ignore rules, such as `.git/refs`.
     pub(super) fn plain_folder(&mut self, from: &Path, to: &Path) -> Result<(), CloneError> {
-        let Ok(folder) = open_folder(from) else { return Ok(()) };
+        let Ok(folder) = open_folder(from) else {
+            return Ok(());
+        };
         self.make_folder(to, 0o755)?;
         self.entries(&folder, to, Path::new(""), None)
     }
@@ -93,7 +98,9 @@ impl Copier {
     /// Makes a folder of the clone that the owner owns.
     pub(super) fn make_folder(&self, path: &Path, mode: u32) -> Result<(), CloneError> {
         match fs::DirBuilder::new().mode(0o700).create(path) {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(CloneError::at(path)(e)),
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(CloneError::at(path)(e));
+            }
             _ => {}
         }
         fs::set_permissions(path, fs::Permissions::from_mode((mode & 0o777) | 0o700))
@@ -109,7 +116,9 @@ impl Copier {
 
     fn give(&self, path: &Path) -> Result<(), CloneError> {
         match self.owner {
-            Some(owner) => lchown(path, Some(owner.uid), Some(owner.gid)).map_err(CloneError::at(path)),
+            Some(owner) => {
+                lchown(path, Some(owner.uid), Some(owner.gid)).map_err(CloneError::at(path))
+            }
             None => Ok(()),
         }
     }
@@ -138,7 +147,9 @@ impl Copier {
         mut stack: Option<&mut Vec<Gitignore>>,
     ) -> Result<(), CloneError> {
         if relative.components().count() > MOST_DEPTH {
-            return Err(CloneError::TooLarge { limit: format!("{MOST_DEPTH} folders deep") });
+            return Err(CloneError::TooLarge {
+                limit: format!("{MOST_DEPTH} folders deep"),
+            });
         }
         let listing = below(from, OsStr::new("."));
         for entry in fs::read_dir(&listing).map_err(CloneError::at(relative))? {
@@ -148,7 +159,9 @@ impl Copier {
             }
             let (path, below_to) = (relative.join(&name), to.join(&name));
             let source = below(from, &name);
-            let Ok(meta) = fs::symlink_metadata(&source) else { continue };
+            let Ok(meta) = fs::symlink_metadata(&source) else {
+                continue;
+            };
             let kind = meta.file_type();
             if kind.is_symlink() {
                 self.link(&source, &below_to)?;
@@ -157,7 +170,8 @@ impl Copier {
             } else if kind.is_dir() {
                 self.subfolder(from, &source, &below_to, &path, stack.as_deref_mut())?;
             } else if kind.is_socket() || kind.is_fifo() {
-                self.left_out.push(format!("{}: not a regular file", path.display()));
+                self.left_out
+                    .push(format!("{}: not a regular file", path.display()));
             }
         }
         Ok(())
@@ -174,7 +188,8 @@ impl Copier {
         let folder = match open_folder(source) {
             Ok(folder) => folder,
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                self.left_out.push(format!("{}: may not be read", path.display()));
+                self.left_out
+                    .push(format!("{}: may not be read", path.display()));
                 return Ok(());
             }
             // Gone, or no folder any more: it changed under our hands.
@@ -182,11 +197,14 @@ impl Copier {
         };
         let meta = folder.metadata().map_err(CloneError::at(path))?;
         if self.hidden_from_owner(&meta, 0o005) {
-            self.left_out.push(format!("{}: may not be read by its owner", path.display()));
+            self.left_out
+                .push(format!("{}: may not be read by its owner", path.display()));
             return Ok(());
         }
         match self.fate_of(parent, &folder, path, stack.as_deref()) {
-            Fate::LeaveOut => self.left_out.push(format!("{}: made again when needed", path.display())),
+            Fate::LeaveOut => self
+                .left_out
+                .push(format!("{}: made again when needed", path.display())),
             Fate::Mount => self.mount(to, path)?,
             Fate::Copy => {
                 self.make_folder(to, meta.mode())?;
@@ -200,14 +218,21 @@ impl Copier {
         Ok(())
     }
 
-    fn fate_of(&self, parent: &File, folder: &File, path: &Path, stack: Option<&Vec<Gitignore>>) -> Fate {
+    fn fate_of(
+        &self,
+        parent: &File,
+        folder: &File,
+        path: &Path,
+        stack: Option<&Vec<Gitignore>>,
+    ) -> Fate {
         let (Some(stack), Some(name)) = (stack, path.file_name().and_then(OsStr::to_str)) else {
             return Fate::Copy;
         };
         if !is_candidate(name) {
             return Fate::Copy;
         }
-        let there = |folder: &File, name: &str| below(folder, OsStr::new(name)).symlink_metadata().is_ok();
+        let there =
+            |folder: &File, name: &str| below(folder, OsStr::new(name)).symlink_metadata().is_ok();
         let facts = Facts {
             ignored: is_ignored(stack, path),
             tagged: there(folder, "CACHEDIR.TAG"),
@@ -220,22 +245,30 @@ impl Copier {
     /// Leaves an empty folder over which the sandbox shows the user's own.
     fn mount(&mut self, to: &Path, path: &Path) -> Result<(), CloneError> {
         if self.mounts.len() >= MOST_MOUNTS {
-            self.left_out.push(format!("{}: more than {MOST_MOUNTS} such folders", path.display()));
+            self.left_out.push(format!(
+                "{}: more than {MOST_MOUNTS} such folders",
+                path.display()
+            ));
             return Ok(());
         }
         self.make_folder(to, 0o755)?;
-        self.mounts.push((self.source.join(path), Path::new(WORKSPACE).join(path)));
+        self.mounts
+            .push((self.source.join(path), Path::new(WORKSPACE).join(path)));
         Ok(())
     }
 
     /// Root could read it, the owner of the workspace could not: it is not ours to hand over.
     fn hidden_from_owner(&self, meta: &Metadata, others: u32) -> bool {
-        let Some(owner) = self.owner.filter(|_| self.on_behalf) else { return false };
+        let Some(owner) = self.owner.filter(|_| self.on_behalf) else {
+            return false;
+        };
         meta.uid() != owner.uid && meta.mode() & others != others
     }
 
     fn link(&mut self, source: &Path, to: &Path) -> Result<(), CloneError> {
-        let Ok(target) = fs::read_link(source) else { return Ok(()) };
+        let Ok(target) = fs::read_link(source) else {
+            return Ok(());
+        };
         symlink(&target, to).map_err(CloneError::at(to))?;
         self.give(to)
     }
@@ -248,7 +281,8 @@ impl Copier {
         let mut from = match opened {
             Ok(from) => from,
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                self.left_out.push(format!("{}: may not be read", path.display()));
+                self.left_out
+                    .push(format!("{}: may not be read", path.display()));
                 return Ok(());
             }
             Err(_) => return Ok(()),
@@ -258,41 +292,59 @@ impl Copier {
             return Ok(());
         }
         if self.hidden_from_owner(&meta, 0o004) {
-            self.left_out.push(format!("{}: may not be read by its owner", path.display()));
+            self.left_out
+                .push(format!("{}: may not be read by its owner", path.display()));
             return Ok(());
         }
         self.count(meta.len())?;
-        self.copy_content(&mut from, &meta, to).map_err(CloneError::at(path))
+        self.copy_content(&mut from, &meta, to)
+            .map_err(CloneError::at(path))
     }
 
     fn count(&mut self, bytes: u64) -> Result<(), CloneError> {
         self.files += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         if self.files > MOST_FILES {
-            return Err(CloneError::TooLarge { limit: format!("{MOST_FILES} files") });
+            return Err(CloneError::TooLarge {
+                limit: format!("{MOST_FILES} files"),
+            });
         }
         if self.bytes > MOST_BYTES {
-            return Err(CloneError::TooLarge { limit: format!("{} GB", MOST_BYTES >> 30) });
+            return Err(CloneError::TooLarge {
+                limit: format!("{} GB", MOST_BYTES >> 30),
+            });
         }
         Ok(())
     }
 
     /// `io::copy` of two files shares their blocks where the file system can.
     fn copy_content(&self, from: &mut File, meta: &Metadata, to: &Path) -> io::Result<()> {
-        let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+        let mut copy = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(to)?;
         // No more than was counted, however the file grows meanwhile.
         io::copy(&mut from.take(meta.len()), &mut copy)?;
         if let Some(owner) = self.owner {
             fchown(&copy, Some(owner.uid), Some(owner.gid))?;
         }
         copy.set_permissions(fs::Permissions::from_mode((meta.mode() & 0o777) | 0o400))?;
-        copy.set_times(FileTimes::new().set_modified(meta.modified()?).set_accessed(meta.accessed()?))
+        copy.set_times(
+            FileTimes::new()
+                .set_modified(meta.modified()?)
+                .set_accessed(meta.accessed()?),
+        )
     }
 }
 
 fn times(to: &Path, from: &File) -> io::Result<()> {
     let meta = from.metadata()?;
-    File::open(to)?.set_times(FileTimes::new().set_modified(meta.modified()?).set_accessed(meta.accessed()?))
+    File::open(to)?.set_times(
+        FileTimes::new()
+            .set_modified(meta.modified()?)
+            .set_accessed(meta.accessed()?),
+    )
 }
 
 /// A small regular file's text; anything else is `None`.

@@ -12,7 +12,14 @@ use std::path::{Path, PathBuf};
 
 /// State of one work tree.
 const OF_WORKTREE: [&str; 8] = [
-    "HEAD", "index", "MERGE_HEAD", "MERGE_MSG", "CHERRY_PICK_HEAD", "REVERT_HEAD", "ORIG_HEAD", "BISECT_LOG",
+    "HEAD",
+    "index",
+    "MERGE_HEAD",
+    "MERGE_MSG",
+    "CHERRY_PICK_HEAD",
+    "REVERT_HEAD",
+    "ORIG_HEAD",
+    "BISECT_LOG",
 ];
 /// State shared by all work trees.
 const SHARED: [&str; 2] = ["packed-refs", "shallow"];
@@ -37,11 +44,22 @@ pub(super) fn copy(
         return Ok(());
     }
     let Some(repository) = find(workspace, &git) else {
-        copier.left_out.push(".git: not a repository that can be read; the clone is a plain folder".into());
+        copier
+            .left_out
+            .push(".git: not a repository that can be read; the clone is a plain folder".into());
         return Ok(());
     };
     let to = work.join(".git");
-    for folder in ["", "info", "logs", "objects", "objects/info", "objects/pack", "refs", "refs/heads"] {
+    for folder in [
+        "",
+        "info",
+        "logs",
+        "objects",
+        "objects/info",
+        "objects/pack",
+        "refs",
+        "refs/heads",
+    ] {
         copier.make_folder(&to.join(folder), 0o755)?;
     }
     for name in OF_WORKTREE {
@@ -54,14 +72,25 @@ pub(super) fn copy(
         copier.plain_file(&repository.own.join(&shared_index), &to.join(&shared_index))?;
     }
     copier.plain_file(&repository.own.join("logs/HEAD"), &to.join("logs/HEAD"))?;
-    copier.plain_file(&repository.own.join("info/sparse-checkout"), &to.join("info/sparse-checkout"))?;
-    copier.plain_file(&repository.common.join("info/exclude"), &to.join("info/exclude"))?;
+    copier.plain_file(
+        &repository.own.join("info/sparse-checkout"),
+        &to.join("info/sparse-checkout"),
+    )?;
+    copier.plain_file(
+        &repository.common.join("info/exclude"),
+        &to.join("info/exclude"),
+    )?;
     for folder in ["refs", "reftable"] {
         copier.plain_folder(&repository.common.join(folder), &to.join(folder))?;
     }
     let config = small_text(&repository.common.join("config")).unwrap_or_default();
     copier.make_file(&to.join("config"), &rewritten(&config))?;
-    objects(&repository.common.join("objects"), &to.join("objects"), owner, copier)
+    objects(
+        &repository.common.join("objects"),
+        &to.join("objects"),
+        owner,
+        copier,
+    )
 }
 
 fn names(folder: &Path, prefix: &str) -> Vec<String> {
@@ -105,7 +134,9 @@ fn linked(workspace: &Path, git: &Path) -> Option<Repository> {
     }
     let common = resolve(&own, small_text(&own.join("commondir"))?.trim())?;
     let owner = fs::metadata(workspace).ok()?.uid();
-    let same = [&own, &common].iter().all(|path| fs::metadata(path).is_ok_and(|m| m.uid() == owner));
+    let same = [&own, &common]
+        .iter()
+        .all(|path| fs::metadata(path).is_ok_and(|m| m.uid() == owner));
     same.then_some(Repository { own, common })
 }
 
@@ -114,16 +145,13 @@ fn resolve(from: &Path, path: &str) -> Option<PathBuf> {
 }
 
 /// Shows the objects read-only; where the sandbox's user could not read them, copies them.
-fn objects(
-    from: &Path,
-    to: &Path,
-    owner: Owner,
-    copier: &mut Copier,
-) -> Result<(), CloneError> {
+fn objects(from: &Path, to: &Path, owner: Owner, copier: &mut Copier) -> Result<(), CloneError> {
     if !readable_by(from, owner) || !readable_by(&from.join("pack"), owner) {
         return copier.plain_folder(from, to);
     }
-    copier.mounts.push((from.to_owned(), PathBuf::from(OBJECTS)));
+    copier
+        .mounts
+        .push((from.to_owned(), PathBuf::from(OBJECTS)));
     let mut lines = format!("{OBJECTS}\n");
     for (number, alternate) in alternates(from).into_iter().enumerate() {
         let inside = format!("{OBJECTS}-{number}");
@@ -140,7 +168,10 @@ fn alternates(objects: &Path) -> Vec<PathBuf> {
     let mut queue = vec![objects.to_owned()];
     while let Some(folder) = queue.pop() {
         let text = small_text(&folder.join("info/alternates")).unwrap_or_default();
-        for path in text.lines().filter_map(|line| resolve(&folder, line.trim())) {
+        for path in text
+            .lines()
+            .filter_map(|line| resolve(&folder, line.trim()))
+        {
             let ours = fs::metadata(&path).is_ok_and(|m| m.is_dir() && Some(m.uid()) == owner);
             if ours && path != objects && !found.contains(&path) && found.len() < MOST_ALTERNATES {
                 queue.push(path.clone());

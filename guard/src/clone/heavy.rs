@@ -21,13 +21,37 @@ const SHOWN: [&str; 3] = ["node_modules", ".venv", "venv"];
 const SHOWN_IF_IGNORED: [&str; 1] = ["vendor"];
 /// Left out where ignored.
 const MADE: [&str; 22] = [
-    "target", "dist", "build", "out", ".tox", ".nox", ".next", ".nuxt", ".gradle", ".terraform",
-    ".cache", ".parcel-cache", ".turbo", ".svelte-kit", "coverage", "bower_components",
-    "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".eggs",
+    "target",
+    "dist",
+    "build",
+    "out",
+    ".tox",
+    ".nox",
+    ".next",
+    ".nuxt",
+    ".gradle",
+    ".terraform",
+    ".cache",
+    ".parcel-cache",
+    ".turbo",
+    ".svelte-kit",
+    "coverage",
+    "bower_components",
+    "__pycache__",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".hypothesis",
+    ".eggs",
 ];
 /// Of these, left out of a plain folder too, where nothing says what is ignored.
 const CACHES: [&str; 6] = [
-    "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".tox", ".nox",
+    "__pycache__",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".tox",
+    ".nox",
 ];
 
 /// What is known of a folder.

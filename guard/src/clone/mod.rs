@@ -55,7 +55,9 @@ pub enum CloneError {
         source: io::Error,
     },
     /// Too large to copy.
-    #[error("the workspace is larger than {limit}: name a smaller folder, or ignore what is generated in .gitignore")]
+    #[error(
+        "the workspace is larger than {limit}: name a smaller folder, or ignore what is generated in .gitignore"
+    )]
     TooLarge {
         /// The bound, for people.
         limit: String,
@@ -77,11 +79,17 @@ pub fn owner_of(workspace: &Path, service: Owner) -> Result<Owner, CloneError> {
     let me = nix::unistd::geteuid();
     if !me.is_root() {
         let gid = nix::unistd::getegid().as_raw();
-        return Ok(Owner { uid: me.as_raw(), gid });
+        return Ok(Owner {
+            uid: me.as_raw(),
+            gid,
+        });
     }
     match (meta.uid(), meta.gid()) {
         (0, _) => Ok(service),
-        (uid, 0) => Ok(Owner { uid, gid: service.gid }),
+        (uid, 0) => Ok(Owner {
+            uid,
+            gid: service.gid,
+        }),
         (uid, gid) => Ok(Owner { uid, gid }),
     }
 }

@@ -184,7 +184,10 @@ impl Executor {
     /// Puts the clone back to a snapshot: changed files restored, new files that are not ignored
     /// removed, git's own state as it was.
     pub async fn reset(&mut self, tree: &str) -> Result<(), ExecutorError> {
-        self.ask_text(Ask::Reset { tree: tree.to_owned() }).await?;
+        self.ask_text(Ask::Reset {
+            tree: tree.to_owned(),
+        })
+        .await?;
         Ok(())
     }
 
@@ -196,14 +199,20 @@ impl Executor {
 
     /// Applies a patch to the workspace of this sandbox, whole or not at all.
     pub(crate) async fn apply(&mut self, patch: &str) -> Result<(), ExecutorError> {
-        self.ask_text(Ask::Apply { patch: patch.to_owned() }).await?;
+        self.ask_text(Ask::Apply {
+            patch: patch.to_owned(),
+        })
+        .await?;
         Ok(())
     }
 
     /// Ends the inside and waits until every process in it is gone.
     pub async fn stop(mut self) {
         self.link.take();
-        if timeout(Duration::from_secs(1), self.process.gone()).await.is_err() {
+        if timeout(Duration::from_secs(1), self.process.gone())
+            .await
+            .is_err()
+        {
             self.process.kill();
         }
         self.process.gone().await;
@@ -223,7 +232,9 @@ impl Executor {
 
     async fn ask(&mut self, ask: Ask, longest: Duration) -> Result<Reply, ExecutorError> {
         let link = self.link.as_mut().ok_or(ExecutorError::Gone)?;
-        let question = link.ask(ask).map_err(|e| ExecutorError::Failed(e.to_string()))?;
+        let question = link
+            .ask(ask)
+            .map_err(|e| ExecutorError::Failed(e.to_string()))?;
         let mut question = question.ok_or(ExecutorError::Gone)?;
         match timeout(longest, question.answer()).await {
             Ok(reply) => reply.ok_or(ExecutorError::Gone),
@@ -304,7 +315,11 @@ fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
         owner: spec.owner,
         drop: around.root,
         limits: spec.limits.clone(),
-        running: if around.root { running(spec.owner.uid) } else { 0 },
+        running: if around.root {
+            running(spec.owner.uid)
+        } else {
+            0
+        },
         host: matches!(spec.kind, Kind::Host),
         mounts,
         deadline_ms: u64::try_from(spec.deadline.as_millis()).unwrap_or(u64::MAX),

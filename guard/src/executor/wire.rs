@@ -164,7 +164,10 @@ pub enum Reply {
 pub fn encode<T: Serialize>(frame: &T) -> io::Result<Vec<u8>> {
     let json = serde_json::to_vec(frame).map_err(io::Error::other)?;
     if json.len() > FRAME_BYTES {
-        let why = format!("a frame of {} bytes is larger than {FRAME_BYTES}", json.len());
+        let why = format!(
+            "a frame of {} bytes is larger than {FRAME_BYTES}",
+            json.len()
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidData, why));
     }
     let length = u32::try_from(json.len()).map_err(io::Error::other)?;

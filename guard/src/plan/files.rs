@@ -37,7 +37,10 @@ struct WriteInput {
 pub(super) fn write(value: &Value) -> Result<Operation, PlanError> {
     let given: WriteInput = input("Write", value)?;
     if given.content.len() > WRITE_BYTES {
-        return Err(wrong("Write", "content is larger than 8 MB: write it in parts"));
+        return Err(wrong(
+            "Write",
+            "content is larger than 8 MB: write it in parts",
+        ));
     }
     Ok(Operation::Write {
         path: writable("Write", &given.file_path)?,
@@ -58,7 +61,10 @@ struct EditInput {
 pub(super) fn edit(value: &Value) -> Result<Operation, PlanError> {
     let given: EditInput = input("Edit", value)?;
     if given.old_string.is_empty() {
-        return Err(wrong("Edit", "old_string is empty: use Write to make a file"));
+        return Err(wrong(
+            "Edit",
+            "old_string is empty: use Write to make a file",
+        ));
     }
     if given.old_string == given.new_string {
         return Err(wrong("Edit", "old_string and new_string are the same"));
@@ -79,10 +85,19 @@ pub(super) fn edit(value: &Value) -> Result<Operation, PlanError> {
 fn writable(tool: &'static str, path: &str) -> Result<String, PlanError> {
     let clean = paths::clean(path)?;
     if clean == "." {
-        return Err(wrong(tool, "file_path is the workspace itself: name a file in it"));
+        return Err(wrong(
+            tool,
+            "file_path is the workspace itself: name a file in it",
+        ));
     }
-    if clean.split('/').any(|part| part.eq_ignore_ascii_case(".git")) {
-        return Err(wrong(tool, "files of .git are changed through git, not by hand"));
+    if clean
+        .split('/')
+        .any(|part| part.eq_ignore_ascii_case(".git"))
+    {
+        return Err(wrong(
+            tool,
+            "files of .git are changed through git, not by hand",
+        ));
     }
     Ok(clean)
 }

@@ -62,7 +62,10 @@ fn check_glob(tool: &'static str, pattern: &str) -> Result<(), PlanError> {
         return Err(wrong(tool, "pattern must have 1 to 4096 bytes"));
     }
     if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {
-        return Err(wrong(tool, "pattern must stay in the workspace: no leading / and no .."));
+        return Err(wrong(
+            tool,
+            "pattern must stay in the workspace: no leading / and no ..",
+        ));
     }
     globset::Glob::new(pattern)
         .map(|_| ())

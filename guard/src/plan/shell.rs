@@ -25,7 +25,12 @@ pub(super) fn bash(value: &Value) -> Result<Operation, PlanError> {
     let argv = match (given.command, given.argv) {
         (Some(command), None) => vec!["bash".to_owned(), "-c".to_owned(), command],
         (None, Some(argv)) => argv,
-        _ => return Err(wrong("Bash", "give one of `command` (a string) and `argv` (a list)")),
+        _ => {
+            return Err(wrong(
+                "Bash",
+                "give one of `command` (a string) and `argv` (a list)",
+            ));
+        }
     };
     check_argv(&argv)?;
     Ok(Operation::Bash {
@@ -40,7 +45,10 @@ fn check_argv(argv: &[String]) -> Result<(), PlanError> {
         return Err(wrong("Bash", "the program's name is empty"));
     }
     if argv.len() > MOST_ARGUMENTS || argv.iter().map(String::len).sum::<usize>() > COMMAND_BYTES {
-        return Err(wrong("Bash", "the command is larger than 64 kB: put it in a file"));
+        return Err(wrong(
+            "Bash",
+            "the command is larger than 64 kB: put it in a file",
+        ));
     }
     if argv.iter().any(|argument| argument.contains('\0')) {
         return Err(wrong("Bash", "an argument holds a NUL byte"));

@@ -19,8 +19,15 @@ struct TestsInput {
 pub(super) fn tests(value: &Value) -> Result<Operation, PlanError> {
     let given: TestsInput = input("Tests", value)?;
     let only = given.only.unwrap_or_default();
-    if only.len() > MOST_NAMES || only.iter().any(|n| n.is_empty() || n.len() > 1000 || n.contains('\0')) {
-        return Err(wrong("Tests", "`only` takes at most 500 names of 1 to 1000 characters"));
+    if only.len() > MOST_NAMES
+        || only
+            .iter()
+            .any(|n| n.is_empty() || n.len() > 1000 || n.contains('\0'))
+    {
+        return Err(wrong(
+            "Tests",
+            "`only` takes at most 500 names of 1 to 1000 characters",
+        ));
     }
     Ok(Operation::Tests {
         suite: given.suite,

@@ -77,15 +77,43 @@ fn good_calls() {
 fn bad_calls_say_why() {
     refused("Reed", json!({}), "no tool named `Reed`");
     refused("Read", json!({}), "file_path");
-    refused("Read", json!({"file_path": "a", "x": 1}), "unknown field `x`");
-    refused("Read", json!({"file_path": "/etc/passwd"}), "not in the workspace");
+    refused(
+        "Read",
+        json!({"file_path": "a", "x": 1}),
+        "unknown field `x`",
+    );
+    refused(
+        "Read",
+        json!({"file_path": "/etc/passwd"}),
+        "not in the workspace",
+    );
     refused("Read", json!({"file_path": "../a"}), "not in the workspace");
-    refused("Read", json!({"file_path": "/workspacex/a"}), "not in the workspace");
-    refused("Read", json!({"file_path": "a\u{0}b"}), "not in the workspace");
+    refused(
+        "Read",
+        json!({"file_path": "/workspacex/a"}),
+        "not in the workspace",
+    );
+    refused(
+        "Read",
+        json!({"file_path": "a\u{0}b"}),
+        "not in the workspace",
+    );
     refused("Write", json!({"file_path": ".", "content": ""}), "a file");
-    refused("Write", json!({"file_path": ".git/config", "content": ""}), ".git");
-    refused("Edit", json!({"file_path": "a", "old_string": "", "new_string": "b"}), "old_string");
-    refused("Edit", json!({"file_path": "a", "old_string": "b", "new_string": "b"}), "same");
+    refused(
+        "Write",
+        json!({"file_path": ".git/config", "content": ""}),
+        ".git",
+    );
+    refused(
+        "Edit",
+        json!({"file_path": "a", "old_string": "", "new_string": "b"}),
+        "old_string",
+    );
+    refused(
+        "Edit",
+        json!({"file_path": "a", "old_string": "b", "new_string": "b"}),
+        "same",
+    );
     refused("Bash", json!({}), "command");
     refused("Bash", json!({"command": "a", "argv": ["a"]}), "one of");
     refused("Bash", json!({"argv": []}), "empty");
@@ -111,10 +139,19 @@ fn the_view_is_kept() {
     let read = call("Read", json!({"file_path": "a"}));
     let write = call("Write", json!({"file_path": "a", "content": ""}));
     let host = call("HostFacts", json!({}));
-    assert_eq!(plan(&read, &none), Err(PlanError::NoWorkspace { tool: "Read" }));
+    assert_eq!(
+        plan(&read, &none),
+        Err(PlanError::NoWorkspace { tool: "Read" })
+    );
     assert!(plan(&read, &reading).is_ok());
-    assert_eq!(plan(&write, &reading), Err(PlanError::ReadOnly { tool: "Write" }));
-    assert_eq!(plan(&host, &reading), Err(PlanError::NoHost { tool: "HostFacts" }));
+    assert_eq!(
+        plan(&write, &reading),
+        Err(PlanError::ReadOnly { tool: "Write" })
+    );
+    assert_eq!(
+        plan(&host, &reading),
+        Err(PlanError::NoHost { tool: "HostFacts" })
+    );
 }
 
 proptest! {

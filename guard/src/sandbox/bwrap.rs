@@ -86,6 +86,8 @@ pub fn argv(
     }
     args.made.insert("/run".into());
     args.mount("--ro-bind", &spec.exe, Path::new(EXECUTOR));
+    // What bwrap made belongs to the user inside where there is a user namespace.
+    args.add(["--remount-ro", "/run"]);
     if matches!(spec.kind, Kind::Workspace { .. }) {
         args.add(["--remount-ro", "/"]);
     }
@@ -237,7 +239,10 @@ mod tests {
         SandboxSpec {
             exe: "/opt/x".into(),
             kind,
-            owner: Owner { uid: 1000, gid: 1001 },
+            owner: Owner {
+                uid: 1000,
+                gid: 1001,
+            },
             toolchains: true,
             home: "/root".into(),
             limits: Limits::default(),
@@ -280,7 +285,10 @@ mod tests {
     #[test]
     fn an_ordinary_user_gets_a_user_namespace() {
         let line = line(clone(true), false, (0, 8));
-        has(&line, "--unshare-user --uid 1000 --gid 1001 --disable-userns");
+        has(
+            &line,
+            "--unshare-user --uid 1000 --gid 1001 --disable-userns",
+        );
         has(&line, "--cap-drop ALL");
         assert!(!line.contains("--cap-add"), "{line}");
     }
@@ -289,7 +297,10 @@ mod tests {
     fn root_gets_none_and_keeps_only_what_dropping_takes() {
         let line = line(clone(true), true, (0, 8));
         assert!(!line.contains("--unshare-user"), "{line}");
-        has(&line, "--cap-drop ALL --cap-add CAP_SETUID --cap-add CAP_SETGID");
+        has(
+            &line,
+            "--cap-drop ALL --cap-add CAP_SETUID --cap-add CAP_SETGID",
+        );
     }
 
     #[test]
@@ -311,6 +322,7 @@ mod tests {
                     "--proc /proc --ro-bind /proc/sys /proc/sys",
                     "--tmpfs /tmp",
                     "--tmpfs /run",
+                    "--remount-ro /run",
                     "--seccomp 14",
                     "-- /run/ai-infra/executor executor",
                 ] {
@@ -322,12 +334,21 @@ mod tests {
 
     #[test]
     fn the_clone_is_written_only_when_asked() {
-        has(&line(clone(true), true, (0, 8)), "--bind /h/work /workspace");
-        has(&line(clone(false), true, (0, 8)), "--ro-bind /h/work /workspace");
+        has(
+            &line(clone(true), true, (0, 8)),
+            "--bind /h/work /workspace",
+        );
+        has(
+            &line(clone(false), true, (0, 8)),
+            "--ro-bind /h/work /workspace",
+        );
         let line = line(clone(true), true, (0, 8));
         has(&line, "--ro-bind /r/node_modules /workspace/node_modules");
         has(&line, "--ro-bind /dev/null /root/.cargo/credentials");
-        has(&line, "--perms 0755 --dir /root --ro-bind /root/.cargo /root/.cargo");
+        has(
+            &line,
+            "--perms 0755 --dir /root --ro-bind /root/.cargo /root/.cargo",
+        );
         has(&line, "--remount-ro / --seccomp");
         has(&line, "--symlink usr/bin /bin --ro-bind /lib /lib");
         assert!(!line.contains("--bind / "), "{line}");

@@ -63,7 +63,10 @@ fn caches(spec: &SandboxSpec) -> Vec<(String, String)> {
     .map(|(name, folder)| (name.to_owned(), format!("{root}/{folder}")))
     .into();
     if cargo {
-        env.push(("CARGO_TARGET_DIR".to_owned(), format!("{root}/cargo-target")));
+        env.push((
+            "CARGO_TARGET_DIR".to_owned(),
+            format!("{root}/cargo-target"),
+        ));
     }
     env
 }

@@ -22,7 +22,11 @@ pub fn detect(home: &Path) -> Profile {
     cargo(home, &mut profile);
     pyenv(home, &mut profile);
     nvm(home, &mut profile);
-    for (folder, bin) in [(".volta", ".volta/bin"), (".bun", ".bun/bin"), (".deno", ".deno/bin")] {
+    for (folder, bin) in [
+        (".volta", ".volta/bin"),
+        (".bun", ".bun/bin"),
+        (".deno", ".deno/bin"),
+    ] {
         if show(&mut profile, home.join(folder)) {
             profile.path.push(home.join(bin));
         }
@@ -48,7 +52,9 @@ fn cargo(home: &Path, profile: &mut Profile) {
         }
         for name in ["config", "config.toml"] {
             // Kept when harmless: source replacement decides where cached crates are looked for.
-            mask_if(profile, cargo.join(name), |content| content.contains("token"));
+            mask_if(profile, cargo.join(name), |content| {
+                content.contains("token")
+            });
         }
     }
     let rustup = home.join(".rustup");
@@ -124,7 +130,12 @@ mod tests {
     fn toolchains_are_found_and_credentials_masked() {
         let home = tempfile::tempdir().unwrap();
         let home = home.path();
-        for folder in [".cargo/bin", ".rustup", ".pyenv/versions/3.12.1/bin", ".ssh"] {
+        for folder in [
+            ".cargo/bin",
+            ".rustup",
+            ".pyenv/versions/3.12.1/bin",
+            ".ssh",
+        ] {
             fs::create_dir_all(home.join(folder)).unwrap();
         }
         for version in ["v9.1.0", "v22.3.0", "v18.20.1"] {
@@ -146,7 +157,11 @@ mod tests {
                 home.join(".nvm/versions/node/v22.3.0/bin"),
             ]
         );
-        fs::write(home.join(".cargo/config.toml"), "[registries.x]\ntoken = \"t\"").unwrap();
+        fs::write(
+            home.join(".cargo/config.toml"),
+            "[registries.x]\ntoken = \"t\"",
+        )
+        .unwrap();
         assert_eq!(detect(home).masked.len(), 2);
     }
 

@@ -70,7 +70,11 @@ const ETC: [&str; 25] = [
 ];
 
 /// Certificates only: `/etc/ssl/private` is not for anyone inside.
-const ETC_SSL: [&str; 3] = ["/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ssl/cert.pem"];
+const ETC_SSL: [&str; 3] = [
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/ssl/cert.pem",
+];
 
 /// Looks at the machine. Runs `bwrap --version` once a process.
 pub fn look() -> Result<Surroundings, SurroundingsError> {
@@ -109,7 +113,10 @@ fn ask_version() -> Result<(u32, u32), SurroundingsError> {
         .output()
         .map_err(|e| SurroundingsError::NoBwrap(e.to_string()))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    parse_version(&text).ok_or(SurroundingsError::NoBwrap(format!("it says `{}`", text.trim())))
+    parse_version(&text).ok_or(SurroundingsError::NoBwrap(format!(
+        "it says `{}`",
+        text.trim()
+    )))
 }
 
 fn parse_version(text: &str) -> Option<(u32, u32)> {

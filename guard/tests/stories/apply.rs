@@ -31,20 +31,55 @@ async fn it_comes_home() {
     let stage = Stage::new(shop);
     let patch = patch_of(&stage, "sed -i s/two/2/ a.txt; rm -r sub; mkdir -p d/e; echo n > 'd/e/n ä.txt'; printf '\\0\\7' > x.bin; ln -s a.txt link; chmod +x same.txt; : > empty").await;
     write(&stage.workspace, "other.txt", "of the user\n");
-    let outcome = apply(Path::new(EXE), &stage.workspace, &patch).await.unwrap();
-    assert_eq!(outcome.changed, ["a.txt", "d/e/n ä.txt", "empty", "link", "same.txt", "sub/gone.txt", "x.bin"]);
+    let outcome = apply(&exe(), &stage.workspace, &patch).await.unwrap();
+    assert_eq!(
+        outcome.changed,
+        [
+            "a.txt",
+            "d/e/n ä.txt",
+            "empty",
+            "link",
+            "same.txt",
+            "sub/gone.txt",
+            "x.bin"
+        ]
+    );
     let w = &stage.workspace;
-    assert_eq!(std::fs::read_to_string(w.join("a.txt")).unwrap(), "one\n2\nthree\n");
-    assert_eq!(std::fs::read_to_string(w.join("d/e/n ä.txt")).unwrap(), "n\n");
+    assert_eq!(
+        std::fs::read_to_string(w.join("a.txt")).unwrap(),
+        "one\n2\nthree\n"
+    );
+    assert_eq!(
+        std::fs::read_to_string(w.join("d/e/n ä.txt")).unwrap(),
+        "n\n"
+    );
     assert_eq!(std::fs::read(w.join("x.bin")).unwrap(), [0, 7]);
-    assert_eq!(std::fs::read_link(w.join("link")).unwrap(), Path::new("a.txt"));
-    assert_eq!(std::fs::metadata(w.join("same.txt")).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(
+        std::fs::read_link(w.join("link")).unwrap(),
+        Path::new("a.txt")
+    );
+    assert_eq!(
+        std::fs::metadata(w.join("same.txt"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o755
+    );
     assert!(!w.join("sub").exists() && w.join("other.txt").exists());
-    let names: Vec<_> = std::fs::read_dir(w).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert!(names.iter().all(|n| !n.to_string_lossy().starts_with(".ai-infra")), "{names:?}");
-    let again = apply(Path::new(EXE), w, &patch).await.unwrap_err();
+    let names: Vec<_> = std::fs::read_dir(w)
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    assert!(
+        names
+            .iter()
+            .all(|n| !n.to_string_lossy().starts_with(".ai-infra")),
+        "{names:?}"
+    );
+    let again = apply(&exe(), w, &patch).await.unwrap_err();
     assert!(matches!(again, ApplyError::Conflict(_)), "{again}");
-    assert_eq!(apply(Path::new(EXE), w, "").await.unwrap().changed.len(), 0);
+    assert_eq!(apply(&exe(), w, "").await.unwrap().changed.len(), 0);
 }
 
 #[tokio::test]
@@ -55,10 +90,16 @@ async fn a_conflict_changes_nothing() {
     let stage = Stage::new(shop);
     let patch = patch_of(&stage, "sed -i s/two/2/ a.txt; echo x >> same.txt").await;
     write(&stage.workspace, "a.txt", "all new\n");
-    let error = apply(Path::new(EXE), &stage.workspace, &patch).await.unwrap_err();
+    let error = apply(&exe(), &stage.workspace, &patch).await.unwrap_err();
     assert!(matches!(error, ApplyError::Conflict(_)), "{error}");
-    assert_eq!(std::fs::read_to_string(stage.workspace.join("a.txt")).unwrap(), "all new\n");
-    assert_eq!(std::fs::read_to_string(stage.workspace.join("same.txt")).unwrap(), "same\n");
+    assert_eq!(
+        std::fs::read_to_string(stage.workspace.join("a.txt")).unwrap(),
+        "all new\n"
+    );
+    assert_eq!(
+        std::fs::read_to_string(stage.workspace.join("same.txt")).unwrap(),
+        "same\n"
+    );
 }
 
 #[tokio::test]
@@ -71,7 +112,7 @@ async fn a_link_in_the_way_is_not_followed() {
     let outside = stage.dir.path().join("outside");
     std::fs::create_dir(&outside).unwrap();
     std::os::unix::fs::symlink(&outside, stage.workspace.join("d")).unwrap();
-    let error = apply(Path::new(EXE), &stage.workspace, &patch).await.unwrap_err();
+    let error = apply(&exe(), &stage.workspace, &patch).await.unwrap_err();
     assert!(!matches!(error, ApplyError::HalfWay { .. }), "{error}");
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
 }
@@ -83,11 +124,13 @@ async fn a_hostile_patch_is_refused() {
     }
     let stage = Stage::new(shop);
     for path in ["../x", ".git/hooks/pre-commit", "/etc/x"] {
-        let patch = format!("diff --git a/{path} b/{path}\nnew file mode 100755\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n");
-        let error = apply(Path::new(EXE), &stage.workspace, &patch).await.unwrap_err();
+        let patch = format!(
+            "diff --git a/{path} b/{path}\nnew file mode 100755\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n"
+        );
+        let error = apply(&exe(), &stage.workspace, &patch).await.unwrap_err();
         assert!(matches!(error, ApplyError::NotAPatch(_)), "{path}: {error}");
     }
     let lying = "diff --git a/a.txt b/a.txt\n--- /dev/null\n+++ b/../../x\n@@ -0,0 +1 @@\n+x\n";
-    assert!(apply(Path::new(EXE), &stage.workspace, lying).await.is_err());
+    assert!(apply(&exe(), &stage.workspace, lying).await.is_err());
     assert!(!stage.dir.path().join("x").exists());
 }

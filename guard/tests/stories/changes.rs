@@ -21,14 +21,27 @@ async fn an_edit_can_be_asked_about() {
     let mut executor = stage.executor().await;
     let act = Act::of(edit("two", "three"));
     let before = executor.before(&act).await.unwrap();
-    assert_eq!(executor.probe(&act, &before).await.unwrap(), ProbeAnswer::Not);
+    assert_eq!(
+        executor.probe(&act, &before).await.unwrap(),
+        ProbeAnswer::Not
+    );
     let outcome = run(&mut executor, edit("two", "three"), LONG).await;
     assert_eq!(outcome.data["sha256"], before["after"]);
-    assert_eq!(executor.probe(&act, &before).await.unwrap(), ProbeAnswer::Happened);
+    assert_eq!(
+        executor.probe(&act, &before).await.unwrap(),
+        ProbeAnswer::Happened
+    );
     sh(&mut executor, "echo else > a.txt").await;
-    assert_eq!(executor.probe(&act, &before).await.unwrap(), ProbeAnswer::Unknown);
+    assert_eq!(
+        executor.probe(&act, &before).await.unwrap(),
+        ProbeAnswer::Unknown
+    );
     let failed = run(&mut executor, edit("missing", "x"), LONG).await;
-    assert!(failed.is_error && failed.text.contains("not in a.txt"), "{}", failed.text);
+    assert!(
+        failed.is_error && failed.text.contains("not in a.txt"),
+        "{}",
+        failed.text
+    );
     executor.stop().await;
 }
 
@@ -43,17 +56,30 @@ async fn files_are_read_and_written_in_the_workspace_only() {
         std::os::unix::fs::symlink("a.txt", w.join("in")).unwrap();
     });
     let mut executor = stage.executor().await;
-    let read = |path: &str| Operation::Read { path: path.into(), offset: 1, limit: 10 };
-    let put = |path: &str| Operation::Write { path: path.into(), content: "new\n".into() };
+    let read = |path: &str| Operation::Read {
+        path: path.into(),
+        offset: 1,
+        limit: 10,
+    };
+    let put = |path: &str| Operation::Write {
+        path: path.into(),
+        content: "new\n".into(),
+    };
     let outcome = run(&mut executor, read("in"), LONG).await;
-    assert_eq!((&outcome.data["text"], &outcome.data["lines"]), (&"one\ntwo\n".into(), &2.into()));
+    assert_eq!(
+        (&outcome.data["text"], &outcome.data["lines"]),
+        (&"one\ntwo\n".into(), &2.into())
+    );
     for operation in [read("out"), put("out"), read("none"), read(".")] {
         let outcome = run(&mut executor, operation, LONG).await;
         assert!(outcome.is_error, "{}", outcome.text);
     }
     let outcome = run(&mut executor, put("deep/er/b.txt"), LONG).await;
     assert_eq!(outcome.data["bytes"], 4);
-    assert_eq!(sh(&mut executor, "cat deep/er/b.txt; stat -c %u deep/er/b.txt").await, format!("new\n{}\n", stage.clone.owner.uid));
+    assert_eq!(
+        sh(&mut executor, "cat deep/er/b.txt; stat -c %u deep/er/b.txt").await,
+        format!("new\n{}\n", stage.clone.owner.uid)
+    );
     executor.stop().await;
 }
 
@@ -78,17 +104,32 @@ async fn snapshot_reset_and_patch() {
     let second = executor.snapshot().await.unwrap();
     assert_ne!(first, second);
     let patch = executor.patch(&first, &second).await.unwrap();
-    for words in ["diff --git a/a.txt b/a.txt", "GIT binary patch", "+n\n", "deleted file", "new mode 100755"] {
+    for words in [
+        "diff --git a/a.txt b/a.txt",
+        "GIT binary patch",
+        "+n\n",
+        "deleted file",
+        "new mode 100755",
+    ] {
         assert!(patch.contains(words), "{words} is missing in {patch}");
     }
     assert_eq!(executor.patch(&first, &first).await.unwrap(), "");
     executor.reset(&first).await.unwrap();
     assert_eq!(executor.snapshot().await.unwrap(), first);
     let said = sh(&mut executor, "cat a.txt sub/gone.txt ignored; ls; od -c crlf.txt | head -1; test -x a.txt || echo not run").await;
-    assert!(said.starts_with("one\ngone\nkept out\na.txt\ncrlf.txt\nignored\nsub\nx.bin\n"), "{said}");
-    assert!(said.contains("\\r") && said.ends_with("not run\n"), "{said}");
+    assert!(
+        said.starts_with("one\ngone\nkept out\na.txt\ncrlf.txt\nignored\nsub\nx.bin\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("\\r") && said.ends_with("not run\n"),
+        "{said}"
+    );
     executor.reset(&second).await.unwrap();
-    assert_eq!(sh(&mut executor, "cat a.txt new/n; ls sub 2>/dev/null; true").await, "two\nn\n");
+    assert_eq!(
+        sh(&mut executor, "cat a.txt new/n; ls sub 2>/dev/null; true").await,
+        "two\nn\n"
+    );
     assert!(executor.reset("--help").await.is_err());
     assert!(executor.patch("HEAD", &first).await.is_err());
     executor.stop().await;

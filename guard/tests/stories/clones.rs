@@ -21,7 +21,12 @@ fn dirty_repository(w: &Path) {
     std::os::unix::fs::symlink("a.txt", w.join("link")).unwrap();
 }
 
-const STATUS: [&str; 4] = ["status", "--porcelain=v1", "--branch", "--untracked-files=all"];
+const STATUS: [&str; 4] = [
+    "status",
+    "--porcelain=v1",
+    "--branch",
+    "--untracked-files=all",
+];
 
 #[tokio::test]
 async fn status_is_the_same() {
@@ -30,12 +35,27 @@ async fn status_is_the_same() {
     }
     let stage = Stage::new(dirty_repository);
     let mut executor = stage.executor().await;
-    let said = sh(&mut executor, "git status --porcelain=v1 --branch --untracked-files=all").await;
+    let said = sh(
+        &mut executor,
+        "git status --porcelain=v1 --branch --untracked-files=all",
+    )
+    .await;
     assert_eq!(said, git(&stage.workspace, &STATUS));
-    let said = sh(&mut executor, "git log --format=%s; git diff --stat | tail -1; cat x.log; ls target; readlink link").await;
-    assert!(said.starts_with("first\n") && said.contains("ignored\n") && said.contains("a.txt\n"), "{said}");
+    let said = sh(
+        &mut executor,
+        "git log --format=%s; git diff --stat | tail -1; cat x.log; ls target; readlink link",
+    )
+    .await;
+    assert!(
+        said.starts_with("first\n") && said.contains("ignored\n") && said.contains("a.txt\n"),
+        "{said}"
+    );
     assert!(said.contains("cannot access 'target'"), "{said}");
-    let said = sh(&mut executor, "git add -A && git commit -qm second && git gc -q && git log --oneline | wc -l && git fsck").await;
+    let said = sh(
+        &mut executor,
+        "git add -A && git commit -qm second && git gc -q && git log --oneline | wc -l && git fsck",
+    )
+    .await;
     assert!(said.starts_with("2\n"), "{said}");
     assert_eq!(git(&stage.workspace, &["log", "--format=%s"]), "first\n");
     let outcome = run(&mut executor, Operation::GitStatus, LONG).await;
@@ -53,11 +73,18 @@ async fn a_linked_worktree_is_a_repository_too() {
         std::fs::create_dir(&main).unwrap();
         dirty_repository(&main);
         std::fs::remove_dir(w).unwrap();
-        git(&main, &["worktree", "add", "-qb", "side", w.to_str().unwrap()]);
+        git(
+            &main,
+            &["worktree", "add", "-qb", "side", w.to_str().unwrap()],
+        );
         write(w, "a.txt", "on the side\n");
     });
     let mut executor = stage.executor().await;
-    let said = sh(&mut executor, "git status --porcelain=v1 --branch --untracked-files=all").await;
+    let said = sh(
+        &mut executor,
+        "git status --porcelain=v1 --branch --untracked-files=all",
+    )
+    .await;
     assert_eq!(said, "## side\n M a.txt\n");
     executor.stop().await;
 }
@@ -71,7 +98,11 @@ async fn a_git_file_that_points_elsewhere_is_not_followed() {
         write(w, ".git", &format!("gitdir: {}/.git\n", other.display()));
     });
     assert_eq!(stage.clone.read_only, []);
-    assert!(stage.clone.left_out[0].contains("plain folder"), "{:?}", stage.clone.left_out);
+    assert!(
+        stage.clone.left_out[0].contains("plain folder"),
+        "{:?}",
+        stage.clone.left_out
+    );
 }
 
 #[tokio::test]
@@ -81,9 +112,20 @@ async fn hooks_and_commands_of_the_config_stay_behind() {
     }
     let stage = Stage::new(|w| {
         dirty_repository(w);
-        write(w, ".git/hooks/pre-commit", "#!/bin/sh\ntouch /workspace/HOOKED\n");
-        std::fs::set_permissions(w.join(".git/hooks/pre-commit"), PermissionsExt::from_mode(0o755)).unwrap();
-        git(w, &["config", "core.fsmonitor", "touch /workspace/HOOKED; true"]);
+        write(
+            w,
+            ".git/hooks/pre-commit",
+            "#!/bin/sh\ntouch /workspace/HOOKED\n",
+        );
+        std::fs::set_permissions(
+            w.join(".git/hooks/pre-commit"),
+            PermissionsExt::from_mode(0o755),
+        )
+        .unwrap();
+        git(
+            w,
+            &["config", "core.fsmonitor", "touch /workspace/HOOKED; true"],
+        );
         git(w, &["config", "alias.st", "!touch /workspace/HOOKED"]);
     });
     let mut executor = stage.executor().await;
@@ -106,11 +148,18 @@ async fn heavy_folders_are_shown_read_only() {
     });
     let mut executor = stage.executor().await;
     let said = sh(&mut executor, "cat node_modules/left/index.js web/node_modules/right/index.js; touch node_modules/x && echo WROTE; ls").await;
-    assert!(said.starts_with("1\n2\nnode_modules\npackage.json\nweb\n"), "{said}");
+    assert!(
+        said.starts_with("1\n2\nnode_modules\npackage.json\nweb\n"),
+        "{said}"
+    );
     assert!(!said.contains("WROTE"), "{said}");
     let one = executor.snapshot().await.unwrap();
     executor.reset(&one).await.unwrap();
-    assert!(sh(&mut executor, "cat node_modules/left/index.js").await.starts_with('1'));
+    assert!(
+        sh(&mut executor, "cat node_modules/left/index.js")
+            .await
+            .starts_with('1')
+    );
     executor.stop().await;
 }
 
@@ -119,8 +168,12 @@ fn modes_times_and_odd_files() {
     let stage = Stage::new(|w| {
         write(w, "run.sh", "x");
         std::fs::set_permissions(w.join("run.sh"), PermissionsExt::from_mode(0o4755)).unwrap();
-        let old = std::time::SystemTime::UNIX_EPOCH + Duration::from_nanos(1_234_567_890_123_456_789);
-        std::fs::File::open(w.join("run.sh")).unwrap().set_modified(old).unwrap();
+        let old =
+            std::time::SystemTime::UNIX_EPOCH + Duration::from_nanos(1_234_567_890_123_456_789);
+        std::fs::File::open(w.join("run.sh"))
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
         nix::unistd::mkfifo(&w.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", w.join("out")).unwrap();
     });
@@ -128,7 +181,15 @@ fn modes_times_and_odd_files() {
     assert_eq!(copy.permissions().mode() & 0o7777, 0o755);
     let original = std::fs::metadata(stage.workspace.join("run.sh")).unwrap();
     assert_eq!(copy.modified().unwrap(), original.modified().unwrap());
-    assert!(stage.clone.work.join("out").symlink_metadata().unwrap().is_symlink());
+    assert!(
+        stage
+            .clone
+            .work
+            .join("out")
+            .symlink_metadata()
+            .unwrap()
+            .is_symlink()
+    );
     assert!(stage.clone.work.join("pipe").symlink_metadata().is_err());
 }
 

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 /// Three processes: one in another session, one orphaned, one in the foreground.
 fn tree(mark: &str) -> Operation {
-    shell(&format!("setsid sleep {mark} & (sleep {mark} &) ; sleep {mark}"))
+    shell(&format!(
+        "setsid sleep {mark} & (sleep {mark} &) ; sleep {mark}"
+    ))
 }
 
 #[tokio::test]
@@ -18,7 +20,11 @@ async fn a_time_out_kills_the_whole_tree() {
     let started = Instant::now();
     let outcome = run(&mut executor, tree("98761"), Duration::from_millis(300)).await;
     assert!(started.elapsed() < Duration::from_secs(3));
-    assert!(outcome.is_error && outcome.data["timed_out"] == true, "{}", outcome.text);
+    assert!(
+        outcome.is_error && outcome.data["timed_out"] == true,
+        "{}",
+        outcome.text
+    );
     assert!(processes_with("sleep 98761").is_empty());
     assert_eq!(sh(&mut executor, "echo still here").await, "still here\n");
     executor.stop().await;
@@ -45,7 +51,10 @@ async fn a_dropped_call_is_killed() {
     }
     let stage = Stage::new(|_| {});
     let mut executor = stage.executor().await;
-    let call = tokio::time::timeout(Duration::from_millis(300), run(&mut executor, tree("98763"), LONG));
+    let call = tokio::time::timeout(
+        Duration::from_millis(300),
+        run(&mut executor, tree("98763"), LONG),
+    );
     assert!(call.await.is_err());
     assert!(until(|| processes_with("sleep 98763").is_empty()).await);
     assert_eq!(sh(&mut executor, "echo still here").await, "still here\n");
@@ -59,7 +68,11 @@ async fn a_dropped_executor_kills_everything() {
     }
     let stage = Stage::new(|_| {});
     let mut executor = stage.executor().await;
-    let _ = tokio::time::timeout(Duration::from_millis(300), run(&mut executor, tree("98764"), LONG)).await;
+    let _ = tokio::time::timeout(
+        Duration::from_millis(300),
+        run(&mut executor, tree("98764"), LONG),
+    )
+    .await;
     drop(executor);
     assert!(until(|| processes_with("sleep 98764").is_empty()).await);
     assert!(until(|| processes_with(stage.clone.work.to_str().unwrap()).is_empty()).await);
@@ -80,8 +93,15 @@ async fn a_silent_holder_is_outlived_by_nothing() {
         panic!("allowed");
     };
     let error = executor.run(&act, leave, LONG).await.unwrap_err();
-    assert!(matches!(error, guard::executor::ExecutorError::Gone), "{error}");
-    assert!(started.elapsed() < Duration::from_millis(1600), "{:?}", started.elapsed());
+    assert!(
+        matches!(error, guard::executor::ExecutorError::Gone),
+        "{error}"
+    );
+    assert!(
+        started.elapsed() < Duration::from_millis(1600),
+        "{:?}",
+        started.elapsed()
+    );
     executor.ended().await;
     assert!(processes_with("sleep 98765").is_empty());
 }
@@ -110,7 +130,12 @@ async fn a_pulse_keeps_it_alive_while_it_runs() {
 /// A holder that is killed or stopped, as a process of its own: this very test binary.
 fn holder(stage: &Stage, mark: &str) -> std::process::Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "stories::ends::be_a_holder", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "stories::ends::be_a_holder",
+            "--ignored",
+            "--nocapture",
+        ])
         .env("HOLDER_STAGE", stage.dir.path())
         .env("HOLDER_MARK", mark)
         .stdout(std::process::Stdio::null())
@@ -125,7 +150,7 @@ async fn be_a_holder() {
     let dir = PathBuf::from(std::env::var("HOLDER_STAGE").unwrap());
     let clone = clone::make(&dir.join("shop"), &dir.join("t1"), SERVICE).unwrap();
     let spec = SandboxSpec {
-        exe: EXE.into(),
+        exe: exe(),
         kind: Kind::Workspace {
             work: clone.work,
             snapshots: clone.snapshots,
@@ -170,13 +195,23 @@ async fn holder_meets(signal: nix::sys::signal::Signal, mark: &str, most: Durati
 #[tokio::test]
 async fn a_killed_holder_takes_everything_with_it() {
     if can_sandbox() {
-        holder_meets(nix::sys::signal::Signal::SIGKILL, "98766", Duration::from_secs(1)).await;
+        holder_meets(
+            nix::sys::signal::Signal::SIGKILL,
+            "98766",
+            Duration::from_secs(1),
+        )
+        .await;
     }
 }
 
 #[tokio::test]
 async fn a_stopped_holder_keeps_nothing_alive() {
     if can_sandbox() {
-        holder_meets(nix::sys::signal::Signal::SIGSTOP, "98767", Duration::from_secs(3)).await;
+        holder_meets(
+            nix::sys::signal::Signal::SIGSTOP,
+            "98767",
+            Duration::from_secs(3),
+        )
+        .await;
     }
 }

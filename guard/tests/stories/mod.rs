@@ -6,6 +6,7 @@ mod clones;
 mod ends;
 mod output;
 mod tools;
+mod user;
 mod walls;
 
 use guard::act::{Act, Operation};
@@ -19,7 +20,14 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-pub const EXE: &str = env!("CARGO_BIN_EXE_guard-executor-for-tests");
+/// The binary that serves as executor; another copy of it where the stories run as another user.
+pub fn exe() -> PathBuf {
+    std::env::var_os("GUARD_EXE").map_or(
+        env!("CARGO_BIN_EXE_guard-executor-for-tests").into(),
+        PathBuf::from,
+    )
+}
+
 pub const SERVICE: Owner = Owner {
     uid: 64321,
     gid: 64321,
@@ -59,7 +67,7 @@ impl Stage {
 
     pub fn spec(&self) -> SandboxSpec {
         SandboxSpec {
-            exe: EXE.into(),
+            exe: exe(),
             kind: Kind::Workspace {
                 work: self.clone.work.clone(),
                 snapshots: self.clone.snapshots.clone(),
@@ -82,7 +90,8 @@ impl Stage {
 
 /// The home of whoever runs the tests.
 pub fn home() -> PathBuf {
-    nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().dir
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap();
+    user.map_or("/nonexistent".into(), |user| user.dir)
 }
 
 pub fn grant(level: Level) -> Grant {
@@ -117,7 +126,14 @@ pub async fn sh(executor: &mut Executor, command: &str) -> String {
 /// Runs git on the host over a folder of the test, with nothing of the tester's configuration.
 pub fn git(folder: &Path, args: &[&str]) -> String {
     let output = Command::new("git")
-        .args(["-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main"])
+        .args([
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@t",
+            "-c",
+            "init.defaultBranch=main",
+        ])
         .args(["-c", "safe.directory=*"])
         .args(args)
         .current_dir(folder)
@@ -125,7 +141,11 @@ pub fn git(folder: &Path, args: &[&str]) -> String {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .output()
         .unwrap();
-    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "git {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -142,8 +162,11 @@ pub fn processes_with(words: &str) -> Vec<i32> {
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .filter(|pid: &i32| {
-            std::fs::read(format!("/proc/{pid}/cmdline"))
-                .is_ok_and(|line| String::from_utf8_lossy(&line).replace('\0', " ").contains(words))
+            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+                String::from_utf8_lossy(&line)
+                    .replace('\0', " ")
+                    .contains(words)
+            })
         })
         .collect()
 }

@@ -10,7 +10,12 @@ async fn binary_output_survives() {
     }
     let stage = Stage::new(|_| {});
     let mut executor = stage.executor().await;
-    let outcome = run(&mut executor, shell(r"printf 'a\0\377\376b'; printf 'x\033[31m' >&2; exit 3"), LONG).await;
+    let outcome = run(
+        &mut executor,
+        shell(r"printf 'a\0\377\376b'; printf 'x\033[31m' >&2; exit 3"),
+        LONG,
+    )
+    .await;
     assert_eq!(outcome.data["stdout"], "a\0\u{fffd}\u{fffd}b");
     assert_eq!(outcome.data["stderr"], "x\u{1b}[31m");
     assert_eq!((outcome.is_error, &outcome.data["exit"]), (true, &3.into()));
@@ -25,11 +30,20 @@ async fn a_flood_is_cut_in_the_middle() {
     }
     let stage = Stage::new(|_| {});
     let mut executor = stage.executor().await;
-    let outcome = run(&mut executor, shell("echo first; head -c 104857600 /dev/zero | tr '\\0' x; echo last"), LONG).await;
+    let outcome = run(
+        &mut executor,
+        shell("echo first; head -c 104857600 /dev/zero | tr '\\0' x; echo last"),
+        LONG,
+    )
+    .await;
     let stdout = outcome.data["stdout"].as_str().unwrap();
     assert!(stdout.starts_with("first\nxxx") && stdout.ends_with("xlast\n"));
     assert!(stdout.contains("bytes cut …"));
-    assert!(stdout.len() < protocol::limits::OUTPUT_BYTES + 100, "{}", stdout.len());
+    assert!(
+        stdout.len() < protocol::limits::OUTPUT_BYTES + 100,
+        "{}",
+        stdout.len()
+    );
     assert_eq!(outcome.data["truncated"], true);
     executor.stop().await;
 }
@@ -48,11 +62,29 @@ async fn limits_hold() {
         open_files: 64,
     };
     let mut executor = Executor::start(spec).await.unwrap();
-    let said = sh(&mut executor, "ulimit -c; ulimit -n; head -c 3000000 /dev/zero > big || echo TOO BIG; stat -c %s big").await;
-    assert!(said.starts_with("0\n64\n") && said.contains("2097152"), "{said}");
-    let said = sh(&mut executor, "for i in $(seq 200); do sleep 5 & done 2>&1; echo over").await;
-    assert!(said.contains("Resource temporarily unavailable") || said.contains("retry"), "{said}");
-    let said = sh(&mut executor, "head -c 600000000 /dev/zero | tail -n1 | wc -c").await;
+    let said = sh(
+        &mut executor,
+        "ulimit -c; ulimit -n; head -c 3000000 /dev/zero > big || echo TOO BIG; stat -c %s big",
+    )
+    .await;
+    assert!(
+        said.starts_with("0\n64\n") && said.contains("2097152"),
+        "{said}"
+    );
+    let said = sh(
+        &mut executor,
+        "for i in $(seq 200); do sleep 5 & done 2>&1; echo over",
+    )
+    .await;
+    assert!(
+        said.contains("Resource temporarily unavailable") || said.contains("retry"),
+        "{said}"
+    );
+    let said = sh(
+        &mut executor,
+        "head -c 600000000 /dev/zero | tail -n1 | wc -c",
+    )
+    .await;
     assert!(!said.starts_with("600000000"), "{said}");
     assert_eq!(sh(&mut executor, "echo fine").await, "fine\n");
     executor.stop().await;
@@ -77,6 +109,9 @@ async fn start_up_is_quick() {
         best[2] = best[2].min(started.elapsed());
         executor.stop().await;
     }
-    println!("best of five: start {:?}, a call of `true` {:?}, a snapshot {:?}", best[0], best[1], best[2]);
+    println!(
+        "best of five: start {:?}, a call of `true` {:?}, a snapshot {:?}",
+        best[0], best[1], best[2]
+    );
     assert!(best[0] < Duration::from_secs(2), "{best:?}");
 }

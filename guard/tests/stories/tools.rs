@@ -8,8 +8,16 @@ async fn toolchains_are_seen() {
         return;
     }
     let stage = Stage::new(|w| {
-        write(w, "Cargo.toml", "[package]\nname = \"t\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
-        write(w, "src/lib.rs", "#[test]\nfn good() {}\n#[test]\nfn bad() { panic!(\"no\") }\n");
+        write(
+            w,
+            "Cargo.toml",
+            "[package]\nname = \"t\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+        );
+        write(
+            w,
+            "src/lib.rs",
+            "#[test]\nfn good() {}\n#[test]\nfn bad() { panic!(\"no\") }\n",
+        );
     });
     let cache = stage.dir.path().join("cache");
     std::fs::create_dir(&cache).unwrap();
@@ -21,13 +29,32 @@ async fn toolchains_are_seen() {
         *place = Some(cache.clone());
     }
     let mut executor = Executor::start(spec).await.unwrap();
-    let said = sh(&mut executor, "python3 -c 'import sys, json, ssl; print(sys.version_info.major)'").await;
+    let said = sh(
+        &mut executor,
+        "python3 -c 'import sys, json, ssl; print(sys.version_info.major)'",
+    )
+    .await;
     assert_eq!(said, "3\n");
     let said = sh(&mut executor, "git --version && make --version | head -1").await;
     assert!(said.contains("git version"), "{said}");
     if home().join(".cargo").is_dir() {
-        let said = sh(&mut executor, "cargo test --offline 2>&1").await;
-        assert!(said.contains("1 passed; 1 failed"), "{said}");
+        let tests = Operation::Tests {
+            suite: Some("cargo".into()),
+            dir: None,
+            only: vec![],
+            timeout_s: None,
+        };
+        let outcome = run(&mut executor, tests, LONG).await;
+        assert!(!outcome.is_error, "{}", outcome.text);
+        let data = &outcome.data;
+        assert_eq!(
+            (&data["passed"], &data["failed"]),
+            (&1.into(), &1.into()),
+            "{}",
+            outcome.text
+        );
+        assert_eq!(data["failing"], serde_json::json!(["bad"]));
+        assert_eq!(data["complete"], true);
         assert!(cache.join("cargo-target").is_dir());
     }
     executor.stop().await;
@@ -45,10 +72,18 @@ async fn searches_find() {
         write(w, "README.md", "main\n");
     });
     let mut executor = stage.executor().await;
-    let glob = Operation::Glob { pattern: "**/*.rs".into(), path: ".".into() };
+    let glob = Operation::Glob {
+        pattern: "**/*.rs".into(),
+        path: ".".into(),
+    };
     let outcome = run(&mut executor, glob, LONG).await;
     assert_eq!(outcome.data["paths"], serde_json::json!(["src/a.rs"]));
-    let grep = Operation::Grep { pattern: r"fn \w+".into(), path: ".".into(), glob: Some("*.rs".into()), limit: 1 };
+    let grep = Operation::Grep {
+        pattern: r"fn \w+".into(),
+        path: ".".into(),
+        glob: Some("*.rs".into()),
+        limit: 1,
+    };
     let outcome = run(&mut executor, grep, LONG).await;
     assert_eq!(outcome.data["total"], 2);
     assert_eq!(outcome.data["matches"][0]["line"], 1);
@@ -77,16 +112,33 @@ async fn every_reader_answers() {
         Operation::GitStatus,
         Operation::GitDiff,
         Operation::QuickChecks,
-        Operation::Tests { suite: None, dir: None, only: vec![], timeout_s: None },
+        Operation::Tests {
+            suite: None,
+            dir: None,
+            only: vec![],
+            timeout_s: None,
+        },
     ] {
         let name = operation.tool();
         let outcome = run(&mut executor, operation, LONG).await;
-        assert!(!outcome.is_error && outcome.data.is_object(), "{name}: {}", outcome.text);
+        assert!(
+            !outcome.is_error && outcome.data.is_object(),
+            "{name}: {}",
+            outcome.text
+        );
     }
     let outcome = run(&mut executor, Operation::Overview, LONG).await;
     assert_eq!(outcome.data["repository"], true, "{}", outcome.text);
-    let missing = Operation::Bash { argv: vec!["no-such-program".into()], cwd: ".".into(), timeout_ms: None };
+    let missing = Operation::Bash {
+        argv: vec!["no-such-program".into()],
+        cwd: ".".into(),
+        timeout_ms: None,
+    };
     let outcome = run(&mut executor, missing, LONG).await;
-    assert!(outcome.is_error && outcome.text.contains("no program"), "{}", outcome.text);
+    assert!(
+        outcome.is_error && outcome.text.contains("no program"),
+        "{}",
+        outcome.text
+    );
     executor.stop().await;
 }

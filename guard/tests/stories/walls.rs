@@ -14,10 +14,16 @@ async fn who_is_inside() {
     let stage = empty();
     let mut executor = stage.executor().await;
     let said = sh(&mut executor, "id -u; id -un; grep -E 'Cap(Prm|Eff)|NoNewPrivs|Seccomp:' /proc/self/status; echo $HOME; pwd").await;
-    assert!(said.starts_with(&format!("{}\nagent\n", stage.clone.owner.uid)), "{said}");
+    assert!(
+        said.starts_with(&format!("{}\nagent\n", stage.clone.owner.uid)),
+        "{said}"
+    );
     assert!(said.contains("CapEff:\t0000000000000000"), "{said}");
     assert!(said.contains("CapPrm:\t0000000000000000"), "{said}");
-    assert!(said.contains("NoNewPrivs:\t1") && said.contains("Seccomp:\t2"), "{said}");
+    assert!(
+        said.contains("NoNewPrivs:\t1") && said.contains("Seccomp:\t2"),
+        "{said}"
+    );
     assert!(said.ends_with("/tmp/home\n/workspace\n"), "{said}");
     executor.stop().await;
 }
@@ -29,11 +35,23 @@ async fn only_the_clone_is_written() {
     }
     let stage = empty();
     let mut executor = stage.executor().await;
-    for path in ["/usr/x", "/etc/x", "/x", "/root/x", "/run/ai-infra/x", "/proc/sys/kernel/domainname", "/proc/sys/net/ipv4/ip_forward", "/home/x"] {
+    for path in [
+        "/usr/x",
+        "/etc/x",
+        "/x",
+        "/root/x",
+        "/run/ai-infra/x",
+        "/proc/sys/kernel/domainname",
+        "/proc/sys/net/ipv4/ip_forward",
+        "/home/x",
+    ] {
         let said = sh(&mut executor, &format!("echo 1 > {path} && echo WROTE")).await;
         assert!(!said.contains("WROTE"), "{path}: {said}");
     }
-    assert_eq!(sh(&mut executor, "echo 1 > a && mkdir b && cat a").await, "1\n");
+    assert_eq!(
+        sh(&mut executor, "echo 1 > a && mkdir b && cat a").await,
+        "1\n"
+    );
     assert!(stage.clone.work.join("a").exists());
     assert!(!stage.workspace.join("a").exists());
     executor.stop().await;
@@ -51,7 +69,10 @@ async fn a_reading_task_writes_nothing() {
     }
     let mut executor = Executor::start(spec).await.unwrap();
     let said = sh(&mut executor, "cat a; echo 2 > a; rm -f a; cat a").await;
-    assert!(said.starts_with("1\n1\n") && said.contains("Read-only"), "{said}");
+    assert!(
+        said.starts_with("1\n1\n") && said.contains("Read-only"),
+        "{said}"
+    );
     executor.snapshot().await.unwrap();
     executor.stop().await;
 }
@@ -67,12 +88,28 @@ async fn secrets_and_homes_are_not_there() {
     let mut spec = stage.spec();
     spec.toolchains = true;
     let mut executor = Executor::start(spec).await.unwrap();
-    for path in [secret.to_str().unwrap(), "/etc/shadow", "/root/.bashrc", "/root/.ssh", "/root/.npmrc", "/etc/pip.conf", "/var", "/etc/ssl/private"] {
+    for path in [
+        secret.to_str().unwrap(),
+        "/etc/shadow",
+        "/root/.bashrc",
+        "/root/.ssh",
+        "/root/.npmrc",
+        "/etc/pip.conf",
+        "/var",
+        "/etc/ssl/private",
+    ] {
         let said = sh(&mut executor, &format!("ls -d {path} && echo THERE")).await;
         assert!(!said.contains("THERE"), "{path}: {said}");
     }
-    let said = sh(&mut executor, "env | sort; ls /tmp /run /run/*; cat /etc/passwd").await;
-    assert!(!said.contains("s3cret") && !said.contains("CARGO_MANIFEST"), "{said}");
+    let said = sh(
+        &mut executor,
+        "env | sort; ls /tmp /run /run/*; cat /etc/passwd",
+    )
+    .await;
+    assert!(
+        !said.contains("s3cret") && !said.contains("CARGO_MANIFEST"),
+        "{said}"
+    );
     assert!(said.contains("agent:x:"), "{said}");
     executor.stop().await;
 }
@@ -87,7 +124,10 @@ async fn there_is_no_network() {
     let stage = empty();
     let mut executor = stage.executor().await;
     let said = sh(&mut executor, &format!("echo hi > /dev/tcp/127.0.0.1/{port} && echo CONNECTED; cat /proc/net/dev | tail -n +3 | cut -d: -f1; exec 3<>/dev/udp/8.8.8.8/53 && echo UDP")).await;
-    assert!(!said.contains("CONNECTED") && !said.contains("UDP"), "{said}");
+    assert!(
+        !said.contains("CONNECTED") && !said.contains("UDP"),
+        "{said}"
+    );
     assert!(said.contains("lo"), "{said}");
     executor.stop().await;
 }
@@ -115,11 +155,19 @@ async fn nothing_is_gained_and_nobody_else_is_seen() {
         let said = sh(&mut executor, &format!("({command}) && echo GAINED")).await;
         assert!(!said.contains("GAINED"), "{command}: {said}");
     }
-    let said = sh(&mut executor, "ls -d /proc/[0-9]* | wc -l; ls -l /proc/self/fd").await;
+    let said = sh(
+        &mut executor,
+        "ls -d /proc/[0-9]* | wc -l; ls -l /proc/self/fd",
+    )
+    .await;
     let count: u32 = said.lines().next().unwrap().parse().unwrap();
     assert!(count <= 4, "{said}");
     // Standard streams and the listing itself: nothing of the holder's or of bwrap's is open.
-    assert_eq!(said.lines().filter(|l| l.contains(" -> ")).count(), 4, "{said}");
+    assert_eq!(
+        said.lines().filter(|l| l.contains(" -> ")).count(),
+        4,
+        "{said}"
+    );
     executor.stop().await;
 }
 
@@ -138,7 +186,11 @@ async fn the_hosts_reader_reads_and_nothing_else() {
     let Decision::Allow(leave) = judge(&act, &grant(Level::Standard)) else {
         panic!("allowed");
     };
-    let error = executor.run(&act, leave, LONG).await.unwrap_err().to_string();
+    let error = executor
+        .run(&act, leave, LONG)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("nothing else"), "{error}");
     assert!(executor.snapshot().await.is_err());
     executor.stop().await;
@@ -151,10 +203,16 @@ async fn a_leave_is_for_its_own_act() {
     }
     let stage = empty();
     let mut executor = stage.executor().await;
-    let Decision::Allow(leave) = judge(&Act::of(Operation::Overview), &grant(Level::Restricted)) else {
+    let Decision::Allow(leave) = judge(&Act::of(Operation::Overview), &grant(Level::Restricted))
+    else {
         panic!("allowed");
     };
-    assert!(executor.run(&Act::of(shell("id")), leave, LONG).await.is_err());
+    assert!(
+        executor
+            .run(&Act::of(shell("id")), leave, LONG)
+            .await
+            .is_err()
+    );
     executor.stop().await;
 }
 
@@ -169,7 +227,14 @@ async fn root_is_never_the_owner() {
 
 #[test]
 fn by_hand_it_refuses() {
-    let output = Command::new(EXE).arg("executor").stdin(std::process::Stdio::null()).output().unwrap();
-    assert_eq!(output.status.code(), Some(i32::from(protocol::exit::REFUSED)));
+    let output = Command::new(exe())
+        .arg("executor")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(i32::from(protocol::exit::REFUSED))
+    );
     assert!(String::from_utf8_lossy(&output.stderr).contains("not by hand"));
 }

@@ -7,4 +7,6 @@ pub mod listen;
 pub mod serve;
 #[cfg(test)]
 mod story;
+#[cfg(test)]
+mod story_team;
 pub mod verbs;

@@ -28,7 +28,7 @@ pub enum DaemonError {
         found: String,
     },
     /// Redis does not answer.
-    #[error("redis does not answer at {url}: {said}; is REDIS_URL right, and is that server up?")]
+    #[error("{url}: {said} (the address comes from REDIS_URL or redis.url)")]
     RedisSilent {
         /// Where.
         url: String,

@@ -129,6 +129,9 @@ impl Member {
                 self.process.key()
             )),
             (_, Some(why)) => Some(format!("{name} could not be started: {why}")),
+            (Stand::Due(_), None) if deaths > 0 => {
+                Some(format!("{name} died and is started again in a moment"))
+            }
             _ => None,
         }
     }
@@ -223,6 +226,10 @@ mod tests {
         team[2].ended(&POLICY, seconds(5), None);
         assert_eq!(status(&team, true).state, "degraded");
         assert_eq!(status(&team, true).processes[2].state, "down");
+        assert_eq!(
+            status(&team, true).problems,
+            ["code died and is started again in a moment"]
+        );
         assert!(due(&team, seconds(5)).is_empty());
         assert_eq!(due(&team, seconds(6)), [2]);
         team[2].started(WHO, seconds(6));

@@ -46,7 +46,11 @@ pub async fn run(settings: Settings, home: Home, no_tmux: bool) -> Result<(), Da
     let _leader_already = nix::unistd::setsid();
     mode::clear_stopping(&home);
     note_self(&home)?;
-    let mut daemon = Daemon::prepare(settings, home.clone(), no_tmux).await?;
+    let prepared = Daemon::prepare(settings, home.clone(), no_tmux).await;
+    let mut daemon = prepared.inspect_err(|error| {
+        tracing::error!(%error, "the daemon cannot start");
+        identity::forget(&home, "daemon");
+    })?;
     let wish = daemon.live().await;
     if let Err(error) = &wish {
         tracing::error!(%error, "the daemon cannot go on");

@@ -2,6 +2,8 @@
 //! epoch row. Open `store` for how it is opened and written, `moves` for how a stored state may
 //! change, `keep` for a new task, `fold` for what agents report, `pages` for what people read.
 
+#[cfg(test)]
+mod any_messages;
 pub mod cancel;
 pub mod events;
 pub mod fold;

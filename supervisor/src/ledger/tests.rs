@@ -1,5 +1,4 @@
-//! The ledger against a real database file: tables of cases, and random messages that may change
-//! nothing they should not.
+//! The ledger against a real database file, as tables of cases.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::fold::{Folded, Incoming, News};
@@ -7,7 +6,6 @@ use super::keep::{Kept, NewTask};
 use super::patch::PatchState;
 use super::store::{Ledger, LedgerError};
 use jiff::{SignedDuration, Timestamp};
-use proptest::prelude::*;
 use protocol::criterion::{Check, Criterion, Evidence, EvidenceSource, Verdict};
 use protocol::document::TaskPage;
 use protocol::ids::{Epoch, RequestId, Role, ShortId, TaskId, TaskRef};
@@ -16,13 +14,13 @@ use protocol::report::{CallLine, PhaseSpan, Progress, TaskReport, Usage};
 use protocol::task::{Effort, Principal, Task, Way};
 use protocol::task_state::{TaskState, WaitReason};
 
-struct Room {
+pub(super) struct Room {
     _folder: tempfile::TempDir,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     file: std::path::PathBuf,
 }
 
-async fn room() -> Room {
+pub(super) async fn room() -> Room {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ledger.db");
     Room {
@@ -32,7 +30,7 @@ async fn room() -> Room {
     }
 }
 
-fn run<T>(story: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(story: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -40,7 +38,7 @@ fn run<T>(story: impl Future<Output = T>) -> T {
         .block_on(story)
 }
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
@@ -66,7 +64,7 @@ fn new_task(request_id: &str, asked: &str) -> NewTask {
     }
 }
 
-async fn kept(ledger: &Ledger) -> Task {
+pub(super) async fn kept(ledger: &Ledger) -> Task {
     let id = RequestId::new();
     match ledger
         .keep(&new_task(id.as_str(), "a"), 1000)
@@ -78,7 +76,7 @@ async fn kept(ledger: &Ledger) -> Task {
     }
 }
 
-fn says(task: &Task, message: u64, epoch: u64, news: News) -> Incoming {
+pub(super) fn says(task: &Task, message: u64, epoch: u64, news: News) -> Incoming {
     Incoming {
         task: task.id,
         message: format!("m{message}"),
@@ -89,11 +87,11 @@ fn says(task: &Task, message: u64, epoch: u64, news: News) -> Incoming {
     }
 }
 
-fn progress(task: &Task, message: u64, epoch: u64, progress: Progress) -> Incoming {
+pub(super) fn progress(task: &Task, message: u64, epoch: u64, progress: Progress) -> Incoming {
     says(task, message, epoch, News::Progress(progress))
 }
 
-fn claimed(task: &Task, message: u64, epoch: u64) -> Incoming {
+pub(super) fn claimed(task: &Task, message: u64, epoch: u64) -> Incoming {
     let holder = format!("code-{epoch}");
     progress(
         task,
@@ -161,7 +159,7 @@ fn report(task: &Task, state: TaskState) -> TaskReport {
     }
 }
 
-fn reported(task: &Task, message: u64, epoch: u64, state: TaskState) -> Incoming {
+pub(super) fn reported(task: &Task, message: u64, epoch: u64, state: TaskState) -> Incoming {
     says(
         task,
         message,
@@ -170,7 +168,7 @@ fn reported(task: &Task, message: u64, epoch: u64, state: TaskState) -> Incoming
     )
 }
 
-async fn state(ledger: &Ledger, task: &Task) -> TaskState {
+pub(super) async fn state(ledger: &Ledger, task: &Task) -> TaskState {
     ledger.find(TaskRef::Id(task.id)).await.unwrap().state
 }
 
@@ -326,7 +324,8 @@ fn check_page(page: &TaskPage, call: &CallLine) {
 fn done_without_proof_is_kept_as_failed() {
     run(async {
         let room = room().await;
-        let cases: [(fn(&mut TaskReport), bool); 5] = [
+        type Case = (fn(&mut TaskReport), bool);
+        let cases: [Case; 5] = [
             (|_| (), true),
             (|r| r.criteria.clear(), false),
             (|r| r.evidence.clear(), false),
@@ -457,86 +456,6 @@ fn of_two_who_apply_a_patch_one_does() {
         assert_eq!(state, PatchState::Applied);
         assert!(room.ledger.patch_state(TaskId::new()).await.is_err());
     });
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Claim(u64, u64),
-    Phase(u64, u64, Phase),
-    Report(u64, u64, TaskState),
-    GiveUp(u64),
-    Cancel(bool),
-    Deadline,
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let phase = proptest::sample::select(Phase::ALL.to_vec());
-    let state = prop_oneof![
-        Just(TaskState::Done),
-        Just(TaskState::Cancelled),
-        Just(TaskState::Queued),
-        Just(TaskState::Waiting {
-            on: WaitReason::Input
-        }),
-        Just(TaskState::Refused {
-            reason: "no".to_owned()
-        }),
-    ];
-    prop_oneof![
-        (0..40u64, 1..5u64).prop_map(|(m, e)| Step::Claim(m, e)),
-        (0..40u64, 1..5u64, phase).prop_map(|(m, e, p)| Step::Phase(m, e, p)),
-        (0..40u64, 1..5u64, state).prop_map(|(m, e, s)| Step::Report(m, e, s)),
-        (0..40u64).prop_map(Step::GiveUp),
-        any::<bool>().prop_map(Step::Cancel),
-        Just(Step::Deadline),
-    ]
-}
-
-async fn take(ledger: &Ledger, task: &Task, step: &Step) {
-    let incoming = match step {
-        Step::Claim(m, e) => claimed(task, *m, *e),
-        Step::Phase(m, e, phase) => {
-            let phase = *phase;
-            progress(task, *m, *e, Progress::PhaseStarted { phase, at: at(1) })
-        }
-        Step::Report(m, e, state) => reported(task, *m, *e, state.clone()),
-        Step::GiveUp(m) => says(task, *m, 99, News::GivenUp("gave up".to_owned())),
-        Step::Cancel(held) => {
-            ledger.cancel(task.id, *held, false, at(50)).await.unwrap();
-            return;
-        }
-        Step::Deadline => {
-            let reason = "deadline passed".to_owned();
-            let to = TaskState::Failed { reason };
-            ledger.end(task.id, to, at(50)).await.unwrap();
-            return;
-        }
-    };
-    ledger.fold(&[incoming]).await.unwrap();
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
-    #[test]
-    fn any_messages_keep_the_table_and_fold_once(steps in proptest::collection::vec(any_step(), 1..12)) {
-        run(async {
-            let room = room().await;
-            let task = kept(&room.ledger).await;
-            let mut before = state(&room.ledger, &task).await;
-            for step in &steps {
-                take(&room.ledger, &task, step).await;
-                let after = state(&room.ledger, &task).await;
-                assert!(super::moves::path(&before, &after).is_some(), "{before} -> {after}");
-                assert!(!before.is_final() || before == after, "{before} moved to {after}");
-                let page = room.ledger.page(TaskRef::Id(task.id)).await.unwrap();
-                take(&room.ledger, &task, step).await;
-                if !matches!(step, Step::Cancel(_)) {
-                    assert_eq!(room.ledger.page(TaskRef::Id(task.id)).await.unwrap(), page);
-                }
-                before = state(&room.ledger, &task).await;
-            }
-        });
-    }
 }
 
 #[test]

@@ -12,8 +12,8 @@ fn report<T: Serialize>(found: Result<T, InspectError>) -> Result<Done, String> 
 }
 
 pub(super) fn overview(leash: Leash<'_>) -> Result<Done, String> {
-    let mut found = inspect::overview::scan(place::root(), &Limits::default())
-        .map_err(|e| e.to_string())?;
+    let mut found =
+        inspect::overview::scan(place::root(), &Limits::default()).map_err(|e| e.to_string())?;
     if found.repository && found.newest_commit.is_none() {
         found.newest_commit = git::newest(leash);
     }
@@ -29,13 +29,22 @@ pub(super) fn marks() -> Result<Done, String> {
 }
 
 pub(super) fn dependencies() -> Result<Done, String> {
-    report(inspect::dependencies::scan(place::root(), &Limits::default()))
+    report(inspect::dependencies::scan(
+        place::root(),
+        &Limits::default(),
+    ))
 }
 
 pub(super) fn profile(path: &str) -> Result<Done, String> {
-    report(inspect::profile::scan(&place::existing(path)?, &Limits::default()))
+    report(inspect::profile::scan(
+        &place::existing(path)?,
+        &Limits::default(),
+    ))
 }
 
 pub(super) fn host_facts() -> Result<Done, String> {
-    report(inspect::host_facts::scan(Path::new("/"), &Limits::default()))
+    report(inspect::host_facts::scan(
+        Path::new("/"),
+        &Limits::default(),
+    ))
 }

@@ -49,7 +49,9 @@ fn edited(
     let bytes = fs::read(real).map_err(|e| place::sentence(path, &e))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
     match text.matches(old).count() {
-        0 => Err(format!("old_string is not in {path}: read the file again and copy it exactly")),
+        0 => Err(format!(
+            "old_string is not in {path}: read the file again and copy it exactly"
+        )),
         n if n > 1 && !all => Err(format!(
             "old_string is {n} times in {path}: give more of its surroundings, or replace_all"
         )),
@@ -70,7 +72,9 @@ fn replace(real: &Path, content: &[u8]) -> std::io::Result<()> {
         .permissions(fs::Permissions::from_mode(0o600))
         .tempfile_in(folder)?;
     temporary.write_all(content)?;
-    temporary.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
+    temporary
+        .as_file()
+        .set_permissions(fs::Permissions::from_mode(mode))?;
     temporary.persist(real).map_err(|e| e.error)?;
     Ok(())
 }
@@ -154,7 +158,10 @@ mod tests {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         replace(&file, b"two").unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"two");
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o755
+        );
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
     }
 
@@ -164,6 +171,9 @@ mod tests {
         assert_eq!(judge(&b, &a, &b), ProbeAnswer::Happened);
         assert_eq!(judge(&a, &a, &b), ProbeAnswer::Not);
         assert_eq!(judge(&c, &a, &b), ProbeAnswer::Unknown);
-        assert_eq!(judge(&Value::Null, &Value::Null, &Value::Null), ProbeAnswer::Not);
+        assert_eq!(
+            judge(&Value::Null, &Value::Null, &Value::Null),
+            ProbeAnswer::Not
+        );
     }
 }

@@ -25,11 +25,16 @@ pub(super) fn read(path: &str, offset: u64, limit: u64) -> Result<Done, String> 
         return Err(format!("{path} is not a regular file"));
     }
     if meta.len() > FILE_BYTES {
-        return Err(format!("{path} has {} bytes: use Grep, or Bash with head", meta.len()));
+        return Err(format!(
+            "{path} has {} bytes: use Grep, or Bash with head",
+            meta.len()
+        ));
     }
     let read = lines(BufReader::new(file.take(FILE_BYTES)), offset, limit)
         .map_err(|e| place::sentence(path, &e))?
-        .ok_or_else(|| format!("{path} is binary: use Profile, or Bash with a program that reads it"))?;
+        .ok_or_else(|| {
+            format!("{path} is binary: use Profile, or Bash with a program that reads it")
+        })?;
     let data = json!({
         "text": read.text,
         "lines": read.lines,
@@ -94,7 +99,10 @@ fn numbered(read: &Lines, offset: u64) -> String {
         text.push_str(&format!("{number:>6}\t{line}\n"));
     }
     if read.truncated {
-        text.push_str(&format!("… {} lines in all: read on with offset and limit\n", read.lines));
+        text.push_str(&format!(
+            "… {} lines in all: read on with offset and limit\n",
+            read.lines
+        ));
     }
     text
 }
@@ -111,7 +119,10 @@ mod tests {
     #[test]
     fn lines_are_chosen() {
         let read = all("a\nb\nc", 2, 1);
-        assert_eq!((read.text.as_str(), read.lines, read.truncated), ("b\n", 3, true));
+        assert_eq!(
+            (read.text.as_str(), read.lines, read.truncated),
+            ("b\n", 3, true)
+        );
         assert_eq!(numbered(&all("a\nb\n", 1, 9), 1), "     1\ta\n     2\tb\n");
         assert_eq!(all("", 1, 9).lines, 0);
         assert!(all(&"x".repeat(20_000), 1, 9).truncated);

@@ -34,7 +34,9 @@ fn ask(command: &[&str], leash: Leash<'_>) -> Result<Ended, String> {
         ("GIT_OPTIONAL_LOCKS".into(), "0".into()),
         ("GIT_CEILING_DIRECTORIES".into(), "/".into()),
     ];
-    program.run(leash).map_err(|e| format!("git cannot be started: {e}"))
+    program
+        .run(leash)
+        .map_err(|e| format!("git cannot be started: {e}"))
 }
 
 pub(super) fn status(leash: Leash<'_>) -> Result<Done, String> {
@@ -45,7 +47,10 @@ pub(super) fn status(leash: Leash<'_>) -> Result<Done, String> {
 pub(super) fn diff(leash: Leash<'_>) -> Result<Done, String> {
     let ended = ask(DIFF, leash)?;
     if ended.exit != Some(0) {
-        return Err(format!("git cannot compare with the last commit: {}", ended.stderr.trim()));
+        return Err(format!(
+            "git cannot compare with the last commit: {}",
+            ended.stderr.trim()
+        ));
     }
     let found = parse_diff(&ended.stdout);
     let text = match found.patch.is_empty() {
@@ -65,7 +70,8 @@ pub(super) fn newest(leash: Leash<'_>) -> Option<inspect::git::Commit> {
 /// Applies a patch to the workspace: git checks all of it before it writes anything.
 pub(super) fn apply(patch: &str, leash: Leash<'_>) -> Result<(), String> {
     let mut file = tempfile::NamedTempFile::new().map_err(|e| e.to_string())?;
-    file.write_all(patch.as_bytes()).map_err(|e| e.to_string())?;
+    file.write_all(patch.as_bytes())
+        .map_err(|e| e.to_string())?;
     let path = file.path().to_string_lossy().into_owned();
     let ended = ask(&["git", "apply", "--whitespace=nowarn", &path], leash)?;
     match ended.exit {

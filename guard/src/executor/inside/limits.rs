@@ -8,8 +8,14 @@ pub(super) fn set(hello: &Hello) -> Result<(), String> {
     const MB: u64 = 1024 * 1024;
     let limits = &hello.limits;
     bound(Resource::RLIMIT_CORE, Some(0))?;
-    bound(Resource::RLIMIT_FSIZE, wanted(limits.file_mb.saturating_mul(MB)))?;
-    bound(Resource::RLIMIT_DATA, wanted(limits.memory_mb.saturating_mul(MB)))?;
+    bound(
+        Resource::RLIMIT_FSIZE,
+        wanted(limits.file_mb.saturating_mul(MB)),
+    )?;
+    bound(
+        Resource::RLIMIT_DATA,
+        wanted(limits.memory_mb.saturating_mul(MB)),
+    )?;
     bound(Resource::RLIMIT_NOFILE, wanted(limits.open_files))?;
     let processes = wanted(limits.processes).map(|n| n.saturating_add(hello.running));
     bound(Resource::RLIMIT_NPROC, processes)
@@ -24,6 +30,10 @@ fn bound(resource: Resource, limit: Option<u64>) -> Result<(), String> {
     let say = |e: nix::Error| format!("{resource:?} cannot be set to {limit}: {e}");
     let (_, hard) = getrlimit(resource).map_err(say)?;
     // Never above what the machine already allows: raising takes a privilege nobody has here.
-    let limit = if hard == RLIM_INFINITY { limit } else { limit.min(hard) };
+    let limit = if hard == RLIM_INFINITY {
+        limit
+    } else {
+        limit.min(hard)
+    };
     setrlimit(resource, limit, limit).map_err(say)
 }

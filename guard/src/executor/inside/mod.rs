@@ -47,7 +47,10 @@ fn begin(stdin: &mut Stdin, stdout: &mut Stdout) -> Result<Hello, String> {
         .map_err(|e| format!("the first frame is not readable: {e}"))?
         .ok_or("nobody spoke: `ai-infra executor` is started by an agent, not by hand")?;
     if hello.v != WIRE_VERSION {
-        return Err(format!("the holder speaks version {}, this is {WIRE_VERSION}", hello.v));
+        return Err(format!(
+            "the holder speaks version {}, this is {WIRE_VERSION}",
+            hello.v
+        ));
     }
     walls::become_owner(&hello)?;
     walls::check(&hello)?;

@@ -48,7 +48,9 @@ fn inside(path: &str, real: PathBuf) -> Result<PathBuf, String> {
     if real.starts_with(root()) {
         Ok(real)
     } else {
-        Err(format!("{path} leads out of the workspace through a symlink"))
+        Err(format!(
+            "{path} leads out of the workspace through a symlink"
+        ))
     }
 }
 

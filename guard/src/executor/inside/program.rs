@@ -143,7 +143,11 @@ fn follow(
                 stream.read(&mut buffer);
             }
         }
-        pause = if read.contains(&true) { 1 } else { (pause * 2).min(LOOK_MS) };
+        pause = if read.contains(&true) {
+            1
+        } else {
+            (pause * 2).min(LOOK_MS)
+        };
         if main_has_ended(main) {
             break;
         }

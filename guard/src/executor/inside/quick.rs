@@ -12,8 +12,7 @@ use std::time::Duration;
 const CHECK: Duration = Duration::from_secs(120);
 
 pub(super) fn run(leash: Leash<'_>) -> Result<Done, String> {
-    let mut checks =
-        in_process(place::root(), &Limits::default()).map_err(|e| e.to_string())?;
+    let mut checks = in_process(place::root(), &Limits::default()).map_err(|e| e.to_string())?;
     for command in list(place::root()) {
         let program = Program {
             argv: command.argv.clone(),

@@ -62,10 +62,16 @@ pub(super) fn grep(
     let (mut found, mut lines, mut total) = (Vec::new(), Vec::new(), 0_usize);
     let cut = walk(&top, leash, |file| {
         let name = place::shown(file);
-        if filter.as_ref().is_some_and(|filter| !filter.is_match(&name)) {
+        if filter
+            .as_ref()
+            .is_some_and(|filter| !filter.is_match(&name))
+        {
             return true;
         }
-        for (number, line) in read_text(file, FILE_BYTES).iter().flat_map(|t| t.lines().enumerate()) {
+        for (number, line) in read_text(file, FILE_BYTES)
+            .iter()
+            .flat_map(|t| t.lines().enumerate())
+        {
             if !regex.is_match(line) {
                 continue;
             }
@@ -142,8 +148,16 @@ mod tests {
             ("**/*.rs", "x/y/a.rs", true, true),
             ("x/*.rs", "x/y/a.rs", false, false),
         ] {
-            assert_eq!(any_depth(pattern).unwrap().is_match(path), deep, "{pattern} {path}");
-            assert_eq!(matcher(pattern).unwrap().is_match(path), plain, "{pattern} {path}");
+            assert_eq!(
+                any_depth(pattern).unwrap().is_match(path),
+                deep,
+                "{pattern} {path}"
+            );
+            assert_eq!(
+                matcher(pattern).unwrap().is_match(path),
+                plain,
+                "{pattern} {path}"
+            );
         }
     }
 }

@@ -183,7 +183,10 @@ fn bash(argv: &[String], cwd: &str, leash: Leash<'_>) -> Result<Done, String> {
 fn ending(ended: &program::Ended) -> String {
     match (ended.exit, ended.signal) {
         _ if ended.timed_out => {
-            format!("timed out after {:.1} s and was killed", ended.took.as_secs_f64())
+            format!(
+                "timed out after {:.1} s and was killed",
+                ended.took.as_secs_f64()
+            )
         }
         _ if ended.cancelled => "cancelled and killed".to_owned(),
         (Some(0), _) => String::new(),

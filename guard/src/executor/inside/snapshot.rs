@@ -26,7 +26,12 @@ pub(super) fn take(mounts: &[String], leash: Leash<'_>) -> Result<String, String
     if has_git() {
         let state = tree_of(&format!("{WORKSPACE}/.git"), "git-index", leash)?;
         let reference = state_reference(&tree);
-        good(git(WORKSPACE, "index", &["update-ref", &reference, &state], leash)?)?;
+        good(git(
+            WORKSPACE,
+            "index",
+            &["update-ref", &reference, &state],
+            leash,
+        )?)?;
     }
     Ok(tree)
 }
@@ -37,9 +42,19 @@ pub(super) fn reset(tree: &str, mounts: &[String], leash: Leash<'_>) -> Result<(
     prepare(mounts).map_err(|e| format!("the snapshots' repository cannot be made: {e}"))?;
     put_back(WORKSPACE, "index", tree, leash)?;
     let state = state_reference(tree);
-    let known = git(WORKSPACE, "index", &["rev-parse", "-q", "--verify", &state], leash)?;
+    let known = git(
+        WORKSPACE,
+        "index",
+        &["rev-parse", "-q", "--verify", &state],
+        leash,
+    )?;
     if known.exit == Some(0) && has_git() {
-        put_back(&format!("{WORKSPACE}/.git"), "git-index", known.stdout.trim(), leash)?;
+        put_back(
+            &format!("{WORKSPACE}/.git"),
+            "git-index",
+            known.stdout.trim(),
+            leash,
+        )?;
     }
     Ok(())
 }
@@ -49,8 +64,19 @@ pub(super) fn patch(from: &str, to: &str, leash: Leash<'_>) -> Result<String, St
     check_hash(from)?;
     check_hash(to)?;
     let args = [
-        "diff-tree", "-p", "-r", "--binary", "--full-index", "--no-renames", "--no-color",
-        "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/", from, to,
+        "diff-tree",
+        "-p",
+        "-r",
+        "--binary",
+        "--full-index",
+        "--no-renames",
+        "--no-color",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--src-prefix=a/",
+        "--dst-prefix=b/",
+        from,
+        to,
     ];
     let ended = good(git(WORKSPACE, "index", &args, leash)?)?;
     if ended.truncated {
@@ -72,7 +98,12 @@ fn tree_of(work: &str, index: &str, leash: Leash<'_>) -> Result<String, String> 
 /// Everything new is added first, so that going to the tree removes it.
 fn put_back(work: &str, index: &str, tree: &str, leash: Leash<'_>) -> Result<(), String> {
     good(git(work, index, &["add", "-A", "."], leash)?)?;
-    good(git(work, index, &["read-tree", "--reset", "-u", tree], leash)?)?;
+    good(git(
+        work,
+        index,
+        &["read-tree", "--reset", "-u", tree],
+        leash,
+    )?)?;
     Ok(())
 }
 
@@ -104,7 +135,9 @@ fn git(work: &str, index: &str, args: &[&str], leash: Leash<'_>) -> Result<Ended
         ("GIT_INDEX_FILE".into(), text(repository.join(index))),
         ("GIT_CONFIG_GLOBAL".into(), "/dev/null".into()),
     ];
-    program.run(leash).map_err(|e| format!("git cannot be started: {e}"))
+    program
+        .run(leash)
+        .map_err(|e| format!("git cannot be started: {e}"))
 }
 
 fn good(ended: Ended) -> Result<Ended, String> {
@@ -117,8 +150,12 @@ fn good(ended: Ended) -> Result<Ended, String> {
 
 fn check_hash(tree: &str) -> Result<(), String> {
     let good = matches!(tree.len(), 40 | 64) && tree.bytes().all(|b| b.is_ascii_hexdigit());
-    good.then_some(())
-        .ok_or_else(|| format!("`{}` is not a tree's hash", tree.chars().take(80).collect::<String>()))
+    good.then_some(()).ok_or_else(|| {
+        format!(
+            "`{}` is not a tree's hash",
+            tree.chars().take(80).collect::<String>()
+        )
+    })
 }
 
 fn state_reference(tree: &str) -> String {
@@ -139,19 +176,26 @@ fn prepare(mounts: &[String]) -> std::io::Result<()> {
         fs::create_dir_all(repository.join(folder))?;
     }
     let own = fs::read_to_string(place::root().join(".git/config")).unwrap_or_default();
-    let sha256 = own
-        .lines()
-        .any(|line| line.replace(' ', "").eq_ignore_ascii_case("\tobjectformat=sha256"));
+    let sha256 = own.lines().any(|line| {
+        line.replace(' ', "")
+            .eq_ignore_ascii_case("\tobjectformat=sha256")
+    });
     let format = match sha256 {
         true => "\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = sha256\n",
         false => "\trepositoryformatversion = 0\n",
     };
     fs::write(repository.join("config"), format!("[core]\n{format}"))?;
     if Path::new(OBJECTS).is_dir() {
-        fs::write(repository.join("objects/info/alternates"), format!("{OBJECTS}\n"))?;
+        fs::write(
+            repository.join("objects/info/alternates"),
+            format!("{OBJECTS}\n"),
+        )?;
     }
     let own = fs::read_to_string(place::root().join(".git/info/exclude")).unwrap_or_default();
-    fs::write(repository.join("info/exclude"), format!("{own}\n{}", exclude(mounts)))?;
+    fs::write(
+        repository.join("info/exclude"),
+        format!("{own}\n{}", exclude(mounts)),
+    )?;
     fs::write(repository.join("info/attributes"), ATTRIBUTES)?;
     fs::write(repository.join("git-exclude"), GIT_EXCLUDE)?;
     fs::write(repository.join("HEAD"), "ref: refs/heads/none\n")
@@ -163,7 +207,12 @@ fn exclude(mounts: &[String]) -> String {
     for mount in mounts {
         let escaped: String = mount
             .chars()
-            .flat_map(|c| matches!(c, '*' | '?' | '[' | '\\' | ' ' | '!' | '#').then_some('\\').into_iter().chain([c]))
+            .flat_map(|c| {
+                matches!(c, '*' | '?' | '[' | '\\' | ' ' | '!' | '#')
+                    .then_some('\\')
+                    .into_iter()
+                    .chain([c])
+            })
             .collect();
         text.push_str(&format!("/{escaped}/\n"));
     }
@@ -176,7 +225,10 @@ mod tests {
 
     #[test]
     fn mounts_are_excluded_literally() {
-        assert_eq!(exclude(&["web/node_modules".into(), "a*b".into()]), "/web/node_modules/\n/a\\*b/\n");
+        assert_eq!(
+            exclude(&["web/node_modules".into(), "a*b".into()]),
+            "/web/node_modules/\n/a\\*b/\n"
+        );
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use super::place;
 use super::program::{Leash, Program};
 use super::serve::Done;
-use inspect::tests::{Suite, SuiteReport, TestCommand, TestsReport, command, detect, finish, total};
+use inspect::tests::{
+    Suite, SuiteReport, TestCommand, TestsReport, command, detect, finish, total,
+};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -91,7 +93,11 @@ fn outputs(command: &TestCommand) -> Vec<(PathBuf, String)> {
         .iter()
         .filter_map(|path| {
             let mut bytes = Vec::new();
-            File::open(path).ok()?.take(OUTPUT).read_to_end(&mut bytes).ok()?;
+            File::open(path)
+                .ok()?
+                .take(OUTPUT)
+                .read_to_end(&mut bytes)
+                .ok()?;
             Some((path.clone(), String::from_utf8_lossy(&bytes).into_owned()))
         })
         .collect()
@@ -106,16 +112,28 @@ fn summary(report: &TestsReport) -> String {
         report.passed,
         report.failed,
         report.skipped,
-        if report.complete { "" } else { " (not complete)" }
+        if report.complete {
+            ""
+        } else {
+            " (not complete)"
+        }
     );
     for suite in &report.suites {
-        text.push_str(&format!("{} in {}: {}", suite.kind.name(), suite.dir, suite.command));
+        text.push_str(&format!(
+            "{} in {}: {}",
+            suite.kind.name(),
+            suite.dir,
+            suite.command
+        ));
         if !suite.note.is_empty() {
             text.push_str(&format!(" ({})", suite.note));
         }
         text.push('\n');
         for test in suite.failing.iter().take(100) {
-            text.push_str(&format!("  FAILED {} {} {}\n", test.name, test.file, test.message));
+            text.push_str(&format!(
+                "  FAILED {} {} {}\n",
+                test.name, test.file, test.message
+            ));
         }
     }
     text

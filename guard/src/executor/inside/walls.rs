@@ -8,7 +8,10 @@ use nix::unistd::{Gid, Uid, getpid, getresgid, getresuid, setgroups, setresgid, 
 
 /// Gives up root, where the sandbox was made by root.
 pub(super) fn become_owner(hello: &Hello) -> Result<(), String> {
-    let (uid, gid) = (Uid::from_raw(hello.owner.uid), Gid::from_raw(hello.owner.gid));
+    let (uid, gid) = (
+        Uid::from_raw(hello.owner.uid),
+        Gid::from_raw(hello.owner.gid),
+    );
     if uid.is_root() || gid.as_raw() == 0 {
         return Err("the owner is root: nothing inside runs as root".to_owned());
     }
