@@ -7,6 +7,9 @@ use protocol::document::{RunDocument, TaskPage};
 use protocol::task::{Task, Way};
 use std::time::Duration;
 
+/// Most lines of evidence shown below a criterion.
+const EVIDENCE_LINES: usize = 6;
+
 /// The whole page.
 pub fn text(page: &TaskPage) -> String {
     let document = &page.document;
@@ -101,11 +104,22 @@ fn criteria(document: &RunDocument) -> String {
             .as_deref()
             .filter(|e| !e.trim().is_empty())
         {
-            text.push_str(&indent(evidence.trim_end(), "        "));
+            text.push_str(&indent(&cut(evidence), "        "));
             text.push('\n');
         }
     }
     text
+}
+
+/// The first lines of evidence; `--json` has all of them.
+fn cut(evidence: &str) -> String {
+    let lines: Vec<&str> = evidence.trim_end().lines().collect();
+    if lines.len() <= EVIDENCE_LINES {
+        return lines.join("\n");
+    }
+    let shown = lines.get(..EVIDENCE_LINES - 1).unwrap_or_default();
+    let more = lines.len() - shown.len();
+    format!("{}\n… {more} more lines (all: --json)", shown.join("\n"))
 }
 
 fn phases(document: &RunDocument) -> String {
@@ -251,6 +265,16 @@ mod tests {
             "learned": [], "notes": [],
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn long_evidence_is_cut_and_says_so() {
+        assert_eq!(cut("a\nb\n"), "a\nb");
+        let long: Vec<String> = (1..=9).map(|n| n.to_string()).collect();
+        assert_eq!(
+            cut(&long.join("\n")),
+            "1\n2\n3\n4\n5\n… 4 more lines (all: --json)"
+        );
     }
 
     #[test]
