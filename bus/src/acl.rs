@@ -47,13 +47,16 @@ pub fn agent_user(role: &Role) -> String {
 }
 
 /// The lines that make the users, for `redis.conf`, an ACL file or (without the first word)
-/// `ACL SETUSER`. The default user is off. A role without a password gets no user.
+/// `ACL SETUSER`. The default user is off, so nobody can be it, and yet may do everything: Redis
+/// loads its append-only file as that user, and a user without rights makes it drop every
+/// transaction in the file with no more than a line in its log (seen with Redis 7.0.15). A role
+/// without a password gets no user.
 pub fn users(team: &TeamName, passwords: &RolePasswords, roles: &[Role]) -> Vec<String> {
     let keys = Keys::new(team);
     let channel = format!("&{}", keys.broadcast());
     let all = format!("~{}", keys.all());
     let mut lines = vec![
-        "user default off resetkeys resetchannels -@all".to_owned(),
+        "user default off resetpass ~* &* +@all".to_owned(),
         user(
             SUPERVISOR,
             &passwords.supervisor,

@@ -10,10 +10,16 @@ use protocol::control::{Answer, Reply, Request, Verb};
 use protocol::limits::CONTROL_LINE_BYTES;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::sleep;
+
+/// How long a living daemon is given to bring its supervisor back.
+const RETURN: Duration = Duration::from_secs(5);
+/// Pause between two looks.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +95,19 @@ pub struct Client {
 impl Client {
     /// To the supervisor of a home.
     pub async fn connect(home: &Home) -> Result<Client, ClientError> {
-        Self::open("supervisor", &home.supervisor_sock()).await
+        let asked = Instant::now();
+        loop {
+            match Self::open("supervisor", &home.supervisor_sock()).await {
+                // A daemon that lives is about to bring its supervisor back.
+                Err(ClientError::Down { .. })
+                    if asked.elapsed() < RETURN
+                        && UnixStream::connect(home.daemon_sock()).await.is_ok() =>
+                {
+                    sleep(LOOK).await;
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// To the daemon of a home.

@@ -105,6 +105,9 @@ fn a_killed_supervisor_and_a_killed_redis_lose_nothing() {
     std::thread::sleep(Duration::from_millis(700));
     processes::send(redis, Signal::SIGKILL);
     end(child);
+    let log = std::fs::read_to_string(team.home().join("logs/redis.log")).expect("redis.log");
+    assert!(!log.contains("CRITICAL"), "redis dropped writes when it came back:\n{log}");
+    assert_eq!(team.status()["dead_letters"], 0);
     team.down();
 }
 

@@ -8,16 +8,21 @@ use crate::failure::Failure;
 use crate::render::text::one_line;
 use crate::terminal;
 use jiff::Timestamp;
-use protocol::control::{Reply, Submit, Verb};
-use protocol::document::{DOCUMENT_VERSION, TaskLine};
+use protocol::control::{Answer, Reply, Submit, Verb};
+use protocol::document::{DOCUMENT_VERSION, RunDocument, TaskLine};
+use protocol::ids::{ShortId, TaskRef};
+use protocol::task_state::TaskState;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use supervisor::client::{Client, ClientError};
+use supervisor::client::{self, Client, ClientError};
 use tokio::time::{Instant, sleep};
 
 /// How long a supervisor may be away while a task is handed in; the request id makes it one task.
 const AWAY: Duration = Duration::from_secs(60);
+
+/// How long a task that is stopped may take to end before its document is printed as it is.
+const ENDING: Duration = Duration::from_secs(15);
 
 /// Hands in the task and, unless told otherwise, waits for its end.
 pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
@@ -39,8 +44,33 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
             let took = (!again).then(|| began.elapsed());
             follow::told(&document, args.json, took)
         }
-        Ended::Left | Ended::Cancelled => Ok(protocol::exit::CANCELLED),
-        Ended::TimedOut => Ok(protocol::exit::DEADLINE),
+        ended => {
+            if args.json {
+                super::json(&last_word(context, line.short_id).await?)?;
+            }
+            Ok(match ended {
+                Ended::TimedOut => protocol::exit::DEADLINE,
+                _ => protocol::exit::CANCELLED,
+            })
+        }
+    }
+}
+
+/// The document of a task that is not followed any more; one that is being stopped is given a
+/// moment to end.
+async fn last_word(context: &Context, task: ShortId) -> Result<RunDocument, Failure> {
+    let began = Instant::now();
+    loop {
+        let task = TaskRef::Short(task);
+        let answer = client::ask(&context.home, Verb::TaskShow { task }).await?;
+        let Answer::Task { page } = answer else {
+            return Err(strange());
+        };
+        let stopping = matches!(page.document.state, TaskState::Cancelling);
+        if !stopping || began.elapsed() > ENDING {
+            return Ok(page.document);
+        }
+        sleep(Duration::from_millis(50)).await;
     }
 }
 

@@ -113,6 +113,17 @@ pub fn clean_environment(env: &Env, home: &Home) -> Vec<(String, String)> {
     clean
 }
 
+/// What a tmux server that this daemon starts gets: a person's other sessions may live in it, so
+/// it has a shell and finds its socket folder, and no key.
+pub fn tmux_environment(env: &Env, clean: &[(String, String)]) -> Vec<(String, String)> {
+    const KEPT: [&str; 5] = ["SHELL", "LOGNAME", "TMUX_TMPDIR", "LC_ALL", "LC_CTYPE"];
+    let own = clean.iter().filter(|(name, _)| name != "AI_INFRA_HOME");
+    let kept = KEPT
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), env.get(name)?.to_owned())));
+    own.cloned().chain(kept).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]

@@ -1,6 +1,7 @@
 //! When a process that died is started again, and when it is given up. Pure: the caller says what
 //! time it is.
 
+use config::settings::DaemonSettings;
 use std::time::Duration;
 
 /// After this long without dying a process counts as well again.
@@ -17,6 +18,18 @@ pub struct Policy {
     pub limit: usize,
     /// See `limit`.
     pub window: Duration,
+}
+
+impl Policy {
+    /// As set in section `daemon`.
+    pub fn of(settings: &DaemonSettings) -> Self {
+        Self {
+            first: Duration::from_millis(settings.restart_first_ms),
+            longest: Duration::from_millis(settings.restart_max_ms),
+            limit: settings.crash_limit as usize,
+            window: Duration::from_secs(settings.crash_window_s),
+        }
+    }
 }
 
 /// What to do about a death.

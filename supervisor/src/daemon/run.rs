@@ -122,7 +122,11 @@ impl Daemon {
         let mut windows = Vec::new();
         if !no_tmux {
             let layout = &settings.tmux;
-            let ours = Session::new(&home, &layout.session, tmux_environment(&env, &clean));
+            let ours = Session::new(
+                &home,
+                &layout.session,
+                process::tmux_environment(&env, &clean),
+            );
             ours.check()?;
             windows = place::windows(layout, &team);
             session = Some(ours);
@@ -131,7 +135,7 @@ impl Daemon {
         let views = windows.iter().filter(|(_, _, process)| process.is_view());
         members.extend(views.map(|(_, _, process)| Member::new(process.clone())));
         let mut daemon = Self {
-            policy: policy(&settings),
+            policy: Policy::of(&settings.daemon),
             variables: environment::settings_of(&env),
             settings,
             home,
@@ -435,25 +439,4 @@ fn team(settings: &Settings) -> Vec<Process> {
         .chain([Process::Supervisor])
         .chain(agents.map(|agent| Process::Agent(agent.name.clone())))
         .collect()
-}
-
-fn policy(settings: &Settings) -> Policy {
-    let daemon = &settings.daemon;
-    Policy {
-        first: Duration::from_millis(daemon.restart_first_ms),
-        longest: Duration::from_millis(daemon.restart_max_ms),
-        limit: daemon.crash_limit as usize,
-        window: Duration::from_secs(daemon.crash_window_s),
-    }
-}
-
-/// What a tmux server that this daemon starts gets: a person's other sessions may live in it, so
-/// it has a shell and finds its socket folder, and no key.
-fn tmux_environment(env: &Env, clean: &[(String, String)]) -> Vec<(String, String)> {
-    const KEPT: [&str; 5] = ["SHELL", "LOGNAME", "TMUX_TMPDIR", "LC_ALL", "LC_CTYPE"];
-    let own = clean.iter().filter(|(name, _)| name != "AI_INFRA_HOME");
-    let kept = KEPT
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), env.get(name)?.to_owned())));
-    own.cloned().chain(kept).collect()
 }
