@@ -47,7 +47,7 @@ pub async fn open(
         .await?;
     let sandboxes = Sandboxes {
         home: shared.home.clone(),
-        sandbox: shared.settings.sandbox.clone(),
+        sandbox: shared.settings.sandbox,
         lease: Duration::from_millis(shared.settings.team.lease_ms),
         executors,
         toolchain_home: shared.toolchain_home.clone(),

@@ -73,10 +73,16 @@ impl Env {
     /// The home folder whose toolchains are used: the one that holds the `.cargo/bin` on `PATH`
     /// (an installation may serve another `HOME`), else `HOME`, else nowhere.
     pub fn toolchain_home(&self) -> PathBuf {
-        let on_path = self.get("PATH").unwrap_or_default().split(':').find_map(|folder| {
-            let cargo = Path::new(folder).parent().filter(|_| folder.ends_with("/.cargo/bin"))?;
-            cargo.parent().map(Path::to_owned)
-        });
+        let on_path = self
+            .get("PATH")
+            .unwrap_or_default()
+            .split(':')
+            .find_map(|folder| {
+                let cargo = Path::new(folder)
+                    .parent()
+                    .filter(|_| folder.ends_with("/.cargo/bin"))?;
+                cargo.parent().map(Path::to_owned)
+            });
         let home = || self.get("HOME").map(PathBuf::from);
         let of_home = home().filter(|home| home.join(".cargo").is_dir());
         of_home.or(on_path).or_else(home).unwrap_or_default()

@@ -74,7 +74,7 @@ fn default_check_seconds() -> u64 {
 }
 
 /// What a command check must see.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandExpect {
     /// Exit status.
@@ -83,15 +83,6 @@ pub struct CommandExpect {
     /// Text that standard output must hold.
     #[serde(default)]
     pub stdout_contains: Option<String>,
-}
-
-impl Default for CommandExpect {
-    fn default() -> Self {
-        Self {
-            exit: 0,
-            stdout_contains: None,
-        }
-    }
 }
 
 /// The outcome of one check.

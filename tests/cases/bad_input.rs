@@ -7,7 +7,11 @@ fn check(team: &Team, args: &[&str], code: i32, said: &[&str]) {
     let ran = team.ai(args);
     assert_eq!(ran.code, code, "{args:?}: {ran:#?}");
     for word in said {
-        assert!(ran.stderr.contains(word), "{args:?} must say `{word}`: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains(word),
+            "{args:?} must say `{word}`: {}",
+            ran.stderr
+        );
     }
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
 }
@@ -20,14 +24,51 @@ fn wrong_words_end_in_exit_2() {
     let work = work.to_str().expect("utf-8");
     check(&team, &["runn"], 2, &["run"]);
     check(&team, &["run", "x", "--agnet", "code"], 2, &["--agent"]);
-    check(&team, &["run", "any leaked secrets?", "--workspace", "/nowhere/at/all"], 2, &["/nowhere/at/all"]);
-    check(&team, &["run", "any leaked secrets?", "--workspace", "/etc"], 2, &["/etc"]);
-    check(&team, &["run", "any leaked secrets?", "--agent", "cod", "--workspace", work], 2, &["code"]);
+    check(
+        &team,
+        &[
+            "run",
+            "any leaked secrets?",
+            "--workspace",
+            "/nowhere/at/all",
+        ],
+        2,
+        &["/nowhere/at/all"],
+    );
+    check(
+        &team,
+        &["run", "any leaked secrets?", "--workspace", "/etc"],
+        2,
+        &["/etc"],
+    );
+    check(
+        &team,
+        &[
+            "run",
+            "any leaked secrets?",
+            "--agent",
+            "cod",
+            "--workspace",
+            work,
+        ],
+        2,
+        &["code"],
+    );
     check(&team, &["run", "", "--workspace", work], 2, &[]);
     check(&team, &["task", "show", "t999"], 2, &["t999"]);
     check(&team, &["task", "show", "banana"], 2, &["banana"]);
     let home = team.home();
-    check(&team, &["run", "any leaked secrets?", "--workspace", home.to_str().expect("utf-8")], 2, &["home"]);
+    check(
+        &team,
+        &[
+            "run",
+            "any leaked secrets?",
+            "--workspace",
+            home.to_str().expect("utf-8"),
+        ],
+        2,
+        &["home"],
+    );
     team.down();
 }
 
@@ -38,9 +79,24 @@ fn without_a_key_three_playbooks_are_named() {
     let work = work.to_str().expect("utf-8");
     let ran = team.ai(&["run", "write a poem about the sea", "--workspace", work]);
     assert_eq!(ran.code, 2, "{ran:#?}");
-    assert!(ran.stderr.contains("ai-infra secret set anthropic-api-key"), "{}", ran.stderr);
-    let named = ["run-tests", "repository-overview", "leaked-secrets", "host-health", "profile-data", "unfinished-marks", "look-over"];
-    let count = named.iter().filter(|name| ran.stderr.contains(**name)).count();
+    assert!(
+        ran.stderr.contains("ai-infra secret set anthropic-api-key"),
+        "{}",
+        ran.stderr
+    );
+    let named = [
+        "run-tests",
+        "repository-overview",
+        "leaked-secrets",
+        "host-health",
+        "profile-data",
+        "unfinished-marks",
+        "look-over",
+    ];
+    let count = named
+        .iter()
+        .filter(|name| ran.stderr.contains(**name))
+        .count();
     assert_eq!(count, 3, "{}", ran.stderr);
     team.down();
 }

@@ -9,7 +9,11 @@ fn look_over_this_repository() {
     let team = Team::new(AI_INFRA);
     let project = team.scratch("project");
     projects::cargo(&project, false);
-    std::fs::write(project.join("src/extra.rs"), "// TODO: later\npub fn extra() {}\n").expect("a file");
+    std::fs::write(
+        project.join("src/extra.rs"),
+        "// TODO: later\npub fn extra() {}\n",
+    )
+    .expect("a file");
     projects::commit_all(&project);
     let (code, document) = team.run(&project, "look over this repository");
     assert_eq!(code, 0, "{document:#}");
@@ -46,7 +50,12 @@ fn a_claim_without_proof_fails() {
     let (code, document) = team.run(&work, "write the proof");
     assert_eq!(code, 1, "{document:#}");
     assert_eq!(document["state"], "failed");
-    assert!(document["reason"].as_str().is_some_and(|r| r.contains("c1")), "{document:#}");
+    assert!(
+        document["reason"]
+            .as_str()
+            .is_some_and(|r| r.contains("c1")),
+        "{document:#}"
+    );
     assert_eq!(document["criteria"][0]["passed"], false);
     team.down();
 }

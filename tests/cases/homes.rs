@@ -28,8 +28,17 @@ fn up_and_down_twice_and_run_before_up() {
     let project = team.scratch("project");
     projects::cargo(&project, false);
     let folder = project.display().to_string();
-    let ran = team.ai(&["run", "any leaked secrets here?", "--workspace", &folder, "--json"]);
-    assert!(!ran.stderr.is_empty(), "it must say that it started the team");
+    let ran = team.ai(&[
+        "run",
+        "any leaked secrets here?",
+        "--workspace",
+        &folder,
+        "--json",
+    ]);
+    assert!(
+        !ran.stderr.is_empty(),
+        "it must say that it started the team"
+    );
     assert_eq!(ran.expect(0).json()["state"], "done");
     team.up();
     team.up();
@@ -44,7 +53,15 @@ fn the_same_request_id_twice_is_one_task() {
     let project = team.scratch("project");
     projects::cargo(&project, false);
     let folder = project.display().to_string();
-    let args = ["run", "any leaked secrets here?", "--workspace", &folder, "--json", "--request-id", "once"];
+    let args = [
+        "run",
+        "any leaked secrets here?",
+        "--workspace",
+        &folder,
+        "--json",
+        "--request-id",
+        "once",
+    ];
     let first = team.ai(&args).expect(0).json();
     let second = team.ai(&args).expect(0).json();
     assert_eq!(first["task_id"], second["task_id"]);

@@ -41,7 +41,10 @@ fn naps() -> usize {
 
 fn state(team: &Team, task: &str) -> String {
     let page = team.ai(&["task", "show", task, "--json"]).json();
-    page["task"]["document"]["state"].as_str().unwrap_or_default().to_owned()
+    page["task"]["document"]["state"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[test]
@@ -50,7 +53,10 @@ fn one_interrupt_leaves_it_running_two_cancel_it() {
     let work = team.scratch("work");
     let work = work.to_str().expect("utf-8");
     let run = team.start(&["run", "sleep for a while", "--workspace", work]);
-    assert!(wait_until(Duration::from_secs(10), || naps() > 0), "the nap did not begin");
+    assert!(
+        wait_until(Duration::from_secs(10), || naps() > 0),
+        "the nap did not begin"
+    );
     processes::send(run.id(), Signal::SIGINT);
     let output = run.wait_with_output().expect("run ends");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -61,11 +67,24 @@ fn one_interrupt_leaves_it_running_two_cancel_it() {
     team.ai(&["task", "cancel", "t1"]).expect(0);
     let ended = wait_until(Duration::from_secs(5), || state(&team, "t1") == "cancelled");
     assert!(ended, "{}", state(&team, "t1"));
-    assert!(wait_until(Duration::from_secs(2), || naps() == 0), "the nap outlived its task");
-    assert_eq!(follow.wait_with_output().expect("follow ends").status.code(), Some(130));
+    assert!(
+        wait_until(Duration::from_secs(2), || naps() == 0),
+        "the nap outlived its task"
+    );
+    assert_eq!(
+        follow
+            .wait_with_output()
+            .expect("follow ends")
+            .status
+            .code(),
+        Some(130)
+    );
 
     let run = team.start(&["run", "sleep for a while", "--workspace", work]);
-    assert!(wait_until(Duration::from_secs(10), || naps() > 0), "the nap did not begin");
+    assert!(
+        wait_until(Duration::from_secs(10), || naps() > 0),
+        "the nap did not begin"
+    );
     processes::send(run.id(), Signal::SIGINT);
     std::thread::sleep(Duration::from_millis(300));
     processes::send(run.id(), Signal::SIGINT);
@@ -73,8 +92,18 @@ fn one_interrupt_leaves_it_running_two_cancel_it() {
     assert_eq!(output.status.code(), Some(130));
     let ended = wait_until(Duration::from_secs(5), || state(&team, "t2") == "cancelled");
     assert!(ended, "{}", state(&team, "t2"));
-    let ran = team.ai(&["run", "sleep for a while", "--workspace", work, "--timeout", "1s"]);
+    let ran = team.ai(&[
+        "run",
+        "sleep for a while",
+        "--workspace",
+        work,
+        "--timeout",
+        "1s",
+    ]);
     assert_eq!(ran.code, 124, "{ran:#?}");
-    assert!(wait_until(Duration::from_secs(5), || naps() == 0), "the nap outlived its deadline");
+    assert!(
+        wait_until(Duration::from_secs(5), || naps() == 0),
+        "the nap outlived its deadline"
+    );
     team.down();
 }

@@ -82,13 +82,17 @@ fn a_killed_agent_goes_on_at_its_step() {
     let killed = Instant::now();
     let again = wait_until(LEASE + Duration::from_secs(1), || {
         let page = team.ai(&["task", "show", "t1", "--json"]).json();
-        page["task"]["attempts"].as_array().is_some_and(|all| all.len() == 2)
+        page["task"]["attempts"]
+            .as_array()
+            .is_some_and(|all| all.len() == 2)
     });
     assert!(again, "no second holder after {:?}", killed.elapsed());
     let document = end(child);
     assert_eq!(document["attempts"], 2);
     let page = team.ai(&["task", "show", "t1", "--json"]).json();
-    let replayed = page["task"]["attempts"][1]["replayed"].as_u64().unwrap_or_default();
+    let replayed = page["task"]["attempts"][1]["replayed"]
+        .as_u64()
+        .unwrap_or_default();
     assert!(replayed > 0, "nothing was taken from the journal: {page:#}");
     team.down();
 }
@@ -106,7 +110,10 @@ fn a_killed_supervisor_and_a_killed_redis_lose_nothing() {
     processes::send(redis, Signal::SIGKILL);
     end(child);
     let log = std::fs::read_to_string(team.home().join("logs/redis.log")).expect("redis.log");
-    assert!(!log.contains("CRITICAL"), "redis dropped writes when it came back:\n{log}");
+    assert!(
+        !log.contains("CRITICAL"),
+        "redis dropped writes when it came back:\n{log}"
+    );
     assert_eq!(team.status()["dead_letters"], 0);
     team.down();
 }
@@ -138,7 +145,10 @@ fn a_stopped_agent_that_wakes_later_changes_nothing() {
     let dead = wait_until(LEASE + Duration::from_secs(1), || {
         before.iter().all(|pid| !processes::alive(*pid))
     });
-    assert!(dead, "the executor outlived the lease of its stopped holder");
+    assert!(
+        dead,
+        "the executor outlived the lease of its stopped holder"
+    );
     std::thread::sleep(Duration::from_millis(500));
     processes::send(agent, Signal::SIGCONT);
     end(child);

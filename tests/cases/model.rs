@@ -38,15 +38,34 @@ fn say(text: &str) -> Value {
 fn check(team: &Team, project: &Path, code: i32, document: &Value) {
     assert_eq!(code, 0, "{document:#}");
     assert_eq!(document["state"], "done", "{document:#}");
-    assert!(document["criteria"].as_array().expect("criteria").iter().all(|c| c["passed"] == true));
-    assert!(document["usage"]["requests"].as_u64().unwrap_or_default() >= 3, "{document:#}");
+    assert!(
+        document["criteria"]
+            .as_array()
+            .expect("criteria")
+            .iter()
+            .all(|c| c["passed"] == true)
+    );
+    assert!(
+        document["usage"]["requests"].as_u64().unwrap_or_default() >= 3,
+        "{document:#}"
+    );
     let read = || std::fs::read_to_string(project.join("src/lib.rs")).expect("lib.rs");
-    assert!(read().contains("a + b + 1"), "the workspace was changed before apply");
+    assert!(
+        read().contains("a + b + 1"),
+        "the workspace was changed before apply"
+    );
     let short = document["short_id"].as_str().expect("a short id");
     let diff = team.ai(&["task", "diff", short]).expect(0);
-    assert!(diff.stdout.contains("+pub fn add(a: i32, b: i32) -> i32 { a + b }"), "{diff:#?}");
+    assert!(
+        diff.stdout
+            .contains("+pub fn add(a: i32, b: i32) -> i32 { a + b }"),
+        "{diff:#?}"
+    );
     team.ai(&["task", "apply", short]).expect(0);
-    assert!(!read().contains("a + b + 1"), "apply did not change the workspace");
+    assert!(
+        !read().contains("a + b + 1"),
+        "apply did not change the workspace"
+    );
 }
 
 #[test]
@@ -65,7 +84,15 @@ fn a_scripted_model_mends_a_test() {
     std::fs::write(&script, replies.to_string()).expect("a script");
     let folder = project.display().to_string();
     let script = script.display().to_string();
-    let ran = team.ai(&["run", "mend the failing test", "--workspace", &folder, "--json", "--script", &script]);
+    let ran = team.ai(&[
+        "run",
+        "mend the failing test",
+        "--workspace",
+        &folder,
+        "--json",
+        "--script",
+        &script,
+    ]);
     check(&team, &project, ran.code, &ran.json());
     team.down();
 }
@@ -74,7 +101,10 @@ fn a_scripted_model_mends_a_test() {
 fn the_messages_api_mends_a_test() {
     let mock = projects::test_tools().join("node_modules/.bin/llmock");
     if !mock.exists() {
-        eprintln!("skipped: {} is missing; scripts/test.sh installs it", mock.display());
+        eprintln!(
+            "skipped: {} is missing; scripts/test.sh installs it",
+            mock.display()
+        );
         return;
     }
     let fixtures = json!({"fixtures": [
@@ -87,7 +117,10 @@ fn the_messages_api_mends_a_test() {
         {"match": {"turnIndex": 2, "endpoint": "chat"},
          "response": {"content": "The sum is mended; the suite passes.", "usage": {"input_tokens": 1200, "output_tokens": 40}}}
     ]});
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .expect("a port")
+        .port();
     let team = Team::new(AI_INFRA)
         .with_env("ANTHROPIC_API_KEY", "sk-ant-story")
         .with_env("ANTHROPIC_BASE_URL", &format!("http://127.0.0.1:{port}"));
@@ -111,6 +144,9 @@ fn the_messages_api_mends_a_test() {
     let _ = server.kill();
     let _ = server.wait();
     check(&team, &project, code, &document);
-    assert!(document["usage"]["cost_usd"].as_f64().unwrap_or_default() > 0.0, "{document:#}");
+    assert!(
+        document["usage"]["cost_usd"].as_f64().unwrap_or_default() > 0.0,
+        "{document:#}"
+    );
     team.down();
 }

@@ -18,10 +18,21 @@ fn check(document: &Value, code: i32, named: &[&str], green: &[&str]) {
         .iter()
         .filter_map(|p| p["phase"].as_str())
         .collect();
-    assert_eq!(phases, ["observe", "think", "plan", "build", "execute", "verify", "learn"]);
+    assert_eq!(
+        phases,
+        [
+            "observe", "think", "plan", "build", "execute", "verify", "learn"
+        ]
+    );
     for criterion in document["criteria"].as_array().expect("criteria") {
         assert_eq!(criterion["passed"], true, "{criterion:#}");
-        assert!(!criterion["evidence"].as_str().unwrap_or_default().is_empty(), "{criterion:#}");
+        assert!(
+            !criterion["evidence"]
+                .as_str()
+                .unwrap_or_default()
+                .is_empty(),
+            "{criterion:#}"
+        );
     }
     let report = document["result"].as_str().expect("a report");
     for name in named {
@@ -40,7 +51,12 @@ fn cargo_node_and_pytest_red_and_green() {
     projects::cargo(&rust, true);
     projects::commit_all(&rust);
     let (code, document) = team.run(&rust, ASK);
-    check(&document, code, &["tests::sums::small", "tests::sums::large"], &["tests::fine"]);
+    check(
+        &document,
+        code,
+        &["tests::sums::small", "tests::sums::large"],
+        &["tests::fine"],
+    );
     let rust = team.scratch("rust-green");
     projects::cargo(&rust, false);
     let (code, document) = team.run(&rust, ASK);
@@ -53,7 +69,12 @@ fn cargo_node_and_pytest_red_and_green() {
     if projects::pytest(&python, true).is_some() {
         let (code, document) = team.run(&python, ASK);
         let failing = "test_words.py::test_length[x - y-6]";
-        check(&document, code, &[failing], &["test_fine", "test_length[a b-3]"]);
+        check(
+            &document,
+            code,
+            &[failing],
+            &["test_fine", "test_length[a b-3]"],
+        );
     }
     team.down();
 }

@@ -5,8 +5,17 @@ use std::path::{Path, PathBuf};
 
 /// Lowest room first; a room may use only what stands before it.
 const ORDER: &[&str] = &[
-    "protocol", "config", "pai", "bus", "inspect", "guard", "engine", "memory", "agents",
-    "supervisor", "cli",
+    "protocol",
+    "config",
+    "pai",
+    "bus",
+    "inspect",
+    "guard",
+    "engine",
+    "memory",
+    "agents",
+    "supervisor",
+    "cli",
 ];
 
 /// One source file of the project.
@@ -28,7 +37,8 @@ impl Source {
 
     fn is_work(&self) -> bool {
         let stem = self.path.rsplit('/').next().unwrap_or_default();
-        let of_tests = ["tests.rs", "story.rs", "story_team.rs"].contains(&stem) || stem.ends_with("_tests.rs");
+        let of_tests = ["tests.rs", "story.rs", "story_team.rs"].contains(&stem)
+            || stem.ends_with("_tests.rs");
         let folder = self.path.contains("/tests/") && !self.path.starts_with("inspect/src/tests/");
         !matches!(self.room(), "tests" | "bench")
             && !of_tests
@@ -95,7 +105,12 @@ fn never_in(sources: &[Source], room: &str, words: &[&str], why: &str) -> Broken
 fn no_io_below(sources: &[Source]) -> Broken {
     let io = ["std::fs", "std::net", "std::process", "std::env", "tokio::"];
     let mut broken = never_in(sources, "protocol", &io, "protocol has no IO");
-    broken.extend(never_in(sources, "pai", &io, "pai decides and starts nothing"));
+    broken.extend(never_in(
+        sources,
+        "pai",
+        &io,
+        "pai decides and starts nothing",
+    ));
     broken.extend(never_in(
         sources,
         "inspect",
@@ -178,19 +193,29 @@ fn one_maker(sources: &[Source]) -> Broken {
 }
 
 fn shape(sources: &[Source]) -> Broken {
-    const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "manager", "misc"];
+    const EMPTY_NAMES: &[&str] = &[
+        "util", "utils", "common", "helper", "helpers", "manager", "misc",
+    ];
     let mut broken = Vec::new();
     for source in sources {
         let lines = source.text.lines().count();
         if lines > 450 {
             broken.push(format!("{}: {lines} lines; split it", source.path));
         }
-        let stem = source.path.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
+        let stem = source
+            .path
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(".rs");
         if EMPTY_NAMES.contains(&stem) {
             broken.push(format!("{}: the name explains nothing", source.path));
         }
         if !source.text.starts_with("//!") {
-            broken.push(format!("{}: open it with //! and why it exists", source.path));
+            broken.push(format!(
+                "{}: open it with //! and why it exists",
+                source.path
+            ));
         }
     }
     broken
@@ -202,9 +227,14 @@ fn arrows(manifests: &[(String, String)]) -> Broken {
         let Some(at) = ORDER.iter().position(|r| r == room) else {
             continue;
         };
-        let used = manifest.split("[dev-dependencies]").next().unwrap_or_default();
+        let used = manifest
+            .split("[dev-dependencies]")
+            .next()
+            .unwrap_or_default();
         for (other, name) in ORDER.iter().enumerate() {
-            let uses = used.lines().any(|l| l.trim() == format!("{name}.workspace = true"));
+            let uses = used
+                .lines()
+                .any(|l| l.trim() == format!("{name}.workspace = true"));
             let sideways = (room.as_str(), *name) == ("supervisor", "agents");
             if uses && (other >= at || sideways) {
                 broken.push(format!("{room} uses {name}: arrows run downward only"));

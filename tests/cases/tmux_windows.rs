@@ -10,13 +10,22 @@ use tests::team::Team;
 
 fn tmux(team: &Team, args: &[&str]) -> String {
     let socket = team.home().join("run/tmux.sock");
-    let output = Command::new("tmux").arg("-S").arg(socket).args(args).output().expect("tmux runs");
+    let output = Command::new("tmux")
+        .arg("-S")
+        .arg(socket)
+        .args(args)
+        .output()
+        .expect("tmux runs");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn windows(team: &Team) -> String {
     let format = "#{window_index}:#{window_name}";
-    tmux(team, &["list-windows", "-t", "ai-infrastructure", "-F", format]).replace('\n', " ")
+    tmux(
+        team,
+        &["list-windows", "-t", "ai-infrastructure", "-F", format],
+    )
+    .replace('\n', " ")
 }
 
 const ALL: &str = "0:supervisor 1:code 2:data 3:infra 4:research 5:qa 6:monitor 7:logs";
@@ -31,11 +40,29 @@ fn eight_windows_that_come_back() {
         tmux(&team, &["capture-pane", "-p", "-t", "ai-infrastructure:1"]).contains("code")
     });
     assert!(shown, "the code window is empty");
-    let pane = tmux(&team, &["list-panes", "-t", "ai-infrastructure:1", "-F", "#{pane_pid}"]);
+    let pane = tmux(
+        &team,
+        &[
+            "list-panes",
+            "-t",
+            "ai-infrastructure:1",
+            "-F",
+            "#{pane_pid}",
+        ],
+    );
     assert_eq!(pane.parse::<u32>().ok(), Some(team.pid("code")));
     processes::send(team.pid("code"), Signal::SIGKILL);
     let back = wait_until(Duration::from_secs(5), || {
-        let now = tmux(&team, &["list-panes", "-t", "ai-infrastructure:1", "-F", "#{pane_pid} #{pane_dead}"]);
+        let now = tmux(
+            &team,
+            &[
+                "list-panes",
+                "-t",
+                "ai-infrastructure:1",
+                "-F",
+                "#{pane_pid} #{pane_dead}",
+            ],
+        );
         now.ends_with(" 0") && !now.starts_with(&pane)
     });
     assert!(back, "the code window did not come back");
