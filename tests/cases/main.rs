@@ -1,5 +1,8 @@
 //! Stories told against real servers, through the command line, one a file; and the walls.
 
+// A story stops at the first thing that is not as it must be.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 mod bad_input;
 mod first_run;
 mod homes;
