@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: what must be on the machine, and how it gets there.
 # Debian and Ubuntu packages are installed as root or through sudo; without either the exact
 # command is printed and nothing is guessed.

@@ -15,7 +15,6 @@ need make make
 need python3 python3
 need node nodejs
 need npm npm
-need go golang-go
 install_missing
 find_rust
 
@@ -23,16 +22,16 @@ find_rust
 tools="$root/target/test-tools"
 mkdir -p "$tools"
 if [ ! -x "$tools/venv/bin/pytest" ]; then
-  python3 -m venv "$tools/venv" 2>/dev/null || {
-    need python3-venv-is-missing python3-venv
+  if ! python3 -m venv "$tools/venv" >/dev/null 2>&1; then
+    missing=" python3-venv"
     install_missing
     python3 -m venv "$tools/venv"
-  }
+  fi
   "$tools/venv/bin/pip" install --quiet --disable-pip-version-check pytest==8.4.2
 fi
-if [ ! -x "$tools/node_modules/.bin/llmock" ] || [ ! -x "$tools/node_modules/.bin/jest" ]; then
-  npm install --silent --no-audit --no-fund --prefix "$tools" @copilotkit/aimock@1.43.0 jest@30 ||
-    say "npm could not install the model API mock and jest: the tests that need them say so and are skipped"
+if [ ! -x "$tools/node_modules/.bin/llmock" ]; then
+  npm install --silent --no-audit --no-fund --prefix "$tools" @copilotkit/aimock@1.43.0 ||
+    say "npm could not install the model API mock: the tests that need it say so and are skipped"
 fi
 
 cargo fmt --all --check

@@ -1,8 +1,10 @@
 //! Measures criteria against the world: each check is a fresh call in a throwaway copy of the
 //! clone; what the work said about itself is never read.
 
+mod file;
+
 use crate::stop::Stop;
-use crate::toolbox::Toolbox;
+use crate::toolbox::{Toolbox, Tries};
 use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, judge};
 use guard::plan::plan;
@@ -17,9 +19,14 @@ use std::time::Duration;
 /// Most characters of what was seen that evidence keeps.
 const OBSERVED: usize = 600;
 
+/// Most lines of a tool's answer that evidence keeps, and of each the most characters.
+const HEAD_LINES: usize = 3;
+const HEAD_CHARS: usize = 120;
+
 /// The sandbox of one VERIFY.
 pub struct Measure {
     executor: Executor,
+    on_host: bool,
     tree: Option<String>,
     /// Fresh answers of this VERIFY: criteria that look at the same thing share one look.
     seen: Vec<(ToolCall, Outcome)>,
@@ -38,46 +45,63 @@ impl Measure {
         let executor = toolbox.sandboxes.open(copy.as_ref(), true).await?;
         Ok(Self {
             executor,
+            on_host,
             tree,
             seen: Vec::new(),
         })
     }
 
-    /// Measures one criterion.
+    /// Measures one criterion. Where the sandbox ended under the check, it is made again in a new
+    /// copy while the task is still held.
     pub async fn check(
         &mut self,
-        toolbox: &Toolbox,
+        toolbox: &mut Toolbox,
         criterion: &Criterion,
         context: &Value,
-    ) -> Evidence {
+    ) -> Result<Evidence, Stop> {
         let (verdict, source, observed) = match render::render_check(&criterion.check, context) {
-            Ok(check) => self.measure(toolbox, &check, context).await,
+            Ok(check) => self.measure(toolbox, &check, context).await?,
             Err(error) => (Verdict::Unknown, EvidenceSource::Process, error.to_string()),
         };
-        Evidence {
+        Ok(Evidence {
             criterion: criterion.id.clone(),
             verdict,
             source,
             observed: toolbox.redactor.text(&cut(&observed)),
             measured: micros(Timestamp::now()),
             tree: self.tree.clone(),
-        }
+        })
     }
 
     async fn measure(
         &mut self,
-        toolbox: &Toolbox,
+        toolbox: &mut Toolbox,
         check: &Check,
         context: &Value,
-    ) -> (Verdict, EvidenceSource, String) {
+    ) -> Result<(Verdict, EvidenceSource, String), Stop> {
         let call = call_of(check);
         let source = source_of(check);
-        match self.run(toolbox, &call, timeout_of(check)).await {
-            Ok(outcome) => {
-                let (verdict, observed) = judge_outcome(check, &outcome, context);
-                (verdict, source, observed)
+        let mut tries = Tries::default();
+        loop {
+            let hold = toolbox.sandboxes.hold.clone();
+            let lapses = hold.lapses();
+            hold.surely().await?;
+            match self.run(toolbox, &call, timeout_of(check)).await {
+                Ok(outcome) => {
+                    let (verdict, observed) = judge_outcome(check, &outcome, context);
+                    return Ok((verdict, source, observed));
+                }
+                Err(Unmade::Refused(why)) => return Ok((Verdict::Unknown, source, why)),
+                Err(Unmade::Ended(why)) => {
+                    let more = tries.again(hold.lapsed_since(lapses));
+                    hold.still().await?;
+                    if !more {
+                        return Ok((Verdict::Unknown, source, why));
+                    }
+                    let again = Self::open(toolbox, self.on_host).await?;
+                    std::mem::replace(self, again).close().await;
+                }
             }
-            Err(why) => (Verdict::Unknown, source, why),
         }
     }
 
@@ -86,19 +110,19 @@ impl Measure {
         toolbox: &Toolbox,
         call: &ToolCall,
         timeout: Duration,
-    ) -> Result<Outcome, String> {
+    ) -> Result<Outcome, Unmade> {
         if let Some((_, outcome)) = self.seen.iter().find(|(asked, _)| asked == call) {
             return Ok(outcome.clone());
         }
-        let act = plan(call, &toolbox.view()).map_err(|e| e.to_string())?;
+        let act = plan(call, &toolbox.view()).map_err(|e| Unmade::Refused(e.to_string()))?;
         let leave = match judge(&act, &toolbox.grant) {
             Decision::Allow(leave) => leave,
             Decision::Deny(why) | Decision::Ask(why) => {
-                return Err(format!("the check was refused: {why}"));
+                return Err(Unmade::Refused(format!("the check was refused: {why}")));
             }
         };
         let ran = self.executor.run(&act, leave, timeout).await;
-        let outcome = ran.map_err(|e| e.to_string())?;
+        let outcome = ran.map_err(|e| Unmade::Ended(e.to_string()))?;
         if call.name != "Bash" {
             self.seen.push((call.clone(), outcome.clone()));
         }
@@ -109,6 +133,14 @@ impl Measure {
     pub async fn close(self) {
         self.executor.stop().await;
     }
+}
+
+/// Why a check was not made.
+enum Unmade {
+    /// It may not be.
+    Refused(String),
+    /// The sandbox ended under it.
+    Ended(String),
 }
 
 /// Whether every criterion reads the host alone.
@@ -145,7 +177,7 @@ fn call_of(check: &Check) -> ToolCall {
             "Bash",
             json!({"argv": argv, "timeout": timeout_s.saturating_mul(1000)}),
         ),
-        Check::File { path, .. } => ("Read", json!({"file_path": path})),
+        Check::File { path, .. } => ("Read", json!({"file_path": path, "limit": 100_000})),
         Check::Tool { name, input, .. } => (name.as_str(), input.clone()),
     };
     let input = if input.is_null() { json!({}) } else { input };
@@ -160,48 +192,33 @@ fn call_of(check: &Check) -> ToolCall {
 pub fn judge_outcome(check: &Check, outcome: &Outcome, context: &Value) -> (Verdict, String) {
     match check {
         Check::Command { expect, .. } => {
+            if outcome.data["error"].is_string() {
+                return (Verdict::Unknown, tail(&outcome.text));
+            }
             let exit = outcome.data["exit"].as_i64();
             let stdout = outcome.data["stdout"].as_str().unwrap_or_default();
-            let holds = exit == Some(i64::from(expect.exit))
-                && expect
-                    .stdout_contains
-                    .as_ref()
-                    .is_none_or(|text| stdout.contains(text));
+            let said = expect.stdout_contains.as_ref();
+            let said = said.is_none_or(|text| stdout.contains(text));
             let status = exit.map_or("ended by a signal or its time limit".to_owned(), |code| {
                 format!("exit {code}")
             });
-            (verdict(holds), format!("{status}; {}", tail(&outcome.text)))
-        }
-        Check::File {
-            exists,
-            contains,
-            lacks,
-            sha256,
-            ..
-        } => {
-            let there = !outcome.is_error;
-            if !there || !exists {
-                let said = if there {
-                    "the file exists"
-                } else {
-                    "the file does not exist"
-                };
-                return (verdict(there == *exists), said.to_owned());
+            let observed = format!("{status}; {}", tail(&outcome.text));
+            let as_asked = exit == Some(i64::from(expect.exit));
+            if as_asked && !said && outcome.data["truncated"] == true {
+                return (
+                    Verdict::Unknown,
+                    format!("{observed}\n(its output was too long to keep whole)"),
+                );
             }
-            let text = outcome.data["text"].as_str().unwrap_or_default();
-            let digest = outcome.data["sha256"].as_str().unwrap_or_default();
-            let holds = contains.as_ref().is_none_or(|t| text.contains(t))
-                && lacks.as_ref().is_none_or(|t| !text.contains(t))
-                && sha256.as_ref().is_none_or(|want| want == digest);
-            let bytes = outcome.data["bytes"].as_u64().unwrap_or_default();
-            (verdict(holds), format!("{bytes} bytes, sha256 {digest}"))
+            (verdict(as_asked && said), observed)
         }
+        Check::File { .. } => file::judge(check, outcome),
         Check::Tool { expect, .. } => {
             if outcome.is_error {
-                return (Verdict::Unknown, outcome.text.clone());
+                return (Verdict::Unknown, head(&outcome.text));
             }
             match render::tool_check_holds(expect, context, &outcome.data) {
-                Ok(holds) => (verdict(holds), outcome.text.clone()),
+                Ok(holds) => (verdict(holds), head(&outcome.text)),
                 Err(error) => (Verdict::Unknown, error.to_string()),
             }
         }
@@ -214,6 +231,14 @@ fn verdict(holds: bool) -> Verdict {
     } else {
         Verdict::Failed
     }
+}
+
+/// The first lines that say something, short.
+fn head(text: &str) -> String {
+    let says = |line: &&str| line.chars().any(char::is_alphanumeric);
+    let lines = text.lines().filter(says).take(HEAD_LINES);
+    let short = lines.map(|line| line.trim().chars().take(HEAD_CHARS).collect::<String>());
+    short.collect::<Vec<_>>().join("\n")
 }
 
 fn tail(text: &str) -> String {
@@ -265,27 +290,21 @@ mod tests {
         check(command(0, None), ran(Value::Null), Verdict::Failed);
         check(command(0, Some("3 passed")), ran(json!(0)), Verdict::Passed);
         check(command(0, Some("4 passed")), ran(json!(0)), Verdict::Failed);
-        let file = |exists, contains: Option<&str>| Check::File {
-            path: "a".to_owned(),
-            exists,
-            contains: contains.map(str::to_owned),
-            lacks: None,
-            sha256: None,
+        let cut = |exit: i32| {
+            outcome(
+                false,
+                json!({"exit": exit, "stdout": "3", "truncated": true}),
+            )
         };
-        let read = || outcome(false, json!({"text": "hello", "bytes": 5, "sha256": "x"}));
-        check(file(true, None), read(), Verdict::Passed);
-        check(file(false, None), read(), Verdict::Failed);
-        check(file(true, Some("hell")), read(), Verdict::Passed);
-        check(file(true, Some("heaven")), read(), Verdict::Failed);
-        check(
-            file(true, None),
-            outcome(true, Value::Null),
-            Verdict::Failed,
-        );
-        check(
-            file(false, None),
-            outcome(true, Value::Null),
-            Verdict::Passed,
-        );
+        check(command(0, Some("4")), cut(0), Verdict::Unknown);
+        check(command(0, Some("4")), cut(1), Verdict::Failed);
+        let unstarted = outcome(true, json!({"error": "there is no program `x`"}));
+        check(command(0, None), unstarted, Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_tool_is_quoted_in_three_short_lines() {
+        assert_eq!(head("{\n  \"a\": 1,\n\n  b\nc\nd"), "\"a\": 1,\nb\nc");
+        assert_eq!(head(&"x".repeat(500)).len(), HEAD_CHARS);
     }
 }

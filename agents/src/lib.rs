@@ -1,5 +1,5 @@
 //! The agents: one runtime, five texts. Open `run` for the process and its one loop, `work_loop`
-//! for how a task is driven through the seven phases, `toolbox` for the one door every tool call
+//! for how a task is driven through the seven phases, `held` for one task from claim to report, `toolbox` for the one door every tool call
 //! goes through, `steps` for what a new holder takes from the journal, `brain` for who decides
 //! (a playbook or a model). The agents' texts lie beside `src/`, a folder each.
 
@@ -7,9 +7,10 @@ pub mod blob;
 pub mod brain;
 pub mod checks;
 pub mod context;
-pub mod instance;
+pub mod held;
 pub mod outbox;
 pub mod pulse;
+pub mod question;
 pub mod record;
 pub mod remember;
 pub mod run;

@@ -2,9 +2,11 @@
 //! message carries the epoch and is refused by the bus once another holder has the task.
 
 use crate::blob::Blobs;
+use crate::pulse::Hold;
 use crate::stop::Stop;
 use bus::connect::Bus;
-use bus::lease::{Lease, Renewal};
+use bus::error::BusError;
+use bus::lease::Lease;
 use protocol::envelope::{Envelope, MessageType};
 use protocol::report::{Progress, TaskReport};
 use serde_json::Value;
@@ -18,15 +20,17 @@ pub struct Outbox {
     bus: Bus,
     lease: Lease,
     blobs: Blobs,
+    hold: Hold,
 }
 
 impl Outbox {
     /// For the holder of `lease`.
-    pub fn new(bus: &Bus, lease: &Lease, blobs: Blobs) -> Self {
+    pub fn new(bus: &Bus, lease: &Lease, blobs: Blobs, hold: Hold) -> Self {
         Self {
             bus: bus.clone(),
             lease: lease.clone(),
             blobs,
+            hold,
         }
     }
 
@@ -35,15 +39,14 @@ impl Outbox {
         let context = serde_json::to_value(progress)
             .map_err(|e| Stop::Fail(format!("progress cannot be written: {e}")))?;
         let envelope = self.envelope(MessageType::Progress, "progress", context)?;
-        Ok(self.bus.progress(&self.lease, &envelope).await?)
-    }
-
-    /// Whether the task is still held; an expired lease that nobody took runs again.
-    pub async fn still_held(&self) -> Result<(), Stop> {
-        match self.bus.renew(&self.lease).await? {
-            Renewal::Held { .. } => Ok(()),
-            Renewal::Lost => Err(Stop::Lost),
-        }
+        let tell = || async {
+            match self.bus.progress(&self.lease, &envelope).await {
+                // Nobody reads at the moment, and the report at the end says it all again.
+                Err(BusError::QueueFull { .. }) => Ok(()),
+                told => told,
+            }
+        };
+        self.hold.insist(tell).await
     }
 
     /// Hands the report in and lets the task go, in one step.
@@ -51,7 +54,8 @@ impl Outbox {
         let context = serde_json::to_value(report)
             .map_err(|e| Stop::Fail(format!("the report cannot be written: {e}")))?;
         let envelope = self.envelope(MessageType::Result, "report", context)?;
-        Ok(self.bus.finish(&self.lease, &envelope).await?)
+        let tell = || self.bus.finish(&self.lease, &envelope);
+        self.hold.insist(tell).await
     }
 
     fn envelope(&self, kind: MessageType, action: &str, context: Value) -> Result<Envelope, Stop> {

@@ -1,65 +1,171 @@
-//! The pulse of a held task: renews the lease, keeps the executor's deadline within it, and
+//! The pulse of a held task: renews the lease, keeps the executors' deadlines within it, and
 //! turns what the bus says into a signal for the work.
 
-use crate::stop::Signal;
+use crate::stop::{Signal, Stop, raise};
 use bus::connect::Bus;
-use bus::lease::Lease;
-use bus::lease::Renewal;
+use bus::lease::{Lease, Renewal};
 use guard::executor::Pulse as ExecutorPulse;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-/// Where the work puts the handle of its running executors.
-#[derive(Clone, Default)]
-pub struct Executors(Arc<Mutex<Vec<ExecutorPulse>>>);
+/// Pause after a renewal that Redis did not answer.
+const PAUSE: Duration = Duration::from_millis(100);
 
-impl Executors {
-    /// Keeps one more executor alive with the lease.
-    pub fn add(&self, pulse: ExecutorPulse) {
-        if let Ok(mut all) = self.0.lock() {
-            all.push(pulse);
+/// What the holder knows of its lease. Cheap to clone; every clone knows the same.
+#[derive(Clone)]
+pub struct Hold {
+    bus: Bus,
+    lease: Lease,
+    length: Duration,
+    known: Arc<Mutex<Known>>,
+}
+
+struct Known {
+    /// Until when the lease runs at least, by this process's clock.
+    until: Instant,
+    /// How often it was found to have run out, because this process stood still or Redis was away.
+    lapses: u32,
+    executors: Vec<ExecutorPulse>,
+}
+
+impl Hold {
+    /// Nothing is known until the first renewal: between the claim and now this process may have
+    /// stood still.
+    pub fn new(bus: &Bus, lease: &Lease, length: Duration) -> Self {
+        Self {
+            bus: bus.clone(),
+            lease: lease.clone(),
+            length,
+            known: Arc::new(Mutex::new(Known {
+                until: Instant::now(),
+                lapses: 0,
+                executors: Vec::new(),
+            })),
         }
     }
 
-    fn extend(&self, by: Duration) {
-        if let Ok(all) = self.0.lock() {
-            all.iter().for_each(|pulse| pulse.extend(by));
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps one more executor alive with the lease.
+    pub fn add(&self, executor: ExecutorPulse) {
+        self.known().executors.push(executor);
+    }
+
+    /// How long the lease runs at least.
+    pub fn left(&self) -> Duration {
+        self.known().until.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether it ran out since there were `before` lapses: then executors died by their deadline
+    /// and not by what they did.
+    pub fn lapsed_since(&self, before: u32) -> bool {
+        self.left().is_zero() || self.known().lapses != before
+    }
+
+    /// How often the lease was found to have run out.
+    pub fn lapses(&self) -> u32 {
+        self.known().lapses
+    }
+
+    /// Renews now. A lease that ran out and that nobody took runs again.
+    ///
+    /// # Errors
+    /// When the bus does not answer.
+    pub async fn renew(&self) -> Result<Renewal, bus::error::BusError> {
+        let asked = Instant::now();
+        let renewal = self.bus.renew(&self.lease).await?;
+        if let Renewal::Held { .. } = renewal {
+            let until = asked + self.length;
+            let left = until.saturating_duration_since(Instant::now());
+            let mut known = self.known();
+            if known.until < asked {
+                known.lapses += 1;
+            }
+            known.until = known.until.max(until);
+            known.executors.iter().for_each(|one| one.extend(left));
+        }
+        Ok(renewal)
+    }
+
+    /// How long the lease surely runs, renewed first where that is little. Asked right before
+    /// anything touches the world.
+    pub async fn surely(&self) -> Result<Duration, Stop> {
+        loop {
+            let left = self.left();
+            if left > self.length / 3 {
+                return Ok(left);
+            }
+            match self.renew().await {
+                Ok(Renewal::Held { .. }) => {}
+                Ok(Renewal::Lost) => return Err(Stop::Lost),
+                Err(_) if !left.is_zero() => tokio::time::sleep(PAUSE).await,
+                Err(_) => return Err(Stop::Lost),
+            }
+        }
+    }
+
+    /// Whether the task is held still, asked of the bus.
+    pub async fn still(&self) -> Result<(), Stop> {
+        match self.renew().await? {
+            Renewal::Held { .. } => Ok(()),
+            Renewal::Lost => Err(Stop::Lost),
+        }
+    }
+
+    /// Says something to the bus, again and again while Redis does not answer and the lease runs.
+    /// What is said must be fine to say twice.
+    pub async fn insist<T, F>(&self, mut say: impl FnMut() -> F) -> Result<T, Stop>
+    where
+        F: Future<Output = Result<T, bus::error::BusError>>,
+    {
+        loop {
+            match say().await {
+                Err(error) if error.is_unreachable() && !self.left().is_zero() => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                said => return Ok(said?),
+            }
+        }
+    }
+
+    /// Lets the task go, so that the next holder has it at once. Tried for as long as the lease
+    /// could run; after that it has run out by itself.
+    pub async fn give_back(&self) {
+        let began = Instant::now();
+        while began.elapsed() < self.length {
+            match self.bus.give_back(&self.lease).await {
+                Err(error) if error.is_unreachable() => tokio::time::sleep(PAUSE).await,
+                _ => return,
+            }
         }
     }
 }
 
-/// Renews until the task is over (the future is dropped), lost or cancelled. A renewal that does
-/// not come back within the lease counts as lost: the executor is then dead by its own deadline.
-pub async fn keep(
-    bus: Bus,
-    lease: Lease,
-    length: Duration,
-    executors: Executors,
-    tell: watch::Sender<Signal>,
-) {
-    let mut renewed = Instant::now();
+/// Renews until the task is over (the future is dropped), lost or cancelled; `look` makes it look
+/// at once. A renewal that does not come back within the lease counts as lost: the executor is
+/// then dead by its own deadline.
+pub async fn keep(hold: Hold, look: Arc<Notify>, tell: watch::Sender<Signal>) {
+    let third = hold.length / 3;
+    let mut pause = third;
     loop {
-        tokio::time::sleep(length / 3).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = look.notified() => {}
+        }
         let asked = Instant::now();
-        match tokio::time::timeout(length / 3, bus.renew(&lease)).await {
-            Ok(Ok(Renewal::Held { cancel })) => {
-                renewed = asked;
-                executors.extend(length.saturating_sub(asked.elapsed()));
-                if cancel {
-                    tell.send_replace(Signal::Cancel);
-                }
+        pause = third;
+        match tokio::time::timeout(third, hold.renew()).await {
+            Ok(Ok(Renewal::Held { cancel: false })) => {}
+            Ok(Ok(Renewal::Held { cancel: true })) => raise(&tell, Signal::Cancel),
+            Ok(Ok(Renewal::Lost)) => return raise(&tell, Signal::Lost),
+            // A process that stood still for a while asks once more before it gives up.
+            Ok(Err(_)) | Err(_) if hold.left().is_zero() && asked.elapsed() < 2 * third => {
+                return raise(&tell, Signal::Lost);
             }
-            Ok(Ok(Renewal::Lost)) => {
-                tell.send_replace(Signal::Lost);
-                return;
-            }
-            Ok(Err(_)) | Err(_) => {
-                if renewed.elapsed() >= length {
-                    tell.send_replace(Signal::Lost);
-                    return;
-                }
-            }
+            Ok(Err(_)) | Err(_) => pause = PAUSE.min(third),
         }
     }
 }

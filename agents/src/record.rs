@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use protocol::criterion::{Criterion, Evidence};
 use protocol::ids::{Role, TaskId};
+use protocol::money::MicroUsd;
 use protocol::phase::Phase;
 use protocol::report::{Artifact, CallLine, PhaseSpan, Recalled, TaskReport, Usage};
 use protocol::task_state::TaskState;
@@ -52,6 +53,15 @@ impl Record {
     /// The phase it is in.
     pub fn phase(&self) -> Phase {
         self.phases.last().map_or(Phase::Observe, |span| span.phase)
+    }
+
+    /// A model call that was paid for and whose answer nobody has.
+    pub fn lost(&mut self, cost: MicroUsd) {
+        self.usage.add(&Usage {
+            requests: 1,
+            cost,
+            ..Usage::default()
+        });
     }
 
     /// Keeps the newest measurement of a criterion.

@@ -1,14 +1,10 @@
 //! The agent process: one loop over one closed set of events. It holds at most one task; reading
 //! the queue, renewing the lease and working are futures of their own that report here.
 
-use crate::instance::{host_name, instance_name};
-use crate::outbox::Outbox;
-use crate::pulse::{self, Executors};
-use crate::record::Record;
+use crate::held;
 use crate::screen::Screen;
-use crate::stop::{Signal, Stop};
-use crate::work_loop;
-use crate::workbench::Workbench;
+use crate::stop::{Signal, raise};
+use bus::broadcast::Listener;
 use bus::claim::{Delivery, Inbox};
 use bus::connect::Bus;
 use bus::error::BusError;
@@ -18,15 +14,12 @@ use config::home::Home;
 use config::settings::{AgentSettings, Settings};
 use guard::redact::Redactor;
 use jiff::Timestamp;
-use pai::algorithm::Outcome;
 use protocol::ids::{Role, TaskId};
-use protocol::task::Task;
-use protocol::task_state::{TaskState, WaitReason};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 
 /// How long an effect in hand may still run once the process was told to go.
 const GRACE: Duration = Duration::from_secs(8);
@@ -64,6 +57,11 @@ pub struct Shared {
     pub redactor: Redactor,
     /// Whose toolchains programs in a sandbox may use.
     pub toolchain_home: PathBuf,
+    /// Somebody said that a task was cancelled: look at the lease now.
+    pub look: Arc<Notify>,
+    /// One copy of a workspace at a time: a thread that copies cannot be cut off, and the next
+    /// holder of the same task may be this process again.
+    pub copying: Arc<Mutex<()>>,
 }
 
 /// Everything that can happen to the process.
@@ -87,6 +85,7 @@ pub async fn run(settings: Settings, home: Home, role: Role) -> Result<(), Agent
     tokio::spawn(read_queue(shared.clone(), free.clone(), events.clone()));
     tokio::spawn(listen_for_signals(events.clone())?);
     tokio::spawn(beat(shared.settings.team.lease_ms, events.clone()));
+    tokio::spawn(hear(shared.clone()));
     let mut held: Option<(TaskId, watch::Sender<Signal>)> = None;
     announce(&shared, None).await;
     let mut leaving = false;
@@ -96,13 +95,17 @@ pub async fn run(settings: Settings, home: Home, role: Role) -> Result<(), Agent
                 let (tell, watch) = watch::channel(Signal::Go);
                 let task = delivery.lease.task;
                 if leaving {
-                    tell.send_replace(Signal::Yield);
+                    raise(&tell, Signal::Yield);
                 }
                 held = Some((task, tell.clone()));
                 announce(&shared, Some(task)).await;
                 let (shared, events) = (shared.clone(), events.clone());
+                let held = tokio::spawn(held::hold(shared, *delivery, tell, watch));
                 tokio::spawn(async move {
-                    hold(&shared, *delivery, tell, watch).await;
+                    // Also when the work broke: its lease runs out then and counts as a crash.
+                    if let Err(error) = held.await {
+                        tracing::error!(%task, %error, "the work on a task broke");
+                    }
                     let _ = events.send(Event::Ended).await;
                 });
             }
@@ -118,7 +121,7 @@ pub async fn run(settings: Settings, home: Home, role: Role) -> Result<(), Agent
                 leaving = true;
                 match &held {
                     Some((_, tell)) => {
-                        tell.send_replace(Signal::Yield);
+                        raise(tell, Signal::Yield);
                         tokio::spawn(hurry(tell.clone()));
                     }
                     None => break,
@@ -167,7 +170,9 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
     Ok(Shared {
         redactor: Redactor::new(secrets),
         toolchain_home: Env::from_process().toolchain_home(),
-        instance: instance_name(&role, &host_name()),
+        instance: config::own::instance(&role, std::process::id()),
+        look: Arc::new(Notify::new()),
+        copying: Arc::new(Mutex::new(())),
         settings: Arc::new(settings),
         home,
         agent,
@@ -212,7 +217,7 @@ async fn next(shared: &Shared, inbox: &mut Option<Inbox>) -> Result<Option<Deliv
     let open = match inbox.take() {
         Some(open) => open,
         None => {
-            let host = host_name();
+            let host = config::own::host();
             Inbox::open(&shared.bus, &shared.agent.name, &host, &shared.instance).await?
         }
     };
@@ -250,7 +255,24 @@ async fn beat(lease_ms: u64, events: mpsc::Sender<Event>) {
 /// holder recovers it by its effect class.
 async fn hurry(tell: watch::Sender<Signal>) {
     tokio::time::sleep(GRACE).await;
-    tell.send_replace(Signal::Lost);
+    raise(&tell, Signal::Lost);
+}
+
+/// Hears that a task was cancelled. Only a hint: the flag in the lease is what counts, and the
+/// next renewal sees it in any case.
+async fn hear(shared: Arc<Shared>) {
+    let mut listener = loop {
+        match Listener::open(&shared.bus).await {
+            Ok(listener) => break listener,
+            Err(error) => tracing::debug!(%error, "hints are not heard"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    loop {
+        if listener.next().await.payload.action == "cancel" {
+            shared.look.notify_waiters();
+        }
+    }
 }
 
 async fn announce(shared: &Shared, task: Option<TaskId>) {
@@ -259,122 +281,11 @@ async fn announce(shared: &Shared, task: Option<TaskId>) {
         role: shared.agent.name.clone(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        host: host_name(),
+        host: config::own::host(),
         task,
         at: Timestamp::now(),
     };
     if let Err(error) = shared.bus.announce(&presence).await {
         tracing::warn!(%error, "presence was not announced");
-    }
-}
-
-/// Holds one task from claim to report.
-async fn hold(
-    shared: &Shared,
-    delivery: Delivery,
-    tell: watch::Sender<Signal>,
-    watch: watch::Receiver<Signal>,
-) {
-    let executors = Executors::default();
-    let lease = Duration::from_millis(shared.settings.team.lease_ms);
-    let pulse = pulse::keep(
-        shared.bus.clone(),
-        delivery.lease.clone(),
-        lease,
-        executors.clone(),
-        tell,
-    );
-    let pulse = tokio::spawn(pulse);
-    let result = work(shared, &delivery, executors, watch).await;
-    if let Err(stop) = result {
-        tracing::info!(task = %delivery.lease.task, why = %stop, "task left without a report");
-        if matches!(stop, Stop::Yield) {
-            let _ = shared.bus.give_back(&delivery.lease).await;
-        }
-    }
-    pulse.abort();
-}
-
-async fn work(
-    shared: &Shared,
-    delivery: &Delivery,
-    executors: Executors,
-    mut watch: watch::Receiver<Signal>,
-) -> Result<(), Stop> {
-    let task: Task = serde_json::from_value(delivery.envelope.payload.context.clone())
-        .map_err(|e| Stop::Fail(format!("the task cannot be read: {e}")))?;
-    let mut record = Record::default();
-    Screen::took(&task, delivery.attempt);
-    let mut bench =
-        work_loop::open(shared, task.clone(), delivery, executors, watch.clone()).await?;
-    if delivery.cancel {
-        return finish(&bench, record, Err(Stop::Fail(String::new())), true).await;
-    }
-    let drive = async {
-        let ended = work_loop::drive(&mut bench, &mut record).await;
-        bench.toolbox.stop().await;
-        ended
-    };
-    let ended = tokio::select! {
-        ended = drive => ended,
-        signal = crate::stop::must_drop(&mut watch) => match signal {
-            Signal::Cancel => Ok(Outcome::Failed { reason: String::new(), text: String::new() }),
-            _ => Err(Stop::Lost),
-        },
-    };
-    let cancelled = *watch.borrow() == Signal::Cancel;
-    finish(&bench, record, ended, cancelled).await
-}
-
-/// Turns the end of the drive into the task's state and hands the report in.
-async fn finish(
-    bench: &Workbench,
-    mut record: Record,
-    ended: Result<Outcome, Stop>,
-    cancelled: bool,
-) -> Result<(), Stop> {
-    let (state, question) = match ended {
-        Err(stop @ (Stop::Yield | Stop::Lost)) => return Err(stop),
-        _ if cancelled => (TaskState::Cancelled, None),
-        Ok(outcome) => settle(&mut record, outcome),
-        Err(stop) => settle(&mut record, outcome_of(stop)),
-    };
-    record.leave(protocol::envelope::micros(Timestamp::now()));
-    Screen::left(&bench.task, &state);
-    let report = record.report(bench.task.id, bench.agent.name.clone(), state, question);
-    let outbox: &Outbox = &bench.outbox;
-    outbox.finish(&report).await
-}
-
-fn outcome_of(stop: Stop) -> Outcome {
-    match stop {
-        Stop::Refuse(reason) => Outcome::Refused { reason },
-        Stop::AskPerson(question) => Outcome::NeedsPerson { question },
-        other => Outcome::Failed {
-            reason: other.to_string(),
-            text: String::new(),
-        },
-    }
-}
-
-fn settle(record: &mut Record, outcome: Outcome) -> (TaskState, Option<String>) {
-    match outcome {
-        Outcome::Done { text } => {
-            if !text.is_empty() {
-                record.text = text;
-            }
-            (TaskState::Done, None)
-        }
-        Outcome::Failed { reason, text } => {
-            if !text.is_empty() {
-                record.text = text;
-            }
-            (TaskState::Failed { reason }, None)
-        }
-        Outcome::Refused { reason } => (TaskState::Refused { reason }, None),
-        Outcome::NeedsPerson { question } => {
-            let on = WaitReason::Input;
-            (TaskState::Waiting { on }, Some(question))
-        }
     }
 }

@@ -3,7 +3,6 @@
 use config::settings::AgentSettings;
 use jiff::Zoned;
 use protocol::task::Task;
-use protocol::task_state::TaskState;
 
 /// The window.
 pub struct Screen;
@@ -35,9 +34,9 @@ impl Screen {
         );
     }
 
-    /// A task was left with a report.
-    pub fn left(task: &Task, state: &TaskState) {
-        println!("{} {} ▸ {state}", clock(), task.short_id);
+    /// A task was left, in this state or for this reason.
+    pub fn left(task: &Task, state: &str) {
+        println!("{} {} ▸ {}", clock(), task.short_id, plain(state));
     }
 }
 

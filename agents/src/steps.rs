@@ -3,6 +3,7 @@
 //! interrupted, and its effect class says what to do.
 
 use crate::blob::{BlobError, Blobs};
+use crate::pulse::Hold;
 use crate::stop::Stop;
 use bus::connect::Bus;
 use bus::lease::Lease;
@@ -11,6 +12,7 @@ use protocol::envelope::micros;
 use protocol::ids::TaskId;
 use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
 use protocol::limits::JOURNAL_INLINE_BYTES;
+use protocol::money::MicroUsd;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -24,6 +26,7 @@ pub struct Steps {
     bus: Bus,
     lease: Lease,
     blobs: Blobs,
+    hold: Hold,
     folded: Folded,
 }
 
@@ -32,8 +35,10 @@ pub struct Steps {
 pub struct Folded {
     /// Results and replies by step.
     pub done: HashMap<String, (Timestamp, Value)>,
-    /// Intents and model requests by step; those without a result were interrupted.
+    /// Intents by step; those without a result were interrupted.
     pub begun: HashMap<String, Value>,
+    /// By step, what was reserved for model calls whose replies are not known.
+    pub unanswered: HashMap<String, Vec<MicroUsd>>,
 }
 
 /// Folds entries in order. A newer format is refused, so that an older binary never guesses.
@@ -55,10 +60,22 @@ impl Folded {
     fn take(&mut self, entry: JournalEntry) {
         match entry.kind {
             EntryKind::Phase | EntryKind::Result | EntryKind::ModelReply => {
+                if entry.kind == EntryKind::ModelReply
+                    && let Some(costs) = self.unanswered.get_mut(&entry.step)
+                {
+                    costs.pop();
+                }
                 self.done.insert(entry.step, (entry.at, entry.body));
             }
-            EntryKind::Intent | EntryKind::ModelRequest => {
+            EntryKind::Intent => {
                 self.begun.insert(entry.step, entry.body);
+            }
+            EntryKind::ModelRequest => {
+                let reserved = MicroUsd(entry.body["reserved"].as_u64().unwrap_or(0));
+                self.unanswered
+                    .entry(entry.step)
+                    .or_default()
+                    .push(reserved);
             }
             EntryKind::Claimed | EntryKind::End => {}
         }
@@ -73,12 +90,19 @@ impl From<BlobError> for Stop {
 
 impl Steps {
     /// Reads the task's journal and writes that a holder took it.
-    pub async fn open(bus: &Bus, lease: &Lease, blobs: Blobs, task: TaskId) -> Result<Self, Stop> {
-        let folded = fold(bus.journal_read(task).await?)?;
+    pub async fn open(
+        bus: &Bus,
+        lease: &Lease,
+        blobs: Blobs,
+        hold: &Hold,
+        task: TaskId,
+    ) -> Result<Self, Stop> {
+        let folded = fold(hold.insist(|| bus.journal_read(task)).await?)?;
         let mut steps = Self {
             bus: bus.clone(),
             lease: lease.clone(),
             blobs,
+            hold: hold.clone(),
             folded,
         };
         let holder = json!({"holder": lease.instance});
@@ -115,6 +139,20 @@ impl Steps {
             }
             _ => Ok(None),
         }
+    }
+
+    /// What was reserved for the calls of a model step whose replies are not known.
+    pub fn lost(&self, step: &str) -> Vec<MicroUsd> {
+        self.folded
+            .unanswered
+            .get(step)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// What was reserved for every model call whose reply is not known.
+    pub fn unanswered(&self) -> Vec<MicroUsd> {
+        self.folded.unanswered.values().flatten().copied().collect()
     }
 
     /// Writes down that an effect is about to be made.
@@ -161,7 +199,8 @@ impl Steps {
             kind,
             body,
         };
-        self.bus.journal_append(&self.lease, &entry).await?;
+        let append = || self.bus.journal_append(&self.lease, &entry);
+        self.hold.insist(append).await?;
         self.folded.take(entry);
         Ok(())
     }
@@ -194,6 +233,25 @@ mod tests {
         .unwrap();
         assert!(folded.done.contains_key("a") && !folded.done.contains_key("b"));
         assert_eq!(folded.begun["b"], json!({"tree": "2"}));
+    }
+
+    #[test]
+    fn lost_model_calls_are_counted_also_when_a_later_one_was_answered() {
+        let request =
+            |reserved: u64| entry("m", EntryKind::ModelRequest, json!({"reserved": reserved}));
+        let reply = || entry("m", EntryKind::ModelReply, json!({}));
+        for (entries, expected) in [
+            (vec![request(5)], vec![5]),
+            (vec![request(5), reply()], vec![]),
+            (vec![request(5), request(7), reply()], vec![5]),
+            (vec![request(5), request(7)], vec![5, 7]),
+        ] {
+            let lost: Vec<u64> = fold(entries).unwrap().unanswered["m"]
+                .iter()
+                .map(|c| c.0)
+                .collect();
+            assert_eq!(lost, expected);
+        }
     }
 
     #[test]

@@ -49,6 +49,28 @@ impl From<BusError> for Stop {
     }
 }
 
+impl Signal {
+    fn weight(self) -> u8 {
+        match self {
+            Signal::Go => 0,
+            Signal::Yield => 1,
+            Signal::Cancel => 2,
+            Signal::Lost => 3,
+        }
+    }
+}
+
+/// Tells the work; a weaker signal never hides a stronger one.
+pub fn raise(tell: &watch::Sender<Signal>, signal: Signal) {
+    tell.send_if_modified(|now| {
+        let stronger = signal.weight() > now.weight();
+        if stronger {
+            *now = signal;
+        }
+        stronger
+    });
+}
+
 /// Read side of the signal.
 pub type Watch = watch::Receiver<Signal>;
 
@@ -70,6 +92,25 @@ pub async fn must_drop(watch: &mut Watch) -> Signal {
         }
         if watch.changed().await.is_err() {
             return Signal::Lost;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weaker_signal_never_hides_a_stronger_one() {
+        for (said, expected) in [
+            (&[Signal::Cancel, Signal::Yield][..], Signal::Cancel),
+            (&[Signal::Yield, Signal::Cancel], Signal::Cancel),
+            (&[Signal::Lost, Signal::Cancel, Signal::Yield], Signal::Lost),
+            (&[Signal::Yield, Signal::Go], Signal::Yield),
+        ] {
+            let (tell, watch) = watch::channel(Signal::Go);
+            said.iter().for_each(|signal| raise(&tell, *signal));
+            assert_eq!(*watch.borrow(), expected, "{said:?}");
         }
     }
 }

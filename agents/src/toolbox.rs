@@ -3,6 +3,7 @@
 //! by its effect class before anything else happens.
 
 use crate::outbox::Outbox;
+use crate::question::{Question, Reply};
 use crate::record::Record;
 use crate::steps::Steps;
 use crate::stop::{self, Stop, Watch};
@@ -22,8 +23,18 @@ use std::time::Duration;
 /// Longest run of one tool where the call does not say.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(900);
 
-/// How often a call is carried out when its sandbox ends under it.
-const TRIES: usize = 2;
+/// How often a question to a sandbox that ended under it is asked again. A sandbox that ended
+/// with the lease says nothing against the call, one that ended by itself does.
+#[derive(Debug, Default)]
+pub struct Tries(u32);
+
+impl Tries {
+    /// Notes one end; whether to ask again.
+    pub fn again(&mut self, lapsed: bool) -> bool {
+        self.0 += if lapsed { 1 } else { 4 };
+        self.0 < 8
+    }
+}
 
 /// The door of one task.
 pub struct Toolbox {
@@ -37,7 +48,8 @@ pub struct Toolbox {
     pub sandboxes: Sandboxes,
     /// Signals from outside.
     pub watch: Watch,
-    executor: Option<Executor>,
+    /// The open sandbox, and whether it is the one that looks at the host.
+    executor: Option<(Executor, bool)>,
 }
 
 impl Toolbox {
@@ -83,7 +95,7 @@ impl Toolbox {
             return Ok(answer);
         }
         stop::check(&self.watch)?;
-        let answer = self.admit(steps, outbox, step, call, timeout).await?;
+        let answer = self.admit(steps, step, call, timeout).await?;
         steps.record(step, EntryKind::Result, &answer).await?;
         let line = line(record, call, &answer);
         record.calls.push(line.clone());
@@ -94,7 +106,6 @@ impl Toolbox {
     async fn admit(
         &mut self,
         steps: &mut Steps,
-        outbox: &Outbox,
         step: &str,
         call: &ToolCall,
         timeout: Option<Duration>,
@@ -103,8 +114,8 @@ impl Toolbox {
             Ok(act) => act,
             Err(error) => return Ok(refusal(call, &error.to_string())),
         };
-        let mut died = String::new();
-        for _ in 0..TRIES {
+        let mut tries = Tries::default();
+        loop {
             let leave = match judge(&act, &self.grant) {
                 Decision::Allow(leave) => leave,
                 Decision::Deny(why) => return Ok(refusal(call, &format!("refused: {why}"))),
@@ -119,19 +130,23 @@ impl Toolbox {
                 return Ok(answer);
             }
             let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
-            match self.executor(&act).await?.run(&act, leave, timeout).await {
+            let lapses = self.sandboxes.hold.lapses();
+            let executor = self.executor(act.operation.of_host()).await?;
+            match executor.run(&act, leave, timeout).await {
                 Ok(outcome) => return Ok(self.answer(call, outcome)),
                 // The sandbox ended under the call: by its deadline, because this process was
                 // stopped for longer than its lease, or by the kernel. While the task is still
                 // held, the call is recovered as a new holder would.
                 Err(error) => {
-                    self.executor = None;
-                    died = error.to_string();
-                    outbox.still_held().await?;
+                    let more = tries.again(self.sandboxes.hold.lapsed_since(lapses));
+                    self.stop().await;
+                    self.sandboxes.hold.still().await?;
+                    if !more {
+                        return Ok(refusal(call, &format!("the sandbox ended: {error}")));
+                    }
                 }
             }
         }
-        Ok(refusal(call, &format!("the sandbox ended: {died}")))
     }
 
     /// Deals with an interrupted call; `Some` when its effect turned out to be there already.
@@ -154,15 +169,14 @@ impl Toolbox {
         match act.effect.recovery() {
             Recovery::RunAgain => Ok(None),
             Recovery::ResetAndRun => {
-                self.reset(act, &seen["tree"]).await?;
+                if let Some(tree) = seen["tree"].as_str() {
+                    self.reset(tree).await?;
+                }
                 Ok(None)
             }
             Recovery::Probe => {
-                let executor = self.executor(act).await?;
-                let answer = executor
-                    .probe(act, &seen["before"])
-                    .await
-                    .map_err(|e| Stop::Fail(e.to_string()))?;
+                let before = seen["before"].clone();
+                let answer = self.asked(Question::Probe(act, &before)).await?.probed();
                 match after_probe(answer) {
                     Ok(true) => Ok(Some(ToolAnswer {
                         id: call.id.clone(),
@@ -181,15 +195,14 @@ impl Toolbox {
 
     /// What recovery will need to know about the world before the effect.
     async fn look_before(&mut self, act: &Act) -> Result<Value, Stop> {
-        let fail = |e: guard::executor::ExecutorError| Stop::Fail(e.to_string());
         let preview = act.preview.clone();
         let seen = match act.effect {
             EffectClass::Contained if self.sandboxes.clone.is_some() => {
-                let tree = self.executor(act).await?.snapshot().await.map_err(fail)?;
+                let tree = self.asked(Question::Snapshot).await?.text();
                 json!({"act": preview, "tree": tree})
             }
             EffectClass::Probed => {
-                let before = self.executor(act).await?.before(act).await.map_err(fail)?;
+                let before = self.asked(Question::Before(act)).await?.seen();
                 json!({"act": preview, "before": before})
             }
             _ => json!({"act": preview}),
@@ -197,35 +210,53 @@ impl Toolbox {
         Ok(seen)
     }
 
-    async fn reset(&mut self, act: &Act, tree: &Value) -> Result<(), Stop> {
-        let Some(tree) = tree.as_str().map(str::to_owned) else {
-            return Ok(());
-        };
-        let executor = self.executor(act).await?;
-        executor
-            .reset(&tree)
-            .await
-            .map_err(|e| Stop::Fail(e.to_string()))
+    /// Puts the clone back to one of its trees.
+    pub async fn reset(&mut self, tree: &str) -> Result<(), Stop> {
+        self.asked(Question::Reset(tree)).await.map(drop)
     }
 
-    async fn executor(&mut self, act: &Act) -> Result<&mut Executor, Stop> {
-        let on_host = act.operation.of_host();
-        if on_host && self.sandboxes.clone.is_some() {
-            // A host reading never shares a sandbox with workspace code.
+    /// Asks the sandbox something that may be asked twice. One that has ended is replaced while
+    /// the task is still held.
+    async fn asked(&mut self, question: Question<'_>) -> Result<Reply, Stop> {
+        let mut tries = Tries::default();
+        loop {
+            let lapses = self.sandboxes.hold.lapses();
+            let executor = self.executor(false).await?;
+            match question.put(executor).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    let more = tries.again(self.sandboxes.hold.lapsed_since(lapses));
+                    self.stop().await;
+                    self.sandboxes.hold.still().await?;
+                    if !more {
+                        return Err(Stop::Fail(error.to_string()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The sandbox of the clone, or the one that looks at the host: never both in one. The lease
+    /// surely runs when this returns.
+    async fn executor(&mut self, on_host: bool) -> Result<&mut Executor, Stop> {
+        let on_host = on_host || self.sandboxes.clone.is_none();
+        if self
+            .executor
+            .as_ref()
+            .is_some_and(|(_, of_host)| *of_host != on_host)
+        {
             self.stop().await;
         }
+        self.sandboxes.hold.surely().await?;
         if self.executor.is_none() {
-            let on = if on_host {
-                None
-            } else {
-                self.sandboxes.clone.as_ref()
-            };
-            let executor = self.sandboxes.open(on, self.writable).await?;
-            self.executor = Some(executor);
+            let on = self.sandboxes.clone.as_ref().filter(|_| !on_host);
+            let opened = self.sandboxes.open(on, self.writable).await?;
+            self.executor = Some((opened, on_host));
         }
-        self.executor
-            .as_mut()
-            .ok_or_else(|| Stop::Fail("no sandbox is open".to_owned()))
+        match self.executor.as_mut() {
+            Some((executor, _)) => Ok(executor),
+            None => Err(Stop::Fail("no sandbox is open".to_owned())),
+        }
     }
 
     /// The tree of the clone as it is now.
@@ -233,34 +264,18 @@ impl Toolbox {
         if self.sandboxes.clone.is_none() {
             return Ok(None);
         }
-        let executor = self.workspace_executor().await?;
-        let tree = executor.snapshot().await;
-        tree.map(Some).map_err(|e| Stop::Fail(e.to_string()))
+        let tree = self.asked(Question::Snapshot).await?;
+        Ok(Some(tree.text()))
     }
 
     /// The change between two trees of the clone.
     pub async fn patch(&mut self, from: &str, to: &str) -> Result<String, Stop> {
-        let executor = self.workspace_executor().await?;
-        let patch = executor.patch(from, to).await;
-        patch.map_err(|e| Stop::Fail(e.to_string()))
-    }
-
-    async fn workspace_executor(&mut self) -> Result<&mut Executor, Stop> {
-        if self.executor.is_none() {
-            let executor = self
-                .sandboxes
-                .open(self.sandboxes.clone.as_ref(), self.writable)
-                .await?;
-            self.executor = Some(executor);
-        }
-        self.executor
-            .as_mut()
-            .ok_or_else(|| Stop::Fail("no sandbox is open".to_owned()))
+        self.asked(Question::Patch(from, to)).await.map(Reply::text)
     }
 
     /// Ends the sandbox and everything in it.
     pub async fn stop(&mut self) {
-        if let Some(executor) = self.executor.take() {
+        if let Some((executor, _)) = self.executor.take() {
             executor.stop().await;
         }
     }

@@ -5,14 +5,14 @@ use crate::blob::Blobs;
 use crate::brain::Brain;
 use crate::checks::{Measure, on_host};
 use crate::outbox::Outbox;
-use crate::pulse::Executors;
+use crate::pulse::Hold;
 use crate::record::Record;
 use crate::remember;
 use crate::run::Shared;
 use crate::steps::Steps;
 use crate::stop::{self, Stop, Watch};
 use crate::toolbox::Toolbox;
-use crate::workbench::Workbench;
+use crate::workbench::{BASE, Workbench};
 use crate::workspace::Sandboxes;
 use bus::claim::Delivery;
 use guard::gate::Grant;
@@ -25,19 +25,18 @@ use protocol::memory::{FoundMemory, NewMemory};
 use protocol::report::{Progress, Recalled};
 use protocol::task::Task;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// Opens everything a held task works with, and says that it was taken.
 pub async fn open(
     shared: &Shared,
     task: Task,
     delivery: &Delivery,
-    executors: Executors,
+    hold: &Hold,
+    outbox: &Outbox,
     watch: Watch,
 ) -> Result<Workbench, Stop> {
     let blobs = Blobs(shared.home.blobs());
-    let steps = Steps::open(&shared.bus, &delivery.lease, blobs.clone(), task.id).await?;
-    let outbox = Outbox::new(&shared.bus, &delivery.lease, blobs);
+    let steps = Steps::open(&shared.bus, &delivery.lease, blobs, hold, task.id).await?;
     outbox
         .progress(&Progress::Claimed {
             holder: shared.instance.clone(),
@@ -48,8 +47,8 @@ pub async fn open(
     let sandboxes = Sandboxes {
         home: shared.home.clone(),
         sandbox: shared.settings.sandbox,
-        lease: Duration::from_millis(shared.settings.team.lease_ms),
-        executors,
+        hold: hold.clone(),
+        copying: shared.copying.clone(),
         toolchain_home: shared.toolchain_home.clone(),
         project: task.workspace.as_deref().map(project_of),
         folder: Sandboxes::folder(&shared.home, task.short_id),
@@ -68,9 +67,10 @@ pub async fn open(
         bus: shared.bus.clone(),
         instance: shared.instance.clone(),
         steps,
-        outbox,
+        outbox: outbox.clone(),
         toolbox,
         entered: 0,
+        measured: 0,
     })
 }
 
@@ -126,7 +126,7 @@ async fn answer(
         }
         Ask::CheckBefore(criteria) => {
             let change: Vec<Criterion> = criteria.into_iter().filter(|c| c.change).collect();
-            let step = format!("build/{}", bench.entered);
+            let step = bench.measurement("build");
             Answer::Checked(measure(bench, record, brain, &step, &change).await?)
         }
         Ask::Work { round, feedback } => {
@@ -138,7 +138,7 @@ async fn answer(
             if brain.keeps_changes() {
                 keep_patch(bench, record).await?;
             }
-            let step = format!("verify/{}", bench.entered);
+            let step = bench.measurement("verify");
             let evidence = measure(bench, record, brain, &step, &criteria).await?;
             for seen in &evidence {
                 record.measured(seen.clone());
@@ -206,10 +206,10 @@ async fn prepare(bench: &mut Workbench, brain: &Brain) -> Result<(), Stop> {
     };
     let Workbench { toolbox, steps, .. } = bench;
     toolbox.sandboxes.prepare(steps, &workspace).await?;
-    if brain.keeps_changes() && steps.recorded::<Value>("observe/tree")?.is_none() {
+    if brain.keeps_changes() && steps.recorded::<Value>(BASE)?.is_none() {
         let tree = toolbox.tree().await?;
         steps
-            .record("observe/tree", EntryKind::Result, &json!({"tree": tree}))
+            .record(BASE, EntryKind::Result, &json!({"tree": tree}))
             .await?;
     }
     Ok(())
@@ -217,14 +217,15 @@ async fn prepare(bench: &mut Workbench, brain: &Brain) -> Result<(), Stop> {
 
 /// Keeps what the work changed as a patch beside the clone.
 async fn keep_patch(bench: &mut Workbench, record: &mut Record) -> Result<(), Stop> {
-    let base = bench.steps.recorded::<Value>("observe/tree")?;
-    let Some(base) = base.and_then(|v| v["tree"].as_str().map(str::to_owned)) else {
+    let Some(base) = bench.base()? else {
         return Ok(());
     };
     let Some(now) = bench.toolbox.tree().await? else {
         return Ok(());
     };
     let patch = bench.toolbox.patch(&base, &now).await?;
+    // A holder that wakes up late leaves the patch of its successor alone.
+    bench.toolbox.sandboxes.hold.surely().await?;
     record.artifacts.retain(|a| a.kind != "patch");
     record
         .artifacts
@@ -257,7 +258,9 @@ async fn measure(
                 sandbox.insert(opened)
             }
         };
-        let seen = measure.check(&bench.toolbox, criterion, &context).await;
+        let seen = measure
+            .check(&mut bench.toolbox, criterion, &context)
+            .await?;
         bench.steps.record(&step, EntryKind::Result, &seen).await?;
         if record.phase() == protocol::phase::Phase::Verify {
             let told = Progress::Evidence {

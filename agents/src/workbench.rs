@@ -37,7 +37,12 @@ pub struct Workbench {
     pub toolbox: Toolbox,
     /// How many phases were entered so far.
     pub entered: u32,
+    /// How often criteria were measured so far.
+    pub measured: u32,
 }
+
+/// The step that holds the clone's tree before the work.
+pub const BASE: &str = "observe/tree";
 
 impl Workbench {
     /// Makes a call through the door.
@@ -80,6 +85,32 @@ impl Workbench {
         self.outbox
             .progress(&Progress::PhaseStarted { phase, at })
             .await
+    }
+
+    /// The name of the next measurement. Criteria measured again are another step, also within one
+    /// phase: evidence is never taken from an earlier look.
+    pub fn measurement(&mut self, phase: &str) -> String {
+        self.measured += 1;
+        format!("{phase}/{}", self.measured)
+    }
+
+    /// The tree of the clone before the work, where it was kept.
+    pub fn base(&self) -> Result<Option<String>, Stop> {
+        let kept = self.steps.recorded::<serde_json::Value>(BASE)?;
+        Ok(kept.and_then(|kept| kept["tree"].as_str().map(str::to_owned)))
+    }
+
+    /// Puts the clone back to how it was before the work, once for `step`.
+    pub async fn start_over(&mut self, step: &str) -> Result<(), Stop> {
+        let Some(tree) = self.base()? else {
+            return Ok(());
+        };
+        if self.steps.recorded_at(step).is_none() {
+            self.toolbox.reset(&tree).await?;
+            let done = serde_json::json!({"tree": tree});
+            self.steps.record(step, EntryKind::Result, &done).await?;
+        }
+        Ok(())
     }
 
     /// A line for people.

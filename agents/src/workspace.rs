@@ -1,12 +1,12 @@
 //! The task's own copy of the workspace and the sandboxes that see it.
 
 use crate::blob::write_synced;
-use crate::pulse::Executors;
+use crate::pulse::Hold;
 use crate::steps::Steps;
 use crate::stop::Stop;
 use config::home::Home;
 use config::settings::SandboxSettings;
-use guard::clone::Clone as TaskClone;
+use guard::clone::{Clone as TaskClone, CloneError};
 use guard::executor::Executor;
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
 use protocol::ids::ShortId;
@@ -14,6 +14,7 @@ use protocol::journal::EntryKind;
 use protocol::report::Artifact;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything needed to open a sandbox for one task.
@@ -22,10 +23,10 @@ pub struct Sandboxes {
     pub home: Home,
     /// Limits of every sandbox.
     pub sandbox: SandboxSettings,
-    /// The lease: the first deadline of an executor.
-    pub lease: Duration,
-    /// Where running executors are kept alive from.
-    pub executors: Executors,
+    /// The lease: executors die with it.
+    pub hold: Hold,
+    /// One copy at a time.
+    pub copying: Arc<tokio::sync::Mutex<()>>,
     /// Whose toolchains programs inside may use.
     pub toolchain_home: PathBuf,
     /// The project whose caches are shared.
@@ -73,7 +74,8 @@ impl Sandboxes {
         }
     }
 
-    /// Makes the clone, once. A clone that was begun and not finished is made anew.
+    /// Makes the clone, once. Whatever lies there without being in the journal is no clone of this
+    /// run: it may hold effects that the journal has forgotten.
     pub async fn prepare(&mut self, steps: &mut Steps, workspace: &Path) -> Result<(), Stop> {
         const STEP: &str = "observe/clone";
         if let Some(clone) = steps.recorded::<TaskClone>(STEP)? {
@@ -85,8 +87,16 @@ impl Sandboxes {
             .await?;
         let (from, folder) = (workspace.to_owned(), self.folder.clone());
         let service = self.service();
+        let alone = self.copying.clone().lock_owned().await;
+        // Whoever copied before may have held the disk for long.
+        self.hold.surely().await?;
         let clone = tokio::task::spawn_blocking(move || {
+            let _alone = alone;
             let owner = guard::clone::owner_of(&from, service)?;
+            guard::clone::remove_clone(&folder).map_err(|source| CloneError::Copy {
+                path: folder.clone(),
+                source,
+            })?;
             guard::clone::make(&from, &folder, owner)
         })
         .await
@@ -103,7 +113,13 @@ impl Sandboxes {
             return Ok(None);
         };
         let folder = self.folder.join("verify");
-        tokio::task::spawn_blocking(move || guard::clone::throwaway(&clone, &folder))
+        let alone = self.copying.clone().lock_owned().await;
+        self.hold.surely().await?;
+        let copy = move || {
+            let _alone = alone;
+            guard::clone::throwaway(&clone, &folder)
+        };
+        tokio::task::spawn_blocking(copy)
             .await
             .map_err(|e| Stop::Fail(format!("the copy for VERIFY was not made: {e}")))?
             .map(Some)
@@ -112,16 +128,22 @@ impl Sandboxes {
 
     /// Opens a sandbox: on the given clone, else on the host's facts alone.
     pub async fn open(&self, on: Option<&TaskClone>, writable: bool) -> Result<Executor, Stop> {
-        let spec = self.spec(on, writable)?;
+        let deadline = self.hold.surely().await?;
+        let spec = self.spec(on, writable, deadline)?;
         let executor = Executor::start(spec)
             .await
             .map_err(|e| Stop::Fail(e.to_string()))?;
-        self.executors.add(executor.pulse());
+        self.hold.add(executor.pulse());
         Ok(executor)
     }
 
-    fn spec(&self, on: Option<&TaskClone>, writable: bool) -> Result<SandboxSpec, Stop> {
-        let exe = std::env::current_exe()
+    fn spec(
+        &self,
+        on: Option<&TaskClone>,
+        writable: bool,
+        deadline: Duration,
+    ) -> Result<SandboxSpec, Stop> {
+        let exe = config::own::exe()
             .map_err(|e| Stop::Fail(format!("this program cannot find itself: {e}")))?;
         let kind = match on {
             None => Kind::Host,
@@ -150,7 +172,7 @@ impl Sandboxes {
                 file_mb: self.sandbox.file_mb,
                 ..Limits::default()
             },
-            deadline: self.lease,
+            deadline,
         })
     }
 

@@ -92,7 +92,7 @@ impl BusError {
     }
 
     /// Whether the connection behind it is of no more use.
-    pub(crate) fn is_unreachable(&self) -> bool {
+    pub fn is_unreachable(&self) -> bool {
         matches!(self, BusError::Unreachable(_))
     }
 }

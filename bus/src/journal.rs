@@ -26,7 +26,8 @@ struct Version {
 
 impl Bus {
     /// Appends an entry under the lease. A body of more than [`JOURNAL_INLINE_BYTES`] is refused
-    /// (keep it as a blob first); an old epoch is [`BusError::Fenced`].
+    /// (keep it as a blob first); an old epoch is [`BusError::Fenced`]. After
+    /// [`BusError::Unreachable`] the very same entry may be appended again: it is kept once.
     pub async fn journal_append(
         &self,
         lease: &Lease,

@@ -70,8 +70,9 @@ impl Bus {
         self.settled(lease, &answer)
     }
 
-    /// Tells the supervisor how a held task gets on, over the role's own out stream. Not sent
-    /// again by itself: after [`BusError::Unreachable`] it may or may not have arrived.
+    /// Tells the supervisor how a held task gets on, over the role's own out stream. After
+    /// [`BusError::Unreachable`] it may or may not have arrived; the same envelope again is fine,
+    /// because the supervisor takes an envelope's id once.
     pub async fn progress(&self, lease: &Lease, envelope: &Envelope) -> Result<(), BusError> {
         let out = self.keys().out(&lease.role);
         self.append(lease, out, "e", envelope.to_bytes()?, self.queue_limit())
@@ -121,7 +122,8 @@ impl Bus {
         Ok(freed.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
-    /// A fenced write of one field to a stream of the holder's.
+    /// A fenced write of one field to a stream of the holder's. The same value twice in a row is
+    /// written once, so it may be sent again when nobody knows whether it arrived.
     pub(crate) async fn append(
         &self,
         lease: &Lease,
@@ -135,7 +137,7 @@ impl Bus {
             .arg(field)
             .bytes(value)
             .arg(limit);
-        let answer: String = self.run(&scripts::APPEND, &call, Again::No).await?;
+        let answer: String = self.run(&scripts::APPEND, &call, Again::Yes).await?;
         self.settled(lease, &answer)
     }
 

@@ -1,18 +1,32 @@
 //! What can be said on the command line. Every command here works; the ones that people and scripts
 //! rely on are stable.
 
+mod values;
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use protocol::ids::{RequestId, Role, TaskRef};
 use protocol::task::Effort;
 use std::path::PathBuf;
 use std::time::Duration;
+use values::{dollars, duration, pair};
+
+/// What stands below `ai-infra --help`.
+const EXAMPLES: &str = "\
+Begin with:
+  ai-infra doctor                              what is missing on this machine
+  ai-infra run \"look over this repository\"    starts the team and gives it a task
+  ai-infra playbook list                       what works without a model
+  ai-infra secret set anthropic-api-key        with a key, any request in your own words
+
+Exit codes: 0 done, 1 failed or found wrong, 2 usage or settings, 3 waits for a person,
+4 refused by policy or budget, 5 a service does not answer, 124 deadline passed, 130 cancelled";
 
 /// A team of AI agents on your own server.
 #[derive(Debug, Parser)]
-#[command(name = "ai-infra", version, about, arg_required_else_help = true)]
+#[command(name = "ai-infra", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
 pub struct Args {
-    /// Folder that holds all the team writes [default: AI_INFRA_HOME, else /var/lib/ai-infra as
-    /// root, else the XDG state folder]
+    /// The team's own folder [default: $AI_INFRA_HOME, else /var/lib/ai-infra as root, else
+    /// ~/.local/state/ai-infra]
     #[arg(long, global = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
     /// What to do.
@@ -55,6 +69,8 @@ pub enum Command {
     /// Keys and passwords, kept in the home with mode 0600
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Measure the bus or a whole team on this machine, in a scratch home
+    Bench(BenchArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell.
@@ -97,6 +113,28 @@ pub struct JsonArgs {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// A measurement.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub struct BenchArgs {
+    /// What is measured
+    pub which: BenchName,
+    /// How many tasks [default: bus 20000, agent 50]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub tasks: Option<u32>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchName {
+    /// The bus, beside what redis-benchmark does on the same machine.
+    Bus,
+    /// A whole team: time to ready, cost of a task, memory and processor time when idle.
+    Agent,
 }
 
 /// Windows that only show things.
@@ -302,46 +340,12 @@ pub enum SecretCommand {
     Set {
         /// Such as anthropic-api-key
         name: String,
+        /// Refused, with the right way said: a value has no place in a command line.
+        #[arg(hide = true)]
+        value: Option<String>,
     },
     /// Names of the secrets that are kept
     List,
-}
-
-/// A length of time such as `500ms`, `90s`, `10m`, `2h`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no length of time: use 90s, 10m or 2h");
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let milliseconds = match unit {
-        "ms" => Some(1),
-        "" | "s" => Some(1000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        "d" => Some(86_400_000),
-        _ => None,
-    };
-    milliseconds
-        .and_then(|unit: u64| number.checked_mul(unit))
-        .filter(|milliseconds| (1..=30 * 86_400_000).contains(milliseconds))
-        .map(Duration::from_millis)
-        .ok_or_else(wrong)
-}
-
-fn dollars(text: &str) -> Result<f64, String> {
-    text.strip_prefix('$')
-        .unwrap_or(text)
-        .parse()
-        .ok()
-        .filter(|amount: &f64| amount.is_finite() && *amount >= 0.0 && *amount <= 1e6)
-        .ok_or_else(|| format!("`{text}` is no amount of dollars: use 1.50"))
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    text.split_once('=')
-        .filter(|(key, _)| !key.is_empty())
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .ok_or_else(|| format!("`{text}` is no parameter: use key=value"))
 }
 
 #[cfg(test)]
@@ -385,31 +389,16 @@ mod tests {
             ("agent", false),
             ("window monitor", true),
             ("window chat", false),
-            ("secret set anthropic-api-key sk-leak", false),
+            ("secret set anthropic-api-key a b", false),
             ("completions bash", true),
+            ("bench bus", true),
+            ("bench agent --tasks 5 --json", true),
+            ("bench bus --tasks 0", false),
+            ("bench", false),
             ("bogus", false),
         ] {
             let words = std::iter::once("ai-infra").chain(line.split_whitespace());
             assert_eq!(Args::try_parse_from(words).is_ok(), good, "{line}");
-        }
-    }
-
-    #[test]
-    fn lengths_of_time() {
-        for (text, expected) in [
-            ("90s", Some(90_000)),
-            ("90", Some(90_000)),
-            ("10m", Some(600_000)),
-            ("250ms", Some(250)),
-            ("31d", None),
-            ("", None),
-            ("s", None),
-            ("1.5h", None),
-            ("99999999999999999999h", None),
-            ("18446744073709551615d", None),
-        ] {
-            let read = duration(text).ok().map(|time| time.as_millis());
-            assert_eq!(read, expected, "{text}");
         }
     }
 }

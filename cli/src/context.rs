@@ -30,8 +30,9 @@ impl Context {
         Ok(Self { home, env })
     }
 
-    /// The settings of all layers.
+    /// The settings of all layers. A home that cannot be used is said first, and alone.
     pub fn settings(&self) -> Result<Settings, Failure> {
+        self.home.inspect()?;
         Ok(config::load::load(&self.home, &self.env, &[])?)
     }
 

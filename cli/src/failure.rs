@@ -41,7 +41,15 @@ impl Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::new(error.exit_code(), &error)
+        let exit = error.exit_code();
+        match error {
+            ConfigError::Wrong(problems) if problems.len() > 1 => Self {
+                exit,
+                message: format!("{} things are wrong with the settings", problems.len()),
+                hints: problems.iter().map(ToString::to_string).collect(),
+            },
+            error => Self::new(exit, error),
+        }
     }
 }
 

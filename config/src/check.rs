@@ -47,7 +47,8 @@ fn strangers(home: &Home) -> Vec<Problem> {
         .iter()
         .map(|name| {
             let path = home.config().join(name);
-            let message = format!("is not read by anything{}", did_you_mean(name, known()));
+            let near = did_you_mean(name, known());
+            let message = format!("is not read by anything{near}");
             Problem::new(path.display(), message)
         })
         .collect()

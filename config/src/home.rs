@@ -4,11 +4,15 @@ use crate::env::Env;
 use crate::error::ConfigError;
 use nix::unistd::Uid;
 use std::fs::{self, DirBuilder, Metadata};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 /// Longest path of a unix socket that every Linux accepts, in bytes.
 const SOCKET_PATH_BYTES: usize = 107;
+
+/// The next step where a place is of no use.
+const ELSEWHERE: &str = "choose another home with AI_INFRA_HOME or --home";
 
 /// Folders made in a home, each with mode 0700.
 const FOLDERS: [&str; 12] = [
@@ -72,13 +76,13 @@ impl Home {
     pub fn ensure(&self) -> Result<(), ConfigError> {
         check_path(&self.root)?;
         if let Some(parent) = self.root.parent() {
-            fs::create_dir_all(parent).map_err(|e| ConfigError::file("make", parent, e))?;
+            fs::create_dir_all(parent).map_err(|e| self.unusable("made", &e))?;
         }
-        make_private(&self.root)?;
+        make_private(&self.root).map_err(|e| self.unusable("made", &e))?;
         self.inspect()?;
         for name in FOLDERS {
             let folder = self.root.join(name);
-            make_private(&folder)?;
+            make_private(&folder).map_err(|e| ConfigError::file("make", &folder, e))?;
             check_owned(&folder)?;
         }
         for folder in [self.run(), self.redis(), self.secrets()] {
@@ -96,8 +100,13 @@ impl Home {
         match self.root.try_exists() {
             Ok(true) => check_owned(&self.root),
             Ok(false) => Ok(()),
-            Err(error) => Err(ConfigError::file("look at", &self.root, error)),
+            Err(error) => Err(self.unusable("looked at", &error)),
         }
+    }
+
+    fn unusable(&self, done: &str, error: &io::Error) -> ConfigError {
+        let problem = format!("cannot be {done} ({error}): {ELSEWHERE}");
+        ConfigError::home(&self.root, problem)
     }
 
     /// Sockets, `bus.json` and other things that live as long as the team is up.
@@ -220,11 +229,9 @@ fn check_path(root: &Path) -> Result<(), ConfigError> {
     Err(ConfigError::home(root, problem))
 }
 
-fn make_private(folder: &Path) -> Result<(), ConfigError> {
+fn make_private(folder: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(ConfigError::file("make", folder, error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
 }
@@ -243,7 +250,7 @@ fn ownership_problem(about: &Metadata, me: u32, folder: &Path) -> Option<String>
         Some("is not a folder: move it away or choose another home".to_owned())
     } else if about.uid() != me {
         Some(format!(
-            "belongs to uid {}, not to you (uid {me}): choose another home with AI_INFRA_HOME or --home",
+            "belongs to uid {}, not to you (uid {me}): {ELSEWHERE}",
             about.uid()
         ))
     } else if mode & 0o022 != 0 {
@@ -352,6 +359,14 @@ mod tests {
                 .to_string()
                 .contains("not a folder")
         );
+        let below = Home::at(home.root.join("y"));
+        for said in [below.inspect().unwrap_err(), below.ensure().unwrap_err()] {
+            let said = said.to_string();
+            assert!(
+                said.contains("x/y cannot be") && said.ends_with(ELSEWHERE),
+                "{said}"
+            );
+        }
         let about = fs::metadata(folder.path()).unwrap();
         let said = ownership_problem(&about, about.uid() + 1, folder.path()).unwrap();
         assert!(said.contains("not to you"), "{said}");

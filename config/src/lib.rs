@@ -9,7 +9,7 @@
 //!
 //! `home` names every path below the home, `env` is the only reader of the process environment,
 //! `secret` keeps values that are never printed, `bus_access` is how processes find Redis,
-//! `private_file` writes what only the owner may read. `shipped` holds the files compiled in and
+//! `private_file` writes what only the owner may read, `own` is what a process knows of itself. `shipped` holds the files compiled in and
 //! `playbooks` adds the person's own.
 
 pub mod agents;
@@ -22,6 +22,7 @@ pub mod home;
 pub mod layers;
 pub mod layout;
 pub mod load;
+pub mod own;
 pub mod permissions;
 pub mod playbooks;
 pub mod prices;

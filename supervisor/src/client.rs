@@ -219,10 +219,8 @@ pub async fn ask_daemon(home: &Home, verb: Verb) -> Result<Answer, ClientError> 
 /// # Errors
 /// As [`start::up`].
 pub async fn ensure_up(home: &Home, env: &Env, patience: Duration) -> Result<Started, StartError> {
-    let no_tmux = match mode::read(home) {
-        Some(mode) => mode.no_tmux,
-        None => session::installed().is_err(),
-    };
+    let no_tmux =
+        mode::read(home).is_some_and(|mode| mode.no_tmux) || session::installed().is_err();
     start::up(home, env, no_tmux, patience).await
 }
 

@@ -5,7 +5,7 @@
 use crate::bus_link::BusLink;
 use crate::control::listen::{self, ListenError};
 use crate::control::serve;
-use crate::daemon::{instance_name, watch::keep_daemon};
+use crate::daemon::watch::keep_daemon;
 use crate::desk::{Desk, SharedDesk};
 use crate::dispatch;
 use crate::hub::Hub;
@@ -155,8 +155,8 @@ async fn until(desk: &Desk, loops: &mut JoinSet<()>) -> Result<Event, Supervisor
 /// Says on the bus that the supervisor lives. Runs for ever.
 async fn announce(desk: &Desk) {
     let role = Role::supervisor();
-    let instance = instance_name(&role);
-    let host = instance.split_once('@').map_or("", |(_, host)| host);
+    let instance = config::own::instance(&role, std::process::id());
+    let host = config::own::host();
     let pause = Duration::from_millis(desk.settings.team.lease_ms).max(Duration::from_millis(200));
     loop {
         let (bus, _) = desk.link.up().await;
@@ -165,7 +165,7 @@ async fn announce(desk: &Desk) {
             role: role.clone(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            host: host.to_owned(),
+            host: host.clone(),
             task: None,
             at: Timestamp::now(),
         };

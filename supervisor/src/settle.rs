@@ -3,12 +3,13 @@
 
 use crate::desk::Desk;
 use crate::ledger::events::Event;
-use crate::ledger::fold::{ENDED, Folded, Incoming, News};
+use crate::ledger::fold::{ENDED, Folded, Incoming, NO_TASK, News};
 use crate::ledger::store::LedgerError;
 use bus::connect::Bus;
 use bus::outflow::{OutMessage, Outflow};
 use protocol::envelope::{Envelope, MessageType};
 use protocol::ids::TaskId;
+use protocol::report::Progress;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -43,17 +44,41 @@ async fn settle_while_up(desk: &Desk, bus: &Bus) -> Result<(), bus::error::BusEr
         if messages.is_empty() {
             continue;
         }
-        let ended = fold(desk, &messages).await;
+        let owed = fold(desk, &messages).await;
+        pay(bus, owed).await?;
         outflow.done(&messages).await?;
-        for task in ended {
-            bus.journal_expire(task, JOURNAL_KEPT).await?;
-        }
     }
 }
 
-/// Folds messages until the ledger has them, however long that takes; returns the tasks that
-/// came to an end.
-async fn fold(desk: &Desk, messages: &[OutMessage]) -> Vec<TaskId> {
+/// What the bus is to be told because of what was folded.
+#[derive(Debug, Default, PartialEq)]
+struct Owed {
+    /// Tasks that came to an end: what the bus keeps of them may expire.
+    ended: Vec<TaskId>,
+    /// Tasks that somebody works on although they have ended here or are not known: a Redis or a
+    /// ledger was put back to an older state.
+    stray: Vec<TaskId>,
+}
+
+/// Says it before the messages are let go of, so that a supervisor killed in between says it again.
+async fn pay(bus: &Bus, owed: Owed) -> Result<(), bus::error::BusError> {
+    for task in owed.stray {
+        tracing::warn!(%task, "somebody works on a task that is not open here; it is stopped");
+        bus.cancel(task).await?;
+    }
+    for task in owed.ended {
+        match bus.journal_expire(task, JOURNAL_KEPT).await {
+            Err(error) if error.is_unreachable() => return Err(error),
+            Err(error) => tracing::warn!(%task, %error, "what the bus keeps of it stays"),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Folds messages until the ledger has them, however long that takes; returns what the bus is to
+/// be told. A message that the ledger can never take is left out, so that it holds up no other.
+async fn fold(desk: &Desk, messages: &[OutMessage]) -> Owed {
     let blobs = desk.home.blobs();
     let incoming: Vec<Incoming> = messages
         .iter()
@@ -65,22 +90,44 @@ async fn fold(desk: &Desk, messages: &[OutMessage]) -> Vec<TaskId> {
             }
         })
         .collect();
-    loop {
-        match desk.ledger.fold(&incoming).await {
-            Ok(folded) => return told(desk, &incoming, folded),
-            Err(error) => {
-                desk.note(&error);
-                if matches!(error, LedgerError::Superseded) {
-                    std::future::pending::<()>().await;
+    match fold_all(desk, &incoming).await {
+        Some(folded) => told(desk, &incoming, folded),
+        None => {
+            let mut owed = Owed::default();
+            for one in &incoming {
+                let one = std::slice::from_ref(one);
+                if let Some(folded) = fold_all(desk, one).await {
+                    let more = told(desk, one, folded);
+                    owed.ended.extend(more.ended);
+                    owed.stray.extend(more.stray);
                 }
-                sleep(PAUSE).await;
             }
+            owed
         }
     }
 }
 
-fn told(desk: &Desk, incoming: &[Incoming], folded: Vec<Folded>) -> Vec<TaskId> {
-    let mut ended = Vec::new();
+/// `None` when the ledger will never take them together.
+async fn fold_all(desk: &Desk, incoming: &[Incoming]) -> Option<Vec<Folded>> {
+    loop {
+        let error = match desk.ledger.fold(incoming).await {
+            Ok(folded) => return Some(folded),
+            Err(error) => error,
+        };
+        desk.note(&error);
+        match error {
+            LedgerError::Superseded => std::future::pending::<()>().await,
+            LedgerError::IllegalMove { .. } | LedgerError::Unreadable { .. } => {
+                tracing::error!(%error, messages = incoming.len(), "not folded");
+                return None;
+            }
+            _ => sleep(PAUSE).await,
+        }
+    }
+}
+
+fn told(desk: &Desk, incoming: &[Incoming], folded: Vec<Folded>) -> Owed {
+    let mut owed = Owed::default();
     for (incoming, folded) in incoming.iter().zip(folded) {
         match folded {
             Folded::Kept(happenings) => {
@@ -88,21 +135,32 @@ fn told(desk: &Desk, incoming: &[Incoming], folded: Vec<Folded>) -> Vec<TaskId> 
                     .iter()
                     .any(|h| matches!(&h.event, Event::State(state) if state.is_final()));
                 if ends {
-                    ended.push(incoming.task);
+                    owed.ended.push(incoming.task);
                 }
                 desk.hub.tell(happenings);
             }
             Folded::Again => tracing::debug!(task = %incoming.task, "folded before"),
             Folded::Ignored(why) => {
                 tracing::info!(task = %incoming.task, why, "ignored");
-                // Cancelled or overdue here, and now let go of by its agent too.
-                if why == ENDED && !matches!(incoming.news, News::Progress(_)) {
-                    ended.push(incoming.task);
-                }
+                owed.note(incoming, why);
             }
         }
     }
-    ended
+    owed
+}
+
+impl Owed {
+    fn note(&mut self, incoming: &Incoming, why: &str) {
+        if why != ENDED && why != NO_TASK {
+            return;
+        }
+        match &incoming.news {
+            News::Progress(Progress::Claimed { .. }) => self.stray.push(incoming.task),
+            News::Progress(_) => {}
+            // Cancelled or overdue here, and now let go of by its agent too.
+            News::Report(_) | News::GivenUp(_) => self.ended.push(incoming.task),
+        }
+    }
 }
 
 /// Reads a message of an out stream; pure but for the blobs it names.
@@ -208,6 +266,46 @@ mod tests {
         ] {
             envelope.payload.context = context;
             assert_eq!(given_up(&envelope), expected);
+        }
+    }
+
+    #[test]
+    fn work_on_a_task_that_is_not_open_is_stopped() {
+        let incoming = |news| Incoming {
+            task: TaskId::new(),
+            message: "m".to_owned(),
+            role: "code".parse().unwrap(),
+            epoch: None,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            news,
+        };
+        let claimed = || {
+            News::Progress(Progress::Claimed {
+                holder: "code@h#1".to_owned(),
+                epoch: protocol::ids::Epoch(7),
+                replayed: 0,
+            })
+        };
+        let note = || {
+            News::Progress(Progress::Note {
+                text: String::new(),
+            })
+        };
+        for (news, why, stray, ended) in [
+            (claimed(), ENDED, 1, 0),
+            (claimed(), NO_TASK, 1, 0),
+            (claimed(), "a newer holder has the task", 0, 0),
+            (note(), ENDED, 0, 0),
+            (News::GivenUp(String::new()), ENDED, 0, 1),
+            (News::GivenUp(String::new()), NO_TASK, 0, 1),
+        ] {
+            let mut owed = Owed::default();
+            owed.note(&incoming(news), why);
+            assert_eq!(
+                (owed.stray.len(), owed.ended.len()),
+                (stray, ended),
+                "{why}"
+            );
         }
     }
 }

@@ -4,6 +4,7 @@
 use crate::desk::Desk;
 use crate::ledger::store::LedgerError;
 use bus::connect::Bus;
+use bus::presence::Presence;
 use protocol::document::{DOCUMENT_VERSION, ProcessLine, TeamStatus};
 use protocol::ids::TaskRef;
 use std::time::Duration;
@@ -77,10 +78,7 @@ async fn from_bus(desk: &Desk, bus: &Bus, status: &mut TeamStatus) {
     let Ok(present) = bus.present().await else {
         return;
     };
-    for seen in present {
-        if seen.role == protocol::ids::Role::supervisor() {
-            continue;
-        }
+    for seen in living(present) {
         let task = match seen.task {
             Some(id) => desk.ledger.line(TaskRef::Id(id)).await.ok(),
             None => None,
@@ -96,4 +94,54 @@ async fn from_bus(desk: &Desk, bus: &Bus, status: &mut TeamStatus) {
     status
         .processes
         .sort_by(|a, b| (a.name != "supervisor", &a.name).cmp(&(b.name != "supervisor", &b.name)));
+}
+
+/// The agents, each once: where a process was replaced a moment ago, the sign of life of the old
+/// one has not run out yet.
+fn living(present: Vec<Presence>) -> Vec<Presence> {
+    let mut newest: Vec<Presence> = Vec::new();
+    for seen in present {
+        if seen.role == protocol::ids::Role::supervisor() {
+            continue;
+        }
+        let same = |other: &&mut Presence| other.role == seen.role && other.host == seen.host;
+        match newest.iter_mut().find(same) {
+            Some(other) if other.at < seen.at => *other = seen,
+            Some(_) => {}
+            None => newest.push(seen),
+        }
+    }
+    newest
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use jiff::Timestamp;
+
+    fn presence(role: &str, pid: u32, second: i64) -> Presence {
+        let role: protocol::ids::Role = role.parse().unwrap();
+        Presence {
+            instance: config::own::instance(&role, pid),
+            role,
+            pid,
+            version: String::new(),
+            host: "here".to_owned(),
+            task: None,
+            at: Timestamp::from_second(second).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_replaced_process_is_shown_once() {
+        let present = vec![
+            presence("code", 11, 5),
+            presence("code", 7, 9),
+            presence("qa", 3, 1),
+            presence("supervisor", 2, 1),
+        ];
+        let pids: Vec<u32> = living(present).iter().map(|seen| seen.pid).collect();
+        assert_eq!(pids, [7, 3]);
+    }
 }

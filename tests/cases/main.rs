@@ -13,6 +13,7 @@ mod model;
 mod run_tests;
 mod tidy;
 mod tmux_windows;
+mod torture;
 
 /// The binary under test, built by cargo for this very run.
 const AI_INFRA: &str = env!("CARGO_BIN_EXE_ai-infra");

@@ -17,7 +17,6 @@ use protocol::criterion::{Criterion, Evidence};
 use protocol::journal::EntryKind;
 use protocol::memory::FoundMemory;
 use protocol::money::MicroUsd;
-use protocol::report::Usage;
 use protocol::task::Effort;
 use protocol::tool::ToolCall;
 use serde::Deserialize;
@@ -35,6 +34,8 @@ pub struct ModelBrain {
     opening: String,
     proposals: u32,
     proposal: Option<Proposal>,
+    /// The plan was made anew since the last round.
+    replanned: bool,
     messages: Vec<Message>,
 }
 
@@ -77,6 +78,7 @@ impl ModelBrain {
             opening: String::new(),
             proposals: 0,
             proposal: None,
+            replanned: false,
             messages: Vec::new(),
         }
     }
@@ -122,12 +124,15 @@ impl ModelBrain {
     pub async fn plan(&mut self, bench: &mut Workbench, record: &mut Record) -> Result<Plan, Stop> {
         let again = self.messages.len() > 1;
         let complaint = again.then(|| "the plan did not lead to criteria that hold".to_owned());
-        let proposal = self.proposal(bench, record, complaint).await?;
-        Ok(Plan {
-            choice: proposal.choice,
-            steps: proposal.steps,
-            complaint: None,
-        })
+        let judged_by = self.proposal.as_ref().map(|old| old.criteria.clone());
+        self.proposal(bench, record, complaint).await?;
+        if let (true, Some(proposal), Some(criteria)) = (again, self.proposal.as_mut(), judged_by) {
+            // The criteria stay those that were accepted before the work.
+            proposal.criteria = criteria;
+            self.replanned = true;
+        }
+        let proposal = self.proposal(bench, record, None).await?;
+        Ok(plan_of(&proposal))
     }
 
     /// BUILD.
@@ -197,11 +202,11 @@ impl ModelBrain {
             if let Some(worked) = finished(&reply) {
                 return Ok(worked);
             }
+            self.nudge(calls);
             nudges += 1;
             if nudges > NUDGES {
                 break;
             }
-            self.nudge(calls);
         }
         Ok(Worked {
             text: String::new(),
@@ -210,21 +215,31 @@ impl ModelBrain {
     }
 
     fn open_round(&mut self, feedback: &[Evidence]) {
-        if !feedback.is_empty() && !self.messages.is_empty() {
-            self.messages
-                .push(Message::user(&context::feedback(feedback)));
-            return;
-        }
+        let replanned = std::mem::take(&mut self.replanned);
         let Some(proposal) = &self.proposal else {
             return;
         };
-        let plan = Plan {
-            choice: proposal.choice.clone(),
-            steps: proposal.steps.clone(),
-            complaint: None,
-        };
-        let order = context::work_order(&plan, &proposal.criteria);
-        self.messages = vec![Message::user(&format!("{}\n{order}", self.opening))];
+        let order = context::work_order(&plan_of(proposal), &proposal.criteria);
+        if feedback.is_empty() || self.messages.is_empty() {
+            self.messages = vec![Message::user(&format!("{}\n{order}", self.opening))];
+            return;
+        }
+        let mut text = context::feedback(feedback);
+        if replanned {
+            text.push_str(&format!("\nThe plan is new. {order}"));
+        }
+        self.say(vec![json!({"type": "text", "text": text})]);
+    }
+
+    /// Adds to the conversation what the user's side says; turns alternate.
+    fn say(&mut self, content: Vec<Value>) {
+        match self.messages.last_mut() {
+            Some(last) if last.role == "user" => last.content.extend(content),
+            _ => self.messages.push(Message {
+                role: "user".to_owned(),
+                content,
+            }),
+        }
     }
 
     async fn make_calls(
@@ -258,13 +273,7 @@ impl ModelBrain {
         if self.messages.last().is_some_and(|m| m.content.is_empty()) {
             self.messages.pop();
         }
-        match self.messages.last_mut() {
-            Some(last) if last.role == "user" => last.content.extend(content),
-            _ => self.messages.push(Message {
-                role: "user".to_owned(),
-                content,
-            }),
-        }
+        self.say(content);
     }
 
     fn request(&self, bench: &Workbench, messages: Vec<Message>) -> ModelRequest {
@@ -287,11 +296,17 @@ impl ModelBrain {
         step: &str,
         request: &ModelRequest,
     ) -> Result<ModelReply, Stop> {
+        // Calls that were in flight when a holder died stay charged at their reservation.
+        let lost = bench.steps.lost(step);
+        lost.iter().for_each(|cost| record.lost(*cost));
         if let Some(reply) = bench.steps.recorded::<ModelReply>(step)? {
             record.usage.add(&reply.usage);
             return Ok(reply);
         }
-        self.charge_lost(bench, record, step).await?;
+        if let Some(cost) = lost.last() {
+            let text = format!("a model call was lost with its holder; it stays charged at {cost}");
+            bench.note(text).await?;
+        }
         crate::stop::check(&bench.toolbox.watch)?;
         let estimate = self.engine.estimate(request);
         let budget = &bench.settings.budget;
@@ -328,25 +343,13 @@ impl ModelBrain {
         record.usage.add(&reply.usage);
         Ok(reply)
     }
+}
 
-    /// A call that was in flight when the last holder died stays charged at its reservation.
-    async fn charge_lost(
-        &self,
-        bench: &mut Workbench,
-        record: &mut Record,
-        step: &str,
-    ) -> Result<(), Stop> {
-        let Some(begun) = bench.steps.interrupted(step)? else {
-            return Ok(());
-        };
-        let cost = MicroUsd(begun["reserved"].as_u64().unwrap_or(0));
-        record.usage.add(&Usage {
-            requests: 1,
-            cost,
-            ..Usage::default()
-        });
-        let text = format!("a model call was lost with its holder; it stays charged at {cost}");
-        bench.note(text).await
+fn plan_of(proposal: &Proposal) -> Plan {
+    Plan {
+        choice: proposal.choice.clone(),
+        steps: proposal.steps.clone(),
+        complaint: None,
     }
 }
 

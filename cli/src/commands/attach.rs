@@ -3,8 +3,29 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use supervisor::daemon::{start, stop};
+
+/// Whether the tmux server around this terminal is the one that holds the session.
+fn same_server(program: &str, arguments: &[String]) -> bool {
+    // A server of its own is named (`-S`); the user's own is the one that knows the session.
+    let Some(["attach", "-t", session]) = arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .first_chunk()
+        .copied()
+    else {
+        return false;
+    };
+    Command::new(program)
+        .args(["has-session", "-t", &format!("={session}")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
 
 /// Attaches; only returns when it cannot.
 pub async fn run(context: &Context) -> Result<u8, Failure> {
@@ -22,7 +43,7 @@ pub async fn run(context: &Context) -> Result<u8, Failure> {
         .ok_or_else(|| Failure::usage("no tmux"))?;
     let mut command = Command::new(program);
     // Inside the same tmux server a client is moved, not nested; inside another one it may nest.
-    if context.env.get("TMUX").is_some() && context.home.is_default() {
+    if context.env.get("TMUX").is_some() && same_server(program, arguments) {
         let moved = arguments.iter().map(|word| match word.as_str() {
             "attach" => "switch-client",
             word => word,

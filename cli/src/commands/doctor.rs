@@ -5,17 +5,26 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::{columns, one_line, safe, size};
 use crate::terminal;
+use bus::connect::{Bus, BusAddress};
 use config::home::Home;
 use config::settings::{EngineName, Settings};
 use nix::sys::statvfs::statvfs;
 use protocol::document::DOCUMENT_VERSION;
 use serde::Serialize;
+use std::io::ErrorKind;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use supervisor::daemon::redis_server;
 use supervisor::tmux::session;
+use tokio::time::timeout;
 
 /// Below this much free space the disk is a problem, in bytes.
 const LOW_DISK: u64 = 1_000_000_000;
+
+/// Longest wait for a Redis of the person's own.
+const REDIS_PATIENCE: Duration = Duration::from_secs(3);
+/// Any lease will do to ask whether Redis answers.
+const LEASE: Duration = Duration::from_secs(10);
 
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,9 +69,10 @@ pub async fn run(context: &Context, json: bool) -> Result<u8, Failure> {
             None
         }
     };
-    findings.push(redis(settings.as_ref()));
+    findings.push(redis(settings.as_ref()).await);
     findings.push(tmux());
-    findings.extend([git(), bwrap(), sandbox(), disk(&context.home)]);
+    findings.extend([git(), bwrap()]);
+    findings.extend([sandbox(), disk(&context.home)]);
     findings.extend(settings.as_ref().map(engine));
     findings.push(team_up(context).await);
     let bad = findings.iter().any(|finding| finding.how == How::Bad);
@@ -111,19 +121,56 @@ fn home(home: &Home) -> Finding {
     }
 }
 
-fn redis(settings: Option<&Settings>) -> Finding {
-    if settings.is_some_and(|settings| settings.redis.url.is_some()) {
-        return finding("redis", How::Good, "your own (redis.url)", "");
+async fn redis(settings: Option<&Settings>) -> Finding {
+    if let Some(settings) = settings
+        && let Some(url) = &settings.redis.url
+    {
+        return own_redis(settings, url).await;
     }
     match redis_server::installed() {
-        Ok(version) => finding("redis", How::Good, one_line(&version, 40), ""),
+        Ok(version) => finding("redis", How::Good, redis_version(&version), ""),
         Err(error) => finding("redis", How::Bad, error.to_string(), ""),
     }
 }
 
+/// A Redis of the person's own: whether it answers.
+async fn own_redis(settings: &Settings, url: &str) -> Finding {
+    let password = settings.redis.password.as_ref();
+    let address = BusAddress {
+        url: url.to_owned(),
+        username: settings.redis.username.clone(),
+        password: password.map(|password| password.reveal().to_owned()),
+    };
+    let asked = async {
+        let bus = Bus::connect(&address, &settings.team.name, LEASE).await?;
+        bus.ping().await
+    };
+    match timeout(REDIS_PATIENCE, asked).await {
+        Ok(Ok(_)) => finding("redis", How::Good, format!("{url} answers"), ""),
+        Ok(Err(error)) => finding("redis", How::Bad, format!("{url}: {error}"), ""),
+        Err(_) => finding(
+            "redis",
+            How::Bad,
+            format!("{url} does not answer within 3 s"),
+            "check redis.url or REDIS_URL, and that it runs",
+        ),
+    }
+}
+
+/// `redis-server 7.0.15` out of the line it prints.
+fn redis_version(printed: &str) -> String {
+    let word = printed
+        .split_whitespace()
+        .find_map(|w| w.strip_prefix("v="));
+    word.map_or_else(
+        || one_line(printed, 40),
+        |version| format!("redis-server {}", one_line(version, 20)),
+    )
+}
+
 fn tmux() -> Finding {
     match session::installed() {
-        Ok(version) => finding("tmux", How::Good, version, ""),
+        Ok(version) => finding("tmux", How::Good, format!("tmux {version}"), ""),
         Err(error) => finding("tmux", How::Odd, error.to_string(), ""),
     }
 }
@@ -135,7 +182,10 @@ fn printed(argv: &[&str]) -> Result<String, String> {
         .args(arguments)
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => format!("{program} is not installed"),
+            _ => format!("{program} cannot be run: {error}"),
+        })?;
     let said = match output.status.success() {
         true => &output.stdout,
         false => &output.stderr,
@@ -166,6 +216,17 @@ fn bwrap() -> Finding {
     }
 }
 
+/// Why no task could run anything on this machine, with what to do; `None` when all is well.
+pub fn no_sandbox() -> Option<String> {
+    [bwrap(), sandbox()]
+        .into_iter()
+        .find(|finding| finding.how == How::Bad)
+        .map(|finding| match finding.next {
+            Some(next) => format!("{}: {next}", finding.seen),
+            None => finding.seen,
+        })
+}
+
 /// Whether the kernel lets a sandbox be made at all.
 fn sandbox() -> Finding {
     let argv = [
@@ -184,6 +245,9 @@ fn sandbox() -> Finding {
             "the kernel allows user namespaces",
             "",
         ),
+        Err(error) if error.ends_with("not installed") => {
+            finding("sandbox", How::Bad, "none can be made without bwrap", "")
+        }
         Err(error) => finding(
             "sandbox",
             How::Bad,
@@ -238,7 +302,7 @@ async fn team_up(context: &Context) -> Finding {
         state => {
             let mut problems = status.problems.clone();
             let lines = status.processes.iter().filter(|line| line.state != "up");
-            problems.extend(lines.map(|line| format!("{} is {}", line.name, line.state)));
+            problems.extend(lines.map(|line| format!("{} ({})", line.name, line.state)));
             let problems = problems.join("; ");
             finding(
                 "team",
@@ -253,6 +317,19 @@ async fn team_up(context: &Context) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_of_redis_is_short() {
+        for (printed, expected) in [
+            (
+                "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc",
+                "redis-server 7.0.15",
+            ),
+            ("something else", "something else"),
+        ] {
+            assert_eq!(redis_version(printed), expected);
+        }
+    }
 
     #[test]
     fn findings_say_what_to_do() {

@@ -17,6 +17,8 @@ use tokio::time::{Instant, interval, sleep, sleep_until};
 
 /// How long a supervisor may be away while a task is followed.
 const AWAY: Duration = Duration::from_secs(60);
+/// How long it may be away without a word about it.
+const PATIENT: Duration = Duration::from_secs(6);
 /// How long after the first Ctrl-C a second one cancels the task.
 const SECOND: Duration = Duration::from_secs(3);
 /// How often the line of a terminal is drawn.
@@ -43,6 +45,7 @@ pub struct Follow {
     quiet: bool,
     draws: bool,
     drawn: bool,
+    said_away: bool,
     began: Instant,
     until: Option<Instant>,
 }
@@ -57,6 +60,7 @@ impl Follow {
             quiet,
             draws: !quiet && terminal::is_terminal(),
             drawn: false,
+            said_away: false,
             began,
             until: timeout.map(|timeout| began + timeout),
         }
@@ -102,6 +106,7 @@ impl Follow {
                     }
                     Ok(reply) => {
                         lost_at = None;
+                        self.said_away = false;
                         self.show(&reply);
                     }
                     Err(error) => self.lost(&error, &mut client, &mut lost_at).await?,
@@ -118,6 +123,14 @@ impl Follow {
         lost_at: &mut Option<Instant>,
     ) -> Result<(), Failure> {
         let since = *lost_at.get_or_insert_with(Instant::now);
+        if error.is_passing() && !self.said_away && since.elapsed() > PATIENT {
+            self.said_away = true;
+            self.wipe();
+            terminal::complain(&format!(
+                "the team does not answer; {} is kept and goes on when it is up again (ai-infra up); waiting …\n",
+                self.task
+            ));
+        }
         if !error.is_passing() || since.elapsed() > AWAY {
             self.wipe();
             let failure = Failure::new(error.exit_code(), error);

@@ -3,6 +3,7 @@
 mod agent;
 mod agents;
 mod attach;
+mod bench;
 mod completions;
 mod config;
 mod daemon;
@@ -45,6 +46,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Playbook(command) => playbook::run(&context, command),
         Command::Config(command) => config::run(&context, command),
         Command::Secret(command) => secret::run(&context, command),
+        Command::Bench(args) => bench::run(args).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Daemon(up) => daemon::run(&context, up.no_tmux).await,
         Command::Supervisor => supervisor::run(context).await,

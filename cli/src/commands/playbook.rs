@@ -61,12 +61,24 @@ fn list(texts: &[(String, String)], json: bool) -> Result<u8, Failure> {
     Ok(protocol::exit::DONE)
 }
 
+/// The name in an origin (`shipped NAME`, or the file's path).
+fn name_of(origin: &str) -> &str {
+    match origin.strip_prefix("shipped ") {
+        Some(name) => name,
+        None => {
+            let file = origin.rsplit('/').next().unwrap_or(origin);
+            file.strip_suffix(".yaml").unwrap_or(file)
+        }
+    }
+}
+
 fn show(texts: &[(String, String)], name: &str) -> Result<u8, Failure> {
-    let found = texts.iter().find(|(known, _)| known == name);
+    let found = texts.iter().find(|(origin, _)| name_of(origin) == name);
     let Some((_, text)) = found else {
         let near = texts
             .iter()
-            .map(|(known, _)| (strsim::jaro_winkler(known, name), known))
+            .map(|(origin, _)| name_of(origin))
+            .map(|known| (strsim::jaro_winkler(known, name), known))
             .filter(|(score, _)| *score > 0.7)
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let failure = Failure::usage(format!("there is no playbook `{name}`"));
@@ -119,4 +131,30 @@ fn check(texts: Vec<(String, String)>) -> Result<u8, Failure> {
     let mut failure = Failure::usage(format!("{many} wrong with the playbooks"));
     failure.hints = problems;
     Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    #[test]
+    fn shipped_and_own_playbooks_are_found_by_name() {
+        let texts = [
+            ("shipped run-tests".to_owned(), "a: 1\n".to_owned()),
+            (
+                "/my home/playbooks/rotate.yaml".to_owned(),
+                "b: 1\n".to_owned(),
+            ),
+        ];
+        assert!(show(&texts, "run-tests").is_ok());
+        assert!(show(&texts, "rotate").is_ok());
+        let near = show(&texts, "run-test").unwrap_err();
+        assert_eq!(
+            near.hints,
+            ["did you mean: ai-infra playbook show run-tests"]
+        );
+        let far = show(&texts, "zzz").unwrap_err();
+        assert_eq!(far.hints, ["see: ai-infra playbook list"]);
+    }
 }

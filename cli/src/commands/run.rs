@@ -9,13 +9,15 @@ use crate::render::text::one_line;
 use crate::terminal;
 use jiff::Timestamp;
 use protocol::control::{Answer, Reply, Submit, Verb};
-use protocol::document::{DOCUMENT_VERSION, RunDocument, TaskLine};
+use protocol::document::{DOCUMENT_VERSION, ProcessLine, RunDocument, TaskLine};
 use protocol::ids::{ShortId, TaskRef};
+use protocol::report::Progress;
 use protocol::task_state::TaskState;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use supervisor::client::{self, Client, ClientError};
+use supervisor::daemon::start;
 use tokio::time::{Instant, sleep};
 
 /// How long a supervisor may be away while a task is handed in; the request id makes it one task.
@@ -37,6 +39,7 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
     if !args.json {
         terminal::line(&headline(&line, again));
     }
+    warn_of_its_agent(context, &line).await;
     let left = args.timeout.map(|t| t.saturating_sub(began.elapsed()));
     let follow = Follow::new(line.short_id, line.agent.clone(), args.json, left);
     match follow.run(context).await? {
@@ -53,6 +56,20 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
                 _ => protocol::exit::CANCELLED,
             })
         }
+    }
+}
+
+/// Says on standard error when the agent that is to do the task was given up: it would wait.
+async fn warn_of_its_agent(context: &Context, line: &TaskLine) {
+    let Ok(status) = start::status(&context.home).await else {
+        return;
+    };
+    let given_up = |p: &ProcessLine| p.name == line.agent.as_str() && p.state == "crash loop";
+    if status.processes.iter().any(given_up) {
+        terminal::complain(&format!(
+            "warning: {} died too often and was stopped; {} waits until: ai-infra restart\n",
+            line.agent, line.short_id
+        ));
     }
 }
 
@@ -120,9 +137,18 @@ async fn once(context: &Context, submit: Submit) -> Result<Option<(TaskLine, boo
     loop {
         match client.next().await? {
             Reply::Accepted { task, again } => return Ok(Some((*task, again))),
+            // Such as: redis does not answer, the task is kept and starts later.
+            Reply::Event { progress } => say_note(&progress),
             Reply::Done { .. } => return Ok(None),
             _ => {}
         }
+    }
+}
+
+/// A word about the task as a whole; on standard error, because documents may go to a pipe.
+fn say_note(progress: &Progress) {
+    if let Progress::Note { text } = progress {
+        terminal::complain(&format!("note: {}\n", one_line(text, 300)));
     }
 }
 

@@ -15,7 +15,17 @@ const MOST: u64 = 64 * 1024;
 /// Keeps a secret, or lists their names.
 pub fn run(context: &Context, command: SecretCommand) -> Result<u8, Failure> {
     match command {
-        SecretCommand::Set { name } => {
+        SecretCommand::Set {
+            name,
+            value: Some(_),
+        } => {
+            return Err(Failure::usage(
+                "a secret's value has no place in a command line: it stays in the shell's history (think of changing this one); nothing was kept",
+            )
+            .hint(format!("type it when asked: ai-infra secret set {}", safe(&name)))
+            .hint(format!("or from a file:     ai-infra secret set {} < file", safe(&name))));
+        }
+        SecretCommand::Set { name, value: None } => {
             config::secret::check_name(&name)?;
             context.home.ensure()?;
             let value = read().map_err(|e| Failure::usage(format!("no value was read: {e}")))?;
@@ -34,7 +44,11 @@ pub fn run(context: &Context, command: SecretCommand) -> Result<u8, Failure> {
             ));
         }
         SecretCommand::List => {
-            for name in config::secret::list(&context.home)? {
+            let names = config::secret::list(&context.home)?;
+            if names.is_empty() {
+                terminal::complain("no secret is kept here; keep one: ai-infra secret set NAME\n");
+            }
+            for name in names {
                 terminal::line(&safe(&name));
             }
         }

@@ -1,5 +1,6 @@
 //! What several commands do with the team: bring it up, say that it is ready, ask how it is.
 
+use super::doctor;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::{status, text};
@@ -29,7 +30,18 @@ pub async fn ensure(context: &Context) -> Result<(), Failure> {
     terminal::complain("the team is not up; starting it …\n");
     let started = client::ensure_up(&context.home, &context.env, PATIENCE).await?;
     terminal::complain(&format!("{}\n", ready_line(&started)));
+    warn_of_the_machine(&started);
     Ok(())
+}
+
+/// Says on standard error what keeps every task of a team that was just started from working.
+pub fn warn_of_the_machine(started: &Started) {
+    if started.already {
+        return;
+    }
+    if let Some(problem) = doctor::no_sandbox() {
+        terminal::complain(&format!("warning: no task can work here: {problem}\n"));
+    }
 }
 
 /// `✓ team ready in 0.6 s: supervisor, code, …   (home: …)`.
@@ -54,12 +66,26 @@ pub async fn status(context: &Context) -> TeamStatus {
         _ => None,
     };
     let place = home.root.to_string_lossy();
-    status::merge(read(daemon), read(supervisor), living(context), &place)
+    let mut status = status::merge(read(daemon), read(supervisor), living(context), &place);
+    if status.state == "down"
+        && let Err(error) = home.inspect()
+    {
+        status.problems.push(error.to_string());
+    }
+    status
 }
 
-/// Processes that are noted and run.
+/// Processes that are noted and run, in the order of the daemon's own list.
 fn living(context: &Context) -> Vec<ProcessLine> {
-    identity::all(&context.home)
+    let mut noted = identity::all(&context.home);
+    noted.sort_by_key(|(key, _)| match key.as_str() {
+        "daemon" => 0,
+        "redis" => 1,
+        "supervisor" => 2,
+        key if key.starts_with("agent-") => 3,
+        _ => 4,
+    });
+    noted
         .into_iter()
         .filter(|(_, who)| who.alive())
         .map(|(key, who)| ProcessLine {

@@ -16,6 +16,7 @@ pub async fn run(context: &Context, no_tmux: bool) -> Result<u8, Failure> {
         team::warn_of_differences(context);
     }
     terminal::print(&said(&started));
+    team::warn_of_the_machine(&started);
     Ok(protocol::exit::DONE)
 }
 

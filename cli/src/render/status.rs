@@ -21,6 +21,10 @@ pub fn merge(
             status.waiting = tasks.waiting;
             status.dead_letters = tasks.dead_letters;
             status.problems.extend(tasks.problems);
+            if status.state == "up" && tasks.state == "degraded" {
+                // Such as a Redis that runs and does not answer.
+                status.state = tasks.state;
+            }
             for line in &mut status.processes {
                 let held = tasks.processes.iter().find(|held| held.name == line.name);
                 line.task = line.task.or(held.and_then(|held| held.task));
@@ -68,7 +72,12 @@ fn without_daemon(
 pub fn text(status: &TeamStatus) -> String {
     let home = safe(&status.home);
     if status.state == "down" {
-        return format!("the team is down   (home: {home})\nstart it: ai-infra up\n");
+        let problems = status.problems.iter().map(|p| format!("! {}\n", safe(p)));
+        let next = match status.problems.is_empty() {
+            true => "start it: ai-infra up\n".to_owned(),
+            false => problems.collect(),
+        };
+        return format!("the team is down   (home: {home})\n{next}");
     }
     let mut text = format!("the team is {}   (home: {home})\n", safe(&status.state));
     let rows: Vec<Vec<String>> = status
@@ -115,7 +124,7 @@ pub fn workers(status: &TeamStatus) -> String {
         .processes
         .iter()
         .map(|process| process.name.as_str())
-        .filter(|name| !["redis", "monitor", "logs"].contains(name))
+        .filter(|name| !["daemon", "redis", "monitor", "logs"].contains(name))
         .map(safe)
         .collect();
     names.join(", ")
@@ -143,6 +152,7 @@ mod tests {
             team_version: Some("0.1.0".to_owned()),
             attach: Some("tmux attach -t ai".to_owned()),
             processes: vec![
+                line("daemon", "up", 0),
                 line("redis", "up", 0),
                 line("supervisor", "up", 0),
                 line("code", "up", 2),
@@ -160,6 +170,7 @@ mod tests {
         };
         let expected = "\
 the team is up   (home: /h)
+  daemon      up  7
   redis       up  7
   supervisor  up  7
   code        up  7    2 restarts
@@ -176,6 +187,20 @@ attach: tmux attach -t ai
         let down = merge(None, None, Vec::new(), "/h");
         assert_eq!((down.state.as_str(), down.version), ("down", 1));
         assert!(text(&down).contains("start it: ai-infra up"));
+        let unusable = TeamStatus {
+            problems: vec!["the home /h is not a folder".to_owned()],
+            ..down
+        };
+        assert_eq!(
+            text(&unusable),
+            "the team is down   (home: /h)\n! the home /h is not a folder\n"
+        );
+        let silent = TeamStatus {
+            state: "degraded".to_owned(),
+            ..TeamStatus::default()
+        };
+        let mute = merge(Some(daemon()), Some(silent), Vec::new(), "/h");
+        assert_eq!(mute.state, "degraded");
         let deaf = merge(Some(daemon()), None, Vec::new(), "/h");
         assert_eq!(deaf.state, "degraded");
         assert!(text(&deaf).contains("! the supervisor does not answer"));

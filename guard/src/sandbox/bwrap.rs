@@ -6,8 +6,9 @@
 //! what changing the user takes, and the executor drops that as its first act.
 
 use super::environment::environment;
+use super::modules::{Entry, Listings};
 use super::profile::Profile;
-use super::spec::{CACHE, EXECUTOR, Kind, SNAPSHOTS, SandboxSpec, WORKSPACE};
+use super::spec::{CACHE, EXECUTOR, HOME, Kind, OBJECTS, SNAPSHOTS, SandboxSpec, WORKSPACE};
 use super::surroundings::{Surroundings, SystemFolder};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -25,6 +26,28 @@ pub struct DataFds {
     /// The seccomp program.
     pub seccomp: i32,
 }
+
+/// Places that are the sandbox's own: no path of the host is put there.
+const OWN: [&str; 18] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/proc",
+    "/dev",
+    "/sys",
+    "/run",
+    WORKSPACE,
+    SNAPSHOTS,
+    CACHE,
+    OBJECTS,
+    HOME,
+    "/tmp/cache",
+];
 
 struct Arguments {
     list: Vec<OsString>,
@@ -59,6 +82,7 @@ pub fn argv(
     spec: &SandboxSpec,
     around: &Surroundings,
     profile: &Profile,
+    listings: &Listings,
     fds: DataFds,
 ) -> Vec<OsString> {
     let mut args = Arguments {
@@ -74,9 +98,11 @@ pub fn argv(
         Kind::Workspace { .. } => {
             system(&mut args, around, fds);
             devices(&mut args);
+            memory_folder(&mut args, spec, around, "1777", "/dev/shm");
             scratch(&mut args, spec, around);
             toolchains(&mut args, profile);
-            workspace(&mut args, spec);
+            workspace(&mut args, spec, around, listings);
+            origin(&mut args, spec, profile);
         }
         Kind::Host => {
             args.add(["--ro-bind", "/", "/"]);
@@ -154,13 +180,25 @@ fn devices(args: &mut Arguments) {
     args.add(["--ro-bind", "/proc/sys", "/proc/sys"]);
 }
 
-fn scratch(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings) {
-    args.add(["--perms", "1777"]);
+/// A folder kept in memory, bounded where this bwrap can bound it.
+fn memory_folder(
+    args: &mut Arguments,
+    spec: &SandboxSpec,
+    around: &Surroundings,
+    perms: &str,
+    path: impl Into<OsString>,
+) {
+    args.add(["--perms", perms]);
     if spec.limits.memory_mb > 0 && around.bwrap >= (0, 7) {
         let bytes = spec.limits.memory_mb.saturating_mul(1024 * 1024);
         args.add(["--size", &bytes.to_string()]);
     }
-    args.add(["--tmpfs", "/tmp", "--perms", "0755", "--tmpfs", "/run"]);
+    args.list.extend(["--tmpfs".into(), path.into()]);
+}
+
+fn scratch(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings) {
+    memory_folder(args, spec, around, "1777", "/tmp");
+    args.add(["--perms", "0755", "--tmpfs", "/run"]);
     args.made.insert("/tmp".into());
     args.made.insert("/run".into());
 }
@@ -182,7 +220,7 @@ impl Arguments {
     }
 }
 
-fn workspace(args: &mut Arguments, spec: &SandboxSpec) {
+fn workspace(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings, listings: &Listings) {
     let Kind::Workspace {
         work,
         snapshots,
@@ -204,161 +242,53 @@ fn workspace(args: &mut Arguments, spec: &SandboxSpec) {
         if !to.starts_with(WORKSPACE) {
             args.parents(to);
         }
-        args.list
-            .extend(["--ro-bind".into(), from.into(), to.into()]);
+        match listings.get(to) {
+            Some(entries) => {
+                memory_folder(args, spec, around, "1777", to);
+                entries
+                    .iter()
+                    .for_each(|entry| packages(args, from, to, entry));
+            }
+            None => args
+                .list
+                .extend(["--ro-bind".into(), from.into(), to.into()]),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::super::spec::{Limits, Owner};
-    use super::*;
-    use std::time::Duration;
-
-    const FDS: DataFds = DataFds {
-        passwd: 11,
-        group: 12,
-        hosts: 13,
-        seccomp: 14,
+/// One entry of a folder of packages, in a folder of its own that runners may add caches to.
+fn packages(args: &mut Arguments, from: &Path, to: &Path, entry: &Entry) {
+    let words = match entry {
+        Entry::Link { name, target } => ["--symlink".into(), target.into(), to.join(name).into()],
+        Entry::Shown { name } => [
+            "--ro-bind".into(),
+            from.join(name).into(),
+            to.join(name).into(),
+        ],
     };
+    args.list.extend(words);
+}
 
-    fn around(root: bool, bwrap: (u32, u32)) -> Surroundings {
-        Surroundings {
-            root,
-            bwrap,
-            folders: vec![
-                ("/bin".into(), SystemFolder::Link("usr/bin".into())),
-                ("/lib".into(), SystemFolder::Folder),
-            ],
-            etc: vec!["/etc/ssl/certs".into()],
-        }
-    }
-
-    fn spec(kind: Kind) -> SandboxSpec {
-        SandboxSpec {
-            exe: "/opt/x".into(),
-            kind,
-            owner: Owner {
-                uid: 1000,
-                gid: 1001,
-            },
-            toolchains: true,
-            home: "/root".into(),
-            limits: Limits::default(),
-            deadline: Duration::from_secs(1),
-        }
-    }
-
-    fn clone(writable: bool) -> Kind {
-        Kind::Workspace {
-            work: "/h/work".into(),
-            snapshots: "/h/snap".into(),
-            writable,
-            read_only: vec![
-                ("/r/.git/objects".into(), "/workspace-objects".into()),
-                ("/r/node_modules".into(), "/workspace/node_modules".into()),
-            ],
-            cache: Some("/h/cache".into()),
-        }
-    }
-
-    fn line(kind: Kind, root: bool, bwrap: (u32, u32)) -> String {
-        let profile = Profile {
-            folders: vec!["/root/.cargo".into()],
-            masked: vec!["/root/.cargo/credentials".into()],
-            path: vec!["/root/.cargo/bin".into()],
-            env: vec![("CARGO_HOME".into(), "/root/.cargo".into())],
-        };
-        argv(&spec(kind), &around(root, bwrap), &profile, FDS)
-            .iter()
-            .map(|word| word.to_str().unwrap().to_owned())
-            .collect::<Vec<_>>()
-            .join(" ")
-    }
-
-    #[track_caller]
-    fn has(line: &str, words: &str) {
-        assert!(line.contains(words), "`{words}` is missing in:\n{line}");
-    }
-
-    #[test]
-    fn an_ordinary_user_gets_a_user_namespace() {
-        let line = line(clone(true), false, (0, 8));
-        has(
-            &line,
-            "--unshare-user --uid 1000 --gid 1001 --disable-userns",
-        );
-        has(&line, "--cap-drop ALL");
-        assert!(!line.contains("--cap-add"), "{line}");
-    }
-
-    #[test]
-    fn root_gets_none_and_keeps_only_what_dropping_takes() {
-        let line = line(clone(true), true, (0, 8));
-        assert!(!line.contains("--unshare-user"), "{line}");
-        has(
-            &line,
-            "--cap-drop ALL --cap-add CAP_SETUID --cap-add CAP_SETGID",
-        );
-    }
-
-    #[test]
-    fn an_older_bwrap_is_not_given_words_it_does_not_know() {
-        let line = line(clone(true), false, (0, 6));
-        assert!(!line.contains("--disable-userns"), "{line}");
-        assert!(!line.contains("--size"), "{line}");
-    }
-
-    #[test]
-    fn walls_are_always_there() {
-        for root in [true, false] {
-            for kind in [clone(true), clone(false), Kind::Host] {
-                let line = line(kind, root, (0, 8));
-                for words in [
-                    "--unshare-pid --unshare-net --unshare-ipc --unshare-uts",
-                    "--as-pid-1 --new-session --die-with-parent",
-                    "--clearenv",
-                    "--proc /proc --ro-bind /proc/sys /proc/sys",
-                    "--tmpfs /tmp",
-                    "--tmpfs /run",
-                    "--remount-ro /run",
-                    "--seccomp 14",
-                    "-- /run/ai-infra/executor executor",
-                ] {
-                    has(&line, words);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_clone_is_written_only_when_asked() {
-        has(
-            &line(clone(true), true, (0, 8)),
-            "--bind /h/work /workspace",
-        );
-        has(
-            &line(clone(false), true, (0, 8)),
-            "--ro-bind /h/work /workspace",
-        );
-        let line = line(clone(true), true, (0, 8));
-        has(&line, "--ro-bind /r/node_modules /workspace/node_modules");
-        has(&line, "--ro-bind /dev/null /root/.cargo/credentials");
-        has(
-            &line,
-            "--perms 0755 --dir /root --ro-bind /root/.cargo /root/.cargo",
-        );
-        has(&line, "--remount-ro / --seccomp");
-        has(&line, "--symlink usr/bin /bin --ro-bind /lib /lib");
-        assert!(!line.contains("--bind / "), "{line}");
-    }
-
-    #[test]
-    fn the_host_is_shown_read_only_and_nothing_else() {
-        let line = line(Kind::Host, true, (0, 8));
-        has(&line, "--ro-bind / / --dev /dev");
-        assert!(!line.contains(" --bind "), "{line}");
-        assert!(!line.contains("/workspace"), "{line}");
+/// Makes the workspace answer to its path on the host too: virtual environments and packages
+/// installed in place name it.
+fn origin(args: &mut Arguments, spec: &SandboxSpec, profile: &Profile) {
+    let Kind::Workspace { read_only, .. } = &spec.kind else {
+        return;
+    };
+    let Some(path) = read_only.iter().find_map(|(from, to)| {
+        let inside = to.strip_prefix(WORKSPACE).ok()?;
+        let above = inside.components().count();
+        (above > 0 && from.ends_with(inside)).then(|| from.ancestors().nth(above))?
+    }) else {
+        return;
+    };
+    let taken = OWN.iter().map(Path::new);
+    let mut taken = taken.chain(profile.folders.iter().map(PathBuf::as_path));
+    let free = path.components().count() > 1
+        && !taken.any(|own| path.starts_with(own) || own.starts_with(path));
+    if free && !args.made.contains(path) {
+        args.parents(path);
+        args.list
+            .extend(["--symlink".into(), WORKSPACE.into(), path.into()]);
     }
 }

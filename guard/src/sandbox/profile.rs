@@ -22,6 +22,9 @@ pub fn detect(home: &Path) -> Profile {
     cargo(home, &mut profile);
     pyenv(home, &mut profile);
     nvm(home, &mut profile);
+    go(home, &mut profile);
+    // Virtual environments made by uv link to the interpreters it keeps here.
+    show(&mut profile, home.join(".local/share/uv/python"));
     for (folder, bin) in [
         (".volta", ".volta/bin"),
         (".bun", ".bun/bin"),
@@ -105,6 +108,14 @@ fn nvm(home: &Path, profile: &mut Profile) {
     }
 }
 
+/// Modules already fetched: without the network there are no others.
+fn go(home: &Path, profile: &mut Profile) {
+    let modules = home.join("go/pkg/mod");
+    if show(profile, modules.clone()) {
+        profile.env.push(("GOMODCACHE".into(), text(&modules)));
+    }
+}
+
 fn version_key(name: &str) -> Vec<u64> {
     name.trim_start_matches('v')
         .split('.')
@@ -135,6 +146,9 @@ mod tests {
             ".rustup",
             ".pyenv/versions/3.12.1/bin",
             ".ssh",
+            "go/pkg/mod",
+            ".local/share/uv/python",
+            ".local/share/uv/credentials",
         ] {
             fs::create_dir_all(home.join(folder)).unwrap();
         }
@@ -146,6 +160,15 @@ mod tests {
         fs::write(home.join(".cargo/config.toml"), "[net]\noffline = true\n").unwrap();
         let profile = detect(home);
         assert!(!profile.folders.contains(&home.join(".ssh")));
+        let [modules, pythons] = ["go/pkg/mod", ".local/share/uv/python"].map(|f| home.join(f));
+        assert!(profile.folders.contains(&modules) && profile.folders.contains(&pythons));
+        assert!(
+            !profile
+                .folders
+                .iter()
+                .any(|f| pythons.starts_with(f) && *f != pythons)
+        );
+        assert!(profile.env.contains(&("GOMODCACHE".into(), text(&modules))));
         assert_eq!(profile.masked, [home.join(".cargo/credentials.toml")]);
         assert_eq!(
             profile.path,

@@ -4,6 +4,7 @@
 
 use super::bwrap::{DataFds, argv};
 use super::environment::USER;
+use super::modules;
 use super::profile::Profile;
 use super::seccomp::{SeccompError, program};
 use super::spec::{HOME, SandboxSpec};
@@ -66,7 +67,7 @@ pub fn spawn(
     };
     let mut command = Command::new("bwrap");
     command
-        .args(argv(spec, around, profile, fds))
+        .args(argv(spec, around, profile, &modules::look(spec), fds))
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .current_dir("/")

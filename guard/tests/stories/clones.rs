@@ -147,12 +147,20 @@ async fn heavy_folders_are_shown_read_only() {
         write(w, "__pycache__/x.pyc", "");
     });
     let mut executor = stage.executor().await;
-    let said = sh(&mut executor, "cat node_modules/left/index.js web/node_modules/right/index.js; touch node_modules/x && echo WROTE; ls").await;
+    let said = sh(&mut executor, "cat node_modules/left/index.js web/node_modules/right/index.js; touch node_modules/left/x && echo WROTE; ls").await;
     assert!(
         said.starts_with("1\n2\nnode_modules\npackage.json\nweb\n"),
         "{said}"
     );
     assert!(!said.contains("WROTE"), "{said}");
+    // Runners keep caches beside the packages; what they write is neither kept nor the user's.
+    let said = sh(
+        &mut executor,
+        "mkdir -p node_modules/.cache && echo kept > node_modules/.cache/x; cat node_modules/.cache/x; touch /dev/shm/x && echo shared",
+    )
+    .await;
+    assert!(said.starts_with("kept\nshared\n"), "{said}");
+    assert!(!stage.workspace.join("node_modules/.cache").exists());
     let one = executor.snapshot().await.unwrap();
     executor.reset(&one).await.unwrap();
     assert!(

@@ -6,9 +6,10 @@
 //! from that (pure, with `restart`), `place` how a process is started in a window or as a child,
 //! `ready` how it is seen to be ready, `stop` how all is ended. `redis_server` and `redis_conf`
 //! make the managed Redis; `serve` answers on `run/daemon.sock`; `start` is what `up` does;
-//! `watch` is how the supervisor brings a dead daemon back; `identity`, `mode`, `lock`, `process`
+//! `watch` is how the supervisor brings a dead daemon back; `disk`, `identity`, `mode`, `lock`, `process`
 //! and `environment` are the small facts they share.
 
+pub mod disk;
 pub mod environment;
 pub mod error;
 pub mod identity;
@@ -29,14 +30,4 @@ pub mod watch;
 
 pub use run::run;
 
-use protocol::ids::Role;
-
-/// The name under which a role's process on this host is known on the bus: `code@myhost`.
-pub fn instance_name(role: &Role) -> String {
-    let host = nix::unistd::gethostname()
-        .ok()
-        .and_then(|name| name.into_string().ok())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "localhost".to_owned());
-    format!("{role}@{host}")
-}
+pub use config::own::instance as instance_name;

@@ -89,7 +89,7 @@ pub fn window(
         index: *index,
         name: name.clone(),
         process: process.key(),
-        argv: clean_argv(&process.argv(exe, home), environment),
+        argv: clean_argv(&process.argv(exe, home), &process.environment(environment)),
     }
 }
 
@@ -111,7 +111,7 @@ pub fn as_child(
     Command::new(exe)
         .args(argv.iter().skip(1))
         .env_clear()
-        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .envs(process.environment(environment))
         .current_dir(&home.root)
         .stdin(Stdio::null())
         .stdout(file)

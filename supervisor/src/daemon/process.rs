@@ -2,8 +2,9 @@
 
 use config::env::Env;
 use config::home::Home;
+use protocol::document::ProcessLine;
 use protocol::ids::Role;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// One process the daemon keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,6 +48,31 @@ impl Process {
         matches!(self, Process::Monitor | Process::Logs)
     }
 
+    /// What its own environment holds besides the team's clean one.
+    ///
+    /// glibc gives freed memory back only from the top of a heap or from mappings of their own.
+    /// The supervisor's memory index writes through large, short-lived buffers: above a fixed
+    /// 64 KiB they are mapped and go back when freed (left to itself the threshold grows with the
+    /// first of them, and they stay). One arena, because a heap a thread is kept for each thread
+    /// that ever allocated, and these processes have little to allocate side by side.
+    pub fn own_environment(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Process::Supervisor => &[
+                ("MALLOC_ARENA_MAX", "1"),
+                ("MALLOC_MMAP_THRESHOLD_", "65536"),
+            ],
+            Process::Agent(_) => &[("MALLOC_ARENA_MAX", "1")],
+            Process::Redis | Process::Monitor | Process::Logs => &[],
+        }
+    }
+
+    /// The whole environment it gets: the team's clean one and its own.
+    pub fn environment(&self, clean: &[(String, String)]) -> Vec<(String, String)> {
+        let own = self.own_environment().iter();
+        let own = own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        clean.iter().cloned().chain(own).collect()
+    }
+
     /// Program and arguments; empty for Redis, which is no program of ours.
     pub fn argv(&self, exe: &Path, home: &Home) -> Vec<String> {
         let words: &[&str] = match self {
@@ -66,6 +92,17 @@ impl Process {
     }
 }
 
+/// How `status` lists the daemon itself.
+pub fn daemon_line(pid: u32) -> ProcessLine {
+    ProcessLine {
+        name: "daemon".to_owned(),
+        pid: Some(pid),
+        state: "up".to_owned(),
+        restarts: 0,
+        task: None,
+    }
+}
+
 /// The name for people of a process with this key.
 pub fn name_of_key(key: &str) -> &str {
     key.strip_prefix("agent-")
@@ -73,15 +110,7 @@ pub fn name_of_key(key: &str) -> &str {
         .unwrap_or(key)
 }
 
-/// This program's own file. One that was replaced on disk since is the new one.
-pub fn own_exe() -> std::io::Result<PathBuf> {
-    let exe = std::env::current_exe()?;
-    let text = exe.to_string_lossy();
-    Ok(match text.strip_suffix(" (deleted)") {
-        Some(path) => PathBuf::from(path),
-        None => exe,
-    })
-}
+pub use config::own::exe as own_exe;
 
 /// The same program behind `env -i`, for a tmux window: a tmux server may carry anything in its
 /// own environment, and none of it may reach the team.
@@ -149,6 +178,23 @@ mod tests {
             "/bin/x --home /h agent redis",
         );
         check(Process::Logs, "window-logs", "/bin/x --home /h window logs");
+    }
+
+    #[test]
+    fn memory_is_given_back_where_it_was_seen_to_stay() {
+        let clean = [("HOME".to_owned(), "/h".to_owned())];
+        let check = |process: Process, expected: &str| {
+            let all = process.environment(&clean);
+            let all: Vec<String> = all.iter().map(|(n, v)| format!("{n}={v}")).collect();
+            assert_eq!(all.join(" "), expected);
+        };
+        check(
+            Process::Supervisor,
+            "HOME=/h MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=65536",
+        );
+        let agent = Process::Agent("code".parse().unwrap());
+        check(agent, "HOME=/h MALLOC_ARENA_MAX=1");
+        check(Process::Monitor, "HOME=/h");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub async fn look(members: &mut [Member], home: &Home, bus: Option<&Bus>) {
         mark(members, |member| match (&member.process, member.who()) {
             (Process::Agent(role), Some(who)) => present
                 .iter()
-                .any(|seen| seen.pid == who.pid && seen.instance == instance_name(role)),
+                .any(|seen| seen.pid == who.pid && seen.instance == instance_name(role, who.pid)),
             _ => false,
         });
     }

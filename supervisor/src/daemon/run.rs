@@ -1,6 +1,7 @@
 //! The daemon process and its one loop: questions from the socket, signals, and a look at every
 //! process ten times a second (much more often while the team starts).
 
+use super::disk;
 use super::environment::{self, Variables};
 use super::error::DaemonError;
 use super::identity::{self, Identity};
@@ -260,14 +261,16 @@ impl Daemon {
     }
 
     fn status(&self) -> TeamStatus {
+        let team = roster::status(&self.members, self.was_ready);
+        let own = process::daemon_line(std::process::id());
+        let problems = disk::problem(&self.home).into_iter();
         TeamStatus {
+            problems: problems.chain(team.problems).collect(),
+            processes: std::iter::once(own).chain(team.processes).collect(),
             home: self.home.root.to_string_lossy().into_owned(),
             team_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            attach: self
-                .session
-                .as_ref()
-                .map(|session| session.attach_argv().join(" ")),
-            ..roster::status(&self.members, self.was_ready)
+            attach: self.session.as_ref().map(Session::attach_command),
+            ..team
         }
     }
 
@@ -310,7 +313,7 @@ impl Daemon {
                 "died"
             );
             if let (Process::Agent(role), Some(bus)) = (&member.process, self.bus.clone()) {
-                let instance = instance_name(role);
+                let instance = instance_name(role, who.pid);
                 self.releases.push(tokio::spawn(release(bus, instance)));
             }
         }

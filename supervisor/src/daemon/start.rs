@@ -141,7 +141,7 @@ fn not_ready(after: Duration, status: &TeamStatus) -> StartError {
         .processes
         .iter()
         .filter(|process| process.state != "up")
-        .map(|process| format!("{} is {}", process.name, process.state))
+        .map(|process| format!("{} ({})", process.name, process.state))
         .collect();
     if missing.is_empty() {
         missing.push("the daemon does not answer".to_owned());

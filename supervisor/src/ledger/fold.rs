@@ -43,6 +43,9 @@ pub enum News {
 
 /// Why a message about a task that has ended is ignored.
 pub const ENDED: &str = "the task has ended";
+/// Why a message about a task that was never kept here (or was lost with an older ledger) changes
+/// nothing.
+pub const NO_TASK: &str = "no such task in the ledger";
 
 /// What folding a message came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +74,7 @@ impl Ledger {
 
 async fn fold_one(tx: &mut SqliteConnection, incoming: &Incoming) -> Result<Folded, LedgerError> {
     let Some(mut standing) = standing::find(tx, incoming.task).await? else {
-        return Ok(Folded::Ignored("no such task in the ledger"));
+        return Ok(Folded::Ignored(NO_TASK));
     };
     if let Some(why) = no_use(&standing, incoming) {
         return Ok(Folded::Ignored(why));

@@ -10,6 +10,10 @@ pub const HOME_MARK: &str = "@ai_infra_home";
 /// Window option that names the process a window is for.
 pub const PROCESS_MARK: &str = "@ai_infra_process";
 
+/// What a window shows once its program has ended.
+const LAST_WORDS: &str =
+    "ended #{t:pane_dead_time}; it is started again in a moment - if not: ai-infra status";
+
 /// A window to be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
@@ -73,6 +77,15 @@ fn with_program(mut command: Words, argv: &[String]) -> Words {
 fn mark_window(target: &str, window: &Window) -> Vec<Words> {
     vec![
         words(&["set-option", "-w", "-t", target, "remain-on-exit", "on"]),
+        // Quietly, because a tmux before 3.3 does not have it.
+        words(&[
+            "set-option",
+            "-wq",
+            "-t",
+            target,
+            "remain-on-exit-format",
+            LAST_WORDS,
+        ]),
         words(&["set-option", "-w", "-t", target, "automatic-rename", "off"]),
         words(&[
             "set-option",
@@ -230,10 +243,12 @@ set-option -t =s: renumber-windows off
 set-option -t =s: base-index 0
 move-window -r -t =s:
 set-option -w -t =s:0 remain-on-exit on
+set-option -wq -t =s:0 remain-on-exit-format ended #{t:pane_dead_time}; it is started again in a moment - if not: ai-infra status
 set-option -w -t =s:0 automatic-rename off
 set-option -w -t =s:0 @ai_infra_process supervisor
 new-window -d -t =s:1 -n code -- /bin/ai-infra agent code
 set-option -w -t =s:1 remain-on-exit on
+set-option -wq -t =s:1 remain-on-exit-format ended #{t:pane_dead_time}; it is started again in a moment - if not: ai-infra status
 set-option -w -t =s:1 automatic-rename off
 set-option -w -t =s:1 @ai_infra_process code";
         assert_eq!(joined(&made), expected);

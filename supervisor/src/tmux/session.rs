@@ -85,6 +85,12 @@ impl Session {
         argv
     }
 
+    /// The same as a line for a shell.
+    pub fn attach_command(&self) -> String {
+        let words: Vec<String> = self.attach_argv().iter().map(|w| shell_word(w)).collect();
+        words.join(" ")
+    }
+
     /// What stands there now.
     pub fn observe(&self) -> Result<Seen, TmuxError> {
         let output = self.output(&layout::list(&self.name))?;
@@ -204,6 +210,15 @@ impl Session {
     }
 }
 
+/// A word as a shell reads it back.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 fn command(words: &[String]) -> TmuxCommand<'_> {
     let mut command = TmuxCommand::new();
     for (at, word) in words.iter().enumerate() {
@@ -259,6 +274,18 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(version(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_attach_command_can_be_pasted() {
+        for (home, expected) in [
+            ("/h", "tmux -S /h/run/tmux.sock attach -t ai"),
+            ("/my home", "tmux -S '/my home/run/tmux.sock' attach -t ai"),
+            ("/it's", "tmux -S '/it'\\''s/run/tmux.sock' attach -t ai"),
+        ] {
+            let session = Session::new(&Home::at(home), "ai", Vec::new());
+            assert_eq!(session.attach_command(), expected);
         }
     }
 

@@ -1,0 +1,196 @@
+//! One held task, from claim to report: renews beside the work, cuts the work off where it must
+//! stop, and makes sure that a task ends in a report or is let go.
+
+use crate::blob::Blobs;
+use crate::outbox::Outbox;
+use crate::pulse::{self, Hold};
+use crate::record::Record;
+use crate::run::Shared;
+use crate::screen::Screen;
+use crate::stop::{Signal, Stop, must_drop};
+use crate::work_loop;
+use crate::workbench::Workbench;
+use bus::claim::Delivery;
+use jiff::Timestamp;
+use pai::algorithm::Outcome;
+use protocol::envelope::micros;
+use protocol::task::Task;
+use protocol::task_state::{TaskState, WaitReason};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How long after its lease, or its holder, an executor may still live: its own watch looks ten
+/// times a second. The next holder waits it out before it looks at the world.
+const MARGIN: Duration = Duration::from_millis(250);
+
+/// A future that ends with whoever started it, also when that one panics.
+struct Beside(JoinHandle<()>);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Holds one task from claim to report.
+pub async fn hold(
+    shared: Arc<Shared>,
+    delivery: Delivery,
+    tell: watch::Sender<Signal>,
+    watch: watch::Receiver<Signal>,
+) {
+    let length = Duration::from_millis(shared.settings.team.lease_ms);
+    let hold = Hold::new(&shared.bus, &delivery.lease, length);
+    let pulse = pulse::keep(hold.clone(), shared.look.clone(), tell);
+    let pulse = Beside(tokio::spawn(pulse));
+    let Err(stop) = work(&shared, &delivery, &hold, watch).await else {
+        return;
+    };
+    drop(pulse);
+    tracing::info!(task = %delivery.lease.task, why = %stop, "task left without a report");
+    // Yielded, or dropped because Redis was away: nothing of it runs here any more. Where somebody
+    // else has it already, this is refused.
+    hold.give_back().await;
+}
+
+async fn work(
+    shared: &Shared,
+    delivery: &Delivery,
+    hold: &Hold,
+    mut watch: watch::Receiver<Signal>,
+) -> Result<(), Stop> {
+    hold.surely().await?;
+    if delivery.attempt > 1 {
+        tokio::time::sleep(MARGIN).await;
+    }
+    let outbox = Outbox::new(
+        &shared.bus,
+        &delivery.lease,
+        Blobs(shared.home.blobs()),
+        hold.clone(),
+    );
+    let mut record = Record::default();
+    let opened = open(shared, delivery, hold, &outbox, watch.clone()).await;
+    let mut bench = match opened {
+        Ok(bench) => bench,
+        Err(stop) => return finish(shared, delivery, &outbox, record, Err(stop)).await,
+    };
+    if delivery.cancel {
+        let ended = Ok(End::Cancelled);
+        return finish(shared, delivery, &outbox, record, ended).await;
+    }
+    let ended = tokio::select! {
+        ended = work_loop::drive(&mut bench, &mut record) => ended.map(End::Outcome),
+        signal = must_drop(&mut watch) => match signal {
+            Signal::Cancel => Ok(End::Cancelled),
+            _ => Err(Stop::Lost),
+        },
+    };
+    bench.toolbox.stop().await;
+    if matches!(ended, Ok(End::Cancelled)) {
+        bench
+            .steps
+            .unanswered()
+            .iter()
+            .for_each(|cost| record.lost(*cost));
+    }
+    Screen::left(&bench.task, &named(&ended));
+    finish(shared, delivery, &outbox, record, ended).await
+}
+
+/// How the work ended, where it came to an end here.
+enum End {
+    /// By the algorithm.
+    Outcome(Outcome),
+    /// A person ended it.
+    Cancelled,
+}
+
+async fn open(
+    shared: &Shared,
+    delivery: &Delivery,
+    hold: &Hold,
+    outbox: &Outbox,
+    watch: watch::Receiver<Signal>,
+) -> Result<Workbench, Stop> {
+    let task: Task = serde_json::from_value(delivery.envelope.payload.context.clone())
+        .map_err(|e| Stop::Fail(format!("the task cannot be read: {e}")))?;
+    Screen::took(&task, delivery.attempt);
+    work_loop::open(shared, task, delivery, hold, outbox, watch).await
+}
+
+/// Hands the report in: the drive's end as the task's state. A report that cannot be handed in is
+/// replaced by one that says so, because a task must come to an end.
+async fn finish(
+    shared: &Shared,
+    delivery: &Delivery,
+    outbox: &Outbox,
+    mut record: Record,
+    ended: Result<End, Stop>,
+) -> Result<(), Stop> {
+    let (state, question) = match ended {
+        Err(stop @ (Stop::Yield | Stop::Lost)) => return Err(stop),
+        Ok(End::Cancelled) => (TaskState::Cancelled, None),
+        Ok(End::Outcome(outcome)) => settle(&mut record, outcome),
+        Err(stop) => settle(&mut record, outcome_of(stop)),
+    };
+    record.leave(micros(Timestamp::now()));
+    let (task, agent) = (delivery.lease.task, shared.agent.name.clone());
+    let report = record.report(task, agent.clone(), state, question);
+    match outbox.finish(&report).await {
+        Err(Stop::Fail(why)) => {
+            tracing::error!(%task, why, "the report cannot be handed in");
+            let reason = format!("its report could not be handed in: {why}");
+            let failed = TaskState::Failed { reason };
+            let short = Record::default().report(task, agent, failed, None);
+            outbox.finish(&short).await
+        }
+        handed_in => handed_in,
+    }
+}
+
+/// The state for the window.
+fn named(ended: &Result<End, Stop>) -> String {
+    match ended {
+        Ok(End::Cancelled) => TaskState::Cancelled.to_string(),
+        Ok(End::Outcome(outcome)) => settle(&mut Record::default(), outcome.clone())
+            .0
+            .to_string(),
+        Err(stop) => stop.to_string(),
+    }
+}
+
+fn outcome_of(stop: Stop) -> Outcome {
+    match stop {
+        Stop::Refuse(reason) => Outcome::Refused { reason },
+        Stop::AskPerson(question) => Outcome::NeedsPerson { question },
+        other => Outcome::Failed {
+            reason: other.to_string(),
+            text: String::new(),
+        },
+    }
+}
+
+fn settle(record: &mut Record, outcome: Outcome) -> (TaskState, Option<String>) {
+    match outcome {
+        Outcome::Done { text } => {
+            if !text.is_empty() {
+                record.text = text;
+            }
+            (TaskState::Done, None)
+        }
+        Outcome::Failed { reason, text } => {
+            if !text.is_empty() {
+                record.text = text;
+            }
+            (TaskState::Failed { reason }, None)
+        }
+        Outcome::Refused { reason } => (TaskState::Refused { reason }, None),
+        Outcome::NeedsPerson { question } => {
+            let on = WaitReason::Input;
+            (TaskState::Waiting { on }, Some(question))
+        }
+    }
+}

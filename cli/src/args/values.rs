@@ -1,0 +1,66 @@
+//! Values on the command line that have a form of their own.
+
+use std::time::Duration;
+
+/// A length of time such as `500ms`, `90s`, `10m`, `2h`; a bare number is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no length of time: use 90s, 10m or 2h");
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let milliseconds = match unit {
+        "ms" => Some(1),
+        "" | "s" => Some(1000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
+        _ => None,
+    };
+    milliseconds
+        .and_then(|unit: u64| number.checked_mul(unit))
+        .filter(|milliseconds| (1..=30 * 86_400_000).contains(milliseconds))
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
+}
+
+/// Dollars such as `1.50` or `$1.50`.
+pub fn dollars(text: &str) -> Result<f64, String> {
+    text.strip_prefix('$')
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .filter(|amount: &f64| amount.is_finite() && *amount >= 0.0 && *amount <= 1e6)
+        .ok_or_else(|| format!("`{text}` is no amount of dollars: use 1.50"))
+}
+
+/// A parameter such as `service=shop`.
+pub fn pair(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .filter(|(key, _)| !key.is_empty())
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("`{text}` is no parameter: use key=value"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, expected) in [
+            ("90s", Some(90_000)),
+            ("90", Some(90_000)),
+            ("10m", Some(600_000)),
+            ("250ms", Some(250)),
+            ("31d", None),
+            ("", None),
+            ("s", None),
+            ("1.5h", None),
+            ("99999999999999999999h", None),
+            ("18446744073709551615d", None),
+        ] {
+            let read = duration(text).ok().map(|time| time.as_millis());
+            assert_eq!(read, expected, "{text}");
+        }
+    }
+}

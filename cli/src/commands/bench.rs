@@ -1,0 +1,41 @@
+//! `bench`: measures this machine, in scratch homes; the running team is not touched.
+
+use crate::args::{BenchArgs, BenchName};
+use crate::failure::Failure;
+use crate::terminal;
+use bench::table::Report;
+use supervisor::daemon::process;
+use tokio::task::spawn_blocking;
+
+/// Tasks over the bus unless said otherwise.
+const BUS_TASKS: usize = 20_000;
+/// Tasks of a whole team unless said otherwise.
+const AGENT_TASKS: usize = 50;
+
+/// Measures and prints the table.
+pub async fn run(args: BenchArgs) -> Result<u8, Failure> {
+    let wanted = args.tasks.and_then(|tasks| usize::try_from(tasks).ok());
+    let report = match args.which {
+        BenchName::Bus => bus(wanted.unwrap_or(BUS_TASKS)).await?,
+        BenchName::Agent => agent(wanted.unwrap_or(AGENT_TASKS)).await?,
+    };
+    if args.json {
+        return super::json(&report);
+    }
+    terminal::print(&report.text());
+    Ok(protocol::exit::DONE)
+}
+
+async fn bus(tasks: usize) -> Result<Report, Failure> {
+    bench::bus::run(tasks).await.map_err(failed)
+}
+
+async fn agent(tasks: usize) -> Result<Report, Failure> {
+    let exe = process::own_exe().map_err(failed)?;
+    let measured = spawn_blocking(move || bench::agent::run(&exe, tasks)).await;
+    measured.map_err(failed)?.map_err(failed)
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::new(protocol::exit::FAILED, error).hint("what is missing here: ai-infra doctor")
+}

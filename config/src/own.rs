@@ -1,0 +1,57 @@
+//! What a process knows of itself, said in one place so that the team agrees on it: its program,
+//! its host, its name on the bus.
+
+use protocol::ids::Role;
+use std::path::PathBuf;
+
+/// This program's own file. One that was replaced on disk since is the new one.
+///
+/// # Errors
+/// When the kernel does not say.
+pub fn exe() -> std::io::Result<PathBuf> {
+    std::env::current_exe().map(|exe| without_mark(&exe.to_string_lossy()).unwrap_or(exe))
+}
+
+/// The path without what the kernel puts behind the name of a file that is gone.
+fn without_mark(exe: &str) -> Option<PathBuf> {
+    exe.strip_suffix(" (deleted)").map(PathBuf::from)
+}
+
+/// This host's name, or `localhost` where the kernel gives none.
+pub fn host() -> String {
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// The name of a process on the bus, `code@myhost#4711`: its own alone, so that freeing what a dead
+/// process held can never free what its successor holds.
+pub fn instance(role: &Role, pid: u32) -> String {
+    format!("{role}@{}#{pid}", host())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_replaced_program_is_the_new_one() {
+        assert_eq!(
+            without_mark("/bin/ai-infra (deleted)"),
+            Some(PathBuf::from("/bin/ai-infra"))
+        );
+        assert_eq!(without_mark("/bin/ai-infra"), None);
+        assert!(exe().unwrap().is_absolute());
+    }
+
+    #[test]
+    fn two_processes_of_a_role_have_two_names() {
+        let role: Role = "code".parse().unwrap();
+        assert_ne!(instance(&role, 1), instance(&role, 11));
+        assert!(instance(&role, 7).starts_with("code@"));
+        assert!(instance(&role, 7).ends_with("#7"));
+    }
+}

@@ -1,0 +1,175 @@
+//! The ledger against a real database file, as tables of cases: what the stories share is here,
+//! `keeping` is about tasks and who may write, `folding` about what agents report.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod folding;
+mod keeping;
+
+use super::fold::{Incoming, News};
+use super::keep::{Kept, NewTask};
+use super::store::Ledger;
+use jiff::Timestamp;
+use protocol::criterion::{Check, Criterion, Evidence, EvidenceSource, Verdict};
+use protocol::ids::{Epoch, RequestId, TaskId, TaskRef};
+use protocol::phase::Phase;
+use protocol::report::{PhaseSpan, Progress, TaskReport, Usage};
+use protocol::task::{Effort, Principal, Task, Way};
+use protocol::task_state::TaskState;
+
+pub(super) struct Room {
+    _folder: tempfile::TempDir,
+    pub(super) ledger: Ledger,
+    file: std::path::PathBuf,
+}
+
+pub(super) async fn room() -> Room {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ledger.db");
+    Room {
+        ledger: Ledger::open(&file).await.unwrap(),
+        _folder: folder,
+        file,
+    }
+}
+
+pub(super) fn run<T>(story: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(story)
+}
+
+pub(super) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn new_task(request_id: &str, asked: &str) -> NewTask {
+    NewTask {
+        id: TaskId::new(),
+        request_id: request_id.parse().unwrap(),
+        asked: asked.to_owned(),
+        principal: Principal {
+            uid: 1000,
+            name: "ada".to_owned(),
+        },
+        request: "run the tests".to_owned(),
+        agent: "code".parse().unwrap(),
+        routed_because: "said so".to_owned(),
+        way: Way::Anthropic,
+        workspace: None,
+        effort: Effort::Standard,
+        budget: None,
+        priority: 5,
+        deadline: None,
+        accepted: at(0),
+    }
+}
+
+pub(super) async fn kept(ledger: &Ledger) -> Task {
+    let id = RequestId::new();
+    match ledger
+        .keep(&new_task(id.as_str(), "a"), 1000)
+        .await
+        .unwrap()
+    {
+        Kept::New(task, _) => *task,
+        Kept::Again(task) => panic!("{task:?} was there"),
+    }
+}
+
+pub(super) fn says(task: &Task, message: u64, epoch: u64, news: News) -> Incoming {
+    Incoming {
+        task: task.id,
+        message: format!("m{message}"),
+        role: "code".parse().unwrap(),
+        epoch: Some(Epoch(epoch)),
+        at: at(message as i64),
+        news,
+    }
+}
+
+pub(super) fn progress(task: &Task, message: u64, epoch: u64, progress: Progress) -> Incoming {
+    says(task, message, epoch, News::Progress(progress))
+}
+
+pub(super) fn claimed(task: &Task, message: u64, epoch: u64) -> Incoming {
+    let holder = format!("code-{epoch}");
+    progress(
+        task,
+        message,
+        epoch,
+        Progress::Claimed {
+            holder,
+            epoch: Epoch(epoch),
+            replayed: epoch - 1,
+        },
+    )
+}
+
+fn criterion(id: &str) -> Criterion {
+    Criterion {
+        id: id.to_owned(),
+        text: "the file is there".to_owned(),
+        check: Check::File {
+            path: "a".to_owned(),
+            exists: true,
+            contains: None,
+            lacks: None,
+            sha256: None,
+        },
+        change: false,
+    }
+}
+
+fn evidence(id: &str, verdict: Verdict, second: i64) -> Evidence {
+    Evidence {
+        criterion: id.to_owned(),
+        verdict,
+        source: EvidenceSource::File,
+        observed: format!("{verdict:?} at {second}"),
+        measured: at(second),
+        tree: None,
+    }
+}
+
+fn report(task: &Task, state: TaskState) -> TaskReport {
+    TaskReport {
+        task_id: task.id,
+        agent: task.agent.clone(),
+        state,
+        question: None,
+        phases: vec![PhaseSpan {
+            phase: Phase::Observe,
+            started: at(1),
+            ended: Some(at(2)),
+        }],
+        criteria: vec![criterion("c1")],
+        evidence: vec![
+            evidence("c1", Verdict::Failed, 3),
+            evidence("c1", Verdict::Passed, 9),
+        ],
+        result: "all **good**".to_owned(),
+        artifacts: Vec::new(),
+        usage: Usage {
+            requests: 2,
+            ..Usage::default()
+        },
+        learned: vec!["m1".to_owned()],
+        recalled: Vec::new(),
+        calls: Vec::new(),
+    }
+}
+
+pub(super) fn reported(task: &Task, message: u64, epoch: u64, state: TaskState) -> Incoming {
+    says(
+        task,
+        message,
+        epoch,
+        News::Report(Box::new(report(task, state))),
+    )
+}
+
+pub(super) async fn state(ledger: &Ledger, task: &Task) -> TaskState {
+    ledger.find(TaskRef::Id(task.id)).await.unwrap().state
+}
