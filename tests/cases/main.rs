@@ -3,6 +3,7 @@
 // A story stops at the first thing that is not as it must be.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod again;
 mod bad_input;
 mod first_run;
 mod homes;

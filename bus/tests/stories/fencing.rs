@@ -217,3 +217,27 @@ async fn live(world: &mut World, ops: &[Op]) {
         .unwrap();
     assert_eq!(sent, model.messages);
 }
+
+#[tokio::test]
+async fn what_is_said_again_because_its_answer_got_lost_is_kept_once() {
+    let server = Server::start();
+    let bus = server.bus().await;
+    let task = submit(&bus).await;
+    let held = next(&mut inbox(&bus, "code-1").await).await;
+    let (first, second) = (step(&held, "a"), step(&held, "b"));
+    for entry in [&first, &first, &second, &second, &first] {
+        bus.journal_append(&held.lease, entry).await.unwrap();
+    }
+    let journal = bus.journal_read(task).await.unwrap();
+    let steps: Vec<&str> = journal.iter().map(|entry| entry.step.as_str()).collect();
+    assert_eq!(steps, ["a", "b", "a"]);
+    let said = word(&held, MessageType::Progress);
+    for _ in 0..2 {
+        bus.progress(&held.lease, &said).await.unwrap();
+    }
+    let sent: u64 = redis::cmd("XLEN")
+        .arg("{main}:out:code")
+        .query(&mut server.raw())
+        .unwrap();
+    assert_eq!(sent, 1);
+}

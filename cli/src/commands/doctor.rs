@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use supervisor::daemon::redis_server;
+use supervisor::daemon::{ready, redis_server};
 use supervisor::tmux::session;
 use tokio::time::timeout;
 
@@ -147,7 +147,12 @@ async fn own_redis(settings: &Settings, url: &str) -> Finding {
     };
     match timeout(REDIS_PATIENCE, asked).await {
         Ok(Ok(_)) => finding("redis", How::Good, format!("{url} answers"), ""),
-        Ok(Err(error)) => finding("redis", How::Bad, format!("{url}: {error}"), ""),
+        Ok(Err(error)) => finding(
+            "redis",
+            How::Bad,
+            format!("{url}: {}", ready::explained(&error.to_string())),
+            "",
+        ),
         Err(_) => finding(
             "redis",
             How::Bad,

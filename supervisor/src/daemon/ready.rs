@@ -31,9 +31,21 @@ pub async fn connect(home: &Home, settings: &Settings) -> Result<Bus, String> {
     let lease = Duration::from_millis(settings.team.lease_ms);
     let bus = Bus::connect(&address, &settings.team.name, lease)
         .await
-        .map_err(|error| error.to_string())?;
-    bus.ping().await.map_err(|error| error.to_string())?;
+        .map_err(|error| explained(&error.to_string()))?;
+    bus.ping()
+        .await
+        .map_err(|error| explained(&error.to_string()))?;
     Ok(bus)
+}
+
+/// What Redis said, or the next step where it wants a password.
+pub fn explained(said: &str) -> String {
+    let small = said.to_ascii_lowercase();
+    let locked = ["noauth", "wrongpass", "authentication"];
+    match locked.iter().any(|word| small.contains(word)) {
+        true => "redis wants another user or password: ai-infra secret set redis-password, or set REDIS_PASSWORD".to_owned(),
+        false => said.to_owned(),
+    }
 }
 
 /// Marks every member that is seen at work.
@@ -83,4 +95,31 @@ async fn supervisor_answers(home: &Home) -> bool {
             .ok()
     };
     matches!(timeout(LOOK, ask).await, Ok(Some(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locked_redis_is_said_with_the_next_step() {
+        for (said, locked) in [
+            (
+                "redis refused a command: \"NOAUTH\": Authentication required.",
+                true,
+            ),
+            (
+                "Password authentication failed - AuthenticationFailed",
+                true,
+            ),
+            ("redis does not answer (timed out)", false),
+        ] {
+            assert_eq!(
+                explained(said).contains("secret set redis-password"),
+                locked,
+                "{said}"
+            );
+            assert!(locked || explained(said) == said);
+        }
+    }
 }

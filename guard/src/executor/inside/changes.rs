@@ -67,8 +67,17 @@ fn replace(real: &Path, content: &[u8]) -> std::io::Result<()> {
     let folder = real.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)?;
     let mode = fs::metadata(real).map_or(0o644, |m| m.permissions().mode() & 0o7777);
+    // The name is the same each time: what a killed call left half written is taken away by the
+    // same call when it is made again, and never becomes part of the result.
+    let name = real.file_name().unwrap_or_default();
+    let name = format!(".ai-infra-{:.16}", sha(name.as_encoded_bytes()));
+    match fs::remove_file(folder.join(&name)) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
     let mut temporary = tempfile::Builder::new()
-        .prefix(".ai-infra-")
+        .prefix(&name)
+        .rand_bytes(0)
         .permissions(fs::Permissions::from_mode(0o600))
         .tempfile_in(folder)?;
     temporary.write_all(content)?;
@@ -163,6 +172,17 @@ mod tests {
             0o755
         );
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_call_left_is_taken_away_by_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a");
+        let left = format!(".ai-infra-{:.16}", sha(b"a"));
+        fs::write(dir.path().join(left), "hal").unwrap();
+        replace(&file, b"whole").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -170,7 +170,7 @@ fn has_git() -> bool {
 fn prepare(mounts: &[String]) -> std::io::Result<()> {
     let repository = repository();
     if repository.join("HEAD").exists() {
-        return Ok(());
+        return clear_locks(&repository);
     }
     for folder in ["objects/info", "objects/pack", "refs", "info"] {
         fs::create_dir_all(repository.join(folder))?;
@@ -201,6 +201,24 @@ fn prepare(mounts: &[String]) -> std::io::Result<()> {
     fs::write(repository.join("HEAD"), "ref: refs/heads/none\n")
 }
 
+/// A git that was killed leaves its lock files behind, and every later one would refuse to work.
+/// One executor works here at a time and runs one git at a time, so a lock is always a dead one's.
+fn clear_locks(repository: &Path) -> std::io::Result<()> {
+    for folder in [repository.to_owned(), repository.join("refs/git-state")] {
+        let entries = match fs::read_dir(&folder) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|end| end == "lock") {
+                fs::remove_file(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Read-only mounts are not the clone's; each is named literally and anchored at the top.
 fn exclude(mounts: &[String]) -> String {
     let mut text = String::new();
@@ -221,6 +239,7 @@ fn exclude(mounts: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -229,6 +248,27 @@ mod tests {
             exclude(&["web/node_modules".into(), "a*b".into()]),
             "/web/node_modules/\n/a\\*b/\n"
         );
+    }
+
+    #[test]
+    fn what_a_killed_git_locked_is_free_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        clear_locks(&at("nowhere")).unwrap();
+        fs::create_dir_all(at("refs/git-state")).unwrap();
+        for name in [
+            "index",
+            "index.lock",
+            "git-index.lock",
+            "refs/git-state/ab.lock",
+        ] {
+            fs::write(at(name), "").unwrap();
+        }
+        clear_locks(folder.path()).unwrap();
+        assert!(at("index").exists());
+        for name in ["index.lock", "git-index.lock", "refs/git-state/ab.lock"] {
+            assert!(!at(name).exists(), "{name}");
+        }
     }
 
     #[test]
