@@ -51,6 +51,8 @@ pub async fn open(
         copying: shared.copying.clone(),
         toolchain_home: shared.toolchain_home.clone(),
         project: task.workspace.as_deref().map(project_of),
+        role: shared.agent.name.clone(),
+        copied: false,
         folder: Sandboxes::folder(&shared.home, task.short_id),
         clone: None,
     };
@@ -130,6 +132,9 @@ async fn answer(
             Answer::Checked(measure(bench, record, brain, &step, &change).await?)
         }
         Ask::Work { round, feedback } => {
+            if bench.toolbox.sandboxes.copied {
+                bench.toolbox.sandboxes.freshen().await?;
+            }
             let worked = brain.work(bench, record, round, &feedback).await?;
             record.text = worked.text.clone();
             Answer::Worked(worked)

@@ -9,7 +9,7 @@ use config::settings::SandboxSettings;
 use guard::clone::{Clone as TaskClone, CloneError};
 use guard::executor::Executor;
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
-use protocol::ids::ShortId;
+use protocol::ids::{Role, ShortId};
 use protocol::journal::EntryKind;
 use protocol::report::Artifact;
 use serde_json::json;
@@ -29,8 +29,12 @@ pub struct Sandboxes {
     pub copying: Arc<tokio::sync::Mutex<()>>,
     /// Whose toolchains programs inside may use.
     pub toolchain_home: PathBuf,
-    /// The project whose caches are shared.
+    /// The project whose caches this agent keeps.
     pub project: Option<String>,
+    /// The agent, which works on one task at a time: nobody else writes to its caches meanwhile.
+    pub role: Role,
+    /// A copy of the clone was built in since the clone was made fresh.
+    pub copied: bool,
     /// The task's folder.
     pub folder: PathBuf,
     /// The clone, where the task has a workspace.
@@ -57,7 +61,7 @@ impl Sandboxes {
         let folder = self
             .home
             .caches()
-            .join(format!("{project}-{}", clone.owner.uid));
+            .join(format!("{project}-{}-{}", self.role, clone.owner.uid));
         let made = std::fs::create_dir_all(&folder).and_then(|()| {
             if nix::unistd::geteuid().is_root() {
                 let owner = clone.owner;
@@ -80,7 +84,7 @@ impl Sandboxes {
         const STEP: &str = "observe/clone";
         if let Some(clone) = steps.recorded::<TaskClone>(STEP)? {
             self.clone = Some(clone);
-            return Ok(());
+            return self.freshen().await;
         }
         steps
             .intent(STEP, EntryKind::Intent, json!({"workspace": workspace}))
@@ -104,14 +108,28 @@ impl Sandboxes {
         .map_err(|e| Stop::Fail(e.to_string()))?;
         steps.record(STEP, EntryKind::Result, &clone).await?;
         self.clone = Some(clone);
-        Ok(())
+        self.freshen().await
+    }
+
+    /// Lets nothing that was built from other sources pass for built from the clone: caches
+    /// outlive tasks, every clone is seen at the same path, and cargo judges by time alone.
+    pub async fn freshen(&mut self) -> Result<(), Stop> {
+        let Some(clone) = self.clone.clone() else {
+            return Ok(());
+        };
+        self.copied = false;
+        tokio::task::spawn_blocking(move || guard::clone::freshen(&clone))
+            .await
+            .map_err(|e| Stop::Fail(format!("the clone was not made fresh: {e}")))?
+            .map_err(|e| Stop::Fail(e.to_string()))
     }
 
     /// A throwaway copy of the clone as it is now, for checks.
-    pub async fn copy(&self) -> Result<Option<TaskClone>, Stop> {
+    pub async fn copy(&mut self) -> Result<Option<TaskClone>, Stop> {
         let Some(clone) = self.clone.clone() else {
             return Ok(None);
         };
+        self.copied = true;
         let folder = self.folder.join("verify");
         let alone = self.copying.clone().lock_owned().await;
         self.hold.surely().await?;

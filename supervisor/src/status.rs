@@ -43,7 +43,7 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
         }
         Err(why) => problem(
             &mut status,
-            &format!("redis does not answer ({why}); tasks are kept and start when it is back"),
+            &format!("{why}; tasks are kept and start when it is back"),
         ),
     }
     if status.dead_letters > 0 {

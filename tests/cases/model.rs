@@ -61,6 +61,11 @@ fn check(team: &Team, project: &Path, code: i32, document: &Value) {
             .contains("+pub fn add(a: i32, b: i32) -> i32 { a + b }"),
         "{diff:#?}"
     );
+    // What was built from the mended clone must not pass for built from the folder.
+    let (code, red) = team.run(project, "run the tests and tell me what fails");
+    assert_eq!(code, 0, "{red:#}");
+    let report = red["result"].as_str().unwrap_or_default();
+    assert!(report.contains("tests::sums::small"), "{report}");
     team.ai(&["task", "apply", short]).expect(0);
     assert!(
         !read().contains("a + b + 1"),

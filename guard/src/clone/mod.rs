@@ -4,12 +4,14 @@
 mod check;
 mod config;
 mod copy;
+mod freshen;
 mod git;
 mod heavy;
 mod throwaway;
 
 pub use check::check_workspace;
 pub(crate) use copy::open_folder;
+pub use freshen::freshen;
 pub use throwaway::throwaway;
 
 use crate::sandbox::spec::Owner;

@@ -1,7 +1,9 @@
 //! Profiles a CSV file in one pass, row by row. The separator is told by the first lines; without a header the columns
 //! are numbered.
 
+use std::borrow::Cow;
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder};
@@ -23,14 +25,14 @@ pub(super) fn profile(file: &Path, head: &[u8], limits: &Limits) -> Result<Profi
         .delimiter(separator(head))
         .flexible(true)
         .has_headers(false)
-        .from_reader(opened);
+        .from_reader(Quotes { from: opened, odd: false });
     let mut columns: Vec<Column> = Vec::new();
     let (mut rows, mut record, mut first) = (0u64, ByteRecord::new(), true);
     while rows < limits.rows && reader.read_byte_record(&mut record).map_err(failed)? {
         let fields: Vec<_> = record
             .iter()
             .take(MOST_COLUMNS)
-            .map(String::from_utf8_lossy)
+            .map(text)
             .collect();
         if std::mem::take(&mut first) {
             let header = is_header(&fields);
@@ -56,6 +58,13 @@ pub(super) fn profile(file: &Path, head: &[u8], limits: &Limits) -> Result<Profi
         }
         rows += 1;
     }
+    let several_lines = record.iter().any(|field| field.contains(&b'\n'));
+    if reader.is_done() && reader.get_ref().odd && several_lines {
+        return Err(InspectError::NotProfiled {
+            path: file.to_path_buf(),
+            why: format!("a quote opened in row {rows} is never closed, so the rows after it cannot be told"),
+        });
+    }
     let name = file
         .file_stem()
         .map(|s| s.to_string_lossy().into_owned())
@@ -71,8 +80,38 @@ pub(super) fn profile(file: &Path, head: &[u8], limits: &Limits) -> Result<Profi
     })
 }
 
+/// A file that remembers whether the quotes read so far are odd in number.
+struct Quotes {
+    from: File,
+    odd: bool,
+}
+
+impl Read for Quotes {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        let quotes = buffer[..read].iter().filter(|byte| **byte == b'"').count();
+        self.odd ^= quotes % 2 == 1;
+        Ok(read)
+    }
+}
+
+/// What Windows-1252 has where Latin-1 has control characters; five places are not given out.
+const WINDOWS: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
+
+/// A field as text: UTF-8, else Windows-1252, so that different values stay different.
+fn text(field: &[u8]) -> Cow<'_, str> {
+    let western = |byte: &u8| match byte {
+        0x80..=0x9f => WINDOWS.chars().nth(usize::from(byte - 0x80)).unwrap_or('?'),
+        byte => char::from(*byte),
+    };
+    match std::str::from_utf8(field) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(field.iter().map(western).collect()),
+    }
+}
+
 /// A first row with a number in it is data already.
-fn is_header(fields: &[std::borrow::Cow<str>]) -> bool {
+fn is_header(fields: &[Cow<str>]) -> bool {
     !fields.iter().any(|f| column::is_number(f))
 }
 

@@ -228,6 +228,51 @@ mod test {
     }
 
     #[test]
+    fn what_stands_in_the_log_beside_a_database_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, copy) = (dir.path().join("live.db"), dir.path().join("copy"));
+        std::fs::create_dir(&copy).unwrap();
+        sqlite::make_and(
+            &file,
+            "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x INT); INSERT INTO t VALUES (1), (2)",
+            || {
+                for name in ["live.db", "live.db-wal"] {
+                    std::fs::copy(dir.path().join(name), copy.join(name)).unwrap();
+                }
+            },
+        );
+        let before = std::fs::read(copy.join("live.db-wal")).unwrap();
+        let profile = scan(&copy.join("live.db"), &Limits::default()).unwrap();
+        let seen: Vec<_> = profile.tables.iter().map(|t| (t.name.as_str(), t.rows)).collect();
+        assert_eq!(seen, [("t", 2)]);
+        assert_eq!(std::fs::read(copy.join("live.db-wal")).unwrap(), before);
+        assert_eq!(std::fs::read_dir(&copy).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn text_that_is_not_utf_8_keeps_its_values_apart() {
+        let profile = profile("x.csv", b"gr\xf6\xdfe;k\n\xe9;\x80\n\xdf;\x80\n").unwrap();
+        let columns = &profile.tables[0].columns;
+        assert_eq!((columns[0].name.as_str(), columns[0].distinct), ("größe", Some(2)));
+        assert_eq!((&columns[0].min, &columns[0].max), (&json!("ß"), &json!("é")));
+        assert_eq!((columns[1].distinct, &columns[1].min), (Some(1), &json!("€")));
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_no_answer() {
+        for (text, rows) in [
+            ("a,b\n1,\"open\n2,3\n", None),
+            ("a,b\n1,x\n2,\"open\n\"\"3,4\n5,6\n", None),
+            ("a,b\n1,\"two\nlines\"\n2,3\n", Some(2)),
+            ("a,b\n1,5\" pipe\n2,3\n", Some(2)),
+            ("a,b\n1,\"x\"\n", Some(1)),
+        ] {
+            let found = profile("x.csv", text.as_bytes());
+            assert_eq!(found.ok().map(|p| p.tables[0].rows), rows, "{text}");
+        }
+    }
+
+    #[test]
     fn works_inside_an_async_runtime() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.db");

@@ -1,7 +1,8 @@
 //! Profiles an SQLite database: opened read-only and immutable, so that nothing is written beside it and no lock is
-//! taken. What only stands in its write-ahead log is therefore not seen.
+//! taken. Where a log or journal lies beside it, a copy of both is read instead: what was last written stands there.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -13,19 +14,28 @@ use crate::limits::{InspectError, Limits};
 /// Tables and columns beyond these are not profiled.
 const MOST_TABLES: i64 = 500;
 
+/// Most bytes copied of a database with its log.
+const MOST_COPIED: u64 = 1 << 30;
+/// Written changes that are not in the database yet, and changes that must be undone.
+const BESIDE: [&str; 2] = ["-wal", "-journal"];
+
 /// Runs on a thread of its own, so that it may be called inside of an async runtime too.
 pub(super) fn profile(file: &Path, limits: &Limits) -> Result<Profile, InspectError> {
     let failed = |why: String| InspectError::NotProfiled {
         path: file.to_path_buf(),
         why,
     };
+    let copied = copied(file).map_err(&failed)?;
     let work = || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|e| e.to_string())?;
         runtime
-            .block_on(read(file, limits))
+            .block_on(match &copied {
+                Some((_, copy)) => read(copy, true, limits),
+                None => read(file, false, limits),
+            })
             .map_err(|e| format!("{e}; it may be damaged"))
     };
     let done = std::thread::scope(|scope| scope.spawn(work).join());
@@ -38,11 +48,43 @@ pub(super) fn profile(file: &Path, limits: &Limits) -> Result<Profile, InspectEr
     })
 }
 
-async fn read(file: &Path, limits: &Limits) -> Result<Vec<TableProfile>, sqlx::Error> {
+/// `data.db-wal` for `data.db`.
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(file);
+    name.push(suffix);
+    name.into()
+}
+
+/// A copy of the database with the logs beside it, and the folder that holds it; none where there is no log.
+fn copied(file: &Path) -> Result<Option<(tempfile::TempDir, PathBuf)>, String> {
+    let size = |path: &Path| {
+        let meta = std::fs::symlink_metadata(path).ok()?;
+        (meta.is_file() && meta.len() > 0).then_some(meta.len())
+    };
+    let logs = BESIDE.map(|suffix| (suffix, beside(file, suffix)));
+    let sizes: Vec<u64> = logs.iter().filter_map(|(_, log)| size(log)).collect();
+    if sizes.is_empty() {
+        return Ok(None);
+    }
+    if sizes.iter().sum::<u64>() + size(file).unwrap_or(0) > MOST_COPIED {
+        return Err("the latest changes stand in a log beside it, and it is too large to copy; run `PRAGMA wal_checkpoint(TRUNCATE)` on it first".into());
+    }
+    let cannot = |e: std::io::Error| format!("it cannot be copied together with its log: {e}");
+    let folder = tempfile::tempdir().map_err(cannot)?;
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(file, &copy).map_err(cannot)?;
+    for (suffix, log) in logs.iter().filter(|(_, log)| size(log).is_some()) {
+        std::fs::copy(log, beside(&copy, suffix)).map_err(cannot)?;
+    }
+    Ok(Some((folder, copy)))
+}
+
+/// `own` files may be written: SQLite brings a log and its database together before it reads.
+async fn read(file: &Path, own: bool, limits: &Limits) -> Result<Vec<TableProfile>, sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(file)
-        .read_only(true)
-        .immutable(true)
+        .read_only(!own)
+        .immutable(!own)
         .pragma("trusted_schema", "OFF");
     let mut db = options.connect().await?;
     let names = sqlx::query(
@@ -172,6 +214,12 @@ fn quoted(name: &str) -> String {
 /// Makes a database for tests.
 #[cfg(test)]
 pub(super) fn make(file: &Path, sql: &str) {
+    make_and(file, sql, || ());
+}
+
+/// Makes a database for tests and does something before it is closed.
+#[cfg(test)]
+pub(super) fn make_and(file: &Path, sql: &str, open: impl FnOnce()) {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -188,6 +236,7 @@ pub(super) fn make(file: &Path, sql: &str) {
             .execute(&mut db)
             .await
             .unwrap();
+        open();
         sqlx::Connection::close(db).await.unwrap();
     });
 }

@@ -342,13 +342,12 @@ fn reason(name: &str, out: &str, shapes: &Shapes) -> (String, String) {
     }
     let section: Vec<&str> = lines
         .take_while(|l| section(l).is_none())
-        .take(200)
         .collect();
     for (at, line) in section.iter().enumerate() {
         if let Some(found) = shapes.panicked.captures(line) {
             let message = match found.get(1) {
                 Some(old) => shorten(old.as_str()),
-                None => first_line(&section[at + 1..].join("\n")),
+                None => said_in(&section[at + 1..]),
             };
             let file = if documented.is_empty() {
                 found[2].to_string()
@@ -358,7 +357,12 @@ fn reason(name: &str, out: &str, shapes: &Shapes) -> (String, String) {
             return (file, message);
         }
     }
-    (documented, first_line(&section.join("\n")))
+    (documented, said_in(&section))
+}
+
+/// The first line that says something, near the beginning.
+fn said_in(lines: &[&str]) -> String {
+    first_line(&lines[..lines.len().min(200)].join("\n"))
 }
 
 /// Says why nothing, or not everything, could be built.

@@ -166,11 +166,24 @@ pub fn line(text: &str, most: usize) -> String {
         .map(str::trim)
         .find(|line| !line.is_empty())
         .unwrap_or_default();
-    let clean: String = first.chars().filter(|c| !c.is_control()).collect();
-    if clean.chars().count() <= most {
-        return clean;
+    let spaced = first.replace('\t', " ");
+    short(spaced.chars().filter(|c| !c.is_control()).collect(), most)
+}
+
+/// A path on one line, whole: a control character in it is written as its escape.
+fn path(text: &str, most: usize) -> String {
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().collect(),
+        false => c.to_string(),
+    };
+    short(text.chars().map(escaped).collect(), most)
+}
+
+fn short(text: String, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text;
     }
-    let mut short: String = clean.chars().take(most.saturating_sub(1)).collect();
+    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
     short.push('…');
     short
 }
@@ -283,5 +296,19 @@ mod tests {
         );
         assert_eq!(line("abcdef", 4), "abc…");
         assert_eq!(line("", 4), "");
+        assert_eq!(line("a\tb", 4), "a b");
+    }
+
+    #[test]
+    fn paths_are_whole_and_on_one_line() {
+        for (given, expected) in [
+            ("src/a b.rs", "src/a b.rs"),
+            ("new\nline.rs", "new\\nline.rs"),
+            ("\u{1b}[31m", "\\u{1b}[31m"),
+            ("ünï.py", "ünï.py"),
+        ] {
+            assert_eq!(path(given, 40), expected);
+        }
+        assert_eq!(path("abcdef", 4), "abc…");
     }
 }

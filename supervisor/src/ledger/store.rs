@@ -120,11 +120,14 @@ impl Ledger {
             return Err(LedgerError::Newer(schema));
         }
         sqlx::migrate!("./migrations").run(&writer).await?;
+        // In a transaction: a commit that fails, on a full disk say, is an error and not silence.
+        let mut raise = writer.begin().await?;
         let epoch: i64 = sqlx::query_scalar(
             "UPDATE meta SET value = value + 1 WHERE key = 'epoch' RETURNING value",
         )
-        .fetch_one(&writer)
+        .fetch_one(&mut *raise)
         .await?;
+        raise.commit().await?;
         let reader = pool(options(file).read_only(true)).await?;
         Ok(Ledger {
             writer,

@@ -49,7 +49,7 @@ pub enum RouteError {
     #[error("this fits more than one playbook ({}): say it in the words of one", .0.join(", "))]
     Several(Vec<String>),
     /// No agent of that name.
-    #[error("there is no agent `{given}`: {}", .known.join(", "))]
+    #[error("there is no agent `{given}`; the nearest is `{}`, and there are: {}", .known.first().map_or("", String::as_str), .known.join(", "))]
     NoAgent {
         /// As given.
         given: String,
