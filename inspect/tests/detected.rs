@@ -231,6 +231,21 @@ fn pytest_leaves_nested_suites_to_themselves() {
 }
 
 #[test]
+fn a_virtual_environment_that_leads_nowhere_is_named() {
+    let dir = planted(&[("test_a.py", ""), (".venv/pyvenv.cfg", "")]);
+    let bin = dir.path().join(".venv/bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink("/nowhere/bin/python3", bin.join("python3")).unwrap();
+    std::os::unix::fs::symlink("python3", bin.join("python")).unwrap();
+    let suite = detect(dir.path()).remove(0);
+    let made = command(&suite, dir.path(), &[], Path::new("/scratch")).unwrap();
+    assert_eq!(
+        made.note,
+        "`.venv/bin/python` leads to /nowhere/bin/python3, which cannot be reached from here, so the system's Python ran them"
+    );
+}
+
+#[test]
 fn go_make_and_missing_folders() {
     assert_eq!(
         chosen(

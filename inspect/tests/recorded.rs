@@ -74,6 +74,35 @@ fn cargo_with_doc_tests_noise_an_abort_and_equal_names() {
 }
 
 #[test]
+fn cargo_says_why_a_test_failed_however_much_it_printed() {
+    let noise = "x\n".repeat(100_000);
+    let out = format!(
+        "running 1 test\ntest t::big ... FAILED\n\nfailures:\n\n---- t::big stdout ----\n{noise}\nthread 't::big' panicked at src/lib.rs:1:40:\nthe end\n\n\nfailures:\n    t::big\n\ntest result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n"
+    );
+    let report = read(SuiteKind::Cargo, Some(101), &out, None);
+    let test = &report.failing[0];
+    assert_eq!(
+        (test.file.as_str(), test.message.as_str()),
+        ("src/lib.rs", "the end")
+    );
+}
+
+#[test]
+fn a_runner_that_is_not_there_is_named() {
+    let report = read(
+        SuiteKind::Cargo,
+        Some(127),
+        "sh: 1: exec: cargo: not found\n",
+        None,
+    );
+    assert!(!report.complete);
+    assert_eq!(
+        report.note,
+        "a program it needs was not found: sh: 1: exec: cargo: not found"
+    );
+}
+
+#[test]
 fn cargo_that_cannot_be_built() {
     let report = read(
         SuiteKind::Cargo,

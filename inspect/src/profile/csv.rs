@@ -25,15 +25,15 @@ pub(super) fn profile(file: &Path, head: &[u8], limits: &Limits) -> Result<Profi
         .delimiter(separator(head))
         .flexible(true)
         .has_headers(false)
-        .from_reader(Quotes { from: opened, odd: false });
+        .from_reader(Quotes {
+            from: opened,
+            odd: false,
+        });
     let mut columns: Vec<Column> = Vec::new();
     let (mut rows, mut record, mut first) = (0u64, ByteRecord::new(), true);
+    let mut several_lines = false;
     while rows < limits.rows && reader.read_byte_record(&mut record).map_err(failed)? {
-        let fields: Vec<_> = record
-            .iter()
-            .take(MOST_COLUMNS)
-            .map(text)
-            .collect();
+        let fields: Vec<_> = record.iter().take(MOST_COLUMNS).map(text).collect();
         if std::mem::take(&mut first) {
             let header = is_header(&fields);
             columns = fields
@@ -57,12 +57,14 @@ pub(super) fn profile(file: &Path, head: &[u8], limits: &Limits) -> Result<Profi
             }
         }
         rows += 1;
+        several_lines = record.as_slice().contains(&b'\n');
     }
-    let several_lines = record.iter().any(|field| field.contains(&b'\n'));
     if reader.is_done() && reader.get_ref().odd && several_lines {
         return Err(InspectError::NotProfiled {
             path: file.to_path_buf(),
-            why: format!("a quote opened in row {rows} is never closed, so the rows after it cannot be told"),
+            why: format!(
+                "a quote opened in row {rows} is never closed, so the rows after it cannot be told"
+            ),
         });
     }
     let name = file

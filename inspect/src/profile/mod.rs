@@ -181,7 +181,7 @@ mod test {
         let file = dir.path().join("shop.db");
         sqlite::make(
             &file,
-            "CREATE TABLE \"or\"\"der\" (id INTEGER PRIMARY KEY, \"na me\" TEXT, price REAL, raw); INSERT INTO \"or\"\"der\" VALUES (1,'b',2.5,x'00'),(2,NULL,1,NULL),(7,'a',NULL,NULL); CREATE TABLE empty (x INT); CREATE VIEW v AS SELECT 1;",
+            "CREATE TABLE \"or\"\"der\" (id INTEGER PRIMARY KEY, \"na me\" TEXT, price REAL, raw); INSERT INTO \"or\"\"der\" VALUES (1,'b',2.5,x'00'),(2,NULL,1,NULL),(7,'a',NULL,NULL); CREATE TABLE empty (x INT); CREATE VIEW v AS SELECT 1; CREATE VIRTUAL TABLE words USING fts5(body); INSERT INTO words VALUES ('a');",
         );
         let before = std::fs::read(&file).unwrap();
         let profile = scan(&file, &Limits::default()).unwrap();
@@ -243,7 +243,11 @@ mod test {
         );
         let before = std::fs::read(copy.join("live.db-wal")).unwrap();
         let profile = scan(&copy.join("live.db"), &Limits::default()).unwrap();
-        let seen: Vec<_> = profile.tables.iter().map(|t| (t.name.as_str(), t.rows)).collect();
+        let seen: Vec<_> = profile
+            .tables
+            .iter()
+            .map(|t| (t.name.as_str(), t.rows))
+            .collect();
         assert_eq!(seen, [("t", 2)]);
         assert_eq!(std::fs::read(copy.join("live.db-wal")).unwrap(), before);
         assert_eq!(std::fs::read_dir(&copy).unwrap().count(), 2);
@@ -253,9 +257,18 @@ mod test {
     fn text_that_is_not_utf_8_keeps_its_values_apart() {
         let profile = profile("x.csv", b"gr\xf6\xdfe;k\n\xe9;\x80\n\xdf;\x80\n").unwrap();
         let columns = &profile.tables[0].columns;
-        assert_eq!((columns[0].name.as_str(), columns[0].distinct), ("größe", Some(2)));
-        assert_eq!((&columns[0].min, &columns[0].max), (&json!("ß"), &json!("é")));
-        assert_eq!((columns[1].distinct, &columns[1].min), (Some(1), &json!("€")));
+        assert_eq!(
+            (columns[0].name.as_str(), columns[0].distinct),
+            ("größe", Some(2))
+        );
+        assert_eq!(
+            (&columns[0].min, &columns[0].max),
+            (&json!("ß"), &json!("é"))
+        );
+        assert_eq!(
+            (columns[1].distinct, &columns[1].min),
+            (Some(1), &json!("€"))
+        );
     }
 
     #[test]

@@ -88,8 +88,8 @@ async fn read(file: &Path, own: bool, limits: &Limits) -> Result<Vec<TableProfil
         .pragma("trusted_schema", "OFF");
     let mut db = options.connect().await?;
     let names = sqlx::query(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
-         AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name LIMIT $1",
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
+         AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name LIMIT $1",
     )
     .bind(MOST_TABLES)
     .fetch_all(&mut db)

@@ -340,9 +340,7 @@ fn reason(name: &str, out: &str, shapes: &Shapes) -> (String, String) {
     if !found {
         return (documented, String::new());
     }
-    let section: Vec<&str> = lines
-        .take_while(|l| section(l).is_none())
-        .collect();
+    let section: Vec<&str> = lines.take_while(|l| section(l).is_none()).collect();
     for (at, line) in section.iter().enumerate() {
         if let Some(found) = shapes.panicked.captures(line) {
             let message = match found.get(1) {

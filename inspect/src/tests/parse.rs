@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::command::TestCommand;
 use super::detect::{Suite, SuiteKind};
-use super::report::{SuiteReport, plain};
+use super::report::{SuiteReport, plain, shorten};
 use super::{cargo, go, make, npm_report, pytest};
 
 /// Reads what a run printed and wrote. `exit` is none when a signal or the time limit ended it. `outputs` are the
@@ -30,6 +30,12 @@ pub fn parse(
     report.failed = report.failed.max(report.failing.len() as u64);
     if exit.is_none() {
         report.cut_short("the run was ended by a signal or the time limit before it was done");
+    } else if exit == Some(127) && report.failed == 0 && report.note.is_empty() {
+        let last = |text: &str| shorten(text.trim_end().lines().last().unwrap_or_default());
+        let said = [last(&err), last(&out)];
+        let said = said.iter().find(|line| !line.is_empty());
+        let said = said.map(|line| format!(": {line}")).unwrap_or_default();
+        report.cut_short(&format!("a program it needs was not found{said}"));
     } else if exit != Some(0) && report.failed == 0 && report.note.is_empty() {
         report.cut_short(&format!(
             "the run ended with exit code {} and named no failing test",

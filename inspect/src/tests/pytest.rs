@@ -25,7 +25,7 @@ pub(super) fn command(
         scratch.join("ai_infra_pytest.json"),
     );
     let events = scratch.join(EVENTS);
-    let python = python(cwd, root);
+    let (python, note) = python(cwd, root);
     let chosen = serde_json::json!({
         "only": only,
         "ignore": nested(suite, root),
@@ -38,6 +38,7 @@ pub(super) fn command(
         files: vec![(program, PROGRAM.into()), (settings, chosen.to_string())],
         outputs: vec![events],
         shown: format!("{} -m pytest -q", shown(&python, cwd)),
+        note,
         ..TestCommand::default()
     }
 }
@@ -46,12 +47,20 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// The project's own Python where it has one, else the system's.
-fn python(cwd: &Path, root: &Path) -> String {
+/// The project's own Python where it has one, else the system's; and what must be said about that.
+fn python(cwd: &Path, root: &Path) -> (String, String) {
+    let mut note = String::new();
     for folder in [cwd, root] {
         for place in [".venv/bin/python", "venv/bin/python", "env/bin/python"] {
-            if folder.join(place).exists() {
-                return text(&folder.join(place));
+            let found = folder.join(place);
+            if found.exists() {
+                return (text(&found), String::new());
+            }
+            if let (Some(target), true) = (leads_to(&found), note.is_empty()) {
+                note = format!(
+                    "`{place}` leads to {}, which cannot be reached from here, so the system's Python ran them",
+                    target.display()
+                );
             }
         }
     }
@@ -60,11 +69,25 @@ fn python(cwd: &Path, root: &Path) -> String {
             .iter()
             .any(|f| Path::new(f).join(name).exists())
     };
-    if !installed("python3") && installed("python") {
-        "python".into()
+    let python = if !installed("python3") && installed("python") {
+        "python"
     } else {
-        "python3".into()
+        "python3"
+    };
+    (python.into(), note)
+}
+
+/// The end of a chain of links.
+fn leads_to(link: &Path) -> Option<PathBuf> {
+    let mut target = link.read_link().ok()?;
+    for _ in 0..8 {
+        let at = link.parent()?.join(&target);
+        match at.read_link() {
+            Ok(next) => target = at.parent()?.join(next),
+            Err(_) => break,
+        }
     }
+    Some(target)
 }
 
 fn shown(python: &str, cwd: &Path) -> String {

@@ -24,6 +24,9 @@ pub fn add(environment: &mut Environment<'static>) {
     environment.add_filter("line", |text: Value, most: Option<usize>| {
         line(&text.to_string(), most.unwrap_or(160))
     });
+    environment.add_filter("path", |text: Value, most: Option<usize>| {
+        path(&text.to_string(), most.unwrap_or(160))
+    });
     environment.add_filter("command_line", command_line);
     environment.add_filter("flatten", flatten);
     environment.add_filter("head", |list: Value, most: usize| {

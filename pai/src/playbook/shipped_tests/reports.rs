@@ -42,6 +42,12 @@ I found no test suite, so nothing was run. I looked for:
         json!([suite("cargo", ".", 1, json!([]), Value::Null)]),
         "The one test passes.\n\nRun: `cargo test`; 1.2 s.",
     );
+    let mut unnamed = suite("make", ".", 0, json!([]), Value::Null);
+    unnamed["note"] = json!("only its exit code is known");
+    of_tests(
+        json!([unnamed]),
+        "1 suite ran to the end without failing, but no single test is named.\n- about the make suite in the top folder: only its exit code is known\n\nRun: `make test`; 1.2 s.",
+    );
     of_tests(
         json!([suite("cargo", ".", 0, json!([]), Value::Null)]),
         "1 suite ran to the end, but it holds no tests.\n\nRun: `cargo test`; 1.2 s.",
