@@ -39,8 +39,8 @@ target=${CARGO_TARGET_DIR:-$root/target}
 ai_infra="$target/release/ai-infra"
 printf '✓ built %s in %d min %d s\n' "$("$ai_infra" --version)" $((took / 60)) $((took % 60))
 
-"$ai_infra" up
-printf '\nfirst task: %s\n' "$request"
+"$ai_infra" up | sed '/^$/,$d'
+printf '\n'
 cd "$root"
 code=0
 "$ai_infra" run "$request" --workspace "$root" || code=$?

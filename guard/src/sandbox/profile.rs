@@ -111,7 +111,8 @@ fn nvm(home: &Path, profile: &mut Profile) {
 /// Modules already fetched: without the network there are no others.
 fn go(home: &Path, profile: &mut Profile) {
     let modules = home.join("go/pkg/mod");
-    if show(profile, modules.clone()) {
+    // An empty one would only be in the way: Go then says more plainly what is missing.
+    if modules.join("cache/download").is_dir() && show(profile, modules.clone()) {
         profile.env.push(("GOMODCACHE".into(), text(&modules)));
     }
 }
@@ -146,7 +147,7 @@ mod tests {
             ".rustup",
             ".pyenv/versions/3.12.1/bin",
             ".ssh",
-            "go/pkg/mod",
+            "go/pkg/mod/cache/download",
             ".local/share/uv/python",
             ".local/share/uv/credentials",
         ] {
