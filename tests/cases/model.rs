@@ -95,6 +95,8 @@ fn a_scripted_model_mends_a_test() {
         "--workspace",
         &folder,
         "--json",
+        "--agent",
+        "code",
         "--script",
         &script,
     ]);
