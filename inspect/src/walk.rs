@@ -1,5 +1,5 @@
-//! Reads a tree the same way for every analyser: honours ignore files, skips `.git`, follows no link, and stops at the
-//! limits. Binary and huge files are seen but not read.
+//! Reads a tree the same way for every analyser: honours ignore files, skips `.git` and installed packages, follows no
+//! link, and stops at the limits. Binary and huge files are seen but not read.
 
 use std::fs::File;
 use std::io::Read;
@@ -64,9 +64,31 @@ pub(crate) fn builder(root: &Path, depth: usize) -> WalkBuilder {
         .require_git(false)
         .follow_links(false)
         .max_depth(Some(depth))
-        .filter_entry(|e| e.file_name() != ".git")
+        .filter_entry(|e| e.depth() == 0 || (e.file_name() != ".git" && !installed(e)))
         .sort_by_file_name(|a, b| a.cmp(b));
     builder
+}
+
+/// Folders of other people's work and of caches, whatever an ignore file says.
+const INSTALLED: [&str; 6] = [
+    "node_modules",
+    "bower_components",
+    "site-packages",
+    "__pycache__",
+    ".tox",
+    ".nox",
+];
+/// Files that mark such a folder under any name: a Python environment, a cache.
+const MARKS: [&str; 2] = ["pyvenv.cfg", "CACHEDIR.TAG"];
+
+fn installed(entry: &ignore::DirEntry) -> bool {
+    let name = entry.file_name();
+    let marked = || {
+        let there = |mark: &&str| entry.path().join(mark).symlink_metadata().is_ok();
+        MARKS.iter().any(there)
+    };
+    entry.file_type().is_some_and(|t| t.is_dir())
+        && (INSTALLED.iter().any(|i| name == *i) || marked())
 }
 
 /// A path relative to the root, with `/`; `.` for the root itself.
@@ -130,6 +152,15 @@ mod test {
         write(".git/config", b"no");
         write(".github/ci.yml", b"yes");
         write("bin", b"a\0b");
+        for installed in [
+            "web/node_modules/x.js",
+            "my-env/pyvenv.cfg",
+            "my-env/lib/x.py",
+        ] {
+            write(installed, b"not ours");
+        }
+        write("t/CACHEDIR.TAG", b"");
+        write("t/debug/x", b"made");
         write("big", &[b'x'; 200]);
         std::os::unix::fs::symlink("/etc/passwd", root.join("link")).unwrap();
         let limits = Limits {

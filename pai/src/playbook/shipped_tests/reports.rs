@@ -126,11 +126,11 @@ fn findings_reports() {
 - a.env:3: aws access key `AKIA****`
 
 A secret that was ever pushed or shared should be replaced, not only removed. 312 files scanned.
-Not read: 2 files (binary or too large). Files named in .gitignore and older commits were not looked at.");
+Not read: 2 files (binary or too large). Files named in .gitignore, installed packages and older commits were not looked at.");
     check(
         "leaked-secrets",
         &empty(),
-        "I found no file to scan for secrets.\nFiles named in .gitignore and older commits were not looked at.",
+        "I found no file to scan for secrets.\nFiles named in .gitignore, installed packages and older commits were not looked at.",
     );
     check(
         "unfinished-marks",
