@@ -41,10 +41,16 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
                 problem(&mut status, "redis is slow to answer: look at its log");
             }
         }
-        Err(why) => problem(
-            &mut status,
-            &format!("{why}; tasks are kept and start when it is back"),
-        ),
+        Err(why) => {
+            let why = match why.starts_with("redis") {
+                true => why,
+                false => format!("redis does not answer ({why})"),
+            };
+            problem(
+                &mut status,
+                &format!("{why}; tasks are kept and start when it is back"),
+            );
+        }
     }
     if status.dead_letters > 0 {
         let many = status.dead_letters;

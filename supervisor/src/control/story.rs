@@ -155,7 +155,7 @@ async fn requests_that_cannot_be_are_refused_with_the_next_step() {
         (
             Box::new(|s| s.agent = "cod".parse().ok()),
             2,
-            "agent `cod`: code",
+            "agent `cod`; the nearest is `code`",
         ),
         (Box::new(|s| s.agent = "qa".parse().ok()), 2, "not of qa"),
         (Box::new(|s| s.workspace = Some("x".into())), 2, "absolute"),
