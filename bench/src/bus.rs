@@ -138,7 +138,7 @@ pub async fn run(tasks: usize) -> Result<Report, BenchError> {
         .map_err(fail)?;
     rows.push(lives(&bus, &mut inbox, tasks).await?.beside(reference));
     let ping = ping(&bus).await?;
-    rows.push(Row::new("PING, p50", ping, "ms"));
+    rows.push(Row::new("PING, p50", ping, "µs"));
     rows.push(hop(&bus, &role, inbox).await?.beside(ping));
     rows.push(recovery(&bus, &role).await?);
     Ok(Report::new(rows))
@@ -225,7 +225,7 @@ async fn ping(bus: &Bus) -> Result<f64, BenchError> {
     for _ in 0..500 {
         let started = Instant::now();
         bus.ping().await.map_err(fail)?;
-        sample.push(started.elapsed().as_secs_f64() * 1e3);
+        sample.push(started.elapsed().as_secs_f64() * 1e6);
     }
     Ok(percentile(&mut sample, 0.5))
 }
@@ -258,13 +258,13 @@ async fn hop(bus: &Bus, role: &Role, mut inbox: Inbox) -> Result<Row, BenchError
             .recv()
             .await
             .ok_or_else(|| fail("the worker stopped"))?;
-        sample.push(at.saturating_duration_since(started).as_secs_f64() * 1e3);
+        sample.push(at.saturating_duration_since(started).as_secs_f64() * 1e6);
     }
     worker.await.map_err(fail)??;
     Ok(Row::new(
         "submit to claim by an idle agent, p50",
         percentile(&mut sample, 0.5),
-        "ms",
+        "µs",
     ))
 }
 
