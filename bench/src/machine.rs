@@ -13,6 +13,7 @@ pub fn describe() -> String {
         .and_then(|number| number.parse().ok())
         .unwrap_or(0);
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let version = kernel.trim().split('-').next().unwrap_or_default();
     let build = if cfg!(debug_assertions) {
         "debug"
     } else {
@@ -21,7 +22,7 @@ pub fn describe() -> String {
     format!(
         "{cores} cores, {} GiB, Linux {}, {build} build, {}",
         kib / (1024 * 1024),
-        kernel.trim(),
+        version,
         Timestamp::now().strftime("%Y-%m-%d")
     )
 }
