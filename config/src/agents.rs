@@ -11,29 +11,10 @@ use crate::settings::AgentSettings;
 use crate::shipped;
 use protocol::ids::Role;
 use protocol::level::Level;
+use protocol::tool::TOOLS;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// Every tool an agent may be given.
-pub const TOOLS: [&str; 16] = [
-    "Read",
-    "Write",
-    "Edit",
-    "Bash",
-    "Glob",
-    "Grep",
-    "GitStatus",
-    "GitDiff",
-    "Tests",
-    "Overview",
-    "Secrets",
-    "Marks",
-    "Dependencies",
-    "QuickChecks",
-    "Profile",
-    "HostFacts",
-];
 
 /// Names that are processes or windows already.
 const TAKEN: [&str; 7] = [

@@ -3,6 +3,26 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// Every tool there is, in the order people read them.
+pub const TOOLS: [&str; 16] = [
+    "Read",
+    "Write",
+    "Edit",
+    "Bash",
+    "Glob",
+    "Grep",
+    "GitStatus",
+    "GitDiff",
+    "Tests",
+    "Overview",
+    "Secrets",
+    "Marks",
+    "Dependencies",
+    "QuickChecks",
+    "Profile",
+    "HostFacts",
+];
+
 /// A call asked for by an engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {

@@ -9,7 +9,7 @@ mod shell;
 mod suites;
 
 use crate::act::{Act, Operation};
-use protocol::tool::ToolCall;
+use protocol::tool::{TOOLS, ToolCall};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -68,26 +68,6 @@ pub enum PlanError {
         tool: &'static str,
     },
 }
-
-/// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 16] = [
-    "Read",
-    "Write",
-    "Edit",
-    "Bash",
-    "Glob",
-    "Grep",
-    "GitStatus",
-    "GitDiff",
-    "Tests",
-    "Overview",
-    "Secrets",
-    "Marks",
-    "Dependencies",
-    "QuickChecks",
-    "Profile",
-    "HostFacts",
-];
 
 /// Plans a call. Pure: reads nothing but its arguments.
 pub fn plan(call: &ToolCall, view: &View) -> Result<Act, PlanError> {

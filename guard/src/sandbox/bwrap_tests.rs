@@ -60,10 +60,10 @@ fn line(kind: Kind, root: bool, bwrap: (u32, u32)) -> String {
 
 fn line_with(kind: Kind, root: bool, bwrap: (u32, u32), listings: &Listings) -> String {
     let profile = Profile {
-        folders: vec!["/root/.cargo".into()],
-        masked: vec!["/root/.cargo/credentials".into()],
-        path: vec!["/root/.cargo/bin".into()],
-        env: vec![("CARGO_HOME".into(), "/root/.cargo".into())],
+        folders: vec!["/home/ann/.cargo".into()],
+        masked: vec!["/home/ann/.cargo/credentials".into()],
+        path: vec!["/home/ann/.cargo/bin".into()],
+        env: vec![("CARGO_HOME".into(), "/home/ann/.cargo".into())],
     };
     argv(&spec(kind), &around(root, bwrap), &profile, listings, FDS)
         .iter()
@@ -139,10 +139,10 @@ fn the_clone_is_written_only_when_asked() {
     );
     let line = line(clone(true), true, (0, 8));
     has(&line, "--ro-bind /r/node_modules /workspace/node_modules");
-    has(&line, "--ro-bind /dev/null /root/.cargo/credentials");
+    has(&line, "--ro-bind /dev/null /home/ann/.cargo/credentials");
     has(
         &line,
-        "--perms 0755 --dir /root --ro-bind /root/.cargo /root/.cargo",
+        "--perms 0755 --dir /home/ann --ro-bind /home/ann/.cargo /home/ann/.cargo",
     );
     has(&line, "--remount-ro / --seccomp");
     has(&line, "--symlink usr/bin /bin --ro-bind /lib /lib");
@@ -189,8 +189,8 @@ fn the_workspace_answers_to_its_path_on_the_host() {
         ("/tmp/p/.venv", "/workspace/.venv", Some("/tmp/p")),
         ("/tmp/home/.venv", "/workspace/.venv", None),
         ("/usr/src/p/.venv", "/workspace/.venv", None),
-        ("/root/.cargo/p/.venv", "/workspace/.venv", None),
-        ("/root/.venv", "/workspace/.venv", None),
+        ("/home/ann/.cargo/p/.venv", "/workspace/.venv", None),
+        ("/home/ann/.venv", "/workspace/.venv", None),
         ("/.venv", "/workspace/.venv", None),
         ("/r/.git/objects", "/workspace-objects", None),
     ] {
