@@ -4,6 +4,7 @@
 use crate::desk::Desk;
 use crate::ledger::store::LedgerError;
 use bus::connect::Bus;
+use bus::dead_letter::DeadLetter;
 use bus::presence::Presence;
 use protocol::document::{DOCUMENT_VERSION, ProcessLine, TeamStatus};
 use protocol::ids::TaskRef;
@@ -52,12 +53,6 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
             );
         }
     }
-    if status.dead_letters > 0 {
-        let many = status.dead_letters;
-        status.problems.push(format!(
-            "{many} messages could not be read: `ai-infra dead list`"
-        ));
-    }
     Ok(status)
 }
 
@@ -71,6 +66,19 @@ fn own_line() -> ProcessLine {
     }
 }
 
+/// What is said about messages that nobody could read or finish.
+fn dead_sentence(count: u64, newest: Option<&DeadLetter>) -> String {
+    let kept = match count {
+        1 => "1 message is".to_owned(),
+        many => format!("{many} messages are"),
+    };
+    let newest = newest.map_or(String::new(), |letter| {
+        let reason: String = letter.reason.chars().take(200).collect();
+        format!("; the newest, for {}: {reason}", letter.role)
+    });
+    format!("{kept} among the dead letters{newest}")
+}
+
 fn problem(status: &mut TeamStatus, sentence: &str) {
     status.state = "degraded".to_owned();
     status.problems.push(sentence.to_owned());
@@ -78,7 +86,12 @@ fn problem(status: &mut TeamStatus, sentence: &str) {
 
 async fn from_bus(desk: &Desk, bus: &Bus, status: &mut TeamStatus) {
     match bus.dead_count().await {
-        Ok(count) => status.dead_letters = count,
+        Ok(0) => {}
+        Ok(count) => {
+            status.dead_letters = count;
+            let newest = bus.dead_letters(1).await.unwrap_or_default();
+            status.problems.push(dead_sentence(count, newest.first()));
+        }
         Err(error) => problem(status, &error.to_string()),
     }
     let Ok(present) = bus.present().await else {
@@ -125,6 +138,28 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use jiff::Timestamp;
+
+    #[test]
+    fn dead_letters_are_told_with_the_newest_reason() {
+        assert_eq!(
+            dead_sentence(1, None),
+            "1 message is among the dead letters"
+        );
+        let letter = DeadLetter {
+            id: "1-0".to_owned(),
+            role: "code".parse().unwrap(),
+            stream: String::new(),
+            reason: "message is not UTF-8".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            bytes: 2,
+            task: None,
+            bytes_preview: Vec::new(),
+        };
+        assert_eq!(
+            dead_sentence(2, Some(&letter)),
+            "2 messages are among the dead letters; the newest, for code: message is not UTF-8"
+        );
+    }
 
     fn presence(role: &str, pid: u32, second: i64) -> Presence {
         let role: protocol::ids::Role = role.parse().unwrap();
