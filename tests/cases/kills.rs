@@ -36,11 +36,16 @@ tests: [{ask: "count slowly"}]
 "#;
 
 fn team_with_slow_playbook() -> (Team, PathBuf) {
+    let (team, workspace) = prepared();
+    team.up();
+    (team, workspace)
+}
+
+fn prepared() -> (Team, PathBuf) {
     let team = Team::new(AI_INFRA);
     let playbooks = team.home().join("playbooks");
     std::fs::create_dir_all(&playbooks).expect("a folder");
     std::fs::write(playbooks.join("slow-count.yaml"), SLOW).expect("a playbook");
-    team.up();
     let workspace = team.scratch("work");
     std::fs::write(workspace.join("README.md"), "counting\n").expect("a file");
     (team, workspace)
@@ -162,4 +167,22 @@ fn executors(team: &Team) -> Vec<u32> {
         .filter(|seen| seen.command.starts_with("bwrap") || seen.command.contains(" executor"))
         .map(|seen| seen.pid)
         .collect()
+}
+
+#[test]
+fn a_killed_tmux_server_interrupts_no_task_for_good() {
+    let (team, workspace) = prepared();
+    team.ai(&["up"]).expect(0);
+    let child = begin(&team, &workspace);
+    let socket = team.home().join("run/tmux.sock");
+    let asked = std::process::Command::new("tmux")
+        .arg("-S")
+        .arg(socket)
+        .args(["display-message", "-p", "#{pid}"])
+        .output()
+        .expect("tmux answers");
+    let server = String::from_utf8_lossy(&asked.stdout).trim().parse();
+    processes::send(server.expect("a pid"), Signal::SIGKILL);
+    end(child);
+    team.down();
 }
