@@ -1,6 +1,9 @@
 //! The consumer's side: an inbox hands out one claimed task at a time. Claims and blocking waits run
 //! in a task of their own, so that a caller may drop `next` at any moment and lose nothing.
 
+#[cfg(feature = "model")]
+pub mod once;
+
 use crate::connect::{Again, Bus, Call};
 use crate::dead_letter::{CRASH_LIMIT, PREVIEW_BYTES};
 use crate::error::BusError;

@@ -1,9 +1,12 @@
 //! The handle to the bus: one multiplexed command connection that is made again when it breaks,
 //! and fresh connections for blocking reads, which never share one with commands.
 
+pub mod over;
+
 use crate::error::BusError;
 use crate::keys::Keys;
 use crate::scripts;
+use over::Wire;
 use protocol::ids::TeamName;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Script};
@@ -68,7 +71,7 @@ impl BusAddress {
 #[derive(Default)]
 struct Link {
     number: u64,
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Wire>,
 }
 
 struct Inner {
@@ -297,7 +300,7 @@ impl Bus {
         }
     }
 
-    fn current(&self) -> Option<(u64, MultiplexedConnection)> {
+    fn current(&self) -> Option<(u64, Wire)> {
         let link = self
             .inner
             .link
@@ -314,11 +317,11 @@ impl Bus {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if link.number == number {
-            link.connection = None;
+            link.connection = link.connection.take().filter(over::lasts);
         }
     }
 
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection), BusError> {
+    async fn connection(&self) -> Result<(u64, Wire), BusError> {
         if let Some(found) = self.current() {
             return Ok(found);
         }
@@ -326,7 +329,7 @@ impl Bus {
         if let Some(found) = self.current() {
             return Ok(found);
         }
-        let mut connection = self.open(Some(RESPONSE_TIMEOUT)).await?;
+        let mut connection = over::wire(self.open(Some(RESPONSE_TIMEOUT)).await?);
         self.arrive(&mut connection).await?;
         let mut link = self
             .inner
@@ -340,7 +343,7 @@ impl Bus {
 
     /// Says which Redis answered; another one than last time starts the grace. Done before the
     /// connection carries anything else, so that no claim can run ahead of it.
-    async fn arrive(&self, connection: &mut MultiplexedConnection) -> Result<(), BusError> {
+    async fn arrive(&self, connection: &mut Wire) -> Result<(), BusError> {
         let info: String = redis::cmd("INFO")
             .arg("server")
             .query_async(connection)
@@ -413,7 +416,7 @@ impl Bus {
 async fn invoke<T: FromRedisValue>(
     script: &Script,
     call: &Call,
-    connection: &mut MultiplexedConnection,
+    connection: &mut Wire,
 ) -> redis::RedisResult<T> {
     let mut invocation = script.prepare_invoke();
     for key in &call.keys {

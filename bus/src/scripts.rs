@@ -13,6 +13,18 @@ macro_rules! scripts {
                 include_str!(concat!("scripts/", $file, ".lua"))
             ))
         });)*
+
+        /// Every script: its name and its text.
+        #[cfg(feature = "model")]
+        pub fn sources() -> Vec<(&'static str, &'static str)> {
+            vec![$((
+                $file,
+                concat!(
+                    include_str!("scripts/prelude.lua"),
+                    include_str!(concat!("scripts/", $file, ".lua"))
+                )
+            )),*]
+        }
     };
 }
 
