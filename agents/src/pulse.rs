@@ -158,8 +158,8 @@ pub async fn keep(hold: Hold, look: Arc<Notify>, tell: watch::Sender<Signal>) {
         let asked = Instant::now();
         pause = third;
         match tokio::time::timeout(third, hold.renew()).await {
-            Ok(Ok(Renewal::Held { cancel: false })) => {}
-            Ok(Ok(Renewal::Held { cancel: true })) => raise(&tell, Signal::Cancel),
+            Ok(Ok(Renewal::Held { cancel: false, .. })) => {}
+            Ok(Ok(Renewal::Held { cancel: true, .. })) => raise(&tell, Signal::Cancel),
             Ok(Ok(Renewal::Lost)) => return raise(&tell, Signal::Lost),
             // A process that stood still for a while asks once more before it gives up.
             Ok(Err(_)) | Err(_) if hold.left().is_zero() && asked.elapsed() < 2 * third => {

@@ -40,6 +40,7 @@ impl Bus {
             record,
             names.journal(&role, task),
             names.back(&lane),
+            names.delay(&lane),
         ])
         .arg(task)
         .arg(WORK_GROUP)

@@ -44,7 +44,7 @@ pub struct Delivery {
 #[derive(Debug, Clone, Copy)]
 enum Want {
     /// One round, waiting at most [`ROUND`].
-    Round,
+    Round { choosy: bool },
     /// One claim, without waiting.
     Try,
 }
@@ -96,7 +96,12 @@ impl Inbox {
     /// One bounded round (about a second at most): a claim, or `None`. Dropping the future loses
     /// nothing; the next call has the answer. What nobody can read goes to the dead letters.
     pub async fn next(&mut self) -> Round {
-        self.ask(Want::Round).await
+        self.ask(Want::Round { choosy: false }).await
+    }
+
+    /// The same, but of new tasks only urgent ones are begun; what was begun goes on.
+    pub async fn next_urgent(&mut self) -> Round {
+        self.ask(Want::Round { choosy: true }).await
     }
 
     /// One claim without waiting for work.
@@ -183,6 +188,8 @@ struct Claimer {
     lost: Vec<String>,
     idle: Option<Idle>,
     reader: Option<MultiplexedConnection>,
+    /// Begin only urgent tasks.
+    choosy: bool,
 }
 
 impl Claimer {
@@ -197,10 +204,12 @@ impl Claimer {
             lost: Vec::new(),
             idle: None,
             reader: None,
+            choosy: false,
         }
     }
 
     async fn round(&mut self, want: Want) -> Round {
+        self.choosy = matches!(want, Want::Round { choosy: true });
         if self.idle.is_none() || matches!(want, Want::Try) {
             let found = self.claim().await?;
             if found.is_some() || matches!(want, Want::Try) {
@@ -301,12 +310,17 @@ impl Claimer {
             .arg(names.lanes())
             .arg(ENVELOPE_BYTES)
             .arg(PREVIEW_BYTES)
-            .arg(ENVELOPE_VERSION);
+            .arg(ENVELOPE_VERSION)
+            .arg(names.frozen())
+            .arg(names.paused(&self.role))
+            .arg(u8::from(self.choosy))
+            .arg(CRASH_LIMIT);
         for lane in &self.lanes {
             call = call.key(names.back(lane)).key(names.lease(lane)).arg(lane);
             for class in Class::ALL {
                 call = call.key(names.work(lane, class));
             }
+            call = call.key(names.delay(lane));
         }
         call
     }

@@ -58,6 +58,18 @@ impl Keys {
     pub fn back(&self, lane: &str) -> String {
         self.back_prefix() + lane
     }
+    /// Tasks of a lane that wait for their due time, by its millisecond.
+    pub fn delay(&self, lane: &str) -> String {
+        self.key(&format!("delay:{lane}"))
+    }
+    /// There while the team is frozen.
+    pub fn frozen(&self) -> String {
+        self.key("frozen")
+    }
+    /// There while a role begins nothing.
+    pub fn paused(&self, role: &Role) -> String {
+        self.key(&format!("paused:{role}"))
+    }
     /// Counter that weighs the classes of a role.
     pub fn turn(&self, role: &Role) -> String {
         self.key(&format!("turn:{role}"))
@@ -142,7 +154,7 @@ impl Keys {
     /// What the agent of `role` may read and write, as ACL key patterns.
     pub fn of_agent(&self, role: &Role) -> Vec<String> {
         let own = |name: &str| self.key(&format!("{name}:{role}"));
-        let mut patterns: Vec<String> = ["q", "lease", "back", "task", "journal"]
+        let mut patterns: Vec<String> = ["q", "lease", "back", "delay", "task", "journal"]
             .iter()
             .map(|name| own(name) + ":*")
             .collect();
@@ -170,7 +182,7 @@ impl Keys {
     }
     /// What every agent may read.
     pub fn read_by_agents(&self) -> Vec<String> {
-        vec![self.key("role:*")]
+        vec![self.key("role:*"), self.frozen(), self.key("paused:*")]
     }
     /// What the daemon may read and write, to free what a dead process held.
     pub fn of_daemon(&self) -> Vec<String> {

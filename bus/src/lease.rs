@@ -2,6 +2,7 @@
 //! an epoch older than the newest claim's.
 
 use crate::connect::{Again, Bus, Call};
+use crate::dead_letter::CRASH_LIMIT;
 use crate::error::BusError;
 use crate::keys::WORK_GROUP;
 use crate::scripts;
@@ -33,6 +34,10 @@ pub enum Renewal {
     Held {
         /// The task was cancelled: stop it, then finish.
         cancel: bool,
+        /// A person paused the task: finish the effect in hand, then park it.
+        pause: bool,
+        /// The team is frozen: begin nothing and stop in place what runs.
+        frozen: bool,
     },
     /// Somebody else has the task, or it is over: stop at once and write nothing more.
     Lost,
@@ -46,12 +51,18 @@ impl Bus {
             .key(self.keys().task(&lease.role, lease.task))
             .key(self.keys().lease(&lease.lane))
             .arg(lease.epoch.0)
-            .arg(lease.task);
+            .arg(lease.task)
+            .arg(self.keys().frozen());
         let answer: String = self.run(&scripts::RENEW, &call, Again::Yes).await?;
-        Ok(match answer.as_str() {
-            "held" => Renewal::Held { cancel: false },
-            "cancel" => Renewal::Held { cancel: true },
-            _ => Renewal::Lost,
+        let mut said = answer.split(' ');
+        if said.next() != Some("held") {
+            return Ok(Renewal::Lost);
+        }
+        let told: Vec<&str> = said.collect();
+        Ok(Renewal::Held {
+            cancel: told.contains(&"cancel"),
+            pause: told.contains(&"pause"),
+            frozen: told.contains(&"frozen"),
         })
     }
 
@@ -107,8 +118,8 @@ impl Bus {
         self.settled(lease, &answer)
     }
 
-    /// Frees everything that a process seen dead held, at once and without grace. Answers which
-    /// tasks; each counts one crash. The name must be that process's alone, so that a new one
+    /// Frees everything that a process seen dead held, without grace: at once, or after a rest where
+    /// it is not the first that died with it. Answers which tasks; each counts one crash. The name must be that process's alone, so that a new one
     /// under the same name loses nothing.
     pub async fn release_holder(&self, instance: &str) -> Result<Vec<TaskId>, BusError> {
         let names = self.keys();
@@ -117,7 +128,9 @@ impl Bus {
             .arg(names.lease_prefix())
             .arg(names.back_prefix())
             .arg(names.task_prefix())
-            .arg(names.wake_prefix());
+            .arg(names.wake_prefix())
+            .arg(self.lease_ms())
+            .arg(CRASH_LIMIT);
         let freed: Vec<String> = self.run(&scripts::RELEASE, &call, Again::Yes).await?;
         Ok(freed.iter().filter_map(|id| id.parse().ok()).collect())
     }

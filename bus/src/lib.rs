@@ -3,12 +3,13 @@
 //! A task's way: `publish` queues it, `claim` makes one process its holder, `lease` keeps, ends or
 //! gives back the claim, `journal` remembers its steps, `cancel` stops it, `dead_letter` keeps what
 //! nobody can read. The supervisor reads results through `outflow` and questions through `ask`;
-//! `broadcast` is a hint, `presence` a sign of life, `budget` the only maker of a `Reservation`,
+//! `brakes` freeze and pause; `broadcast` is a hint, `presence` a sign of life, `budget` the only maker of a `Reservation`,
 //! `queue` counts what waits, `acl` says who may touch which key. Every decision that must be
 //! atomic is a Lua script beside `scripts`; `group_reader` is the blocking read they share.
 
 pub mod acl;
 pub mod ask;
+pub mod brakes;
 pub mod broadcast;
 pub mod budget;
 pub mod cancel;

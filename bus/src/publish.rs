@@ -3,6 +3,7 @@
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
 use crate::{keys, scripts};
+use jiff::Timestamp;
 use protocol::envelope::Envelope;
 use protocol::ids::{Role, TaskId};
 use protocol::task::Class;
@@ -27,6 +28,19 @@ impl Bus {
         host: Option<&str>,
         class: Class,
     ) -> Result<Submitted, BusError> {
+        self.submit_at(envelope, role, host, class, None).await
+    }
+
+    /// The same for a task with a due time, by the clock of Redis: nobody can claim it before, and
+    /// one whose stream is full then waits until there is room. A due time that has passed is now.
+    pub async fn submit_at(
+        &self,
+        envelope: &Envelope,
+        role: &Role,
+        host: Option<&str>,
+        class: Class,
+        due: Option<Timestamp>,
+    ) -> Result<Submitted, BusError> {
         let task = task_of(self, envelope)?;
         if let Some(host) = host.filter(|host| !keys::is_host(host)) {
             return Err(BusError::Refused(format!(
@@ -42,12 +56,14 @@ impl Bus {
             names.work(&lane, class),
             names.wake(role),
             names.lanes(),
+            names.delay(&lane),
         ])
         .arg(task)
         .arg(role)
         .arg(&lane)
         .arg(self.queue_limit())
-        .bytes(envelope.to_bytes()?);
+        .bytes(envelope.to_bytes()?)
+        .arg(due.map_or(0, |due| due.as_millisecond().max(0)));
         let answer: String = self.run(&scripts::SUBMIT, &call, Again::Yes).await?;
         match answer.as_str() {
             "new" => Ok(Submitted::New),

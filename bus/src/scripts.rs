@@ -37,6 +37,8 @@ scripts! {
     SUBMIT = "submit";
     /// Become a holder.
     CLAIM = "claim";
+    /// Freeze the team, pause roles, or let go of them.
+    BRAKES = "brakes";
     /// Stay the holder.
     RENEW = "renew";
     /// Let go of a task.

@@ -14,6 +14,8 @@ mod asks;
 mod claims;
 #[path = "stories/fencing.rs"]
 mod fencing;
+#[path = "stories/flow.rs"]
+mod flow;
 #[path = "stories/hostile.rs"]
 mod hostile;
 #[path = "stories/money.rs"]

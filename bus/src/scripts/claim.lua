@@ -1,19 +1,22 @@
--- The one way to become a holder: what was given back, then expired leases, then new entries.
--- KEYS: pulse, grace, turn, wake, dead, then for each lane: back, lease, urgent, normal, background
+-- The one way to become a holder: what was given back, then expired leases, then new entries. What
+-- is due is queued first. While the team is frozen or the role paused nobody becomes one.
+-- KEYS: pulse, grace, turn, wake, dead, then for each lane: back, lease, urgent, normal, background,
+--       delay
 -- ARGV: lease ms, group, instance, ticket, lost tickets, task prefix, lanes key, largest entry,
---       bytes kept of a larger one, newest envelope version, then the lane members
+--       bytes kept of a larger one, newest envelope version, frozen key, paused key, 1 to begin
+--       only urgent tasks, crashes after which a task is given up, then the lane members
 -- Answers {'work', task, epoch, lane, stream, attempts, crashes, cancel, envelope},
---         {'again'}, or {'none', ms until the next lease expires or -1, last wake id}.
+--         {'again'}, or {'none', ms until something may be had or -1, last wake id}.
 local lease, group, instance, ticket, lost = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local max, cut, newest = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local now = now_ms()
 touch(KEYS[1], KEYS[2], now, lease)
 
 local lanes = {}
-for i = 11, #ARGV do
-  local k = 5 + (i - 11) * 5
+for i = 15, #ARGV do
+  local k = 5 + (i - 15) * 6
   lanes[#lanes + 1] = { name = ARGV[i], back = KEYS[k + 1], lease = KEYS[k + 2],
-    streams = { KEYS[k + 3], KEYS[k + 4], KEYS[k + 5] } }
+    streams = { KEYS[k + 3], KEYS[k + 4], KEYS[k + 5] }, delay = KEYS[k + 6] }
 end
 
 local function body_of(stream, entry)
@@ -61,8 +64,31 @@ if lost ~= '' then
   end
 end
 
+local function none(wait)
+  local last = call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
+  return { 'none', int(wait), last[1] and last[1][1] or '0-0' }
+end
+
+if call('EXISTS', ARGV[11], ARGV[12]) > 0 then return none(-1) end
+
+-- What is due goes to its stream; where that is full it stays until there is room.
 for _, lane in ipairs(lanes) do
-  for _, id in ipairs(call('ZRANGE', lane.back, 0, 3)) do
+  for _, id in ipairs(call('ZRANGEBYSCORE', lane.delay, '-inf', int(now), 'LIMIT', 0, 64)) do
+    local key = ARGV[6] .. id
+    local f = call('HMGET', key, 'state', 'stream', 'body', 'limit')
+    if f[1] ~= 'delayed' then
+      call('ZREM', lane.delay, id)
+    elseif call('XLEN', f[2]) < tonumber(f[4]) then
+      local entry = call('XADD', f[2], '*', 't', id, 'e', f[3])
+      call('HSET', key, 'state', 'queued', 'entry', entry)
+      call('HDEL', key, 'body', 'limit')
+      call('ZREM', lane.delay, id)
+    end
+  end
+end
+
+for _, lane in ipairs(lanes) do
+  for _, id in ipairs(call('ZRANGEBYSCORE', lane.back, '-inf', int(now), 'LIMIT', 0, 4)) do
     local got = take(lane, id, call('HGET', ARGV[6] .. id, 'released') == 'died')
     if got then return got end
   end
@@ -72,8 +98,16 @@ local grace = tonumber(call('GET', KEYS[2]) or 0) or 0
 if now >= grace then
   for _, lane in ipairs(lanes) do
     for _, id in ipairs(call('ZRANGEBYSCORE', lane.lease, '-inf', int(now), 'LIMIT', 0, 4)) do
-      local got = take(lane, id, true)
-      if got then return got end
+      local key = ARGV[6] .. id
+      local rest = rest_ms(tonumber(call('HGET', key, 'crashes') or 0) or 0, lease, tonumber(ARGV[14]))
+      if rest > 0 then
+        call('HSET', key, 'state', 'back', 'released', 'died')
+        call('ZREM', lane.lease, id)
+        call('ZADD', lane.back, int(now + rest), id)
+      else
+        local got = take(lane, id, true)
+        if got then return got end
+      end
     end
   end
 end
@@ -133,6 +167,7 @@ end
 local turn = tonumber(call('GET', KEYS[3]) or 0) + 1
 local order = { 1, 2, 3 }
 if turn % 8 == 0 then order = { 3, 2, 1 } elseif turn % 4 == 0 then order = { 2, 1, 3 } end
+if ARGV[13] == '1' then order = { 1 } end
 local from, to, step = 1, #lanes, 1
 if turn % 2 == 0 then from, to, step = #lanes, 1, -1 end
 for _, class in ipairs(order) do
@@ -152,12 +187,15 @@ for _, class in ipairs(order) do
 end
 
 local next_at = nil
-for _, lane in ipairs(lanes) do
-  local first = call('ZRANGE', lane.lease, 0, 0, 'WITHSCORES')
-  local at = tonumber(first[2])
+local function sooner(at)
   if at and (not next_at or at < next_at) then next_at = at end
 end
-local wait = -1
-if next_at then wait = math.max(math.max(next_at, grace) - now, 0) end
-local last = call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
-return { 'none', int(wait), last[1] and last[1][1] or '0-0' }
+for _, lane in ipairs(lanes) do
+  local expires = tonumber(call('ZRANGE', lane.lease, 0, 0, 'WITHSCORES')[2])
+  sooner(expires and math.max(expires, grace))
+  -- What is due and was not taken above waits for room, not for a time.
+  for _, set in ipairs({ lane.back, lane.delay }) do
+    sooner(tonumber(call('ZRANGEBYSCORE', set, '(' .. int(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]))
+  end
+end
+return none(next_at and math.max(next_at - now, 0) or -1)

@@ -20,6 +20,13 @@ local function touch(pulse, grace, now, lease)
   end
 end
 
+-- How long a task rests after a holder died with it: not at all the first time, then 1 s, 2 s, 4 s
+-- and so on (shorter steps where a lease is shorter), and not before it is given up for good.
+local function rest_ms(crashes, lease, limit)
+  if crashes < 1 or crashes + 1 >= limit then return 0 end
+  return math.min(lease, 1000) * 2 ^ math.min(crashes - 1, 5)
+end
+
 -- The one fence: a write counts only for the holder whose epoch is the newest.
 local function holds(task, epoch)
   local f = call('HMGET', task, 'state', 'epoch')

@@ -73,6 +73,23 @@ async fn every_user_can_do_its_own_work() {
         .await
         .unwrap();
     assert_eq!(code.journal_read(task).await.unwrap().len(), 1);
+    let roles = [(role("code"), true)];
+    supervisor.set_brakes(Some("x"), &roles).await.unwrap();
+    supervisor.hint_brakes().await.unwrap();
+    assert!(inbox.try_next().await.unwrap().is_none());
+    supervisor
+        .set_brakes(None, &[(role("code"), false)])
+        .await
+        .unwrap();
+    let due = Some(Timestamp::now() + jiff::SignedDuration::from_millis(50));
+    supervisor
+        .submit_at(&work(), &role("code"), None, Class::Urgent, due)
+        .await
+        .unwrap();
+    let due = next(&mut inbox).await;
+    code.finish(&due.lease, &word(&due, MessageType::Result))
+        .await
+        .unwrap();
     code.progress(&delivery.lease, &word(&delivery, MessageType::Progress))
         .await
         .unwrap();
@@ -162,6 +179,9 @@ async fn an_agent_cannot_touch_what_is_not_its_own() {
         "XRANGE {main}:journal:qa:x - +",
         "ZADD {main}:lease:qa:any 1 x",
         "SMEMBERS {main}:lanes",
+        "ZADD {main}:delay:qa:any 1 x",
+        "SET {main}:frozen x",
+        "HSET {main}:paused:code x 1",
         "GET {other}:pulse",
         "SET elsewhere x",
         "SET {main}:out:code x",

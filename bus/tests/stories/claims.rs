@@ -212,13 +212,21 @@ async fn cancelling_removes_what_waits_and_tells_who_holds() {
     let delivery = next(&mut inbox).await;
     assert_eq!(
         bus.renew(&delivery.lease).await.unwrap(),
-        Renewal::Held { cancel: false }
+        Renewal::Held {
+            cancel: false,
+            pause: false,
+            frozen: false
+        }
     );
     let mut listener = Listener::open(&bus).await.unwrap();
     assert_eq!(bus.cancel(held).await.unwrap(), CancelOutcome::Told);
     assert_eq!(
         bus.renew(&delivery.lease).await.unwrap(),
-        Renewal::Held { cancel: true }
+        Renewal::Held {
+            cancel: true,
+            pause: false,
+            frozen: false
+        }
     );
     let hint = listener.next().await;
     assert_eq!(
@@ -358,6 +366,7 @@ async fn a_task_that_kills_its_holders_is_given_up_and_said_so() {
     for attempt in 1..=5 {
         assert_eq!(next(&mut inbox).await.attempt, attempt);
         assert_eq!(bus.release_holder("code-1").await.unwrap(), [task]);
+        rested(&mut server.raw(), task);
     }
     assert!(inbox.try_next().await.unwrap().is_none());
     let dead = bus.dead_letters(10).await.unwrap();

@@ -47,7 +47,11 @@ async fn a_restart_is_survived_by_every_handle_and_gives_holders_grace() {
     nothing_is_reclaimed(&mut second, lease / 2).await;
     assert_eq!(
         bus.renew(&delivery.lease).await.unwrap(),
-        Renewal::Held { cancel: false }
+        Renewal::Held {
+            cancel: false,
+            pause: false,
+            frozen: false
+        }
     );
     let taken = delivered(&mut second, 2 * lease + Duration::from_secs(3)).await;
     assert_eq!(taken.lease.task, held);
@@ -97,7 +101,14 @@ async fn a_frozen_redis_costs_nobody_a_lease() {
     server.signal("-CONT");
     nothing_is_reclaimed(&mut second, lease / 2).await;
     let renewed = bus.renew(&delivery.lease).await;
-    assert_eq!(renewed.unwrap(), Renewal::Held { cancel: false });
+    assert_eq!(
+        renewed.unwrap(),
+        Renewal::Held {
+            cancel: false,
+            pause: false,
+            frozen: false
+        }
+    );
 }
 
 #[tokio::test]
