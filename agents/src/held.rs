@@ -11,9 +11,11 @@ use crate::stop::{Signal, Stop, must_drop};
 use crate::work_loop;
 use crate::workbench::Workbench;
 use bus::claim::Delivery;
+use bus::park::Parked;
 use jiff::Timestamp;
 use pai::algorithm::Outcome;
 use protocol::envelope::micros;
+use protocol::report::TaskReport;
 use protocol::task::Task;
 use protocol::task_state::{TaskState, WaitReason};
 use std::sync::Arc;
@@ -139,7 +141,7 @@ async fn finish(
     record.leave(micros(Timestamp::now()));
     let (task, agent) = (delivery.lease.task, shared.agent.name.clone());
     let report = record.report(task, agent.clone(), state, question);
-    match outbox.finish(&report).await {
+    match hand_in(outbox, report).await {
         Err(Stop::Fail(why)) => {
             tracing::error!(%task, why, "the report cannot be handed in");
             let reason = format!("its report could not be handed in: {why}");
@@ -149,6 +151,18 @@ async fn finish(
         }
         handed_in => handed_in,
     }
+}
+
+/// A task that waits is parked, any other ends.
+async fn hand_in(outbox: &Outbox, mut report: TaskReport) -> Result<(), Stop> {
+    if matches!(report.state, TaskState::Waiting { .. }) {
+        if outbox.park(&report).await? == Parked::Waits {
+            return Ok(());
+        }
+        report.state = TaskState::Cancelled;
+        report.question = None;
+    }
+    outbox.finish(&report).await
 }
 
 /// The state for the window.

@@ -7,6 +7,7 @@ use crate::stop::Stop;
 use bus::connect::Bus;
 use bus::error::BusError;
 use bus::lease::Lease;
+use bus::park::Parked;
 use protocol::envelope::{Envelope, MessageType};
 use protocol::report::{Progress, TaskReport};
 use serde_json::Value;
@@ -55,6 +56,16 @@ impl Outbox {
             .map_err(|e| Stop::Fail(format!("the report cannot be written: {e}")))?;
         let envelope = self.envelope(MessageType::Result, "report", context)?;
         let tell = || self.bus.finish(&self.lease, &envelope);
+        self.hold.insist(tell).await
+    }
+
+    /// Hands the report in and lets the task wait, in one step. It was cancelled meanwhile: then it
+    /// is held still and is to be finished.
+    pub async fn park(&self, report: &TaskReport) -> Result<Parked, Stop> {
+        let context = serde_json::to_value(report)
+            .map_err(|e| Stop::Fail(format!("the report cannot be written: {e}")))?;
+        let envelope = self.envelope(MessageType::Result, "report", context)?;
+        let tell = || self.bus.park(&self.lease, &envelope);
         self.hold.insist(tell).await
     }
 

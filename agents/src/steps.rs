@@ -37,6 +37,8 @@ pub struct Folded {
     pub done: HashMap<String, (Timestamp, Value)>,
     /// Intents by step; those without a result were interrupted.
     pub begun: HashMap<String, Value>,
+    /// By step, what a person answered to its question.
+    pub answers: HashMap<String, Value>,
     /// By step, what was reserved for model calls whose replies are not known.
     pub unanswered: HashMap<String, Vec<MicroUsd>>,
 }
@@ -77,7 +79,10 @@ impl Folded {
                     .or_default()
                     .push(reserved);
             }
-            EntryKind::Claimed | EntryKind::End => {}
+            EntryKind::Answer => {
+                self.answers.insert(entry.step, entry.body);
+            }
+            EntryKind::Claimed | EntryKind::Parked | EntryKind::End => {}
         }
     }
 }

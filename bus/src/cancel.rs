@@ -24,7 +24,7 @@ pub enum CancelOutcome {
 }
 
 impl Bus {
-    /// Cancels a task. Saying it twice is fine.
+    /// Cancels a task: queued, held, given back or parked. Saying it twice is fine.
     pub async fn cancel(&self, task: TaskId) -> Result<CancelOutcome, BusError> {
         let Some(role) = self.role_of(task).await? else {
             return Ok(CancelOutcome::Unknown);
@@ -39,6 +39,7 @@ impl Bus {
             names.role_of(task),
             record,
             names.journal(&role, task),
+            names.task_spend(task),
             names.back(&lane),
             names.delay(&lane),
         ])

@@ -1,7 +1,7 @@
 //! The bus: how the team's processes hand each other work over Redis and never lose or double it.
 //! Start at `connect` (the handle everything hangs on) and `keys` (every Redis key, named once).
 //! A task's way: `publish` queues it, `claim` makes one process its holder, `lease` keeps, ends or
-//! gives back the claim, `journal` remembers its steps, `cancel` stops it, `dead_letter` keeps what
+//! gives back the claim, `park` lets it wait, `journal` remembers its steps, `cancel` stops it, `dead_letter` keeps what
 //! nobody can read. The supervisor reads results through `outflow` and questions through `ask`;
 //! `brakes` freeze and pause; `broadcast` is a hint, `presence` a sign of life, `budget` the only maker of a `Reservation`,
 //! `queue` counts what waits, `acl` says who may touch which key. Every decision that must be
@@ -22,6 +22,7 @@ pub mod journal;
 pub mod keys;
 pub mod lease;
 pub mod outflow;
+pub mod park;
 pub mod presence;
 pub mod publish;
 pub mod queue;

@@ -75,7 +75,7 @@ impl Bus {
         }
     }
 
-    /// Whether the bus still has the task: queued, held, given back, or ended and not yet
+    /// Whether the bus still has the task: queued, held, given back, parked, or ended and not yet
     /// forgotten. A task that was cancelled in the queue is not known.
     pub async fn known(&self, task: TaskId) -> Result<bool, BusError> {
         let Some(role) = self.role_of(task).await? else {

@@ -49,6 +49,10 @@ scripts! {
     APPEND = "append";
     /// End a task.
     FINISH = "finish";
+    /// Let a task wait.
+    PARK = "park";
+    /// Put a task that waited back into its queue.
+    RESUME = "resume";
     /// Give a claimed task up for dead.
     BURY = "bury";
     /// Take an unreadable entry out of a stream.

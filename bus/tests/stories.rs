@@ -22,5 +22,7 @@ mod hostile;
 mod money;
 #[path = "stories/outage.rs"]
 mod outage;
+#[path = "stories/parking.rs"]
+mod parking;
 #[path = "stories/server.rs"]
 mod server;

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Version of the entry format; a newer one is refused by an older binary.
-pub const JOURNAL_VERSION: u32 = 1;
+/// 2 brought `parked` and `answer`.
+pub const JOURNAL_VERSION: u32 = 2;
 
 /// What an entry says about its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +25,10 @@ pub enum EntryKind {
     Intent,
     /// The outcome of a step, verbatim.
     Result,
+    /// A holder let go of a task that has to wait.
+    Parked,
+    /// What the task waited for: the answer to the question its step asked.
+    Answer,
     /// The task ended; nothing follows.
     End,
 }

@@ -3,14 +3,18 @@
 //! because the bus takes a task id once.
 
 use crate::desk::Desk;
+use crate::ledger::events::Happening;
 use crate::ledger::pages::Open;
+use crate::ledger::resume::OwedResume;
 use crate::ledger::store::LedgerError;
 use bus::cancel::CancelOutcome;
 use bus::connect::Bus;
 use bus::error::BusError;
+use bus::park::Resumed;
 use jiff::Timestamp;
 use protocol::envelope::{Envelope, EnvelopeError, MessageType};
 use protocol::ids::{ShortId, TaskId, TeamName};
+use protocol::journal::JournalEntry;
 use protocol::task::{Class, Task};
 use protocol::task_state::TaskState;
 use std::time::Duration;
@@ -27,6 +31,10 @@ const FIRST_SEND: Duration = Duration::from_millis(1500);
 
 /// What the person reads when the bus is away.
 pub const AWAY: &str = "redis does not answer; the task is kept and starts when it is back";
+
+/// Why a task whose question was answered cannot go on.
+const PARK_LOST: &str = "redis no longer knows where this task stood, so the answer has no place: \
+    look at what was done, then run it again";
 
 /// The work message of a task.
 ///
@@ -87,6 +95,7 @@ pub async fn outbox(desk: &Desk) {
         loop {
             let look = async {
                 tell_stops(desk, &bus).await?;
+                tell_resumes(desk, &bus).await?;
                 if Instant::now() >= whole_at {
                     sweep(desk, &bus).await?;
                     whole_at = Instant::now() + WHOLE_SWEEP;
@@ -152,6 +161,64 @@ pub async fn cancel(desk: &Desk, task: TaskId) -> Result<TaskState, LedgerError>
         .await?;
     desk.hub.tell(stopped.told);
     Ok(stopped.state)
+}
+
+/// Tells the bus which waiting tasks go on.
+async fn tell_resumes(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
+    for owed in desk.ledger.resumes_owed(PAGE).await? {
+        tell_resume(desk, bus, &owed).await?;
+    }
+    Ok(())
+}
+
+async fn tell_resume(desk: &Desk, bus: &Bus, owed: &OwedResume) -> Result<(), OutboxError> {
+    let resumed = bus
+        .resume(owed.task, owed.parked, owed.answer.as_ref())
+        .await?;
+    match (resumed, &owed.answer) {
+        (Resumed::Queued | Resumed::Again, _) => {}
+        // Nothing was asked, so nothing hangs on where it stood: the sweep sends it anew.
+        (Resumed::Unknown, None) => {}
+        (Resumed::Unknown, Some(_)) | (Resumed::Ended, _) => {
+            let lost = desk.ledger.resume_lost(owed, PARK_LOST, Timestamp::now());
+            desk.hub.tell(lost.await?);
+        }
+    }
+    desk.ledger.resumed(owed.task, owed.parked).await?;
+    if resumed == Resumed::Unknown {
+        desk.outbox.notify_one();
+    }
+    Ok(())
+}
+
+/// Lets a waiting task go on: kept first, then the bus is told, now or when it is back. `None`
+/// when it does not wait.
+///
+/// # Errors
+/// When the ledger does not take it.
+pub async fn resume(
+    desk: &Desk,
+    task: TaskId,
+    answer: Option<&JournalEntry>,
+) -> Result<Option<()>, LedgerError> {
+    let Some((owed, told)) = desk.ledger.resume(task, answer, Timestamp::now()).await? else {
+        return Ok(None);
+    };
+    go_on(desk, owed, told).await;
+    Ok(Some(()))
+}
+
+/// Tells followers and the bus of a task that goes on. What the bus did not hear stays owed.
+pub async fn go_on(desk: &Desk, owed: OwedResume, told: Vec<Happening>) {
+    desk.hub.tell(told);
+    let Ok(bus) = desk.link.now() else {
+        return;
+    };
+    match timeout(FIRST_SEND, tell_resume(desk, &bus, &owed)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(task = %owed.task, %error, "goes on later"),
+        Err(_) => desk.link.failed("no answer in time"),
+    }
 }
 
 /// Compares everything in hand with the bus.

@@ -5,6 +5,7 @@ use bus::claim::{Delivery, Inbox};
 use bus::connect::Bus;
 use bus::error::BusError;
 use bus::lease::Renewal;
+use bus::park::{Parked, Resumed};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use protocol::envelope::MessageType;
@@ -23,6 +24,8 @@ enum Op {
     Expire,
     Died(usize),
     Cancel,
+    Park(usize),
+    Resume(usize),
     Finish(usize),
 }
 
@@ -37,6 +40,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Expire),
         1 => agent.clone().prop_map(Op::Died),
         1 => Just(Op::Cancel),
+        2 => agent.clone().prop_map(Op::Park),
+        2 => agent.clone().prop_map(Op::Resume),
         1 => agent.prop_map(Op::Finish),
     ]
 }
@@ -46,6 +51,11 @@ fn op() -> impl Strategy<Value = Op> {
 struct Model {
     holder: Option<usize>,
     finished_by: Option<usize>,
+    /// Told to stop: it may not be parked any more.
+    cancelled: bool,
+    /// The epochs it was parked under; the last one waits while `waits`.
+    parks: Vec<u64>,
+    waits: bool,
     written: Vec<u64>,
     messages: u64,
 }
@@ -76,6 +86,7 @@ impl World {
                 if let Some(got) = got {
                     assert_eq!(got.lease.task, task);
                     assert!(model.finished_by.is_none(), "a finished task was claimed");
+                    assert!(!model.waits, "a parked task was claimed");
                     let newest = had.iter().flatten().map(|d| d.lease.epoch).max();
                     assert!(newest < Some(got.lease.epoch), "the epoch did not rise");
                     had[agent] = Some(got);
@@ -128,6 +139,31 @@ impl World {
             Op::Cancel => {
                 if model.holder.is_some() {
                     self.bus.cancel(task).await.unwrap();
+                    model.cancelled = true;
+                }
+            }
+            Op::Park(agent) => {
+                if let Some(d) = &had[agent] {
+                    let report = word(d, MessageType::Result);
+                    let parked = self.bus.park(&d.lease, &report).await;
+                    let before = model.parks.contains(&d.lease.epoch.0);
+                    let now = model.holder == Some(agent);
+                    if now && model.cancelled {
+                        assert_eq!(parked, Ok(Parked::Cancelled));
+                    } else if judge(parked.map(drop), task, before || now) && !before {
+                        model.written.push(d.lease.epoch.0);
+                        model.messages += 1;
+                        model.parks.push(d.lease.epoch.0);
+                        (model.holder, model.waits) = (None, true);
+                    }
+                }
+            }
+            Op::Resume(agent) => {
+                if let Some(d) = &had[agent] {
+                    let said = self.bus.resume(task, d.lease.epoch, None).await.unwrap();
+                    let meant = model.waits && model.parks.last() == Some(&d.lease.epoch.0);
+                    assert_eq!(said == Resumed::Queued, meant, "{said:?}");
+                    model.waits &= !meant;
                 }
             }
             Op::Finish(agent) => {

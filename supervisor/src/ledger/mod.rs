@@ -13,6 +13,7 @@ pub mod pages;
 pub mod patch;
 pub mod records;
 pub mod report;
+pub mod resume;
 pub mod standing;
 pub mod store;
 #[cfg(test)]

@@ -4,11 +4,12 @@
 use super::fold::{Folded, Incoming};
 use super::moves;
 use super::records::{self, LINE_BYTES, RESULT_BYTES, ROWS, cut, whole};
+use super::resume;
 use super::standing::{Standing, shift, to_json};
 use super::store::LedgerError;
 use protocol::criterion::Verdict;
 use protocol::report::{Artifact, TaskReport};
-use protocol::task_state::TaskState;
+use protocol::task_state::{StateName, TaskState};
 use sqlx::SqliteConnection;
 
 /// Most artifacts kept of one task.
@@ -27,6 +28,9 @@ pub(super) async fn fold(
         return Ok(Folded::Again);
     }
     let to = bounded_state(moves::rest(&standing.state, &judged(report)));
+    if to.name() == StateName::Waiting && !resume::parked(tx, standing, incoming.epoch).await? {
+        return Ok(Folded::Again);
+    }
     replace_rows(tx, standing, report).await?;
     write_row(tx, standing, report).await?;
     let told = shift(tx, standing, to, incoming.at, Some(&incoming.message)).await?;

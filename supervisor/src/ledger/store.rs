@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Schema number this binary reads and writes (`meta.schema`).
-pub const SCHEMA: i64 = 1;
+pub const SCHEMA: i64 = 4;
 
 /// Why the ledger could not be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -53,14 +53,14 @@ fn a_supervisor_that_wakes_up_late_changes_nothing() {
 fn a_newer_schema_is_refused_untouched() {
     run(async {
         let room = room().await;
-        sqlx::query("UPDATE meta SET value = 2 WHERE key = 'schema'")
+        sqlx::query("UPDATE meta SET value = 99 WHERE key = 'schema'")
             .execute(&mut *room.ledger.writer_for_tests().await)
             .await
             .unwrap();
         let epoch = room.ledger.epoch();
         room.ledger.close().await;
         let error = Ledger::open(&room.file).await.unwrap_err();
-        assert!(matches!(error, LedgerError::Newer(2)), "{error}");
+        assert!(matches!(error, LedgerError::Newer(99)), "{error}");
         let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", room.file.display()))
             .await
             .unwrap();

@@ -4,6 +4,7 @@
 
 mod folding;
 mod keeping;
+mod parking;
 
 use super::fold::{Incoming, News};
 use super::keep::{Kept, NewTask};
