@@ -44,7 +44,7 @@ pub async fn hold(
     watch: watch::Receiver<Signal>,
 ) {
     let length = Duration::from_millis(shared.settings.team.lease_ms);
-    let hold = Hold::new(&shared.bus, &delivery.lease, length);
+    let hold = Hold::new(&shared.bus, &delivery, length);
     let pulse = pulse::keep(hold.clone(), shared.look.clone(), tell);
     let pulse = Beside(tokio::spawn(pulse));
     let Err(stop) = work(&shared, &delivery, &hold, watch).await else {

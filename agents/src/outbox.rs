@@ -56,7 +56,10 @@ impl Outbox {
             .map_err(|e| Stop::Fail(format!("the report cannot be written: {e}")))?;
         let envelope = self.envelope(MessageType::Result, "report", context)?;
         let tell = || self.bus.finish(&self.lease, &envelope);
-        self.hold.insist(tell).await
+        self.hold.boundary.before();
+        self.hold.insist(tell).await?;
+        self.hold.boundary.after();
+        Ok(())
     }
 
     /// Hands the report in and lets the task wait, in one step. It was cancelled meanwhile: then it

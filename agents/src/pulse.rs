@@ -1,7 +1,9 @@
 //! The pulse of a held task: renews the lease, keeps the executors' deadlines within it, and
 //! turns what the bus says into a signal for the work.
 
+use crate::boundary::Boundary;
 use crate::stop::{Signal, Stop, raise};
+use bus::claim::Delivery;
 use bus::connect::Bus;
 use bus::lease::{Lease, Renewal};
 use guard::executor::Pulse as ExecutorPulse;
@@ -19,6 +21,8 @@ pub struct Hold {
     lease: Lease,
     length: Duration,
     known: Arc<Mutex<Known>>,
+    /// Where its journal is written.
+    pub boundary: Boundary,
 }
 
 struct Known {
@@ -32,11 +36,12 @@ struct Known {
 impl Hold {
     /// Nothing is known until the first renewal: between the claim and now this process may have
     /// stood still.
-    pub fn new(bus: &Bus, lease: &Lease, length: Duration) -> Self {
+    pub fn new(bus: &Bus, delivery: &Delivery, length: Duration) -> Self {
         Self {
             bus: bus.clone(),
-            lease: lease.clone(),
+            lease: delivery.lease.clone(),
             length,
+            boundary: Boundary::of(bus.faults(), delivery),
             known: Arc::new(Mutex::new(Known {
                 until: Instant::now(),
                 lapses: 0,
@@ -47,6 +52,11 @@ impl Hold {
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which guarantees its bus leaves out.
+    pub fn faults(&self) -> protocol::fault::Faults {
+        self.bus.faults()
     }
 
     /// Keeps one more executor alive with the lease.

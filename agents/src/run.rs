@@ -151,10 +151,12 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
         username: user.name,
         password: user.password,
     };
+    let env = Env::from_process();
+    let faults = env.faults().map_err(AgentError::Access)?;
     let lease = Duration::from_millis(settings.team.lease_ms);
     let bus = loop {
         match Bus::connect(&address, &settings.team.name, lease).await {
-            Ok(bus) => break bus,
+            Ok(bus) => break bus.with_faults(faults),
             Err(BusError::Unreachable(why)) => {
                 tracing::warn!(why, "redis does not answer; trying again");
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -169,7 +171,7 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
         .map(|s| s.reveal().to_owned());
     Ok(Shared {
         redactor: Redactor::new(secrets),
-        toolchain_home: Env::from_process().toolchain_home(),
+        toolchain_home: env.toolchain_home(),
         instance: config::own::instance(&role, std::process::id()),
         look: Arc::new(Notify::new()),
         copying: Arc::new(Mutex::new(())),

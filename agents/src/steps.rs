@@ -205,7 +205,9 @@ impl Steps {
             body,
         };
         let append = || self.bus.journal_append(&self.lease, &entry);
+        self.hold.boundary.before();
         self.hold.insist(append).await?;
+        self.hold.boundary.after();
         self.folded.take(entry);
         Ok(())
     }

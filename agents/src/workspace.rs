@@ -188,6 +188,7 @@ impl Sandboxes {
                 memory_mb: self.sandbox.memory_mb,
                 processes: self.sandbox.processes,
                 file_mb: self.sandbox.file_mb,
+                faults: self.hold.faults(),
                 ..Limits::default()
             },
             deadline,

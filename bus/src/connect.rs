@@ -4,9 +4,11 @@
 pub mod over;
 
 use crate::error::BusError;
+use crate::fault::Faulty;
 use crate::keys::Keys;
 use crate::scripts;
 use over::Wire;
+use protocol::fault::Faults;
 use protocol::ids::TeamName;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Script};
@@ -80,6 +82,7 @@ struct Inner {
     keys: Keys,
     lease: Duration,
     queue_limit: u64,
+    faults: Faulty,
     link: Mutex<Link>,
     connecting: AsyncMutex<()>,
     spare: Mutex<Vec<MultiplexedConnection>>,
@@ -164,6 +167,7 @@ impl Bus {
                 keys: Keys::new(team),
                 lease,
                 queue_limit: QUEUE_LIMIT,
+                faults: Faulty::default(),
                 link: Mutex::default(),
                 connecting: AsyncMutex::default(),
                 spare: Mutex::default(),
@@ -180,6 +184,19 @@ impl Bus {
             inner.queue_limit = limit;
         }
         self
+    }
+
+    /// The same bus with guarantees left out. Call it before the handle is cloned.
+    pub fn with_faults(mut self, faults: Faults) -> Bus {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.faults = Faulty::new(faults);
+        }
+        self
+    }
+
+    /// Which guarantees it leaves out.
+    pub fn faults(&self) -> Faults {
+        self.inner.faults.faults
     }
 
     /// The team.
@@ -227,6 +244,7 @@ impl Bus {
         call: &Call,
         again: Again,
     ) -> Result<T, BusError> {
+        let script = self.inner.faults.script(script);
         self.send(Request::Script(script, call), again).await
     }
 

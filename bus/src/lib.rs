@@ -5,7 +5,8 @@
 //! nobody can read. The supervisor reads results through `outflow` and questions through `ask`;
 //! `brakes` freeze and pause; `broadcast` is a hint, `presence` a sign of life, `budget` the only maker of a `Reservation`,
 //! `queue` counts what waits, `acl` says who may touch which key. Every decision that must be
-//! atomic is a Lua script beside `scripts`; `group_reader` is the blocking read they share.
+//! atomic is a Lua script beside `scripts`; `group_reader` is the blocking read they share;
+//! `fault` leaves a guarantee out where a test asks for it.
 
 pub mod acl;
 pub mod ask;
@@ -17,6 +18,7 @@ pub mod claim;
 pub mod connect;
 pub mod dead_letter;
 pub mod error;
+mod fault;
 mod group_reader;
 pub mod journal;
 pub mod keys;

@@ -6,6 +6,17 @@ use std::sync::LazyLock;
 
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+        /// Every script and its text.
+        #[cfg(debug_assertions)]
+        pub(crate) fn all() -> Vec<(&'static Script, String)> {
+            vec![$((
+                &*$name,
+                concat!(
+                    include_str!("scripts/prelude.lua"),
+                    include_str!(concat!("scripts/", $file, ".lua"))
+                ).to_owned(),
+            )),*]
+        }
         $($(#[$doc])*
         pub static $name: LazyLock<Script> = LazyLock::new(|| {
             Script::new(concat!(

@@ -5,6 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// Names a guarantee that this process leaves out; see `protocol::fault`.
+#[cfg(debug_assertions)]
+const FAULT: &str = "AI_INFRA_FAULT";
+
 /// A copy of the environment, taken once.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Env {
@@ -86,6 +90,27 @@ impl Env {
         let home = || self.get("HOME").map(PathBuf::from);
         let of_home = home().filter(|home| home.join(".cargo").is_dir());
         of_home.or(on_path).or_else(home).unwrap_or_default()
+    }
+
+    /// Which guarantees this process is to leave out, for tests of the tests.
+    ///
+    /// # Errors
+    /// A sentence, when the word is not known.
+    pub fn faults(&self) -> Result<protocol::fault::Faults, String> {
+        #[cfg(debug_assertions)]
+        if let Some(word) = self.get(FAULT) {
+            return word.parse().map_err(|said| format!("{FAULT}: {said}"));
+        }
+        Ok(protocol::fault::Faults::default())
+    }
+
+    /// The variable of [`Env::faults`], to hand on to a process that is started with an
+    /// environment of its own.
+    pub fn fault_variable(&self) -> Option<(String, String)> {
+        #[cfg(debug_assertions)]
+        return Some((FAULT.to_owned(), self.get(FAULT)?.to_owned()));
+        #[cfg(not(debug_assertions))]
+        None
     }
 
     /// Names of variables whose value is not UTF-8.

@@ -9,6 +9,7 @@ pub mod document;
 pub mod effect;
 pub mod envelope;
 pub mod exit;
+pub mod fault;
 pub mod ids;
 pub mod journal;
 pub mod level;

@@ -147,6 +147,30 @@ fn processes(sources: &[Source]) -> Broken {
     )
 }
 
+/// The switch that leaves guarantees out is named once, and only where debug assertions are on.
+fn faults(sources: &[Source]) -> Broken {
+    let mut broken = only_in(
+        sources,
+        &["AI_INFRA_FAULT"],
+        &["config/src/env.rs"],
+        "faults are read in config/src/env.rs",
+    );
+    for source in sources.iter().filter(|s| s.is_work()) {
+        let lines: Vec<&str> = source.work().lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let before = at.checked_sub(1).map_or("", |at| lines[at].trim());
+            if line.contains("\"AI_INFRA_FAULT\"") && before != "#[cfg(debug_assertions)]" {
+                broken.push(format!(
+                    "{}:{}: a release must not know the name",
+                    source.path,
+                    at + 1
+                ));
+            }
+        }
+    }
+    broken
+}
+
 /// Who may start processes, and which.
 const PROCESS_STARTERS: &[&str] = &[
     // bwrap, from one permanent thread; tools, inside the sandbox
@@ -280,6 +304,18 @@ fn processes_are_started_in_few_places() {
 }
 
 #[test]
+fn faults_are_switched_in_one_place_and_not_in_a_release() {
+    check(faults(&sources()));
+    let release = root().join("target/release/ai-infra");
+    if let Ok(bytes) = std::fs::read(&release) {
+        for name in ["AI_INFRA_FAULT", "no-epoch-check", "orphaned-child"] {
+            let found = bytes.windows(name.len()).any(|w| w == name.as_bytes());
+            assert!(!found, "{} knows {name}", release.display());
+        }
+    }
+}
+
+#[test]
 fn leaves_reservations_states_and_memory_have_one_maker() {
     check(one_maker(&sources()));
 }
@@ -307,6 +343,8 @@ fn every_wall_reports_what_breaks_it() {
     assert!(!redis_keys(&bad("agents/src/a.rs", "format!(\"{{{team}}}:q:x\")")).is_empty());
     assert!(!environment(&bad("cli/src/a.rs", "std::env::var(\"X\")")).is_empty());
     assert!(!processes(&bad("agents/src/a.rs", "Command::new(\"sh\")")).is_empty());
+    assert!(!faults(&bad("cli/src/a.rs", "env.get(\"AI_INFRA_FAULT\")")).is_empty());
+    assert!(!faults(&bad("config/src/env.rs", "(\"AI_INFRA_FAULT\")")).is_empty());
     assert!(!one_maker(&bad("guard/src/a.rs", "Allow(Leave { digest })")).is_empty());
     assert!(!one_maker(&bad("bus/src/a.rs", "Ok(Reservation { task })")).is_empty());
     assert!(!one_maker(&bad("cli/src/a.rs", "UPDATE tasks SET state")).is_empty());

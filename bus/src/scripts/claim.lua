@@ -42,7 +42,7 @@ local function take(lane, id, crashed, body)
   local crashes = (tonumber(f[3] or 0) or 0) + (crashed and 1 or 0)
   call('HSET', key, 'state', 'held', 'epoch', epoch, 'holder', instance, 'ticket', ticket,
     'attempts', attempts, 'crashes', crashes)
-  call('ZADD', lane.lease, int(now + lease), id)
+  call('ZADD', lane.lease, int(now + lease), id) -- lease
   return work(lane, id, { epoch = epoch, stream = f[4], cancel = f[6] }, attempts, crashes,
     body or body_of(f[4], f[5]))
 end
@@ -71,9 +71,13 @@ end
 
 if call('EXISTS', ARGV[11], ARGV[12]) > 0 then return none(-1) end
 
+-- Until when what is timed has become due.
+local due = '-inf'
+due = int(now) -- timer
+
 -- What is due goes to its stream; where that is full it stays until there is room.
 for _, lane in ipairs(lanes) do
-  for _, id in ipairs(call('ZRANGEBYSCORE', lane.delay, '-inf', int(now), 'LIMIT', 0, 64)) do
+  for _, id in ipairs(call('ZRANGEBYSCORE', lane.delay, '-inf', due, 'LIMIT', 0, 64)) do
     local key = ARGV[6] .. id
     local f = call('HMGET', key, 'state', 'stream', 'body', 'limit')
     if f[1] ~= 'delayed' then
@@ -97,7 +101,7 @@ end
 local grace = tonumber(call('GET', KEYS[2]) or 0) or 0
 if now >= grace then
   for _, lane in ipairs(lanes) do
-    for _, id in ipairs(call('ZRANGEBYSCORE', lane.lease, '-inf', int(now), 'LIMIT', 0, 4)) do
+    for _, id in ipairs(call('ZRANGEBYSCORE', lane.lease, '-inf', due, 'LIMIT', 0, 4)) do
       local key = ARGV[6] .. id
       local rest = rest_ms(tonumber(call('HGET', key, 'crashes') or 0) or 0, lease, tonumber(ARGV[14]))
       if rest > 0 then
@@ -192,7 +196,7 @@ local function sooner(at)
 end
 for _, lane in ipairs(lanes) do
   local expires = tonumber(call('ZRANGE', lane.lease, 0, 0, 'WITHSCORES')[2])
-  sooner(expires and math.max(expires, grace))
+  sooner(expires and math.max(expires, grace)) -- timer
   -- What is due and was not taken above waits for room, not for a time.
   for _, set in ipairs({ lane.back, lane.delay }) do
     sooner(tonumber(call('ZRANGEBYSCORE', set, '(' .. int(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]))

@@ -3,7 +3,7 @@
 local lease, now = tonumber(ARGV[1]), now_ms()
 touch(KEYS[1], KEYS[2], now, lease)
 if not holds(KEYS[3], ARGV[2]) then return 'lost' end
-call('ZADD', KEYS[4], int(now + lease), ARGV[3])
+call('ZADD', KEYS[4], int(now + lease), ARGV[3]) -- lease
 local said = 'held'
 local f = call('HMGET', KEYS[3], 'cancel', 'pause')
 if f[1] then said = said .. ' cancel' end

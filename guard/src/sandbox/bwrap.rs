@@ -133,10 +133,11 @@ fn namespaces(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings) {
         "--unshare-cgroup-try",
         "--as-pid-1",
         "--new-session",
-        "--die-with-parent",
-        "--cap-drop",
-        "ALL",
     ]);
+    if !spec.limits.faults.orphaned_child() {
+        args.add(["--die-with-parent"]);
+    }
+    args.add(["--cap-drop", "ALL"]);
     if around.root {
         args.add(["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]);
     } else {

@@ -1,5 +1,6 @@
 //! What a sandbox is asked to be.
 
+use protocol::fault::Faults;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub struct Limits {
     pub file_mb: u64,
     /// Most open files of one process; 0 = no bound.
     pub open_files: u64,
+    /// Guarantees a test leaves out.
+    pub faults: Faults,
 }
 
 impl Default for Limits {
@@ -46,6 +49,7 @@ impl Default for Limits {
             processes: 1024,
             file_mb: 4096,
             open_files: 4096,
+            faults: Faults::default(),
         }
     }
 }

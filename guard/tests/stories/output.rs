@@ -60,6 +60,7 @@ async fn limits_hold() {
         processes: 60,
         file_mb: 2,
         open_files: 64,
+        ..spec.limits
     };
     let mut executor = Executor::start(spec).await.unwrap();
     let said = sh(

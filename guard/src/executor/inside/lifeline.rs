@@ -2,6 +2,7 @@
 //! so that a stopped holder, a full pipe or a long scan cannot hold it up.
 
 use nix::sys::sysinfo::sysinfo;
+use protocol::fault::Faults;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ pub(super) struct Lifeline {
     deadline: Arc<Mutex<Deadline>>,
     /// Number of the newest cancelled question; they are asked in rising order.
     cancelled: Arc<AtomicU64>,
+    faults: Faults,
 }
 
 #[derive(Clone, Copy)]
@@ -48,10 +50,11 @@ fn uptime() -> u64 {
 
 impl Lifeline {
     /// Starts the watch. When the deadline passes the process exits, and everything inside with it.
-    pub(super) fn start(ms: u64) -> Lifeline {
+    pub(super) fn start(ms: u64, faults: Faults) -> Lifeline {
         let lifeline = Lifeline {
             deadline: Arc::new(Mutex::new(Deadline::after(ms))),
             cancelled: Arc::new(AtomicU64::new(0)),
+            faults,
         };
         let watched = lifeline.clone();
         let watching = std::thread::Builder::new()
@@ -67,10 +70,18 @@ impl Lifeline {
         loop {
             let deadline = *self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
             if deadline.passed() {
+                self.linger();
                 std::process::exit(i32::from(protocol::exit::DEADLINE));
             }
             let left = deadline.at.saturating_duration_since(Instant::now());
             std::thread::sleep(left.clamp(Duration::from_millis(1), LOOK));
+        }
+    }
+
+    /// Returns at once, so that the caller ends the process; with the fault on, never.
+    pub(super) fn linger(&self) {
+        while self.faults.orphaned_child() {
+            std::thread::park();
         }
     }
 

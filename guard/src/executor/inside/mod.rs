@@ -61,7 +61,7 @@ fn begin(stdin: &mut Stdin, stdout: &mut Stdout) -> Result<Hello, String> {
 }
 
 fn answer_all(hello: Hello, stdin: Stdin, mut stdout: Stdout) -> ExitCode {
-    let lifeline = Lifeline::start(hello.deadline_ms);
+    let lifeline = Lifeline::start(hello.deadline_ms, hello.limits.faults);
     let (sender, questions) = mpsc::sync_channel(QUEUE);
     let listener = lifeline.clone();
     let listening = std::thread::Builder::new()
@@ -76,6 +76,7 @@ fn answer_all(hello: Hello, stdin: Stdin, mut stdout: Stdout) -> ExitCode {
             break;
         }
     }
+    lifeline.linger();
     ExitCode::SUCCESS
 }
 
@@ -92,6 +93,7 @@ fn listen(mut stdin: Stdin, lifeline: &Lifeline, questions: &mpsc::SyncSender<(u
             }
         }
     }
+    lifeline.linger();
     std::process::exit(0);
 }
 
