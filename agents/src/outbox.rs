@@ -42,8 +42,9 @@ impl Outbox {
         let envelope = self.envelope(MessageType::Progress, "progress", context)?;
         let tell = || async {
             match self.bus.progress(&self.lease, &envelope).await {
-                // Nobody reads at the moment, and the report at the end says it all again.
-                Err(BusError::QueueFull { .. }) => Ok(()),
+                // Nobody reads at the moment, or there is no room for it, and the report at the end
+                // says it all again.
+                Err(BusError::QueueFull { .. } | BusError::Full) => Ok(()),
                 told => told,
             }
         };

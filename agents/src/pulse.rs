@@ -5,6 +5,7 @@ use crate::boundary::Boundary;
 use crate::stop::{Signal, Stop, raise};
 use bus::claim::Delivery;
 use bus::connect::Bus;
+use bus::error::BusError;
 use bus::lease::{Lease, Renewal};
 use guard::executor::Pulse as ExecutorPulse;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -84,7 +85,7 @@ impl Hold {
     ///
     /// # Errors
     /// When the bus does not answer.
-    pub async fn renew(&self) -> Result<Renewal, bus::error::BusError> {
+    pub async fn renew(&self) -> Result<Renewal, BusError> {
         let asked = Instant::now();
         let renewal = self.bus.renew(&self.lease).await?;
         if let Renewal::Held { .. } = renewal {
@@ -125,15 +126,20 @@ impl Hold {
         }
     }
 
-    /// Says something to the bus, again and again while Redis does not answer and the lease runs.
-    /// What is said must be fine to say twice.
+    /// Says something to the bus, again and again while Redis does not answer and the lease runs,
+    /// or for one lease while it has no room. What is said must be fine to say twice.
     pub async fn insist<T, F>(&self, mut say: impl FnMut() -> F) -> Result<T, Stop>
     where
-        F: Future<Output = Result<T, bus::error::BusError>>,
+        F: Future<Output = Result<T, BusError>>,
     {
+        let began = Instant::now();
         loop {
             match say().await {
                 Err(error) if error.is_unreachable() && !self.left().is_zero() => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                // The lease is renewed meanwhile; after that the task is given back, untouched.
+                Err(BusError::Full) if began.elapsed() < self.length => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 said => return Ok(said?),

@@ -157,8 +157,8 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
     let bus = loop {
         match Bus::connect(&address, &settings.team.name, lease).await {
             Ok(bus) => break bus.with_faults(faults),
-            Err(BusError::Unreachable(why)) => {
-                tracing::warn!(why, "redis does not answer; trying again");
+            Err(error) if error.is_unreachable() => {
+                tracing::warn!(%error, "trying again");
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
             Err(error) => return Err(error.into()),
@@ -209,7 +209,9 @@ async fn read_queue(
             Err(error) => {
                 tracing::warn!(%error, "the queue cannot be read; trying again");
                 inbox = None;
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                // Room in Redis does not come back in a moment.
+                let pause = if error == BusError::Full { 2000 } else { 200 };
+                tokio::time::sleep(Duration::from_millis(pause)).await;
             }
         }
     }

@@ -257,22 +257,6 @@ impl Bus {
         self.send(Request::Command(command), again).await
     }
 
-    /// Runs a command once and hands over what Redis said about it, errors too.
-    pub(crate) async fn answer_of<T: FromRedisValue>(
-        &self,
-        command: &redis::Cmd,
-    ) -> Result<redis::RedisResult<T>, BusError> {
-        let (number, mut connection) = self.connection().await?;
-        let answer = command.query_async(&mut connection).await;
-        if answer
-            .as_ref()
-            .is_err_and(redis::RedisError::is_unrecoverable_error)
-        {
-            self.forget(number);
-        }
-        Ok(answer)
-    }
-
     /// Tends the pulse, for a process that only reads.
     pub(crate) async fn beat(&self) -> Result<(), BusError> {
         self.run::<i64>(&scripts::BEAT, &self.pulsing(), Again::Yes)

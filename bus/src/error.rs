@@ -31,6 +31,14 @@ pub enum BusError {
         "redis does not answer ({0}): check that it runs and that the address is right, then try again"
     )]
     Unreachable(String),
+    /// Redis answers and takes no writes for now: a replica, its disk is full, it loads its data.
+    #[error("redis takes no writes: {0}")]
+    NoWrites(String),
+    /// The memory of Redis is used up: nothing new is begun, what was begun can be ended.
+    #[error(
+        "the memory of redis is used up (maxmemory): nothing new is begun until there is room; raise redis.maxmemory_mb, or the maxmemory of your own redis"
+    )]
+    Full,
     /// Somebody else holds the task now, or nobody does.
     #[error("task {task} is no longer held under this epoch: stop working on it")]
     Fenced {
@@ -81,9 +89,11 @@ impl BusError {
     /// The command line's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            BusError::Unreachable(_) | BusError::Redis(_) | BusError::NoAnswer { .. } => {
-                exit::SERVICE
-            }
+            BusError::Unreachable(_)
+            | BusError::NoWrites(_)
+            | BusError::Full
+            | BusError::Redis(_)
+            | BusError::NoAnswer { .. } => exit::SERVICE,
             BusError::Budget { .. } => exit::REFUSED,
             BusError::Fenced { .. } | BusError::QueueFull { .. } | BusError::Refused(_) => {
                 exit::FAILED
@@ -91,9 +101,10 @@ impl BusError {
         }
     }
 
-    /// Whether the connection behind it is of no more use.
+    /// Whether it says that Redis is away, for everybody and for now: trying again later is right,
+    /// and the connection behind it is of no more use.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, BusError::Unreachable(_))
+        matches!(self, BusError::Unreachable(_) | BusError::NoWrites(_))
     }
 }
 
@@ -106,17 +117,19 @@ impl From<EnvelopeError> for BusError {
 impl From<redis::RedisError> for BusError {
     fn from(error: redis::RedisError) -> Self {
         use redis::{ErrorKind, ServerErrorKind};
+        if matches!(error.code(), Some("OOM")) {
+            return BusError::Full;
+        }
+        if let Some(why) = error.code().and_then(no_writes) {
+            return BusError::NoWrites(why.to_owned());
+        }
         let away = match error.kind() {
             ErrorKind::Io => true,
             ErrorKind::Server(kind) => matches!(
                 kind,
-                ServerErrorKind::BusyLoading
-                    | ServerErrorKind::MasterDown
-                    | ServerErrorKind::ReadOnly
-                    | ServerErrorKind::TryAgain
-                    | ServerErrorKind::ClusterDown
+                ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown
             ),
-            _ => error.code() == Some("MISCONF"),
+            _ => false,
         };
         if away {
             BusError::Unreachable(error.to_string())
@@ -124,6 +137,23 @@ impl From<redis::RedisError> for BusError {
             BusError::Redis(error.to_string())
         }
     }
+}
+
+/// Why a Redis that answers takes no writes, by the first word of its error.
+fn no_writes(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "MISCONF" => {
+            "it cannot write to its own disk: free space where it keeps its data (its log says more)"
+        }
+        "READONLY" => {
+            "it is a read-only replica: give the address of the primary (redis.url or REDIS_URL)"
+        }
+        "LOADING" => "it is loading its data: wait a moment",
+        "MASTERDOWN" => "it is a replica whose primary is away: start the primary, or promote it",
+        "NOREPLICAS" => "it has fewer good replicas than its min-replicas-to-write: start them",
+        "BUSY" => "a script of somebody else's keeps it busy: SCRIPT KILL ends that",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 //! its own and hands batches over by channel: a dropped read would leave entries delivered to
 //! nobody. After any error the group's pending entries are read first.
 
-use crate::connect::{Again, Bus};
+use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
+use crate::scripts;
 use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, RedisError};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -106,22 +106,22 @@ impl GroupReader {
         if entries.is_empty() {
             return Ok(());
         }
-        let mut by_stream: HashMap<&str, Vec<&str>> = HashMap::new();
+        let mut streams: Vec<&str> = Vec::new();
+        let mut call = Call::default().arg(&self.group);
         for (stream, id) in entries {
-            by_stream.entry(stream).or_default().push(id);
+            let place = match streams.iter().position(|known| known == stream) {
+                Some(place) => place,
+                None => {
+                    streams.push(stream);
+                    call = call.key((*stream).to_owned());
+                    streams.len() - 1
+                }
+            };
+            call = call.arg(place + 1).arg(id);
         }
-        let mut pipeline = redis::pipe();
-        pipeline.atomic();
-        for (stream, ids) in by_stream {
-            pipeline
-                .cmd("XACK")
-                .arg(stream)
-                .arg(&self.group)
-                .arg(&ids)
-                .ignore();
-            pipeline.cmd("XDEL").arg(stream).arg(&ids).ignore();
-        }
-        self.bus.pipeline::<()>(&pipeline, Again::Yes).await?;
+        self.bus
+            .run::<i64>(&scripts::DONE, &call, Again::Yes)
+            .await?;
         self.let_go(entries);
         Ok(())
     }
@@ -302,18 +302,9 @@ fn raws(rows: Vec<Row>) -> Vec<Raw> {
 }
 
 /// Makes a group that starts at the first entry, unless it is there.
-pub(crate) async fn make_group(bus: &Bus, stream: &str, group: &str) -> Result<(), BusError> {
-    let mut create = redis::cmd("XGROUP");
-    create
-        .arg("CREATE")
-        .arg(stream)
-        .arg(group)
-        .arg("0")
-        .arg("MKSTREAM");
-    let made: Result<String, RedisError> = bus.answer_of(&create).await?;
-    match made {
-        Ok(_) => Ok(()),
-        Err(e) if e.kind() == ErrorKind::Extension && e.code() == Some("BUSYGROUP") => Ok(()),
-        Err(e) => Err(e.into()),
-    }
+async fn make_group(bus: &Bus, stream: &str, group: &str) -> Result<(), BusError> {
+    let call = Call::on([stream.to_owned()]).arg(group);
+    bus.run::<String>(&scripts::MAKE_GROUP, &call, Again::Yes)
+        .await
+        .map(drop)
 }

@@ -6,7 +6,7 @@ use crate::error::BusError;
 use crate::lease::Lease;
 use crate::scripts;
 use protocol::ids::TaskId;
-use protocol::journal::{JOURNAL_VERSION, JournalEntry};
+use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
 use protocol::limits::JOURNAL_INLINE_BYTES;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -27,7 +27,8 @@ struct Version {
 impl Bus {
     /// Appends an entry under the lease. A body of more than [`JOURNAL_INLINE_BYTES`] is refused
     /// (keep it as a blob first); an old epoch is [`BusError::Fenced`]. After
-    /// [`BusError::Unreachable`] the very same entry may be appended again: it is kept once.
+    /// [`BusError::Unreachable`] the very same entry may be appended again: it is kept once. Where
+    /// Redis has no room, an intent or a request is [`BusError::Full`]; a result is taken still.
     pub async fn journal_append(
         &self,
         lease: &Lease,
@@ -43,7 +44,13 @@ impl Bus {
         }
         let bytes = serde_json::to_vec(entry).map_err(text)?;
         let stream = self.keys().journal(&lease.role, lease.task);
-        self.append(lease, stream, "j", bytes, ENTRIES).await
+        // What was done is always written down; nothing is begun without room.
+        let script = match entry.kind {
+            EntryKind::Intent | EntryKind::ModelRequest => &scripts::APPEND,
+            _ => &scripts::APPEND_ALWAYS,
+        };
+        self.append(script, lease, stream, "j", bytes, ENTRIES)
+            .await
     }
 
     /// Every entry of a task's journal, oldest first; empty where there is none. An entry written

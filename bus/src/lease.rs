@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use protocol::envelope::{Envelope, micros};
 use protocol::ids::{Epoch, Role, TaskId};
 use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
+use redis::Script;
 use serde_json::json;
 
 /// A claim on a task; held until it is renewed too late, given back or finished.
@@ -81,12 +82,14 @@ impl Bus {
         self.settled(lease, &answer)
     }
 
-    /// Tells the supervisor how a held task gets on, over the role's own out stream. After
+    /// Tells the supervisor how a held task gets on, over the role's own out stream; refused with
+    /// [`BusError::Full`] where Redis has no room, as the report at the end says it all again. After
     /// [`BusError::Unreachable`] it may or may not have arrived; the same envelope again is fine,
     /// because the supervisor takes an envelope's id once.
     pub async fn progress(&self, lease: &Lease, envelope: &Envelope) -> Result<(), BusError> {
         let out = self.keys().out(&lease.role);
-        self.append(lease, out, "e", envelope.to_bytes()?, self.queue_limit())
+        let bytes = envelope.to_bytes()?;
+        self.append(&scripts::APPEND, lease, out, "e", bytes, self.queue_limit())
             .await
     }
 
@@ -139,6 +142,7 @@ impl Bus {
     /// written once, so it may be sent again when nobody knows whether it arrived.
     pub(crate) async fn append(
         &self,
+        script: &Script,
         lease: &Lease,
         stream: String,
         field: &str,
@@ -150,7 +154,7 @@ impl Bus {
             .arg(field)
             .bytes(value)
             .arg(limit);
-        let answer: String = self.run(&scripts::APPEND, &call, Again::Yes).await?;
+        let answer: String = self.run(script, &call, Again::Yes).await?;
         self.settled(lease, &answer)
     }
 

@@ -3,8 +3,9 @@
 //! A task's way: `publish` queues it, `claim` makes one process its holder, `lease` keeps, ends or
 //! gives back the claim, `park` lets it wait, `journal` remembers its steps, `cancel` stops it, `dead_letter` keeps what
 //! nobody can read. The supervisor reads results through `outflow` and questions through `ask`;
-//! `brakes` freeze and pause; `broadcast` is a hint, `presence` a sign of life, `budget` the only maker of a `Reservation`,
-//! `queue` counts what waits, `acl` says who may touch which key. Every decision that must be
+//! `brakes` freeze and pause; `broadcast` is a hint, `presence` a sign of life, `budget` the only
+//! maker of a `Reservation`, `queue` counts what waits, `room` is the memory that is left, `acl`
+//! says who may touch which key. Every decision that must be
 //! atomic is a Lua script beside `scripts`; `group_reader` is the blocking read they share;
 //! `fault` leaves a guarantee out where a test asks for it.
 
@@ -28,4 +29,5 @@ pub mod park;
 pub mod presence;
 pub mod publish;
 pub mod queue;
+pub mod room;
 pub mod scripts;

@@ -1,17 +1,35 @@
 //! The Lua scripts, compiled in. Each is the prelude and one file of `scripts/`; what it takes and
-//! answers is written at its top.
+//! answers is written at its top. Each says what it does when the memory of Redis is used up, and
+//! so is refused whole or carried out whole.
 
 use redis::Script;
 use std::sync::LazyLock;
 
+/// What a script does at `maxmemory`.
+macro_rules! first_line {
+    // Begins something new: refused.
+    (needs_room) => {
+        "#!lua\n"
+    };
+    // Keeps, ends or frees what was begun: always taken.
+    (always) => {
+        "#!lua flags=allow-oom\n"
+    };
+    // Writes nothing.
+    (reads) => {
+        "#!lua flags=no-writes\n"
+    };
+}
+
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $file:literal, $when_full:ident;)*) => {
         /// Every script and its text.
         #[cfg(debug_assertions)]
         pub(crate) fn all() -> Vec<(&'static Script, String)> {
             vec![$((
                 &*$name,
                 concat!(
+                    first_line!($when_full),
                     include_str!("scripts/prelude.lua"),
                     include_str!(concat!("scripts/", $file, ".lua"))
                 ).to_owned(),
@@ -20,17 +38,19 @@ macro_rules! scripts {
         $($(#[$doc])*
         pub static $name: LazyLock<Script> = LazyLock::new(|| {
             Script::new(concat!(
+                first_line!($when_full),
                 include_str!("scripts/prelude.lua"),
                 include_str!(concat!("scripts/", $file, ".lua"))
             ))
         });)*
 
-        /// Every script: its name and its text.
+        /// Every script: its name and its text, of which the first line is for Redis and not Lua.
         #[cfg(feature = "model")]
         pub fn sources() -> Vec<(&'static str, &'static str)> {
             vec![$((
                 $file,
                 concat!(
+                    first_line!($when_full),
                     include_str!("scripts/prelude.lua"),
                     include_str!(concat!("scripts/", $file, ".lua"))
                 )
@@ -41,47 +61,53 @@ macro_rules! scripts {
 
 scripts! {
     /// A connection was made.
-    ARRIVE = "arrive";
+    ARRIVE = "arrive", always;
     /// A sign that somebody is there.
-    BEAT = "beat";
+    BEAT = "beat", always;
     /// Queue a task once.
-    SUBMIT = "submit";
+    SUBMIT = "submit", needs_room;
     /// Become a holder.
-    CLAIM = "claim";
+    CLAIM = "claim", needs_room;
     /// Freeze the team, pause roles, or let go of them.
-    BRAKES = "brakes";
+    BRAKES = "brakes", always;
     /// Stay the holder.
-    RENEW = "renew";
+    RENEW = "renew", always;
     /// Let go of a task.
-    GIVE_BACK = "give_back";
+    GIVE_BACK = "give_back", always;
     /// Free what a dead process held.
-    RELEASE = "release";
-    /// A fenced write to a stream.
-    APPEND = "append";
+    RELEASE = "release", always;
+    /// A fenced write to a stream that begins something, or that may be left out.
+    APPEND = "append", needs_room;
+    /// A fenced write to a stream that says what has happened.
+    APPEND_ALWAYS = "append", always;
     /// End a task.
-    FINISH = "finish";
+    FINISH = "finish", always;
     /// Let a task wait.
-    PARK = "park";
+    PARK = "park", always;
     /// Put a task that waited back into its queue.
-    RESUME = "resume";
+    RESUME = "resume", needs_room;
     /// Give a claimed task up for dead.
-    BURY = "bury";
+    BURY = "bury", always;
     /// Take an unreadable entry out of a stream.
-    REFUSE = "refuse";
+    REFUSE = "refuse", always;
+    /// Make a consumer group, unless it is there.
+    MAKE_GROUP = "make_group", always;
+    /// Let go of entries that were dealt with.
+    DONE = "done", always;
     /// Stop a task.
-    CANCEL = "cancel";
+    CANCEL = "cancel", always;
     /// Let a folded task expire.
-    FORGET = "forget";
+    FORGET = "forget", always;
     /// Take money before a call.
-    RESERVE = "reserve";
+    RESERVE = "reserve", needs_room;
     /// Put the real price in place of the reservation.
-    SETTLE = "settle";
+    SETTLE = "settle", always;
     /// A sign of life.
-    ANNOUNCE = "announce";
+    ANNOUNCE = "announce", always;
     /// Who is alive.
-    PRESENT = "present";
+    PRESENT = "present", reads;
     /// What waits.
-    WAITING = "waiting";
+    WAITING = "waiting", reads;
     /// The newest dead letters.
-    DEAD_LIST = "dead_list";
+    DEAD_LIST = "dead_list", reads;
 }

@@ -12,10 +12,14 @@ mod access;
 mod asks;
 #[path = "stories/claims.rs"]
 mod claims;
+#[path = "stories/failing.rs"]
+mod failing;
 #[path = "stories/fencing.rs"]
 mod fencing;
 #[path = "stories/flow.rs"]
 mod flow;
+#[path = "stories/full.rs"]
+mod full;
 #[path = "stories/hostile.rs"]
 mod hostile;
 #[path = "stories/money.rs"]

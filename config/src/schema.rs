@@ -59,6 +59,7 @@ pub const KEYS: &[Key] = &[
     key("redis.url", Kind::RedisUrl, "a Redis of your own: redis://, rediss:// or redis+unix:///path; without one the team runs its own"),
     key("redis.username", Kind::OptionalText, "user name at that Redis"),
     key("redis.password", Kind::Secret, "password at that Redis"),
+    key("redis.maxmemory_mb", Kind::Whole(8, 1_048_576), "most memory of the team's own Redis, in MiB; when it is used up nothing new is begun"),
     key("engine.name", Kind::Choice(&["auto", "playbook", "anthropic", "scripted"]), "who thinks; auto is anthropic when a key is found, else playbook"),
     key("engine.model", Kind::Text, "the model, where an agent names none"),
     key("engine.base_url", Kind::WebUrl, "where the Messages API is"),

@@ -70,6 +70,8 @@ pub struct RedisSettings {
     pub username: Option<String>,
     /// Password.
     pub password: Option<Secret>,
+    /// Most memory of the team's own Redis, in MiB; one with a `url` has its own limit.
+    pub maxmemory_mb: u64,
 }
 
 /// Who thinks.

@@ -7,6 +7,8 @@ use config::bus_access;
 use config::home::Home;
 use config::settings::TeamSettings;
 use protocol::ids::TeamName;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -33,6 +35,8 @@ pub struct BusLink {
     lease: Duration,
     queue_limit: u64,
     link: watch::Sender<Link>,
+    /// Whether Redis has too little room for new work.
+    tight: Arc<AtomicBool>,
 }
 
 impl BusLink {
@@ -44,6 +48,7 @@ impl BusLink {
             lease: Duration::from_millis(team.lease_ms),
             queue_limit: team.queue_limit,
             link: watch::Sender::new(Link::Away("not connected yet".to_owned())),
+            tight: Arc::default(),
         }
     }
 
@@ -77,7 +82,7 @@ impl BusLink {
 
     /// Somebody got an error: when it means that Redis is away, nobody else need find out.
     pub fn noticed(&self, error: &BusError) {
-        if matches!(error, BusError::Unreachable(_)) {
+        if error.is_unreachable() {
             self.failed(&error.to_string());
         }
     }
@@ -102,7 +107,7 @@ impl BusLink {
             match self.now() {
                 Ok(bus) => {
                     sleep(LOOK).await;
-                    if let Err(error) = bus.ping().await {
+                    if let Err(error) = self.look(&bus).await {
                         self.failed(&error.to_string());
                     }
                 }
@@ -123,6 +128,22 @@ impl BusLink {
         }
     }
 
+    /// Whether it answers, and whether it has room.
+    async fn look(&self, bus: &Bus) -> Result<(), BusError> {
+        bus.ping().await?;
+        let tight = bus.room().await?.is_tight();
+        if self.tight.swap(tight, Ordering::Relaxed) != tight {
+            tracing::warn!(tight, "the memory of redis");
+        }
+        Ok(())
+    }
+
+    /// Whether new work should wait, because the memory of Redis is nearly used up. As of the
+    /// last look.
+    pub fn is_tight(&self) -> bool {
+        self.tight.load(Ordering::Relaxed)
+    }
+
     async fn connect(&self) -> Result<Bus, String> {
         let access = bus_access::read(&self.home).map_err(|e| e.to_string())?;
         let user = access.users.get("supervisor").cloned().unwrap_or_default();
@@ -135,7 +156,7 @@ impl BusLink {
             .await
             .map_err(|e| e.to_string())?
             .with_queue_limit(self.queue_limit);
-        bus.ping().await.map_err(|e| e.to_string())?;
+        self.look(&bus).await.map_err(|e| e.to_string())?;
         Ok(bus)
     }
 }

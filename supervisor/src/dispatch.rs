@@ -36,6 +36,9 @@ pub const AWAY: &str = "redis does not answer; the task is kept and starts when 
 const PARK_LOST: &str = "redis no longer knows where this task stood, so the answer has no place: \
     look at what was done, then run it again";
 
+/// What the person reads when Redis has no room for more.
+pub const TIGHT: &str = "the memory of redis is nearly used up (redis.maxmemory_mb); the task is kept and starts when there is room";
+
 /// The work message of a task.
 ///
 /// # Errors
@@ -67,13 +70,20 @@ pub async fn first(desk: &Desk, task: &Task) -> Option<String> {
     let Ok(bus) = desk.link.now() else {
         return Some(AWAY.to_owned());
     };
+    if desk.link.is_tight() {
+        return Some(TIGHT.to_owned());
+    }
     let sent = timeout(FIRST_SEND, send(&bus, &desk.settings.team.name, task)).await;
     match sent {
         Ok(Ok(())) => None,
-        Ok(Err(OutboxError::Bus(error @ BusError::Unreachable(_)))) => {
+        Ok(Err(OutboxError::Bus(error))) if error.is_unreachable() => {
             desk.link.noticed(&error);
-            Some(AWAY.to_owned())
+            Some(match error {
+                BusError::NoWrites(_) => format!("{error}; the task is kept and starts afterwards"),
+                _ => AWAY.to_owned(),
+            })
         }
+        Ok(Err(OutboxError::Bus(BusError::Full))) => Some(TIGHT.to_owned()),
         Ok(Err(error)) => {
             tracing::warn!(task = %task.short_id, %error, "not sent yet");
             desk.outbox.notify_one();
@@ -92,7 +102,13 @@ pub async fn outbox(desk: &Desk) {
         let (bus, number) = desk.link.up().await;
         // The bus is here again, or for the first time: it may have forgotten anything.
         let mut whole_at = Instant::now();
+        let mut was_tight = false;
         loop {
+            let tight = desk.link.is_tight();
+            if was_tight && !tight {
+                whole_at = Instant::now();
+            }
+            was_tight = tight;
             let look = async {
                 tell_stops(desk, &bus).await?;
                 tell_resumes(desk, &bus).await?;
@@ -244,6 +260,8 @@ async fn unknown(desk: &Desk, bus: &Bus, listed: &Open) -> Result<(), OutboxErro
     let id = protocol::ids::TaskRef::Id(listed.task.id);
     let Open { task, state } = desk.ledger.find(id).await?;
     match state {
+        // There is no room; the next sweep, or the moment there is some, sends it.
+        TaskState::Queued | TaskState::Running { .. } if desk.link.is_tight() => {}
         TaskState::Queued | TaskState::Running { .. } => {
             send(bus, &desk.settings.team.name, &task).await?;
             tracing::info!(task = %task.short_id, "sent to the bus, which did not know it");

@@ -41,6 +41,9 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
             {
                 problem(&mut status, "redis is slow to answer: look at its log");
             }
+            if desk.link.is_tight() {
+                problem(&mut status, TIGHT);
+            }
         }
         Err(why) => {
             let why = match why.starts_with("redis") {
@@ -55,6 +58,9 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
     }
     Ok(status)
 }
+
+/// What is said while Redis has too little room for new work.
+const TIGHT: &str = "the memory of redis is nearly used up: new tasks are kept and start when there is room; raise redis.maxmemory_mb and restart, or wait until finished tasks are forgotten (an hour)";
 
 fn own_line() -> ProcessLine {
     ProcessLine {

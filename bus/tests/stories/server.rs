@@ -84,6 +84,16 @@ impl Server {
         );
     }
 
+    /// Redis can write no file beyond this size from now on, as on a disk that is full.
+    pub fn largest_file(&self, bytes: &str) {
+        let set = Command::new("prlimit")
+            .arg(format!("--pid={}", self.child.id()))
+            .arg(format!("--fsize={bytes}:unlimited"))
+            .status()
+            .expect("prlimit is installed: apt install util-linux");
+        assert!(set.success());
+    }
+
     /// A connection beside the bus, to look and to tamper.
     pub fn raw(&self) -> redis::Connection {
         let client = redis::Client::open(self.address().url).unwrap();
@@ -124,7 +134,9 @@ impl Drop for Server {
 }
 
 fn spawn(folder: &std::path::Path, extra: &[String]) -> Child {
-    Command::new("redis-server")
+    // A write beyond the largest file is an error and no signal, as on a full disk.
+    Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec redis-server \"$@\"", "redis"])
         .args(["--port", "0", "--unixsocket", "redis.sock"])
         .args([
             "--save",

@@ -16,6 +16,8 @@ pub struct Parts<'a> {
     pub log: &'a Path,
     /// A port on the loopback as well; 0 = none.
     pub loopback_port: u16,
+    /// Most memory it takes, in MiB.
+    pub maxmemory_mb: u64,
 }
 
 /// `redis.conf`: every write is on disk before it is acknowledged, nothing is ever evicted, and
@@ -37,6 +39,7 @@ appendonly yes
 appendfsync always
 no-appendfsync-on-rewrite no
 save \"\"
+maxmemory {}mb
 maxmemory-policy noeviction
 logfile {}
 aclfile {}
@@ -44,6 +47,7 @@ aclfile {}
         parts.loopback_port,
         quoted(parts.socket),
         quoted(parts.data),
+        parts.maxmemory_mb,
         quoted(parts.log),
         quoted(parts.users),
     )
@@ -90,6 +94,7 @@ mod tests {
             users: Path::new("/my home/redis/users.acl"),
             log: Path::new("/my home/logs/redis.log"),
             loopback_port: 0,
+            maxmemory_mb: 256,
         });
         let expected = "\
 # Written by `ai-infra daemon` at each start; changes made here are lost.
@@ -105,6 +110,7 @@ appendonly yes
 appendfsync always
 no-appendfsync-on-rewrite no
 save \"\"
+maxmemory 256mb
 maxmemory-policy noeviction
 logfile \"/my home/logs/redis.log\"
 aclfile \"/my home/redis/users.acl\"

@@ -67,6 +67,7 @@ pub fn write_files(home: &Home, settings: &Settings) -> Result<(), DaemonError> 
         users: &users,
         log: &home.logs().join("redis.log"),
         loopback_port: 0,
+        maxmemory_mb: settings.redis.maxmemory_mb,
     });
     write_private(&conf_path(home), &text)?;
     let url = format!("redis+unix://{}", home.redis_sock().display());
