@@ -15,7 +15,7 @@ pub const DAEMON: &str = "daemon";
 /// What every process needs to connect and to run scripts.
 const CONNECT: &str = "+ping +info +evalsha +script|load";
 /// What agents' scripts and calls are made of.
-const WORK: &str = "+get +exists +time +hget +hset +hmget +hgetall +hdel +zadd +zrem \
+const WORK: &str = "+get +mget +exists +time +hget +hset +hmget +hgetall +hdel +zadd +zrem \
     +zrange +zrangebyscore +xadd +xlen +xrange +xrevrange +xread +xreadgroup +xack +xdel \
     +xgroup|create +blpop +publish +subscribe +unsubscribe";
 /// What the supervisor needs beside that.

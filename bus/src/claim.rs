@@ -1,6 +1,8 @@
-//! The consumer's side: an inbox hands out one claimed task at a time. Claims and blocking waits run
-//! in a task of their own, so that a caller may drop `next` at any moment and lose nothing.
+//! The consumer's side: an inbox hands out claimed tasks, one at a time or several. Claims and
+//! blocking waits run in a task of their own, so that a caller may drop `next` at any moment and
+//! lose nothing.
 
+mod answer;
 #[cfg(feature = "model")]
 pub mod once;
 
@@ -10,12 +12,14 @@ use crate::error::BusError;
 use crate::keys::{self, WORK_GROUP};
 use crate::lease::Lease;
 use crate::scripts;
+use answer::{Answer, Claimed};
 use protocol::envelope::{ENVELOPE_VERSION, Envelope};
-use protocol::ids::{Epoch, Role, TaskId};
+use protocol::ids::Role;
 use protocol::limits::ENVELOPE_BYTES;
 use protocol::task::Class;
+use redis::Value;
 use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue, Value};
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -27,6 +31,8 @@ const ROUND: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Unanswered claims remembered; older ones have long expired.
 const LOST_TICKETS: usize = 64;
+/// Most tasks of one claim.
+const MOST: usize = 64;
 
 /// A claimed task.
 #[derive(Debug, Clone)]
@@ -42,14 +48,16 @@ pub struct Delivery {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Want {
-    /// One round, waiting at most [`ROUND`].
-    Round { choosy: bool },
-    /// One claim, without waiting.
-    Try,
+struct Want {
+    /// Most tasks.
+    most: usize,
+    /// Whether to wait for one, at most [`ROUND`].
+    wait: bool,
+    /// Of new tasks only urgent ones.
+    choosy: bool,
 }
 
-type Round = Result<Option<Delivery>, BusError>;
+type Round = Result<Vec<Delivery>, BusError>;
 
 /// Hands out the work of one role on one host.
 #[derive(Debug)]
@@ -58,6 +66,8 @@ pub struct Inbox {
     wants: mpsc::Sender<Want>,
     rounds: mpsc::Receiver<Round>,
     asked: bool,
+    /// Claimed and not fetched: a late answer may hold more than this call asked for.
+    ready: VecDeque<Delivery>,
 }
 
 impl Inbox {
@@ -90,23 +100,55 @@ impl Inbox {
             wants,
             rounds,
             asked: false,
+            ready: VecDeque::new(),
         })
     }
 
     /// One bounded round (about a second at most): a claim, or `None`. Dropping the future loses
     /// nothing; the next call has the answer. What nobody can read goes to the dead letters.
-    pub async fn next(&mut self) -> Round {
-        self.ask(Want::Round { choosy: false }).await
+    pub async fn next(&mut self) -> Result<Option<Delivery>, BusError> {
+        self.one(true, false).await
     }
 
     /// The same, but of new tasks only urgent ones are begun; what was begun goes on.
-    pub async fn next_urgent(&mut self) -> Round {
-        self.ask(Want::Round { choosy: true }).await
+    pub async fn next_urgent(&mut self) -> Result<Option<Delivery>, BusError> {
+        self.one(true, true).await
     }
 
     /// One claim without waiting for work.
-    pub async fn try_next(&mut self) -> Round {
-        self.ask(Want::Try).await
+    pub async fn try_next(&mut self) -> Result<Option<Delivery>, BusError> {
+        self.one(false, false).await
+    }
+
+    /// As [`next`](Self::next), with up to `most` tasks (at most 64) in one call; empty where none
+    /// came. Every one of them is held from now on and wants to be renewed.
+    pub async fn next_many(&mut self, most: usize) -> Round {
+        if self.ready.is_empty() {
+            self.ready = self
+                .ask(Want {
+                    most,
+                    wait: true,
+                    choosy: false,
+                })
+                .await?
+                .into();
+        }
+        let most = most.min(self.ready.len());
+        Ok(self.ready.drain(..most).collect())
+    }
+
+    async fn one(&mut self, wait: bool, choosy: bool) -> Result<Option<Delivery>, BusError> {
+        if self.ready.is_empty() {
+            self.ready = self
+                .ask(Want {
+                    most: 1,
+                    wait,
+                    choosy,
+                })
+                .await?
+                .into();
+        }
+        Ok(self.ready.pop_front())
     }
 
     async fn ask(&mut self, want: Want) -> Round {
@@ -122,14 +164,18 @@ impl Inbox {
 }
 
 impl Drop for Inbox {
-    /// A claim that nobody fetched is given back.
+    /// What nobody fetched is given back.
     fn drop(&mut self) {
         self.rounds.close();
-        if let Ok(Ok(Some(delivery))) = self.rounds.try_recv()
+        let mut unfetched: Vec<Delivery> = self.ready.drain(..).collect();
+        if let Ok(Ok(deliveries)) = self.rounds.try_recv() {
+            unfetched.extend(deliveries);
+        }
+        if !unfetched.is_empty()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             let bus = self.bus.clone();
-            runtime.spawn(async move { bus.give_back(&delivery.lease).await });
+            runtime.spawn(async move { give_back(&bus, &unfetched).await });
         }
     }
 }
@@ -142,32 +188,18 @@ async fn serve(mut claimer: Claimer, mut wanted: mpsc::Receiver<Want>, found: mp
             tokio::time::sleep(PAUSE).await;
         }
         if let Err(unsent) = found.send(round).await {
-            if let Ok(Some(delivery)) = unsent.0
-                && let Err(error) = claimer.bus.give_back(&delivery.lease).await
-            {
-                tracing::warn!(task = %delivery.lease.task, %error, "an unfetched claim was not given back");
-            }
+            give_back(&claimer.bus, &unsent.0.unwrap_or_default()).await;
             return;
         }
     }
 }
 
-/// What one run of the claim script says.
-enum Answer {
-    Work(Box<Claimed>),
-    Again,
-    None {
-        wait: Option<Duration>,
-        wake: String,
-    },
-}
-
-struct Claimed {
-    lease: Lease,
-    attempts: u64,
-    crashes: u64,
-    cancel: bool,
-    body: Vec<u8>,
+async fn give_back(bus: &Bus, unfetched: &[Delivery]) {
+    for delivery in unfetched {
+        if let Err(error) = bus.give_back(&delivery.lease).await {
+            tracing::warn!(task = %delivery.lease.task, %error, "an unfetched claim was not given back");
+        }
+    }
 }
 
 /// What is known since the last claim that found nothing.
@@ -184,7 +216,7 @@ struct Claimer {
     lanes: [String; 2],
     id: Uuid,
     tickets: u64,
-    /// Tickets of claims whose answers did not arrive; at most one of them took a task.
+    /// Tickets of claims whose answers did not arrive or were not judged to the end.
     lost: Vec<String>,
     idle: Option<Idle>,
     reader: Option<MultiplexedConnection>,
@@ -209,15 +241,15 @@ impl Claimer {
     }
 
     async fn round(&mut self, want: Want) -> Round {
-        self.choosy = matches!(want, Want::Round { choosy: true });
-        if self.idle.is_none() || matches!(want, Want::Try) {
-            let found = self.claim().await?;
-            if found.is_some() || matches!(want, Want::Try) {
+        self.choosy = want.choosy;
+        if self.idle.is_none() || !want.wait {
+            let found = self.claim(want.most).await?;
+            if !found.is_empty() || !want.wait {
                 return Ok(found);
             }
         }
         self.wait().await?;
-        self.claim().await
+        self.claim(want.most).await
     }
 
     /// Blocks until something may have come, a lease may have expired, or the round is over. The
@@ -251,31 +283,34 @@ impl Claimer {
         Ok(())
     }
 
-    async fn claim(&mut self) -> Round {
+    async fn claim(&mut self, most: usize) -> Round {
         self.idle = None;
         loop {
-            match self.claim_once().await? {
+            match self.claim_once(most).await? {
                 Answer::Work(claimed) => {
-                    if let Some(delivery) = self.judge(*claimed).await? {
-                        #[cfg(debug_assertions)]
+                    let deliveries = self.judge_all(claimed).await?;
+                    #[cfg(debug_assertions)]
+                    for delivery in &deliveries {
                         self.bus.acknowledge_early(&delivery.lease).await?;
-                        return Ok(Some(delivery));
+                    }
+                    if !deliveries.is_empty() {
+                        return Ok(deliveries);
                     }
                 }
                 Answer::Again => {}
                 Answer::None { wait, wake } => {
                     let due = Instant::now() + wait.unwrap_or(ROUND).min(ROUND);
                     self.idle = Some(Idle { wake, due });
-                    return Ok(None);
+                    return Ok(Vec::new());
                 }
             }
         }
     }
 
-    async fn claim_once(&mut self) -> Result<Answer, BusError> {
+    async fn claim_once(&mut self, most: usize) -> Result<Answer, BusError> {
         self.tickets += 1;
-        let ticket = format!("{}-{}", self.id, self.tickets);
-        let call = self.call(&ticket);
+        let ticket = self.ticket();
+        let call = self.call(&ticket, most.clamp(1, MOST));
         match self
             .bus
             .run::<Value>(&scripts::CLAIM, &call, Again::No)
@@ -283,25 +318,24 @@ impl Claimer {
         {
             Ok(value) => {
                 self.lost.clear();
-                self.read(value)
+                answer::read(value)
             }
             Err(error) => {
                 if error.is_unreachable() {
-                    self.lost.push(ticket);
-                    let old = self.lost.len().saturating_sub(LOST_TICKETS);
-                    self.lost.drain(..old);
+                    self.lose(ticket);
                 }
                 Err(error)
             }
         }
     }
 
-    fn call(&self, ticket: &str) -> Call {
+    fn call(&self, ticket: &str, most: usize) -> Call {
         let names = self.bus.keys();
         let mut call = self
             .bus
             .pulsing()
             .key(names.turn(&self.role))
+            .key(names.idle(&self.role))
             .key(names.wake(&self.role))
             .key(names.dead(&self.role))
             .arg(WORK_GROUP)
@@ -316,7 +350,8 @@ impl Claimer {
             .arg(names.frozen())
             .arg(names.paused(&self.role))
             .arg(u8::from(self.choosy))
-            .arg(CRASH_LIMIT);
+            .arg(CRASH_LIMIT)
+            .arg(most);
         for lane in &self.lanes {
             call = call.key(names.back(lane)).key(names.lease(lane)).arg(lane);
             for class in Class::ALL {
@@ -327,6 +362,17 @@ impl Claimer {
         call
     }
 
+    /// The ticket of the newest claim.
+    fn ticket(&self) -> String {
+        format!("{}-{}", self.id, self.tickets)
+    }
+
+    fn lose(&mut self, ticket: String) {
+        self.lost.push(ticket);
+        let old = self.lost.len().saturating_sub(LOST_TICKETS);
+        self.lost.drain(..old);
+    }
+
     fn lost_tickets(&self) -> String {
         if self.lost.is_empty() {
             return String::new();
@@ -334,50 +380,31 @@ impl Claimer {
         format!(",{},", self.lost.join(","))
     }
 
-    fn read(&self, value: Value) -> Result<Answer, BusError> {
-        let odd = || BusError::Redis("the claim script answered in an unknown form".to_owned());
-        let row: Vec<Value> = take(value)?;
-        let mut row = row.into_iter();
-        let mut next = || row.next().ok_or_else(odd);
-        match take::<String>(next()?)?.as_str() {
-            "again" => Ok(Answer::Again),
-            "none" => {
-                let wait: i64 = take(next()?)?;
-                let wait = u64::try_from(wait).ok().map(Duration::from_millis);
-                Ok(Answer::None {
-                    wait,
-                    wake: take(next()?)?,
-                })
+    /// Those that can be worked on. When the bus goes away in the middle, the next claim is
+    /// answered with the same tasks again.
+    async fn judge_all(&mut self, claimed: Vec<Claimed>) -> Round {
+        let mut deliveries = Vec::with_capacity(claimed.len());
+        for one in claimed {
+            match self.judge(one).await {
+                Ok(found) => deliveries.extend(found),
+                Err(error) => {
+                    self.lose(self.ticket());
+                    return Err(error);
+                }
             }
-            "work" => {
-                let task: TaskId = take::<String>(next()?)?.parse().map_err(|_| odd())?;
-                let epoch = Epoch(take(next()?)?);
-                let lane: String = take(next()?)?;
-                let _stream = next()?;
-                let attempts: u64 = take(next()?)?;
-                let crashes: u64 = take(next()?)?;
-                let cancel: i64 = take(next()?)?;
-                Ok(Answer::Work(Box::new(Claimed {
-                    lease: Lease {
-                        task,
-                        epoch,
-                        role: self.role.clone(),
-                        instance: self.instance.clone(),
-                        lane,
-                    },
-                    attempts,
-                    crashes,
-                    cancel: cancel != 0,
-                    body: take(next()?)?,
-                })))
-            }
-            _ => Err(odd()),
         }
+        Ok(deliveries)
     }
 
     /// A claimed entry that can be worked on, or `None` after it was buried with its reason.
-    async fn judge(&self, claimed: Claimed) -> Round {
-        let lease = claimed.lease;
+    async fn judge(&self, claimed: Claimed) -> Result<Option<Delivery>, BusError> {
+        let lease = Lease {
+            task: claimed.task,
+            epoch: claimed.epoch,
+            role: self.role.clone(),
+            instance: self.instance.clone(),
+            lane: claimed.lane,
+        };
         let reason = if claimed.crashes >= CRASH_LIMIT {
             format!("{} holders died with it", claimed.crashes)
         } else {
@@ -400,8 +427,4 @@ impl Claimer {
             Err(error) => Err(error),
         }
     }
-}
-
-fn take<T: FromRedisValue>(value: Value) -> Result<T, BusError> {
-    redis::from_redis_value(value).map_err(|e| BusError::Redis(e.to_string()))
 }

@@ -135,6 +135,12 @@ impl Call {
             arguments: Vec::new(),
         }
     }
+    /// The keys and arguments of another call behind its own.
+    pub(crate) fn and(mut self, mut other: Self) -> Self {
+        self.keys.append(&mut other.keys);
+        self.arguments.append(&mut other.arguments);
+        self
+    }
     /// One more key.
     pub(crate) fn key(mut self, key: String) -> Self {
         self.keys.push(key);

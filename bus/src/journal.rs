@@ -1,10 +1,11 @@
 //! The journal of a task: appended by its holder alone, folded by the next one, expired once the
-//! ledger has it.
+//! ledger has it. What the holder tells the supervisor at the same moment goes in the same call.
 
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
 use crate::lease::Lease;
 use crate::scripts;
+use protocol::envelope::Envelope;
 use protocol::ids::TaskId;
 use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
 use protocol::limits::JOURNAL_INLINE_BYTES;
@@ -34,23 +35,55 @@ impl Bus {
         lease: &Lease,
         entry: &JournalEntry,
     ) -> Result<(), BusError> {
-        let text =
-            |e: serde_json::Error| BusError::Refused(format!("a journal entry is JSON: {e}"));
-        let body = serde_json::to_vec(&entry.body).map_err(text)?.len();
-        if body > JOURNAL_INLINE_BYTES || entry.step.len() > STEP_BYTES {
-            return Err(BusError::Refused(format!(
-                "a journal entry of {body} bytes is larger than {JOURNAL_INLINE_BYTES}: keep the body as a blob"
-            )));
+        self.record(lease, std::slice::from_ref(entry), &[]).await
+    }
+
+    /// Tells the supervisor how a held task gets on, over the role's own out stream; refused with
+    /// [`BusError::Full`] where Redis has no room, as the report at the end says it all again. After
+    /// [`BusError::Unreachable`] it may or may not have arrived; the same envelope again is fine,
+    /// because the supervisor takes an envelope's id once.
+    pub async fn progress(&self, lease: &Lease, envelope: &Envelope) -> Result<(), BusError> {
+        let out = self.keys().out(&lease.role);
+        let call = Call::on([self.keys().task(&lease.role, lease.task)]).arg(lease.epoch.0);
+        let told = vec![envelope.to_bytes()?];
+        let call = stream(call, out, "e", self.queue_limit(), false, told);
+        let answer: String = self.run(&scripts::APPEND, &call, Again::Yes).await?;
+        self.settled(lease, &answer)
+    }
+
+    /// Appends entries and then tells the supervisor, all in one step: nobody is told what the
+    /// journal does not hold. What [`journal_append`](Self::journal_append) says holds for the
+    /// whole. Words for which the out stream has no room are left out, the entries are kept: the
+    /// report at the end says it all again.
+    pub async fn record(
+        &self,
+        lease: &Lease,
+        entries: &[JournalEntry],
+        told: &[Envelope],
+    ) -> Result<(), BusError> {
+        let names = self.keys();
+        let mut call = Call::on([names.task(&lease.role, lease.task)]).arg(lease.epoch.0);
+        if !entries.is_empty() {
+            let written = entries.iter().map(bytes).collect::<Result<_, _>>()?;
+            let journal = names.journal(&lease.role, lease.task);
+            call = stream(call, journal, "j", ENTRIES, false, written);
         }
-        let bytes = serde_json::to_vec(entry).map_err(text)?;
-        let stream = self.keys().journal(&lease.role, lease.task);
+        if !told.is_empty() {
+            let written = told.iter().map(Envelope::to_bytes);
+            let written = written.collect::<Result<_, _>>()?;
+            let out = names.out(&lease.role);
+            call = stream(call, out, "e", self.queue_limit(), true, written);
+        }
         // What was done is always written down; nothing is begun without room.
-        let script = match entry.kind {
-            EntryKind::Intent | EntryKind::ModelRequest => &scripts::APPEND,
-            _ => &scripts::APPEND_ALWAYS,
+        let begins =
+            |e: &JournalEntry| matches!(e.kind, EntryKind::Intent | EntryKind::ModelRequest);
+        let script = if entries.iter().any(begins) {
+            &scripts::APPEND
+        } else {
+            &scripts::APPEND_ALWAYS
         };
-        self.append(script, lease, stream, "j", bytes, ENTRIES)
-            .await
+        let answer: String = self.run(script, &call, Again::Yes).await?;
+        self.settled(lease, &answer)
     }
 
     /// Every entry of a task's journal, oldest first; empty where there is none. An entry written
@@ -110,6 +143,36 @@ impl Bus {
         }
         Ok(())
     }
+}
+
+/// One more stream of an append, with what it gets.
+fn stream(
+    call: Call,
+    key: String,
+    field: &str,
+    limit: u64,
+    may_be_left_out: bool,
+    values: Vec<Vec<u8>>,
+) -> Call {
+    let call = call
+        .key(key)
+        .arg(field)
+        .arg(limit)
+        .arg(u8::from(may_be_left_out))
+        .arg(values.len());
+    values.into_iter().fold(call, Call::bytes)
+}
+
+/// An entry as it lies in the journal.
+fn bytes(entry: &JournalEntry) -> Result<Vec<u8>, BusError> {
+    let text = |e: serde_json::Error| BusError::Refused(format!("a journal entry is JSON: {e}"));
+    let body = serde_json::to_vec(&entry.body).map_err(text)?.len();
+    if body > JOURNAL_INLINE_BYTES || entry.step.len() > STEP_BYTES {
+        return Err(BusError::Refused(format!(
+            "a journal entry of {body} bytes is larger than {JOURNAL_INLINE_BYTES}: keep the body as a blob"
+        )));
+    }
+    serde_json::to_vec(entry).map_err(text)
 }
 
 fn read(task: TaskId, bytes: &[u8]) -> Result<JournalEntry, BusError> {

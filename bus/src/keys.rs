@@ -74,6 +74,10 @@ impl Keys {
     pub fn turn(&self, role: &Role) -> String {
         self.key(&format!("turn:{role}"))
     }
+    /// Whether an agent of a role waits for work: `1` or `0`.
+    pub fn idle(&self, role: &Role) -> String {
+        self.key(&format!("idle:{role}"))
+    }
     /// Prefix of wake streams; a role follows.
     pub fn wake_prefix(&self) -> String {
         self.key("wake:")
@@ -159,7 +163,7 @@ impl Keys {
             .map(|name| own(name) + ":*")
             .collect();
         patterns.extend(
-            ["turn", "wake", "out", "dead", "here"]
+            ["turn", "idle", "wake", "out", "dead", "here"]
                 .iter()
                 .map(|n| own(n)),
         );
@@ -174,6 +178,7 @@ impl Keys {
             self.grace(),
             self.incarnation(),
             self.turn(role),
+            self.idle(role),
         ]
     }
     /// Pattern of every budget.

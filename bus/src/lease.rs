@@ -4,14 +4,8 @@
 use crate::connect::{Again, Bus, Call};
 use crate::dead_letter::CRASH_LIMIT;
 use crate::error::BusError;
-use crate::keys::WORK_GROUP;
 use crate::scripts;
-use jiff::Timestamp;
-use protocol::envelope::{Envelope, micros};
 use protocol::ids::{Epoch, Role, TaskId};
-use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
-use redis::Script;
-use serde_json::json;
 
 /// A claim on a task; held until it is renewed too late, given back or finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,47 +76,9 @@ impl Bus {
         self.settled(lease, &answer)
     }
 
-    /// Tells the supervisor how a held task gets on, over the role's own out stream; refused with
-    /// [`BusError::Full`] where Redis has no room, as the report at the end says it all again. After
-    /// [`BusError::Unreachable`] it may or may not have arrived; the same envelope again is fine,
-    /// because the supervisor takes an envelope's id once.
-    pub async fn progress(&self, lease: &Lease, envelope: &Envelope) -> Result<(), BusError> {
-        let out = self.keys().out(&lease.role);
-        let bytes = envelope.to_bytes()?;
-        self.append(&scripts::APPEND, lease, out, "e", bytes, self.queue_limit())
-            .await
-    }
-
-    /// Ends a task: journal, result, acknowledgement and lease in one step. The same call again
-    /// under the same epoch is fine; an older epoch is [`BusError::Fenced`].
-    pub async fn finish(&self, lease: &Lease, envelope: &Envelope) -> Result<(), BusError> {
-        let end = JournalEntry {
-            v: JOURNAL_VERSION,
-            epoch: lease.epoch,
-            at: micros(Timestamp::now()),
-            step: "end".to_owned(),
-            kind: EntryKind::End,
-            body: json!({ "result": envelope.id }),
-        };
-        let end = serde_json::to_vec(&end).map_err(|e| BusError::Refused(e.to_string()))?;
-        let names = self.keys();
-        let call = Call::on([
-            names.task(&lease.role, lease.task),
-            names.lease(&lease.lane),
-            names.journal(&lease.role, lease.task),
-            names.out(&lease.role),
-        ])
-        .arg(lease.epoch.0)
-        .arg(lease.task)
-        .arg(WORK_GROUP)
-        .bytes(end)
-        .bytes(envelope.to_bytes()?);
-        let answer: String = self.run(&scripts::FINISH, &call, Again::Yes).await?;
-        self.settled(lease, &answer)
-    }
-
     /// Frees everything that a process seen dead held, without grace: at once, or after a rest where
-    /// it is not the first that died with it. Answers which tasks; each counts one crash. The name must be that process's alone, so that a new one
+    /// it is not the first that died with it. Answers which tasks; each counts one crash. The name
+    /// must be that process's alone, so that a new one
     /// under the same name loses nothing.
     pub async fn release_holder(&self, instance: &str) -> Result<Vec<TaskId>, BusError> {
         let names = self.keys();
@@ -136,26 +92,6 @@ impl Bus {
             .arg(CRASH_LIMIT);
         let freed: Vec<String> = self.run(&scripts::RELEASE, &call, Again::Yes).await?;
         Ok(freed.iter().filter_map(|id| id.parse().ok()).collect())
-    }
-
-    /// A fenced write of one field to a stream of the holder's. The same value twice in a row is
-    /// written once, so it may be sent again when nobody knows whether it arrived.
-    pub(crate) async fn append(
-        &self,
-        script: &Script,
-        lease: &Lease,
-        stream: String,
-        field: &str,
-        value: Vec<u8>,
-        limit: u64,
-    ) -> Result<(), BusError> {
-        let call = Call::on([self.keys().task(&lease.role, lease.task), stream])
-            .arg(lease.epoch.0)
-            .arg(field)
-            .bytes(value)
-            .arg(limit);
-        let answer: String = self.run(script, &call, Again::Yes).await?;
-        self.settled(lease, &answer)
     }
 
     pub(crate) fn settled(&self, lease: &Lease, answer: &str) -> Result<(), BusError> {

@@ -1,11 +1,11 @@
 //! The bus: how the team's processes hand each other work over Redis and never lose or double it.
 //! Start at `connect` (the handle everything hangs on) and `keys` (every Redis key, named once).
-//! A task's way: `publish` queues it, `claim` makes one process its holder, `lease` keeps, ends or
-//! gives back the claim, `park` lets it wait, `journal` remembers its steps, `cancel` stops it, `dead_letter` keeps what
-//! nobody can read. The supervisor reads results through `outflow` and questions through `ask`;
-//! `brakes` freeze and pause; `broadcast` is a hint, `presence` a sign of life, `budget` the only
-//! maker of a `Reservation`, `queue` counts what waits, `room` is the memory that is left, `acl`
-//! says who may touch which key. Every decision that must be
+//! A task's way: `publish` queues it, `claim` makes one process its holder, `lease` keeps or gives
+//! back the claim, `park` lets it wait, `finish` ends it, `journal` remembers its steps, `cancel`
+//! stops it, `dead_letter` keeps what nobody can read. The supervisor reads results through
+//! `outflow` and questions through `ask`; `brakes` freeze and pause; `broadcast` is a hint,
+//! `presence` a sign of life, `budget` the only maker of a `Reservation`,
+//! `queue` counts what waits, `room` is the memory that is left, `acl` says who may touch which key. Every decision that must be
 //! atomic is a Lua script beside `scripts`; `group_reader` is the blocking read they share;
 //! `fault` leaves a guarantee out where a test asks for it.
 
@@ -20,6 +20,7 @@ pub mod connect;
 pub mod dead_letter;
 pub mod error;
 mod fault;
+pub mod finish;
 mod group_reader;
 pub mod journal;
 pub mod keys;

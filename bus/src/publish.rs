@@ -17,6 +17,24 @@ pub enum Submitted {
     Again,
 }
 
+/// A task to queue.
+#[derive(Debug, Clone, Copy)]
+pub struct Submission<'a> {
+    /// The work message; it names the task in `payload.task_id`.
+    pub envelope: &'a Envelope,
+    /// Who works on it.
+    pub role: &'a Role,
+    /// On which host; any where it says none.
+    pub host: Option<&'a str>,
+    /// How urgent it is.
+    pub class: Class,
+    /// Not before, where it says so; see [`Bus::submit_at`].
+    pub due: Option<Timestamp>,
+}
+
+/// Most tasks of one call; more are sent as several.
+const BATCH: usize = 64;
+
 impl Bus {
     /// Queues the task named in `payload.task_id` for `role`, on one host or on any. Safe to send
     /// again after [`BusError::Unreachable`]. Fails with [`BusError::QueueFull`] at the bound and
@@ -41,37 +59,95 @@ impl Bus {
         class: Class,
         due: Option<Timestamp>,
     ) -> Result<Submitted, BusError> {
-        let task = task_of(self, envelope)?;
-        if let Some(host) = host.filter(|host| !keys::is_host(host)) {
+        let one = Submission {
+            envelope,
+            role,
+            host,
+            class,
+            due,
+        };
+        let said = self.submit_many(&[one]).await?;
+        said.into_iter().next().unwrap_or_else(|| {
+            Err(BusError::Redis(
+                "the submit script did not answer".to_owned(),
+            ))
+        })
+    }
+
+    /// Queues several tasks, each as [`submit`](Self::submit) does; one answer for each, in order.
+    /// One that is refused holds up no other. When the call fails as a whole, some may be queued:
+    /// the same call again is fine.
+    pub async fn submit_many(
+        &self,
+        tasks: &[Submission<'_>],
+    ) -> Result<Vec<Result<Submitted, BusError>>, BusError> {
+        let mut said = Vec::with_capacity(tasks.len());
+        for tasks in tasks.chunks(BATCH) {
+            let mut call = Call::on([self.keys().lanes()]).arg(self.queue_limit());
+            let mut refused = Vec::with_capacity(tasks.len());
+            for task in tasks {
+                refused.push(match self.put(task) {
+                    Ok(one) => {
+                        call = call.and(one);
+                        None
+                    }
+                    Err(error) => Some(error),
+                });
+            }
+            let words: Vec<String> = if refused.iter().any(Option::is_none) {
+                self.run(&scripts::SUBMIT, &call, Again::Yes).await?
+            } else {
+                Vec::new()
+            };
+            let mut words = words.iter().map(String::as_str);
+            for (task, refused) in tasks.iter().zip(refused) {
+                said.push(match refused {
+                    Some(error) => Err(error),
+                    None => self.submitted(task, words.next()),
+                });
+            }
+        }
+        Ok(said)
+    }
+
+    /// One task's keys and arguments.
+    fn put(&self, task: &Submission<'_>) -> Result<Call, BusError> {
+        let id = task_of(self, task.envelope)?;
+        if let Some(host) = task.host.filter(|host| !keys::is_host(host)) {
             return Err(BusError::Refused(format!(
                 "`{}` is not a host name",
                 host.escape_debug()
             )));
         }
-        let lane = keys::lane(role, host);
+        let lane = keys::lane(task.role, task.host);
         let names = self.keys();
         let call = Call::on([
-            names.role_of(task),
-            names.task(role, task),
-            names.work(&lane, class),
-            names.wake(role),
-            names.lanes(),
+            names.role_of(id),
+            names.task(task.role, id),
+            names.work(&lane, task.class),
+            names.wake(task.role),
+            names.idle(task.role),
             names.delay(&lane),
-        ])
-        .arg(task)
-        .arg(role)
-        .arg(&lane)
-        .arg(self.queue_limit())
-        .bytes(envelope.to_bytes()?)
-        .arg(due.map_or(0, |due| due.as_millisecond().max(0)));
-        let answer: String = self.run(&scripts::SUBMIT, &call, Again::Yes).await?;
-        match answer.as_str() {
-            "new" => Ok(Submitted::New),
-            "again" => Ok(Submitted::Again),
-            _ => Err(BusError::QueueFull {
-                role: role.clone(),
+        ]);
+        Ok(call
+            .arg(id)
+            .arg(task.role)
+            .arg(&lane)
+            .bytes(task.envelope.to_bytes()?)
+            .arg(task.due.map_or(0, |due| due.as_millisecond().max(0))))
+    }
+
+    fn submitted(&self, task: &Submission<'_>, word: Option<&str>) -> Result<Submitted, BusError> {
+        match word {
+            Some("new") => Ok(Submitted::New),
+            Some("again") => Ok(Submitted::Again),
+            Some("full") => Err(BusError::QueueFull {
+                role: task.role.clone(),
                 limit: self.queue_limit(),
             }),
+            _ => Err(BusError::Redis(
+                "the submit script answered in an unknown form".to_owned(),
+            )),
         }
     }
 

@@ -10,10 +10,14 @@
 mod access;
 #[path = "stories/asks.rs"]
 mod asks;
+#[path = "stories/batches.rs"]
+mod batches;
 #[path = "stories/claims.rs"]
 mod claims;
 #[path = "stories/failing.rs"]
 mod failing;
+#[path = "stories/fairness.rs"]
+mod fairness;
 #[path = "stories/fencing.rs"]
 mod fencing;
 #[path = "stories/flow.rs"]

@@ -1,8 +1,9 @@
 //! One claim without an inbox, for the model check: what a claimer remembers between two claims is
 //! handed in and out, so that it can be part of a state.
 
-use super::{Claimer, Round};
+use super::{Claimer, Delivery};
 use crate::connect::Bus;
+use crate::error::BusError;
 use protocol::ids::Role;
 use uuid::Uuid;
 
@@ -27,13 +28,13 @@ pub async fn claim_once(
     host: &str,
     instance: &str,
     memory: &mut Memory,
-) -> Round {
+) -> Result<Option<Delivery>, BusError> {
     let mut claimer = Claimer::new(bus, role, host, instance);
     claimer.id = memory.id;
     claimer.tickets = memory.tickets;
     claimer.lost = std::mem::take(&mut memory.lost);
-    let round = claimer.claim().await;
+    let round = claimer.claim(1).await;
     memory.tickets = claimer.tickets;
     memory.lost = claimer.lost;
-    round
+    Ok(round?.pop())
 }

@@ -1,9 +1,25 @@
--- A fenced write to a stream: the journal, or the role's own out stream. A value that is the
--- newest there already was sent again because its answer got lost.
--- KEYS: task, stream   ARGV: epoch, field, value, limit
+-- Fenced writes to streams, all or none: the journal, the role's own out stream. When the newest
+-- value of the first stream is the one it would get, the call was sent again because its answer
+-- got lost. A full stream refuses everything, one that may be left out goes without.
+-- KEYS: task, then the streams
+-- ARGV: epoch, then for each stream: field, limit, may be left out (1 or 0), how many, values
 if not holds(KEYS[1], ARGV[1]) then return 'fenced' end
-local last = call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
-if last[1] and field(last[1][2], ARGV[2]) == ARGV[3] then return 'ok' end
-if call('XLEN', KEYS[2]) >= tonumber(ARGV[4]) then return 'full' end
-call('XADD', KEYS[2], '*', ARGV[2], ARGV[3])
+local at, writes = 2, {}
+for k = 2, #KEYS do
+  local name, count = ARGV[at], tonumber(ARGV[at + 3])
+  local first, last = at + 4, at + 3 + count
+  if k == 2 then
+    local newest = call('XREVRANGE', KEYS[k], '+', '-', 'COUNT', 1)
+    if newest[1] and field(newest[1][2], name) == ARGV[last] then return 'ok' end
+  end
+  if call('XLEN', KEYS[k]) + count <= tonumber(ARGV[at + 1]) then
+    writes[#writes + 1] = { KEYS[k], name, first, last }
+  elseif ARGV[at + 2] ~= '1' then
+    return 'full'
+  end
+  at = last + 1
+end
+for _, w in ipairs(writes) do
+  for i = w[3], w[4] do call('XADD', w[1], '*', w[2], ARGV[i]) end
+end
 return 'ok'

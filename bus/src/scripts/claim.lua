@@ -1,83 +1,103 @@
 -- The one way to become a holder: what was given back, then expired leases, then new entries. What
 -- is due is queued first. While the team is frozen or the role paused nobody becomes one.
--- KEYS: pulse, grace, turn, wake, dead, then for each lane: back, lease, urgent, normal, background,
---       delay
+-- KEYS: pulse, grace, turn, idle, wake, dead, then for each lane: back, lease, urgent, normal,
+--       background, delay
 -- ARGV: lease ms, group, instance, ticket, lost tickets, task prefix, lanes key, largest entry,
 --       bytes kept of a larger one, newest envelope version, frozen key, paused key, 1 to begin
---       only urgent tasks, crashes after which a task is given up, then the lane members
--- Answers {'work', task, epoch, lane, stream, attempts, crashes, cancel, envelope},
+--       only urgent tasks, crashes after which a task is given up, most tasks, then the lane members
+-- Answers {'work', then for each task {task, epoch, lane, attempts, crashes, cancel, envelope}},
 --         {'again'}, or {'none', ms until something may be had or -1, last wake id}.
 local lease, group, instance, ticket, lost = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local max, cut, newest = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local most = tonumber(ARGV[15])
 local now = now_ms()
-touch(KEYS[1], KEYS[2], now, lease)
+local seen = call('MGET', KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[11], ARGV[12])
+local grace = touch(KEYS[1], KEYS[2], now, lease, seen[1]) or tonumber(seen[2] or 0) or 0
 
-local lanes = {}
-for i = 15, #ARGV do
-  local k = 5 + (i - 15) * 6
-  lanes[#lanes + 1] = { name = ARGV[i], back = KEYS[k + 1], lease = KEYS[k + 2],
+-- The last lane is any host's. As a rule all else is empty: the host's own lanes, and what was given
+-- back or waits for its time; one look tells.
+local lanes, rare = {}, { 'EXISTS' }
+for i = 16, #ARGV do
+  local k = 6 + (i - 16) * 6
+  local lane = { name = ARGV[i], back = KEYS[k + 1], lease = KEYS[k + 2],
     streams = { KEYS[k + 3], KEYS[k + 4], KEYS[k + 5] }, delay = KEYS[k + 6] }
+  lanes[#lanes + 1] = lane
+  rare[#rare + 1], rare[#rare + 2] = lane.back, lane.delay
+  if i < #ARGV then
+    rare[#rare + 1], rare[#rare + 2] = lane.lease, KEYS[k + 3]
+    rare[#rare + 1], rare[#rare + 2] = KEYS[k + 4], KEYS[k + 5]
+  end
 end
+local plain = call(unpack(rare)) == 0
+if plain then lanes = { lanes[#lanes] } end
 
 local function body_of(stream, entry)
   local found = call('XRANGE', stream, entry, entry)
   return found[1] and field(found[1][2], 'e') or ''
 end
 
-local function work(lane, id, f, attempts, crashes, body)
-  return { 'work', id, f.epoch, lane.name, f.stream, attempts, crashes, f.cancel and 1 or 0, body }
+local function record(id, ...)
+  return call('HMGET', ARGV[6] .. id, 'state', 'entry', 'stream', 'epoch', 'attempts', 'crashes',
+    'cancel', ...)
 end
 
+local got = { 'work' }
+local function hand_out(lane, id, f, epoch, attempts, crashes, body)
+  got[#got + 1] = { id, epoch, lane.name, attempts, crashes, f[7] and 1 or 0,
+    body or body_of(f[3], f[2]) }
+end
+local function enough() return #got > most end
+
 -- Makes this instance the holder; `crashed` says that the last holder did not let go by itself.
-local function take(lane, id, crashed, body)
-  local key = ARGV[6] .. id
-  local f = call('HMGET', key, 'epoch', 'attempts', 'crashes', 'stream', 'entry', 'cancel')
-  call('ZREM', lane.back, id)
-  if not f[4] then
+local function take(lane, id, f, crashed, body)
+  if not f[3] then
     call('ZREM', lane.lease, id)
-    return nil
+    return
   end
-  local epoch = int(math.max((tonumber(f[1] or 0) or 0) + 1, now))
-  local attempts = (tonumber(f[2] or 0) or 0) + 1
-  local crashes = (tonumber(f[3] or 0) or 0) + (crashed and 1 or 0)
-  call('HSET', key, 'state', 'held', 'epoch', epoch, 'holder', instance, 'ticket', ticket,
-    'attempts', attempts, 'crashes', crashes)
+  local epoch = int(math.max((tonumber(f[4] or 0) or 0) + 1, now))
+  local attempts = (tonumber(f[5] or 0) or 0) + 1
+  local crashes = (tonumber(f[6] or 0) or 0) + (crashed and 1 or 0)
+  call('HSET', ARGV[6] .. id, 'state', 'held', 'epoch', epoch, 'holder', instance, 'ticket',
+    ticket, 'attempts', attempts, 'crashes', crashes)
   call('ZADD', lane.lease, int(now + lease), id) -- lease
-  return work(lane, id, { epoch = epoch, stream = f[4], cancel = f[6] }, attempts, crashes,
-    body or body_of(f[4], f[5]))
+  hand_out(lane, id, f, epoch, attempts, crashes, body)
 end
 
 -- A claim whose answer never arrived is answered again: same holder, same epoch.
 if lost ~= '' then
   for _, lane in ipairs(lanes) do
     for _, id in ipairs(call('ZRANGE', lane.lease, 0, -1)) do
-      local key = ARGV[6] .. id
-      local f = call('HMGET', key, 'ticket', 'holder', 'state', 'epoch', 'attempts', 'crashes',
-        'stream', 'entry', 'cancel')
-      if f[3] == 'held' and f[2] == instance and f[1]
-        and string.find(lost, ',' .. f[1] .. ',', 1, true) then
+      local f = record(id, 'holder', 'ticket')
+      if f[1] == 'held' and f[8] == instance and f[9]
+        and string.find(lost, ',' .. f[9] .. ',', 1, true) then
         call('ZADD', lane.lease, int(now + lease), id)
-        return work(lane, id, { epoch = f[4], stream = f[7], cancel = f[9] }, tonumber(f[5]),
-          tonumber(f[6]), body_of(f[7], f[8]))
+        hand_out(lane, id, f, f[4], tonumber(f[5]), tonumber(f[6]))
       end
     end
   end
+  if got[2] then return got end
 end
 
 local function none(wait)
-  local last = call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)
+  if seen[4] ~= '1' then call('SET', KEYS[4], '1') end
+  local last = call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)
   return { 'none', int(wait), last[1] and last[1][1] or '0-0' }
 end
 
-if call('EXISTS', ARGV[11], ARGV[12]) > 0 then return none(-1) end
+if seen[5] or seen[6] then return none(-1) end
+
+-- Ids of a sorted set whose time has come, a few more than are wanted.
+local function ripe(set, at, count)
+  return call('ZRANGEBYSCORE', set, '-inf', at, 'LIMIT', 0, count or most + 3)
+end
 
 -- Until when what is timed has become due.
 local due = '-inf'
 due = int(now) -- timer
 
 -- What is due goes to its stream; where that is full it stays until there is room.
-for _, lane in ipairs(lanes) do
-  for _, id in ipairs(call('ZRANGEBYSCORE', lane.delay, '-inf', due, 'LIMIT', 0, 64)) do
+for _, lane in ipairs(plain and {} or lanes) do
+  for _, id in ipairs(ripe(lane.delay, due, 64)) do
     local key = ARGV[6] .. id
     local f = call('HMGET', key, 'state', 'stream', 'body', 'limit')
     if f[1] ~= 'delayed' then
@@ -91,26 +111,27 @@ for _, lane in ipairs(lanes) do
   end
 end
 
-for _, lane in ipairs(lanes) do
-  for _, id in ipairs(call('ZRANGEBYSCORE', lane.back, '-inf', int(now), 'LIMIT', 0, 4)) do
-    local got = take(lane, id, call('HGET', ARGV[6] .. id, 'released') == 'died')
-    if got then return got end
+for _, lane in ipairs(plain and {} or lanes) do
+  for _, id in ipairs(enough() and {} or ripe(lane.back, int(now))) do
+    if enough() then break end
+    call('ZREM', lane.back, id)
+    local f = record(id, 'released')
+    take(lane, id, f, f[8] == 'died')
   end
 end
 
-local grace = tonumber(call('GET', KEYS[2]) or 0) or 0
 if now >= grace then
   for _, lane in ipairs(lanes) do
-    for _, id in ipairs(call('ZRANGEBYSCORE', lane.lease, '-inf', due, 'LIMIT', 0, 4)) do
-      local key = ARGV[6] .. id
-      local rest = rest_ms(tonumber(call('HGET', key, 'crashes') or 0) or 0, lease, tonumber(ARGV[14]))
-      if rest > 0 then
-        call('HSET', key, 'state', 'back', 'released', 'died')
+    for _, id in ipairs(enough() and {} or ripe(lane.lease, due)) do
+      if enough() then break end
+      local f = record(id)
+      local rest = rest_ms(tonumber(f[6] or 0) or 0, lease, tonumber(ARGV[14]))
+      if rest > 0 and f[3] then
+        call('HSET', ARGV[6] .. id, 'state', 'back', 'released', 'died')
         call('ZREM', lane.lease, id)
         call('ZADD', lane.back, int(now + rest), id)
       else
-        local got = take(lane, id, true)
-        if got then return got end
+        take(lane, id, f, true)
       end
     end
   end
@@ -131,27 +152,27 @@ end
 
 local function read_one(lane, stream)
   local read = { 'XREADGROUP', 'GROUP', group, group, 'COUNT', 1, 'STREAMS', stream, '>' }
-  local got = redis.pcall(unpack(read))
-  if got and got.err then
-    if not string.find(got.err, 'NOGROUP', 1, true) then error(got.err) end
+  local found = redis.pcall(unpack(read))
+  if found and found.err then
+    if not string.find(found.err, 'NOGROUP', 1, true) then error(found.err) end
     call('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM')
     call('SADD', ARGV[7], lane.name)
-    got = call(unpack(read))
+    found = call(unpack(read))
   end
-  return got and got[1] and got[1][2][1] or nil
+  return found and found[1] and found[1][2][1] or nil
 end
 
 local buried = 0
--- Judges one new entry: work for the caller, or a dead letter.
+-- Judges one new entry: work for the caller, or a dead letter. Answers whether it was work.
 local function judge(lane, stream, entry)
   local id, fields = entry[1], entry[2] or {}
   local size, body, task = 0, field(fields, 'e'), field(fields, 't')
   for i = 2, #fields, 2 do size = size + string.len(fields[i]) end
-  local key = task and string.len(task) <= 64 and ARGV[6] .. task
-  if size <= max + 64 and body and key then
-    local f = call('HMGET', key, 'state', 'entry', 'stream')
+  if size <= max + 64 and body and task and string.len(task) <= 64 then
+    local f = record(task)
     if f[1] == 'queued' and f[2] == id and f[3] == stream then
-      return take(lane, task, false, body)
+      take(lane, task, f, false, body)
+      return true
     end
   end
   local reason
@@ -163,32 +184,44 @@ local function judge(lane, stream, entry)
     reason = complaint(body)
   end
   buried = buried + (size > max and 16 or 1)
-  dead_letter(KEYS[5], stream, group, id, reason, body or fields[2] or '', size, '', max, cut)
-  return nil
+  dead_letter(KEYS[6], stream, group, id, reason, body or fields[2] or '', size, '', max, cut)
+  return false
 end
 
--- Weighted so that no class starves: every 8th claim looks at background first, every 4th at normal.
-local turn = tonumber(call('GET', KEYS[3]) or 0) + 1
-local order = { 1, 2, 3 }
-if turn % 8 == 0 then order = { 3, 2, 1 } elseif turn % 4 == 0 then order = { 2, 1, 3 } end
-if ARGV[13] == '1' then order = { 1 } end
-local from, to, step = 1, #lanes, 1
-if turn % 2 == 0 then from, to, step = #lanes, 1, -1 end
-for _, class in ipairs(order) do
-  for l = from, to, step do
-    local lane = lanes[l]
-    local entry = read_one(lane, lane.streams[class])
-    while entry do
-      local got = judge(lane, lane.streams[class], entry)
-      if got then
-        call('SET', KEYS[3], int(turn))
-        return got
+-- Weighted by turn, so that no class starves: of 8 turns one looks at background first, one at
+-- normal. Which lane comes first changes with every turn, and for these two with every round of 8.
+local function ways(turn)
+  if ARGV[13] == '1' then return { 1 }, 1, #lanes, 1 end
+  local order = { 1, 2, 3 }
+  if turn % 8 == 0 then order = { 3, 2, 1 } elseif turn % 4 == 0 then order = { 2, 1, 3 } end
+  if (turn + math.floor(turn / 8)) % 2 == 0 then return order, #lanes, 1, -1 end
+  return order, 1, #lanes, 1
+end
+
+-- Takes the next new task of this turn; answers whether there was one.
+local function take_new(turn)
+  local order, from, to, step = ways(turn)
+  for _, class in ipairs(order) do
+    for l = from, to, step do
+      local lane = lanes[l]
+      local stream = lane.streams[class]
+      local entry = read_one(lane, stream)
+      while entry do
+        if judge(lane, stream, entry) then return true end
+        if buried >= 16 then return false end
+        entry = read_one(lane, stream)
       end
-      if buried >= 16 then return { 'again' } end
-      entry = read_one(lane, lane.streams[class])
     end
   end
+  return false
 end
+
+local before = tonumber(seen[3] or 0) or 0
+local turn = before
+while not enough() and take_new(turn + 1) do turn = turn + 1 end
+if turn ~= before then call('SET', KEYS[3], int(turn)) end
+if got[2] then return got end
+if buried >= 16 then return { 'again' } end
 
 local next_at = nil
 local function sooner(at)

@@ -10,13 +10,26 @@ local function int(n) return string.format('%.0f', n) end
 
 -- Every process that speaks touches the pulse. When nobody spoke for longer than half a lease
 -- (3 s at least), Redis itself was away or frozen, so nothing is reclaimed for one lease.
-local function touch(pulse, grace, now, lease)
-  local last = tonumber(call('GET', pulse) or now) or now
+-- `seen` is the pulse where the caller has read it already. Answers the grace that it began.
+local function touch(pulse, grace, now, lease, seen)
+  if seen == nil then seen = call('GET', pulse) end
+  local last, begun = tonumber(seen or now) or now, nil
   if now - last > math.max(lease / 2, 3000) then
-    call('SET', grace, int(now + lease), 'PX', int(lease * 2))
+    begun = now + lease
+    call('SET', grace, int(begun), 'PX', int(lease * 2))
   end
   if last == now or now - last > 500 or last > now then
     call('SET', pulse, int(now))
+  end
+  return begun
+end
+
+-- Wakes whoever waits for work of the role. A claim that found nothing leaves the mark `idle`, in
+-- the step in which it looked, so without a mark nobody waits and there is nothing to write.
+local function wake_idle(wake, idle)
+  if call('GET', idle) == '1' then
+    call('XADD', wake, 'MAXLEN', 1, '*', 'w', '1')
+    call('SET', idle, '0')
   end
 end
 

@@ -1,20 +1,34 @@
--- Queues a task once, now or at its due time. Bounded here, at the producer; a work stream is never
--- trimmed.
--- KEYS: role pointer, task, stream, wake, lanes, delay
--- ARGV: task id, role, lane member, limit, envelope, due ms (0: now)
-if call('EXISTS', KEYS[1]) == 1 then return 'again' end
-local due = tonumber(ARGV[6])
-if due > 0 and due > now_ms() then
-  if call('ZCARD', KEYS[6]) >= tonumber(ARGV[4]) then return 'full' end
-  call('HSET', KEYS[2], 'state', 'delayed', 'lane', ARGV[3], 'stream', KEYS[3], 'body', ARGV[5],
-    'limit', ARGV[4])
-  call('ZADD', KEYS[6], int(due), ARGV[1])
-else
-  if call('XLEN', KEYS[3]) >= tonumber(ARGV[4]) then return 'full' end
-  local entry = call('XADD', KEYS[3], '*', 't', ARGV[1], 'e', ARGV[5])
-  call('HSET', KEYS[2], 'state', 'queued', 'lane', ARGV[3], 'stream', KEYS[3], 'entry', entry)
+-- Queues tasks, each once, now or at its due time. Bounded here, at the producer; a work stream is
+-- never trimmed.
+-- KEYS: lanes, then for each task: role pointer, task, stream, wake, idle, delay
+-- ARGV: limit, then for each task: task id, role, lane member, envelope, due ms (0: now)
+-- Answers a word for each task: new, again or full.
+local limit, said, looked = tonumber(ARGV[1]), {}, {}
+for n = 1, (#ARGV - 1) / 5 do
+  local k, a = 6 * n - 4, 5 * n - 3
+  local stream, idle, due = KEYS[k + 2], KEYS[k + 4], tonumber(ARGV[a + 4])
+  local later = due > 0 and due > now_ms()
+  local length = later and call('ZCARD', KEYS[k + 5]) or call('XLEN', stream)
+  if length >= limit then
+    said[n] = call('EXISTS', KEYS[k]) == 1 and 'again' or 'full'
+  elseif not call('SET', KEYS[k], ARGV[a + 1], 'NX') then
+    said[n] = 'again'
+  else
+    if later then
+      call('HSET', KEYS[k + 1], 'state', 'delayed', 'lane', ARGV[a + 2], 'stream', stream,
+        'body', ARGV[a + 3], 'limit', ARGV[1])
+      call('ZADD', KEYS[k + 5], int(due), ARGV[a])
+    else
+      local entry = call('XADD', stream, '*', 't', ARGV[a], 'e', ARGV[a + 3])
+      call('HSET', KEYS[k + 1], 'state', 'queued', 'lane', ARGV[a + 2], 'stream', stream,
+        'entry', entry)
+    end
+    if length == 0 then call('SADD', KEYS[1], ARGV[a + 2]) end
+    if not looked[idle] then
+      looked[idle] = true
+      wake_idle(KEYS[k + 3], idle)
+    end
+    said[n] = 'new'
+  end
 end
-call('SET', KEYS[1], ARGV[2])
-call('SADD', KEYS[5], ARGV[3])
-call('XADD', KEYS[4], 'MAXLEN', 1, '*', 'w', '1')
-return 'new'
+return said
