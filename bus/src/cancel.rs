@@ -6,7 +6,7 @@ use crate::error::BusError;
 use crate::keys::{self, WORK_GROUP};
 use crate::scripts;
 use protocol::envelope::{Envelope, MessageType};
-use protocol::ids::TaskId;
+use protocol::ids::{Role, TaskId};
 use std::time::Duration;
 
 /// How long the record of a task cancelled in the queue refuses a late retry of its submission.
@@ -29,15 +29,11 @@ impl Bus {
         let Some(role) = self.role_of(task).await? else {
             return Ok(CancelOutcome::Unknown);
         };
-        let record = self.keys().task(&role, task);
-        let lane: Option<String> = self
-            .query(redis::cmd("HGET").arg(&record).arg("lane"), Again::Yes)
-            .await?;
-        let lane = lane.unwrap_or_else(|| keys::lane(&role, None));
+        let lane = self.lane_of(&role, task).await?;
         let names = self.keys();
         let call = Call::on([
             names.role_of(task),
-            record,
+            names.task(&role, task),
             names.journal(&role, task),
             names.task_spend(task),
             names.back(&lane),
@@ -55,6 +51,15 @@ impl Bus {
             }
             _ => Ok(CancelOutcome::Unknown),
         }
+    }
+
+    /// The lane a task was queued on.
+    pub(crate) async fn lane_of(&self, role: &Role, task: TaskId) -> Result<String, BusError> {
+        let record = self.keys().task(role, task);
+        let lane: Option<String> = self
+            .query(redis::cmd("HGET").arg(&record).arg("lane"), Again::Yes)
+            .await?;
+        Ok(lane.unwrap_or_else(|| keys::lane(role, None)))
     }
 
     /// The flag is what counts; a hint that is lost costs only the time to the next renewal.

@@ -5,6 +5,7 @@ pub mod over;
 
 use crate::error::BusError;
 use crate::fault::Faulty;
+use crate::incarnation::Arrival;
 use crate::keys::Keys;
 use crate::scripts;
 use over::Wire;
@@ -79,6 +80,7 @@ struct Link {
 struct Inner {
     client: Client,
     team: TeamName,
+    arrival: Arrival,
     keys: Keys,
     lease: Duration,
     queue_limit: u64,
@@ -166,10 +168,21 @@ impl Bus {
         team: &TeamName,
         lease: Duration,
     ) -> Result<Bus, BusError> {
+        Self::join(address, team, lease, Arrival::Unchecked).await
+    }
+
+    /// The same, as a member of a home's team: see [`Arrival`].
+    pub async fn join(
+        address: &BusAddress,
+        team: &TeamName,
+        lease: Duration,
+        arrival: Arrival,
+    ) -> Result<Bus, BusError> {
         let bus = Bus {
             inner: Arc::new(Inner {
                 client: address.client()?,
                 team: team.clone(),
+                arrival,
                 keys: Keys::new(team),
                 lease,
                 queue_limit: QUEUE_LIMIT,
@@ -360,12 +373,9 @@ impl Bus {
             .lines()
             .find_map(|line| line.strip_prefix("run_id:"))
             .unwrap_or_default();
-        let call = self
-            .pulsing()
-            .key(self.keys().incarnation())
-            .arg(run_id.trim());
-        invoke::<i64>(&scripts::ARRIVE, &call, connection).await?;
-        Ok(())
+        let call = self.inner.arrival.call(self, run_id.trim());
+        let said: String = invoke(&scripts::ARRIVE, &call, connection).await?;
+        self.inner.arrival.judge(self.team(), &said)
     }
 
     async fn open(&self, timeout: Option<Duration>) -> Result<MultiplexedConnection, BusError> {

@@ -34,6 +34,9 @@ pub enum BusError {
     /// Redis answers and takes no writes for now: a replica, its disk is full, it loads its data.
     #[error("redis takes no writes: {0}")]
     NoWrites(String),
+    /// Redis answers, and nobody may begin anything yet; the sentence says why.
+    #[error("{0}")]
+    Unsettled(String),
     /// The memory of Redis is used up: nothing new is begun, what was begun can be ended.
     #[error(
         "the memory of redis is used up (maxmemory): nothing new is begun until there is room; raise redis.maxmemory_mb, or the maxmemory of your own redis"
@@ -91,6 +94,7 @@ impl BusError {
         match self {
             BusError::Unreachable(_)
             | BusError::NoWrites(_)
+            | BusError::Unsettled(_)
             | BusError::Full
             | BusError::Redis(_)
             | BusError::NoAnswer { .. } => exit::SERVICE,
@@ -104,7 +108,10 @@ impl BusError {
     /// Whether it says that Redis is away, for everybody and for now: trying again later is right,
     /// and the connection behind it is of no more use.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, BusError::Unreachable(_) | BusError::NoWrites(_))
+        matches!(
+            self,
+            BusError::Unreachable(_) | BusError::NoWrites(_) | BusError::Unsettled(_)
+        )
     }
 }
 

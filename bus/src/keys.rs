@@ -146,6 +146,14 @@ impl Keys {
     pub fn incarnation(&self) -> String {
         self.key("incarnation")
     }
+    /// Which home these keys belong to.
+    pub fn owner(&self) -> String {
+        self.key("owner")
+    }
+    /// The run id of the Redis that the supervisor has compared with its ledger.
+    pub fn settled(&self) -> String {
+        self.key("settled")
+    }
     /// What a task spent and reserved.
     pub fn task_spend(&self, task: TaskId) -> String {
         self.key(&format!("spend:task:{task}"))
@@ -187,7 +195,13 @@ impl Keys {
     }
     /// What every agent may read.
     pub fn read_by_agents(&self) -> Vec<String> {
-        vec![self.key("role:*"), self.frozen(), self.key("paused:*")]
+        vec![
+            self.key("role:*"),
+            self.frozen(),
+            self.key("paused:*"),
+            self.owner(),
+            self.settled(),
+        ]
     }
     /// What the daemon may read and write, to free what a dead process held.
     pub fn of_daemon(&self) -> Vec<String> {

@@ -7,7 +7,7 @@
 //! `presence` a sign of life, `budget` the only maker of a `Reservation`,
 //! `queue` counts what waits, `room` is the memory that is left, `acl` says who may touch which key. Every decision that must be
 //! atomic is a Lua script beside `scripts`; `group_reader` is the blocking read they share;
-//! `fault` leaves a guarantee out where a test asks for it.
+//! `incarnation` says whether this Redis is the one the ledger knows; `fault` leaves a guarantee out where a test asks for it.
 
 pub mod acl;
 pub mod ask;
@@ -22,6 +22,7 @@ pub mod error;
 mod fault;
 pub mod finish;
 mod group_reader;
+pub mod incarnation;
 pub mod journal;
 pub mod keys;
 pub mod lease;

@@ -62,6 +62,14 @@ macro_rules! scripts {
 scripts! {
     /// A connection was made.
     ARRIVE = "arrive", always;
+    /// Compare Redis with what the ledger knows of it.
+    COMPARE = "compare", always;
+    /// Take Redis as it is.
+    FOUND = "found", always;
+    /// Every task that could be worked on.
+    OPEN_TASKS = "open_tasks", reads;
+    /// Take a task out, whatever its state.
+    EXPEL = "expel", always;
     /// A sign that somebody is there.
     BEAT = "beat", always;
     /// Queue a task once.

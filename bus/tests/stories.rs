@@ -26,6 +26,8 @@ mod flow;
 mod full;
 #[path = "stories/hostile.rs"]
 mod hostile;
+#[path = "stories/incarnation.rs"]
+mod incarnation;
 #[path = "stories/money.rs"]
 mod money;
 #[path = "stories/outage.rs"]

@@ -116,6 +116,7 @@ mod in_memory {
                 inner: Arc::new(Inner {
                     client: Client::open("redis://127.0.0.1:1")?,
                     team: team.clone(),
+                    arrival: crate::incarnation::Arrival::Unchecked,
                     keys: Keys::new(team),
                     lease,
                     queue_limit: QUEUE_LIMIT,

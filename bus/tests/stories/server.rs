@@ -44,6 +44,11 @@ impl Server {
         self.folder.path().join("redis.sock")
     }
 
+    /// The folder of its append-only file.
+    pub fn append_only(&self) -> PathBuf {
+        self.folder.path().join("appendonlydir")
+    }
+
     pub fn address(&self) -> BusAddress {
         BusAddress {
             url: format!("redis+unix://{}", self.socket().display()),
