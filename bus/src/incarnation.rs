@@ -89,7 +89,8 @@ fn taken(team: &TeamName) -> BusError {
     BusError::Unsettled(format!(
         "redis already holds a team `{team}` of another home, and two teams must not share their \
          tasks: give this one another name (team.name) or another redis; if that home is gone for \
-         good, delete its keys ({{{team}}}:*)"
+         good, delete its keys ({})",
+        crate::keys::Keys::new(team).all()
     ))
 }
 
