@@ -27,6 +27,11 @@ use tokio::task::JoinHandle;
 /// times a second. The next holder waits it out before it looks at the world.
 const MARGIN: Duration = Duration::from_millis(250);
 
+/// Where a task rests whose question a person must answer.
+const INPUT: TaskState = TaskState::Waiting {
+    on: WaitReason::Input,
+};
+
 /// A future that ends with whoever started it, also when that one panics.
 struct Beside(JoinHandle<()>);
 
@@ -132,15 +137,16 @@ async fn finish(
     mut record: Record,
     ended: Result<End, Stop>,
 ) -> Result<(), Stop> {
-    let (state, question) = match ended {
+    let (state, asked) = match ended {
         Err(stop @ (Stop::Yield | Stop::Lost)) => return Err(stop),
         Ok(End::Cancelled) => (TaskState::Cancelled, None),
-        Ok(End::Outcome(outcome)) => settle(&mut record, outcome),
-        Err(stop) => settle(&mut record, outcome_of(stop)),
+        Ok(End::Outcome(outcome)) => (settle(&mut record, outcome), None),
+        Err(Stop::AskPerson(question)) => (INPUT, Some(*question)),
+        Err(stop) => (settle(&mut record, outcome_of(stop)), None),
     };
     record.leave(micros(Timestamp::now()));
     let (task, agent) = (delivery.lease.task, shared.agent.name.clone());
-    let report = record.report(task, agent.clone(), state, question);
+    let report = record.report(task, agent.clone(), state, asked);
     match hand_in(outbox, report).await {
         Err(Stop::Fail(why)) => {
             tracing::error!(%task, why, "the report cannot be handed in");
@@ -160,7 +166,7 @@ async fn hand_in(outbox: &Outbox, mut report: TaskReport) -> Result<(), Stop> {
             return Ok(());
         }
         report.state = TaskState::Cancelled;
-        report.question = None;
+        (report.question, report.asked) = (None, None);
     }
     outbox.finish(&report).await
 }
@@ -169,9 +175,8 @@ async fn hand_in(outbox: &Outbox, mut report: TaskReport) -> Result<(), Stop> {
 fn named(ended: &Result<End, Stop>) -> String {
     match ended {
         Ok(End::Cancelled) => TaskState::Cancelled.to_string(),
-        Ok(End::Outcome(outcome)) => settle(&mut Record::default(), outcome.clone())
-            .0
-            .to_string(),
+        Ok(End::Outcome(outcome)) => settle(&mut Record::default(), outcome.clone()).to_string(),
+        Err(Stop::AskPerson(_)) => INPUT.to_string(),
         Err(stop) => stop.to_string(),
     }
 }
@@ -179,7 +184,6 @@ fn named(ended: &Result<End, Stop>) -> String {
 fn outcome_of(stop: Stop) -> Outcome {
     match stop {
         Stop::Refuse(reason) => Outcome::Refused { reason },
-        Stop::AskPerson(question) => Outcome::NeedsPerson { question },
         other => Outcome::Failed {
             reason: other.to_string(),
             text: String::new(),
@@ -187,24 +191,14 @@ fn outcome_of(stop: Stop) -> Outcome {
     }
 }
 
-fn settle(record: &mut Record, outcome: Outcome) -> (TaskState, Option<String>) {
-    match outcome {
-        Outcome::Done { text } => {
-            if !text.is_empty() {
-                record.text = text;
-            }
-            (TaskState::Done, None)
-        }
-        Outcome::Failed { reason, text } => {
-            if !text.is_empty() {
-                record.text = text;
-            }
-            (TaskState::Failed { reason }, None)
-        }
-        Outcome::Refused { reason } => (TaskState::Refused { reason }, None),
-        Outcome::NeedsPerson { question } => {
-            let on = WaitReason::Input;
-            (TaskState::Waiting { on }, Some(question))
-        }
+fn settle(record: &mut Record, outcome: Outcome) -> TaskState {
+    let (state, text) = match outcome {
+        Outcome::Done { text } => (TaskState::Done, text),
+        Outcome::Failed { reason, text } => (TaskState::Failed { reason }, text),
+        Outcome::Refused { reason } => (TaskState::Refused { reason }, String::new()),
+    };
+    if !text.is_empty() {
+        record.text = text;
     }
+    state
 }

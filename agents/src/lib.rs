@@ -8,6 +8,7 @@ pub mod boundary;
 pub mod brain;
 pub mod checks;
 pub mod context;
+pub mod doubt;
 pub mod held;
 pub mod outbox;
 pub mod pulse;

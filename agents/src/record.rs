@@ -6,6 +6,7 @@ use protocol::criterion::{Criterion, Evidence};
 use protocol::ids::{Role, TaskId};
 use protocol::money::MicroUsd;
 use protocol::phase::Phase;
+use protocol::question::Question;
 use protocol::report::{Artifact, CallLine, PhaseSpan, Recalled, TaskReport, Usage};
 use protocol::task_state::TaskState;
 
@@ -76,13 +77,14 @@ impl Record {
         task_id: TaskId,
         agent: Role,
         state: TaskState,
-        question: Option<String>,
+        asked: Option<Question>,
     ) -> TaskReport {
         TaskReport {
             task_id,
             agent,
             state,
-            question,
+            question: asked.as_ref().map(|question| question.text.clone()),
+            asked,
             phases: self.phases,
             criteria: self.criteria,
             evidence: self.evidence,

@@ -9,10 +9,11 @@ use bus::connect::Bus;
 use bus::lease::Lease;
 use jiff::Timestamp;
 use protocol::envelope::micros;
-use protocol::ids::TaskId;
+use protocol::ids::{Epoch, TaskId};
 use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
 use protocol::limits::JOURNAL_INLINE_BYTES;
 use protocol::money::MicroUsd;
+use protocol::question::Answered;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -30,15 +31,29 @@ pub struct Steps {
     folded: Folded,
 }
 
+/// An effect that was begun.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Begun {
+    /// When.
+    pub at: Timestamp,
+    /// Under which claim.
+    pub epoch: Epoch,
+    /// What was seen before it; may be a reference to a blob.
+    pub seen: Value,
+}
+
 /// A journal folded to what a new holder needs.
 #[derive(Debug, Default, PartialEq)]
 pub struct Folded {
     /// Results and replies by step.
     pub done: HashMap<String, (Timestamp, Value)>,
     /// Intents by step; those without a result were interrupted.
-    pub begun: HashMap<String, Value>,
-    /// By step, what a person answered to its question.
+    pub begun: HashMap<String, Begun>,
+    /// By step, what a person answered to its question. An effect that is begun again uses its
+    /// answer up.
     pub answers: HashMap<String, Value>,
+    /// Who held the task under which epoch.
+    pub holders: HashMap<Epoch, String>,
     /// By step, what was reserved for model calls whose replies are not known.
     pub unanswered: HashMap<String, Vec<MicroUsd>>,
 }
@@ -70,7 +85,13 @@ impl Folded {
                 self.done.insert(entry.step, (entry.at, entry.body));
             }
             EntryKind::Intent => {
-                self.begun.insert(entry.step, entry.body);
+                self.answers.remove(&entry.step);
+                let begun = Begun {
+                    at: entry.at,
+                    epoch: entry.epoch,
+                    seen: entry.body,
+                };
+                self.begun.insert(entry.step, begun);
             }
             EntryKind::ModelRequest => {
                 let reserved = MicroUsd(entry.body["reserved"].as_u64().unwrap_or(0));
@@ -82,7 +103,11 @@ impl Folded {
             EntryKind::Answer => {
                 self.answers.insert(entry.step, entry.body);
             }
-            EntryKind::Claimed | EntryKind::Parked | EntryKind::End => {}
+            EntryKind::Claimed => {
+                let holder = entry.body["holder"].as_str().unwrap_or_default();
+                self.holders.insert(entry.epoch, holder.to_owned());
+            }
+            EntryKind::Parked | EntryKind::End => {}
         }
     }
 }
@@ -136,14 +161,33 @@ impl Steps {
         self.folded.done.get(step).map(|(at, _)| *at)
     }
 
-    /// What was seen before an effect that was begun and whose result is not known.
-    pub fn interrupted(&self, step: &str) -> Result<Option<Value>, Stop> {
+    /// An effect that was begun and whose result is not known.
+    pub fn interrupted(&self, step: &str) -> Result<Option<Begun>, Stop> {
         match self.folded.begun.get(step) {
-            Some(body) if !self.folded.done.contains_key(step) => {
-                Ok(Some(self.blobs.load(body.clone())?))
+            Some(begun) if !self.folded.done.contains_key(step) => {
+                let mut begun = begun.clone();
+                begun.seen = self.blobs.load(begun.seen)?;
+                Ok(Some(begun))
             }
             _ => Ok(None),
         }
+    }
+
+    /// Who held the task under an epoch.
+    pub fn holder(&self, epoch: Epoch) -> &str {
+        self.folded.holders.get(&epoch).map_or("?", String::as_str)
+    }
+
+    /// What a person answered to the question of a step, unless it was acted on since.
+    pub fn answer(&self, step: &str) -> Result<Option<Answered>, Stop> {
+        let Some(body) = self.folded.answers.get(step) else {
+            return Ok(None);
+        };
+        serde_json::from_value(body.clone()).map(Some).map_err(|e| {
+            Stop::Fail(format!(
+                "the answer to the question of {step} cannot be read: {e}"
+            ))
+        })
     }
 
     /// What was reserved for the calls of a model step whose replies are not known.
@@ -217,7 +261,6 @@ impl Steps {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use protocol::ids::Epoch;
 
     fn entry(step: &str, kind: EntryKind, body: Value) -> JournalEntry {
         JournalEntry {
@@ -239,7 +282,20 @@ mod tests {
         ])
         .unwrap();
         assert!(folded.done.contains_key("a") && !folded.done.contains_key("b"));
-        assert_eq!(folded.begun["b"], json!({"tree": "2"}));
+        assert_eq!(folded.begun["b"].seen, json!({"tree": "2"}));
+    }
+
+    #[test]
+    fn an_effect_that_is_begun_again_uses_its_answer_up() {
+        let intent = || entry("a", EntryKind::Intent, json!({}));
+        let answer = || entry("a", EntryKind::Answer, json!({"choice": "again"}));
+        for (entries, left) in [
+            (vec![intent(), answer()], 1),
+            (vec![intent(), answer(), intent()], 0),
+            (vec![intent(), answer(), intent(), answer()], 1),
+        ] {
+            assert_eq!(fold(entries).unwrap().answers.len(), left);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Why a task's work ends before its algorithm does, and the signal that says so.
 
 use bus::error::BusError;
+use protocol::question::Question;
 use tokio::sync::watch;
 
 /// What the holder of a task was told from outside.
@@ -33,8 +34,8 @@ pub enum Stop {
     #[error("{0}")]
     Refuse(String),
     /// Only a person can say how to go on.
-    #[error("{0}")]
-    AskPerson(String),
+    #[error("{}", .0.text)]
+    AskPerson(Box<Question>),
 }
 
 impl From<BusError> for Stop {

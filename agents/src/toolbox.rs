@@ -2,6 +2,7 @@
 //! tool. A call with a recorded result is not made again; one that was interrupted is recovered
 //! by its effect class before anything else happens.
 
+use crate::doubt::{self, Verdict};
 use crate::outbox::Outbox;
 use crate::question::{Question, Reply};
 use crate::record::Record;
@@ -161,36 +162,47 @@ impl Toolbox {
         if act.effect == EffectClass::Pure {
             return Ok(None);
         }
-        let Some(seen) = steps.interrupted(step)? else {
+        let Some(begun) = steps.interrupted(step)? else {
             let seen = self.look_before(act).await?;
             steps.intent(step, EntryKind::Intent, seen).await?;
             return Ok(None);
         };
-        match act.effect.recovery() {
-            Recovery::RunAgain => Ok(None),
+        if let Some(answered) = steps.answer(step)? {
+            return match doubt::verdict(act, &answered)? {
+                Verdict::Done(text) => Ok(Some(done(call, text))),
+                // Begun anew: the answer was about the call before, and a new doubt asks again.
+                Verdict::MakeIt => {
+                    let seen = self.look_before(act).await?;
+                    steps.intent(step, EntryKind::Intent, seen).await?;
+                    Ok(None)
+                }
+            };
+        }
+        let probed = match act.effect.recovery() {
+            Recovery::RunAgain => return Ok(None),
             Recovery::ResetAndRun => {
-                if let Some(tree) = seen["tree"].as_str() {
+                if let Some(tree) = begun.seen["tree"].as_str() {
                     self.reset(tree).await?;
                 }
-                Ok(None)
+                return Ok(None);
             }
             Recovery::Probe => {
-                let before = seen["before"].clone();
+                let before = begun.seen["before"].clone();
                 let answer = self.asked(Question::Probe(act, &before)).await?.probed();
                 match after_probe(answer) {
-                    Ok(true) => Ok(Some(ToolAnswer {
-                        id: call.id.clone(),
-                        is_error: false,
-                        text: "done before the interruption; the world shows its effect".to_owned(),
-                        data: Value::Null,
-                        took_ms: 0,
-                    })),
-                    Ok(false) => Ok(None),
-                    Err(_) => Err(ask_person(act)),
+                    Ok(true) => {
+                        let text = "done before the interruption; the world shows its effect";
+                        return Ok(Some(done(call, text.to_owned())));
+                    }
+                    Ok(false) => return Ok(None),
+                    Err(_) => Some(answer),
                 }
             }
-            Recovery::AskPerson => Err(ask_person(act)),
-        }
+            Recovery::AskPerson => None,
+        };
+        let holder = steps.holder(begun.epoch);
+        let question = doubt::question(step, act, &begun, holder, probed, &self.redactor);
+        Err(Stop::AskPerson(Box::new(question)))
     }
 
     /// What recovery will need to know about the world before the effect.
@@ -292,11 +304,15 @@ impl Toolbox {
     }
 }
 
-fn ask_person(act: &Act) -> Stop {
-    Stop::AskPerson(format!(
-        "`{}` was begun and it is not known whether it happened: look, then retry or cancel the task",
-        act.preview
-    ))
+/// The answer of a call whose effect is there, by the world's word or a person's.
+fn done(call: &ToolCall, text: String) -> ToolAnswer {
+    ToolAnswer {
+        id: call.id.clone(),
+        is_error: false,
+        text,
+        data: Value::Null,
+        took_ms: 0,
+    }
 }
 
 fn refusal(call: &ToolCall, text: &str) -> ToolAnswer {

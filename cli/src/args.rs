@@ -1,13 +1,15 @@
 //! What can be said on the command line. Every command here works; the ones that people and scripts
 //! rely on are stable.
 
+mod task;
 mod values;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use protocol::ids::{RequestId, Role, TaskRef};
+use protocol::ids::{RequestId, Role};
 use protocol::task::Effort;
 use std::path::PathBuf;
 use std::time::Duration;
+pub use task::TaskCommand;
 use values::{dollars, duration, pair};
 
 /// What stands below `ai-infra --help`.
@@ -212,56 +214,6 @@ pub struct RunArgs {
     pub script: Option<PathBuf>,
 }
 
-/// What can be done with tasks.
-#[derive(Debug, Subcommand)]
-pub enum TaskCommand {
-    /// The newest tasks
-    List {
-        /// How many
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
-        /// Print one JSON document
-        #[arg(long)]
-        json: bool,
-    },
-    /// Everything about one task: what was asked, the evidence, what it cost
-    Show {
-        /// Such as t142
-        task: TaskRef,
-        /// Print one JSON document
-        #[arg(long)]
-        json: bool,
-    },
-    /// Watch a task until it rests
-    Follow {
-        /// Such as t142
-        task: TaskRef,
-        /// Print one JSON document at the end and nothing else
-        #[arg(long)]
-        json: bool,
-    },
-    /// Stop a task
-    Cancel {
-        /// Such as t142
-        task: TaskRef,
-    },
-    /// The patch a task made
-    Diff {
-        /// Such as t142
-        task: TaskRef,
-    },
-    /// Bring a task's patch into its workspace
-    Apply {
-        /// Such as t142
-        task: TaskRef,
-    },
-    /// Throw a task's clone and patch away
-    Discard {
-        /// Such as t142
-        task: TaskRef,
-    },
-}
-
 /// What can be done with agents.
 #[derive(Debug, Subcommand)]
 pub enum AgentsCommand {
@@ -385,6 +337,10 @@ mod tests {
             ("task show 1", false),
             ("task", false),
             ("task follow t1 --json", true),
+            ("task answer t1 happened --question 2", true),
+            ("task answer t1 --text blue", true),
+            ("task answer t1", false),
+            ("task answer t1 maybe", false),
             ("agent code", true),
             ("agent", false),
             ("window monitor", true),

@@ -4,6 +4,7 @@
 use crate::document::{RunDocument, TaskLine, TaskPage, TeamStatus};
 use crate::ids::{RequestId, Role, TaskRef};
 use crate::memory::{FoundMemory, NewMemory};
+use crate::question::Said;
 use crate::report::Progress;
 use crate::task::Effort;
 use crate::task_state::TaskState;
@@ -95,6 +96,16 @@ pub enum Verb {
     TaskCancel {
         /// Which.
         task: TaskRef,
+    },
+    /// The answer to a question of a task.
+    TaskAnswer {
+        /// Which.
+        task: TaskRef,
+        /// The question's number; the newest where it is not said.
+        question: Option<u64>,
+        /// The answer.
+        #[serde(flatten)]
+        said: Said,
     },
     /// The patch a task made.
     TaskDiff {

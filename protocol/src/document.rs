@@ -3,6 +3,7 @@
 use crate::criterion::Check;
 use crate::ids::{Role, ShortId, TaskId};
 use crate::money::MicroUsd;
+use crate::question::{Answered, Question};
 use crate::report::{Artifact, CallLine, PhaseSpan, Recalled, Usage};
 use crate::task::Task;
 use crate::task_state::TaskState;
@@ -78,12 +79,31 @@ pub struct RunDocument {
     pub result: String,
     /// The question, where it waits for a person.
     pub question: Option<String>,
+    /// Every question it asked a person, with the answers.
+    #[serde(default)]
+    pub questions: Vec<QuestionDocument>,
     /// Files it left.
     pub artifacts: Vec<Artifact>,
     /// Tokens and money.
     pub usage: UsageDocument,
     /// How many holders it had.
     pub attempts: u64,
+}
+
+/// A question of a task to a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuestionDocument {
+    /// Whose.
+    pub task: ShortId,
+    /// Counted from 1 in its task; an answer names it.
+    pub number: u64,
+    /// What is asked.
+    #[serde(flatten)]
+    pub question: Question,
+    /// When.
+    pub asked: Timestamp,
+    /// The answer, once there is one.
+    pub answer: Option<Answered>,
 }
 
 /// One line of `task list`.
@@ -178,6 +198,9 @@ pub struct TeamStatus {
     pub running: u64,
     /// Tasks that wait for a person.
     pub waiting: u64,
+    /// The questions that wait for an answer, oldest first.
+    #[serde(default)]
+    pub questions: Vec<QuestionDocument>,
     /// Messages nobody could read.
     pub dead_letters: u64,
     /// Sentences about what is wrong, each with its next step.

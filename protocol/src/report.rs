@@ -4,6 +4,7 @@ use crate::criterion::{Criterion, Evidence};
 use crate::ids::{Epoch, Role, TaskId};
 use crate::money::MicroUsd;
 use crate::phase::Phase;
+use crate::question::Question;
 use crate::task_state::TaskState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -154,6 +155,9 @@ pub struct TaskReport {
     /// The question, where it waits for a person.
     #[serde(default)]
     pub question: Option<String>,
+    /// The same with what is known and what may be answered.
+    #[serde(default)]
+    pub asked: Option<Question>,
     /// Every phase it went through.
     pub phases: Vec<PhaseSpan>,
     /// What was to be true.

@@ -14,6 +14,9 @@ use tokio::time::timeout;
 /// Longest wait for what the bus says.
 const PATIENCE: Duration = Duration::from_millis(150);
 
+/// Most questions that status lists.
+const QUESTIONS: u32 = 20;
+
 /// The team's status.
 ///
 /// # Errors
@@ -30,6 +33,7 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
         queued: counts.queued,
         running: counts.running,
         waiting: counts.waiting,
+        questions: desk.ledger.open_questions(QUESTIONS).await?,
         dead_letters: 0,
         problems: desk.shelf.problems(),
     };

@@ -145,7 +145,6 @@ impl Brain {
             Outcome::Done { text } => ("done", text.clone()),
             Outcome::Failed { reason, text } => ("failed", format!("{reason}\n\n{text}")),
             Outcome::Refused { reason } => ("refused", reason.clone()),
-            Outcome::NeedsPerson { question } => ("waits", question.clone()),
         };
         let title = format!("{request} ({word})");
         (

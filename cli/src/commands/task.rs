@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use protocol::control::{Answer, Verb};
 use protocol::document::DOCUMENT_VERSION;
 use protocol::ids::TaskRef;
+use protocol::question::{Choice, Said};
 use supervisor::client;
 
 /// Does one of them.
@@ -29,6 +30,23 @@ pub async fn run(context: &Context, command: TaskCommand) -> Result<u8, Failure>
             Ok(protocol::exit::DONE)
         }
         TaskCommand::Cancel { task } => tell(context, Verb::TaskCancel { task }).await,
+        TaskCommand::Answer {
+            task,
+            answer,
+            text,
+            question,
+        } => {
+            let said = Said {
+                choice: answer.map(Choice::from),
+                text,
+            };
+            let verb = Verb::TaskAnswer {
+                task,
+                question,
+                said,
+            };
+            tell(context, verb).await
+        }
         TaskCommand::Apply { task } => tell(context, Verb::TaskApply { task }).await,
         TaskCommand::Discard { task } => tell(context, Verb::TaskDiscard { task }).await,
     }

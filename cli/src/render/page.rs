@@ -1,5 +1,6 @@
 //! `task show`: one task, whole, so that it reads like a good pull request.
 
+use super::question;
 use super::result::{proven, summary, worked};
 use super::text::{columns, count, indent, money, one_line, safe, size, time};
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ const EVIDENCE_LINES: usize = 6;
 pub fn text(page: &TaskPage) -> String {
     let document = &page.document;
     let mut sections = vec![head(page)];
+    sections.push(section("questions", questions(document)));
     sections.push(section("report", indent(document.result.trim(), "  ")));
     sections.push(section(
         &format!("criteria  {}", proven(&document.criteria)),
@@ -56,7 +58,7 @@ fn head(page: &TaskPage) -> String {
     if let Some(budget) = task.budget {
         rows.push(row("budget", &budget.to_string()));
     }
-    if let Some(question) = &document.question {
+    if let (Some(question), true) = (&document.question, document.questions.is_empty()) {
         rows.push(row("question", &one_line(question, 2000)));
     }
     format!(
@@ -65,6 +67,10 @@ fn head(page: &TaskPage) -> String {
         summary(document, worked(&document.phases)),
         columns(&rows)
     )
+}
+
+fn questions(document: &RunDocument) -> String {
+    document.questions.iter().map(question::text).collect()
 }
 
 fn row(name: &str, value: &str) -> Vec<String> {

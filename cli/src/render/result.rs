@@ -1,5 +1,6 @@
 //! How a task that rests is told: one line that sums it up, the report, and what can be done next.
 
+use super::question;
 use super::text::{count, indent, money, one_line, safe, time};
 use protocol::document::{CriterionDocument, RunDocument};
 use protocol::report::PhaseSpan;
@@ -61,8 +62,14 @@ pub fn text(document: &RunDocument, took: Duration) -> String {
         let line = one_line(&criterion.text, 200);
         text.push_str(&format!("  {mark} {} {line}\n", safe(&criterion.id)));
     }
-    if let Some(question) = &document.question {
-        text.push_str(&format!("\n{}\n", indent(question, "  ")));
+    let waits = matches!(document.state, TaskState::Waiting { .. });
+    match question::open(&document.questions).last().filter(|_| waits) {
+        Some(asked) => text.push_str(&format!("\n{}", question::text(asked))),
+        None => {
+            if let Some(question) = &document.question {
+                text.push_str(&format!("\n{}\n", indent(question, "  ")));
+            }
+        }
     }
     if !document.result.trim().is_empty() {
         text.push_str(&format!("\n{}\n", indent(document.result.trim_end(), "  ")));

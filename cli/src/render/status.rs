@@ -1,5 +1,6 @@
 //! How the team is, for `status` and `up`.
 
+use super::question;
 use super::text::{columns, count, safe};
 use protocol::document::{ProcessLine, TeamStatus};
 
@@ -19,6 +20,7 @@ pub fn merge(
             status.queued = tasks.queued;
             status.running = tasks.running;
             status.waiting = tasks.waiting;
+            status.questions = tasks.questions;
             status.dead_letters = tasks.dead_letters;
             status.problems.extend(tasks.problems);
             if status.state == "up" && tasks.state == "degraded" {
@@ -109,6 +111,9 @@ pub fn text(status: &TeamStatus) -> String {
         tasks.push_str(&format!(", {letters}"));
     }
     text.push_str(&format!("{tasks}\n"));
+    for asked in &status.questions {
+        text.push_str(&format!("{} asks:\n{}", asked.task, question::text(asked)));
+    }
     for problem in &status.problems {
         text.push_str(&format!("! {}\n", safe(problem)));
     }

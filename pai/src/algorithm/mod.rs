@@ -212,7 +212,6 @@ impl Machine {
             }
             WorkEnd::Failed(reason) => self.fail(reason),
             WorkEnd::Refused(reason) => Ask::Learn(Outcome::Refused { reason }),
-            WorkEnd::NeedsPerson(question) => Ask::End(Outcome::NeedsPerson { question }),
         }
     }
 

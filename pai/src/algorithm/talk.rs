@@ -72,14 +72,13 @@ pub enum Ask {
 
 impl Ask {
     /// The phase the ask belongs to. A task that waits for a person ends without LEARN; its
-    /// `End` counts as EXECUTE, where it stopped.
     pub fn phase(&self) -> Phase {
         match self {
             Ask::Recall | Ask::Observe => Phase::Observe,
             Ask::Think => Phase::Think,
             Ask::Plan => Phase::Plan,
             Ask::WriteCriteria { .. } | Ask::CheckBefore(_) => Phase::Build,
-            Ask::Work { .. } | Ask::End(Outcome::NeedsPerson { .. }) => Phase::Execute,
+            Ask::Work { .. } => Phase::Execute,
             Ask::Verify(_) => Phase::Verify,
             Ask::Learn(_) | Ask::End(_) => Phase::Learn,
         }
@@ -182,8 +181,6 @@ pub enum WorkEnd {
     Failed(String),
     /// Policy or budget said no.
     Refused(String),
-    /// A person must answer this first.
-    NeedsPerson(String),
 }
 
 /// How a task ends.
@@ -206,10 +203,5 @@ pub enum Outcome {
     Refused {
         /// Why, as a sentence.
         reason: String,
-    },
-    /// It waits for a person.
-    NeedsPerson {
-        /// The question.
-        question: String,
     },
 }

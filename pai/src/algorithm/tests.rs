@@ -221,14 +221,6 @@ fn how_work_ends_decides_what_follows() {
     assert!(matches!(machine.ask(), Ask::Learn(Outcome::Refused { .. })));
 
     let mut machine = start();
-    let question = WorkEnd::NeedsPerson("which one?".to_owned());
-    give(&mut machine, vec![ended(question)]);
-    assert!(matches!(
-        machine.ask(),
-        Ask::End(Outcome::NeedsPerson { .. })
-    ));
-
-    let mut machine = start();
     for round in 1..=3 {
         assert!(matches!(machine.ask(), Ask::Work { round: at, .. } if at == round));
         give(
@@ -290,7 +282,6 @@ fn fitting(ask: &Ask, dice: u8) -> Answer {
             0 => WorkEnd::CutOff(String::new()),
             1 => WorkEnd::Failed(String::new()),
             2 => WorkEnd::Refused(String::new()),
-            3 => WorkEnd::NeedsPerson(String::new()),
             _ => WorkEnd::Finished,
         }),
         Ask::Learn(_) | Ask::End(_) => Answer::Learned(vec![]),

@@ -8,5 +8,7 @@ pub mod serve;
 #[cfg(test)]
 mod story;
 #[cfg(test)]
+mod story_questions;
+#[cfg(test)]
 mod story_team;
 pub mod verbs;

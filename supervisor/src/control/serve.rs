@@ -80,7 +80,7 @@ async fn client(desk: &Desk, stream: UnixStream) -> Result<(), LineError> {
             Ok(Verb::Follow { task }) => follow(desk, &mut reader, &mut writer, task).await?,
             Ok(Verb::Submit(asked)) => submit(desk, &mut writer, &who, *asked).await?,
             Ok(verb) => {
-                let reply = match verbs::answer(desk, verb).await {
+                let reply = match verbs::answer(desk, &who, verb).await {
                     Ok(answer) => done(answer),
                     Err(refusal) => refusal.reply(),
                 };

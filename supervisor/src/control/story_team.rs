@@ -18,6 +18,7 @@ use protocol::control::{Answer, Reply, Submit, Verb};
 use protocol::criterion::{Check, Criterion, Evidence, EvidenceSource, Verdict};
 use protocol::envelope::{Envelope, MessageType};
 use protocol::ids::{RequestId, TaskRef};
+use protocol::question::{Choice, Question};
 use protocol::report::{Progress, TaskReport, Usage};
 use protocol::task::{Effort, Task};
 use protocol::task_state::TaskState;
@@ -211,6 +212,15 @@ impl Agent {
         envelope.payload.context = serde_json::to_value(report(&task, state)).unwrap();
         self.bus.finish(&delivery.lease, &envelope).await.unwrap();
     }
+
+    /// Parks the task with a question about a call in doubt.
+    pub(super) async fn asks(&self, delivery: &Delivery) {
+        let task: Task = serde_json::from_value(delivery.envelope.payload.context.clone()).unwrap();
+        let mut envelope = self.envelope(delivery, MessageType::Result);
+        envelope.payload.context = serde_json::to_value(in_doubt(&task)).unwrap();
+        let parked = self.bus.park(&delivery.lease, &envelope).await.unwrap();
+        assert_eq!(parked, bus::park::Parked::Waits);
+    }
 }
 
 pub(super) fn report(task: &Task, state: TaskState) -> TaskReport {
@@ -220,6 +230,7 @@ pub(super) fn report(task: &Task, state: TaskState) -> TaskReport {
         agent: task.agent.clone(),
         state,
         question: None,
+        asked: None,
         phases: Vec::new(),
         criteria: vec![Criterion {
             id: "c1".to_owned(),
@@ -262,5 +273,21 @@ pub(super) fn asked(request: &str) -> Submit {
         budget_usd: None,
         priority: None,
         deadline: None,
+    }
+}
+
+/// The report of a task that waits for an answer to a call in doubt.
+pub(super) fn in_doubt(task: &Task) -> TaskReport {
+    let on = protocol::task_state::WaitReason::Input;
+    let question = Question {
+        step: "execute/call".to_owned(),
+        text: "did this happen: POST hooks/deploy?".to_owned(),
+        known: Vec::new(),
+        choices: Choice::ALL.to_vec(),
+    };
+    TaskReport {
+        question: Some(question.text.clone()),
+        asked: Some(question),
+        ..report(task, TaskState::Waiting { on })
     }
 }

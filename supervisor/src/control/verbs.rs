@@ -3,13 +3,17 @@
 use crate::desk::Desk;
 use crate::dispatch;
 use crate::intake::IntakeError;
+use crate::ledger::questions::Taken;
 use crate::ledger::store::LedgerError;
 use crate::memory_owner::OwnerError;
 use crate::patches::{self, PatchError};
 use crate::status;
+use jiff::Timestamp;
 use protocol::control::{Answer, Reply, Verb};
 use protocol::exit;
 use protocol::ids::TaskRef;
+use protocol::question::Said;
+use protocol::task::Principal;
 use protocol::task_state::TaskState;
 
 /// Most lines of one task list.
@@ -92,13 +96,13 @@ fn ledger_error(error: &VerbError) -> Option<&LedgerError> {
 }
 
 /// Carries out a verb that has one answer.
-pub async fn answer(desk: &Desk, verb: Verb) -> Result<Answer, Refusal> {
-    carry_out(desk, verb)
+pub async fn answer(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, Refusal> {
+    carry_out(desk, who, verb)
         .await
         .map_err(|error| Refusal::of(desk, error))
 }
 
-async fn carry_out(desk: &Desk, verb: Verb) -> Result<Answer, VerbError> {
+async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, VerbError> {
     Ok(match verb {
         Verb::Status => Answer::Status {
             status: status::status(desk).await?,
@@ -111,6 +115,13 @@ async fn carry_out(desk: &Desk, verb: Verb) -> Result<Answer, VerbError> {
         },
         Verb::TaskCancel { task } => Answer::Ok {
             message: cancel(desk, task).await?,
+        },
+        Verb::TaskAnswer {
+            task,
+            question,
+            said,
+        } => Answer::Ok {
+            message: take_answer(desk, who, task, question, said).await?,
         },
         Verb::TaskDiff { task } => Answer::Text {
             text: patches::diff(desk, task).await?,
@@ -138,6 +149,27 @@ async fn carry_out(desk: &Desk, verb: Verb) -> Result<Answer, VerbError> {
             return Err(VerbError::Daemon);
         }
     })
+}
+
+async fn take_answer(
+    desk: &Desk,
+    who: &Principal,
+    task: TaskRef,
+    question: Option<u64>,
+    said: Said,
+) -> Result<String, LedgerError> {
+    let open = desk.ledger.find(task).await?;
+    let (id, short_id) = (open.task.id, open.task.short_id);
+    let taken = desk
+        .ledger
+        .answer(id, question, said.clone(), who.clone(), Timestamp::now());
+    match taken.await? {
+        Taken::Now(owed, told) => {
+            dispatch::go_on(desk, owed, told).await;
+            Ok(format!("{short_id} goes on: {said}"))
+        }
+        Taken::Again => Ok(format!("{short_id} was answered so before: {said}")),
+    }
 }
 
 async fn cancel(desk: &Desk, task: TaskRef) -> Result<String, LedgerError> {

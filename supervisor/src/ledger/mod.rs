@@ -11,6 +11,7 @@ pub mod keep;
 pub mod moves;
 pub mod pages;
 pub mod patch;
+pub mod questions;
 pub mod records;
 pub mod report;
 pub mod resume;

@@ -1,6 +1,7 @@
 //! What people and `--json` read: task lines, run documents, task pages, counts. Each is read in
 //! one consistent view.
 
+use super::questions;
 use super::records::verdict_passed;
 use super::standing::{self, from_json, state_of, time, unreadable};
 use super::store::{Ledger, LedgerError};
@@ -214,6 +215,7 @@ async fn document_of(
         criteria: criteria(tx, &key).await?,
         result: row.try_get("result")?,
         question: row.try_get("question")?,
+        questions: questions::of_task(tx, &key, task.short_id).await?,
         artifacts: from_json("artifacts", &key, &row.try_get::<String, _>("artifacts")?)?,
         usage: UsageDocument::from(&usage),
         attempts: attempts(tx, &key).await?.len() as u64,

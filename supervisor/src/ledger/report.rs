@@ -4,9 +4,9 @@
 use super::fold::{Folded, Incoming};
 use super::moves;
 use super::records::{self, LINE_BYTES, RESULT_BYTES, ROWS, cut, whole};
-use super::resume;
 use super::standing::{Standing, shift, to_json};
 use super::store::LedgerError;
+use super::{questions, resume};
 use protocol::criterion::Verdict;
 use protocol::report::{Artifact, TaskReport};
 use protocol::task_state::{StateName, TaskState};
@@ -31,6 +31,7 @@ pub(super) async fn fold(
     if to.name() == StateName::Waiting && !resume::parked(tx, standing, incoming.epoch).await? {
         return Ok(Folded::Again);
     }
+    questions::ask(tx, standing, &to, report.asked.as_ref(), incoming.at).await?;
     replace_rows(tx, standing, report).await?;
     write_row(tx, standing, report).await?;
     let told = shift(tx, standing, to, incoming.at, Some(&incoming.message)).await?;

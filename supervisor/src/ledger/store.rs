@@ -40,6 +40,14 @@ pub enum LedgerError {
     /// No such task.
     #[error("no task {0}: `ai-infra task list` shows what there is")]
     NoTask(String),
+    /// An answer that does not fit, or comes too late.
+    #[error("{short_id}: {why}; see `ai-infra task show {short_id}`")]
+    Answer {
+        /// The task.
+        short_id: protocol::ids::ShortId,
+        /// Why.
+        why: String,
+    },
     /// A stored value that this binary cannot read.
     #[error("the ledger holds an unreadable {what} for task {task}: {why}")]
     Unreadable {
@@ -73,7 +81,7 @@ impl LedgerError {
     pub fn exit_code(&self) -> u8 {
         match self {
             LedgerError::OtherRequest { .. } | LedgerError::NoTask(_) => protocol::exit::USAGE,
-            LedgerError::QueueFull(_) => protocol::exit::REFUSED,
+            LedgerError::QueueFull(_) | LedgerError::Answer { .. } => protocol::exit::REFUSED,
             LedgerError::IllegalMove { .. } => protocol::exit::FAILED,
             _ => protocol::exit::SERVICE,
         }

@@ -140,6 +140,7 @@ fn report(task: &Task, state: TaskState) -> TaskReport {
         agent: task.agent.clone(),
         state,
         question: None,
+        asked: None,
         phases: vec![PhaseSpan {
             phase: Phase::Observe,
             started: at(1),

@@ -1,0 +1,157 @@
+//! A call that was begun and of which nobody knows whether it happened: the exact question for a
+//! person, and what an answer means. Pure.
+
+use crate::steps::Begun;
+use crate::stop::Stop;
+use guard::act::Act;
+use guard::redact::Redactor;
+use protocol::effect::ProbeAnswer;
+use protocol::question::{Answered, Choice, Known, Question};
+
+/// Longest value shown of what was seen before a call, in characters.
+const SEEN_CHARS: usize = 300;
+
+/// What to do with the call now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It counts as done; the sentence says by whose word.
+    Done(String),
+    /// Make it, as if it had never been begun.
+    MakeIt,
+}
+
+/// The question about a call.
+pub fn question(
+    step: &str,
+    act: &Act,
+    begun: &Begun,
+    holder: &str,
+    probed: Option<ProbeAnswer>,
+    redactor: &Redactor,
+) -> Question {
+    let preview = redactor.text(&act.preview);
+    let known = |what: &str, value: String| Known {
+        what: what.to_owned(),
+        value: redactor.text(&value),
+    };
+    let mut all = vec![
+        known("call", format!("{} ({})", preview, act.tool)),
+        known(
+            "begun",
+            format!("{} by {holder}", begun.at.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        ),
+    ];
+    if !begun.seen["before"].is_null() {
+        let seen: String = begun.seen["before"].to_string();
+        all.push(known("before", seen.chars().take(SEEN_CHARS).collect()));
+    }
+    all.push(known(
+        "since",
+        match probed {
+            Some(ProbeAnswer::Partly) => "part of it can be seen".to_owned(),
+            Some(_) => "what can be seen now is neither as before nor as it should be after".to_owned(),
+            None => "its holder was lost before it could write down the outcome, and nothing can be asked"
+                .to_owned(),
+        },
+    ));
+    Question {
+        step: step.to_owned(),
+        text: format!("did this happen: {preview}?"),
+        known: all,
+        choices: Choice::ALL.to_vec(),
+    }
+}
+
+/// What a person's answer means for the call.
+///
+/// # Errors
+/// [`Stop::Fail`] where the person ended it.
+pub fn verdict(act: &Act, answered: &Answered) -> Result<Verdict, Stop> {
+    let by = &answered.by.name;
+    let remark = match &answered.said.text {
+        Some(text) => format!(": {text}"),
+        None => String::new(),
+    };
+    match answered.said.choice {
+        Some(Choice::Happened) => Ok(Verdict::Done(format!("it happened, says {by}{remark}"))),
+        Some(Choice::Again) => Ok(Verdict::MakeIt),
+        Some(Choice::Stop) | None => Err(Stop::Fail(format!(
+            "stopped by {by} at `{}`, of which nobody knows whether it happened{remark}",
+            act.preview
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use guard::act::Operation;
+    use jiff::Timestamp;
+    use protocol::ids::Epoch;
+    use protocol::question::Said;
+    use protocol::task::Principal;
+    use serde_json::json;
+
+    fn act() -> Act {
+        Act::of(Operation::Edit {
+            path: "a".to_owned(),
+            old: "x".to_owned(),
+            new: "y".to_owned(),
+            all: false,
+        })
+    }
+
+    #[test]
+    fn the_question_says_what_is_known_and_hides_secrets() {
+        let begun = Begun {
+            at: Timestamp::UNIX_EPOCH,
+            epoch: Epoch(7),
+            seen: json!({"act": "edit a", "before": {"sha256": "hunter2hunter2"}}),
+        };
+        let redactor = Redactor::new(["hunter2hunter2".to_owned()]);
+        let partly = Some(ProbeAnswer::Partly);
+        let asked = question("execute/1", &act(), &begun, "code@h#1", partly, &redactor);
+        assert_eq!(asked.text, "did this happen: edit a?");
+        let lines: Vec<String> = asked
+            .known
+            .iter()
+            .map(|k| format!("{}: {}", k.what, k.value))
+            .collect();
+        let text = lines.join("\n");
+        for words in [
+            "call: edit a (Edit)",
+            "begun: 1970-01-01 00:00:00 UTC by code@h#1",
+            "part of it",
+        ] {
+            assert!(text.contains(words), "{text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn an_answer_is_taken_at_its_word() {
+        let said = |choice, text: Option<&str>| Answered {
+            said: Said {
+                choice,
+                text: text.map(str::to_owned),
+            },
+            by: Principal {
+                uid: 7,
+                name: "ada".to_owned(),
+            },
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let happened = verdict(&act(), &said(Some(Choice::Happened), Some("I saw it"))).unwrap();
+        assert_eq!(
+            happened,
+            Verdict::Done("it happened, says ada: I saw it".to_owned())
+        );
+        assert_eq!(
+            verdict(&act(), &said(Some(Choice::Again), None)).unwrap(),
+            Verdict::MakeIt
+        );
+        let stopped = verdict(&act(), &said(Some(Choice::Stop), None)).unwrap_err();
+        assert!(stopped.to_string().contains("stopped by ada at `edit a`"));
+    }
+}

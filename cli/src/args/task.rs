@@ -1,0 +1,91 @@
+//! The grammar of `ai-infra task`.
+
+use clap::{Subcommand, ValueEnum};
+use protocol::ids::TaskRef;
+use protocol::question::Choice;
+
+/// What can be done with tasks.
+#[derive(Debug, Subcommand)]
+pub enum TaskCommand {
+    /// The newest tasks
+    List {
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Everything about one task: what was asked, the evidence, what it cost
+    Show {
+        /// Such as t142
+        task: TaskRef,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Watch a task until it rests
+    Follow {
+        /// Such as t142
+        task: TaskRef,
+        /// Print one JSON document at the end and nothing else
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop a task
+    Cancel {
+        /// Such as t142
+        task: TaskRef,
+    },
+    /// Answer the question of a task that waits
+    Answer {
+        /// Such as t142
+        task: TaskRef,
+        /// What happened to the call in doubt
+        #[arg(value_enum, required_unless_present = "text")]
+        answer: Option<ChoiceName>,
+        /// Words: the answer to a free question, else a remark that is kept with the answer
+        #[arg(long, value_name = "WORDS")]
+        text: Option<String>,
+        /// The number of the question; another that is asked by now is not answered [default: the
+        /// newest]
+        #[arg(long, value_name = "N")]
+        question: Option<u64>,
+    },
+    /// The patch a task made
+    Diff {
+        /// Such as t142
+        task: TaskRef,
+    },
+    /// Bring a task's patch into its workspace
+    Apply {
+        /// Such as t142
+        task: TaskRef,
+    },
+    /// Throw a task's clone and patch away
+    Discard {
+        /// Such as t142
+        task: TaskRef,
+    },
+}
+
+/// What can be said about a call in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ChoiceName {
+    /// It happened: go on after it.
+    Happened,
+    /// It did not happen: make the call.
+    Again,
+    /// Neither: the task fails.
+    Stop,
+}
+
+impl From<ChoiceName> for Choice {
+    fn from(name: ChoiceName) -> Choice {
+        match name {
+            ChoiceName::Happened => Choice::Happened,
+            ChoiceName::Again => Choice::Again,
+            ChoiceName::Stop => Choice::Stop,
+        }
+    }
+}
