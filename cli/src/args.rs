@@ -174,7 +174,7 @@ impl From<EffortName> for Effort {
 #[derive(Debug, ClapArgs)]
 pub struct RunArgs {
     /// What you want, in your own words
-    #[arg(required_unless_present = "playbook")]
+    #[arg(required_unless_present_any = ["playbook", "plan"])]
     pub request: Option<String>,
     /// The agent that must do it [default: routing decides]
     #[arg(long, value_name = "NAME")]
@@ -200,6 +200,9 @@ pub struct RunArgs {
     /// Run this playbook instead of matching words
     #[arg(long, value_name = "NAME")]
     pub playbook: Option<String>,
+    /// Run the plan in this file: several tasks, one after the other or at the same time
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["request", "playbook", "agent", "script"])]
+    pub plan: Option<PathBuf>,
     /// A parameter of the playbook; may be given more than once
     #[arg(long = "param", value_name = "KEY=VALUE", requires = "playbook", value_parser = pair)]
     pub params: Vec<(String, String)>,
@@ -325,6 +328,9 @@ mod tests {
             ("run --param a=b", false),
             ("run --playbook p --param a=b --param c=", true),
             ("run --playbook p --param =b", false),
+            ("run --plan release.yaml --workspace .", true),
+            ("run words --plan release.yaml", false),
+            ("run --plan release.yaml --agent qa", false),
             ("run w --timeout 10m --budget $1.50 --effort deep", true),
             ("run w --timeout 0", false),
             ("run w --timeout soon", false),

@@ -2,8 +2,9 @@
 //! unix socket. A request is answered by zero or more `Event` lines and one `Done` or `Error`.
 
 use crate::document::{RunDocument, TaskLine, TaskPage, TeamStatus};
-use crate::ids::{RequestId, Role, TaskRef};
+use crate::ids::{RequestId, Role, ShortId, TaskRef};
 use crate::memory::{FoundMemory, NewMemory};
+use crate::plan::Plan;
 use crate::question::Said;
 use crate::report::Progress;
 use crate::task::Effort;
@@ -49,6 +50,9 @@ pub struct Submit {
     /// A playbook the person names, with parameters, instead of matching words.
     #[serde(default)]
     pub playbook: Option<(String, Map<String, Value>)>,
+    /// A plan the person gives, instead of one request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Box<Plan>>,
     /// A script of replies; accepted only when the configuration allows the scripted engine.
     #[serde(default)]
     pub script: Option<PathBuf>,
@@ -171,6 +175,17 @@ pub enum Reply {
         /// To what.
         #[serde(flatten)]
         state: TaskState,
+    },
+    /// Something happened to a part of a followed plan.
+    Part {
+        /// The part's name.
+        part: String,
+        /// Its task.
+        task: ShortId,
+        /// Who works on it.
+        agent: Role,
+        /// An `event` or a `state`.
+        told: Box<Reply>,
     },
     /// The answer; nothing follows.
     Done {

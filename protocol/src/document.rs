@@ -3,6 +3,7 @@
 use crate::criterion::Check;
 use crate::ids::{Role, ShortId, TaskId};
 use crate::money::MicroUsd;
+use crate::plan::PlanDocument;
 use crate::question::{Answered, Question};
 use crate::report::{Artifact, CallLine, PhaseSpan, Recalled, Usage};
 use crate::task::Task;
@@ -71,6 +72,9 @@ pub struct RunDocument {
     pub agent: Role,
     /// Short ids of tasks it started.
     pub children: Vec<ShortId>,
+    /// How the parts stand, where it is a plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanDocument>,
     /// Every phase.
     pub phases: Vec<PhaseSpan>,
     /// What was to be true, with evidence.
@@ -126,6 +130,9 @@ pub struct TaskLine {
     pub ended: Option<Timestamp>,
     /// What it cost so far.
     pub cost: MicroUsd,
+    /// The plan it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ShortId>,
 }
 
 /// One holder's turn with a task.

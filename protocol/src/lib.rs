@@ -17,6 +17,7 @@ pub mod limits;
 pub mod memory;
 pub mod money;
 pub mod phase;
+pub mod plan;
 pub mod question;
 pub mod report;
 pub mod task;

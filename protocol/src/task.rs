@@ -2,6 +2,7 @@
 
 use crate::ids::{RequestId, Role, ShortId, TaskId};
 use crate::money::MicroUsd;
+use crate::plan::{Parent, Plan};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -78,6 +79,11 @@ pub enum Way {
     },
     /// Claude through the Messages API.
     Anthropic,
+    /// A plan: the supervisor makes a task of each part. No agent ever gets one.
+    Plan {
+        /// The plan as accepted.
+        plan: Box<Plan>,
+    },
     /// Canned replies from a file; tests only.
     Scripted {
         /// The file of replies.
@@ -116,4 +122,7 @@ pub struct Task {
     pub deadline: Option<Timestamp>,
     /// When it was accepted.
     pub accepted: Timestamp,
+    /// The plan it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
 }

@@ -176,7 +176,16 @@ pub async fn cancel(desk: &Desk, task: TaskId) -> Result<TaskState, LedgerError>
         .cancel(task, held, !told, Timestamp::now())
         .await?;
     desk.hub.tell(stopped.told);
-    Ok(stopped.state)
+    // A plan takes its parts with it; what is not told here the outbox tells.
+    let children = desk.ledger.live_children(task).await?;
+    if children.is_empty() {
+        return Ok(stopped.state);
+    }
+    for child in children {
+        Box::pin(cancel(desk, child)).await?;
+    }
+    let after = desk.ledger.find(protocol::ids::TaskRef::Id(task)).await?;
+    Ok(after.state)
 }
 
 /// Tells the bus which waiting tasks go on.

@@ -5,10 +5,12 @@ use crate::desk::Desk;
 use crate::dispatch;
 use crate::ledger::keep::{Kept, NewTask};
 use crate::ledger::store::LedgerError;
+use crate::plans;
 use crate::route::{self, RouteError};
 use config::settings::Settings;
 use guard::clone::{CloneError, check_workspace};
 use jiff::Timestamp;
+use pai::plan::PlanError;
 use protocol::control::Submit;
 use protocol::document::TaskLine;
 use protocol::exit;
@@ -71,6 +73,17 @@ pub enum IntakeError {
     /// Nobody can do it.
     #[error(transparent)]
     Route(#[from] RouteError),
+    /// The plan cannot work.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// One part of a plan cannot be done.
+    #[error("the plan's task `{part}`: {error}")]
+    Part {
+        /// Which.
+        part: String,
+        /// Why.
+        error: Box<IntakeError>,
+    },
     /// It could not be kept.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -83,6 +96,7 @@ impl IntakeError {
             IntakeError::Ledger(error) => error.exit_code(),
             IntakeError::Spent { .. } => exit::REFUSED,
             IntakeError::Late(_) => exit::DEADLINE,
+            IntakeError::Part { error, .. } => error.exit_code(),
             _ => exit::USAGE,
         }
     }
@@ -91,6 +105,7 @@ impl IntakeError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             IntakeError::Route(error) => error.hints(),
+            IntakeError::Part { error, .. } => error.hints(),
             _ => Vec::new(),
         }
     }
@@ -119,9 +134,10 @@ pub async fn submit(
         Some(task) => (task, true),
         None => keep(desk, principal, submit, asked).await?,
     };
-    let notice = match again {
-        true => None,
-        false => dispatch::first(desk, &task).await,
+    let notice = match (again, &task.way) {
+        // The parts of a plan are started one by one, by the loop in `plans`.
+        (true, _) | (false, Way::Plan { .. }) => None,
+        (false, _) => dispatch::first(desk, &task).await,
     };
     let line = desk.ledger.line(TaskRef::Id(task.id)).await?;
     Ok(Accepted {
@@ -144,7 +160,19 @@ async fn keep(
         Some(path) => Some(workspace(path, &desk.home.root)?),
         None => None,
     };
-    let routed = route::decide(&submit, &desk.settings, &desk.shelf.library())?;
+    let library = desk.shelf.library();
+    let plan = match submit.plan.clone() {
+        Some(plan) => Some(*plan),
+        None => route::compound(&submit, &desk.settings, &library),
+    };
+    let mut parts = Vec::new();
+    let routed = match plan {
+        Some(plan) => {
+            parts = plans::check(desk, &submit, &plan).await?;
+            route::of_plan(plan, submit.plan.is_some())
+        }
+        None => route::decide(&submit, &desk.settings, &library)?,
+    };
     if matches!(routed.way, Way::Anthropic) {
         check_month(desk, now).await?;
     }
@@ -163,8 +191,12 @@ async fn keep(
         priority: submit.priority.unwrap_or(5),
         deadline: submit.deadline,
         accepted: now,
+        parent: None,
+        parts,
     };
-    check_fits(desk, &new)?;
+    if !matches!(new.way, Way::Plan { .. }) {
+        check_fits(desk, &new)?;
+    }
     let limit = desk.settings.team.queue_limit;
     match desk.ledger.keep(&new, limit).await? {
         Kept::New(task, happening) => {
@@ -177,18 +209,21 @@ async fn keep(
 
 /// What was asked, apart from how urgent it is and when it must be over.
 fn digest(submit: &Submit) -> String {
-    let meaning = serde_json::json!([
+    let mut meaning = serde_json::json!([
         submit.request,
         submit.agent,
         submit.playbook,
         submit.script,
         submit.workspace,
     ]);
+    if let (Some(plan), Some(all)) = (&submit.plan, meaning.as_array_mut()) {
+        all.push(serde_json::json!(plan));
+    }
     let sum = Sha256::digest(meaning.to_string().as_bytes());
     sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn check_words(words: &str) -> Result<(), IntakeError> {
+pub(crate) fn check_words(words: &str) -> Result<(), IntakeError> {
     if words.len() > REQUEST_BYTES {
         return Err(IntakeError::TooLong(words.len()));
     }
@@ -248,7 +283,7 @@ fn workspace(path: &Path, home: &Path) -> Result<PathBuf, IntakeError> {
 }
 
 /// The work message must fit the bus before the task is kept, or it could never be sent.
-fn check_fits(desk: &Desk, new: &NewTask) -> Result<(), IntakeError> {
+pub(crate) fn check_fits(desk: &Desk, new: &NewTask) -> Result<(), IntakeError> {
     let task = new.numbered(ShortId(u64::from(u32::MAX)));
     let envelope = dispatch::envelope(&desk.settings.team.name, &task);
     match envelope.and_then(|envelope| envelope.to_bytes()) {
@@ -257,7 +292,7 @@ fn check_fits(desk: &Desk, new: &NewTask) -> Result<(), IntakeError> {
     }
 }
 
-async fn check_month(desk: &Desk, now: Timestamp) -> Result<(), IntakeError> {
+pub(crate) async fn check_month(desk: &Desk, now: Timestamp) -> Result<(), IntakeError> {
     let spent = desk.ledger.spent_since(month_start(now)).await?.dollars();
     let limit = desk.settings.budget.month_usd;
     if spent >= limit {
@@ -289,6 +324,7 @@ mod tests {
             request_id: RequestId::new(),
             agent: None,
             playbook: None,
+            plan: None,
             script: None,
             workspace: None,
             effort: Effort::Standard,

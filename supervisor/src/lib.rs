@@ -19,6 +19,7 @@ pub mod intake;
 pub mod ledger;
 pub mod memory_owner;
 pub mod patches;
+pub mod plans;
 pub mod principal;
 pub mod route;
 pub mod run;

@@ -11,6 +11,7 @@ use crate::dispatch;
 use crate::hub::Hub;
 use crate::ledger::store::{Ledger, LedgerError};
 use crate::memory_owner::MemoryOwner;
+use crate::plans;
 use crate::route::shelf::Shelf;
 use crate::settle;
 use crate::window::{Window, banner};
@@ -129,6 +130,8 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     loops.spawn(async move { dispatch::outbox(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { dispatch::deadlines(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { plans::keep_going(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { announce(&shared).await });
     loops

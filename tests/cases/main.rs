@@ -11,6 +11,7 @@ mod interrupts;
 mod kills;
 mod memory;
 mod model;
+mod plans;
 mod run_tests;
 mod tidy;
 mod tmux_windows;

@@ -31,6 +31,10 @@ impl Brain {
             Way::Playbook { name, params } => PlaybookBrain::new(bench, &name, params)
                 .await
                 .map(|brain| Brain::Playbook(Box::new(brain))),
+            Way::Plan { plan } => Err(Stop::Fail(format!(
+                "the plan {} came to an agent: plans are the supervisor's own",
+                plan.name
+            ))),
             Way::Anthropic => Ok(Brain::Model(Box::new(ModelBrain::anthropic(bench)?))),
             Way::Scripted { script } => Ok(Brain::Model(Box::new(ModelBrain::scripted(
                 bench, &script,

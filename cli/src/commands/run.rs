@@ -5,15 +5,19 @@ use super::{strange, team};
 use crate::args::RunArgs;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::render::plan as plan_text;
 use crate::render::text::one_line;
 use crate::terminal;
 use jiff::Timestamp;
+use pai::plan::grammar;
 use protocol::control::{Answer, Reply, Submit, Verb};
 use protocol::document::{DOCUMENT_VERSION, ProcessLine, RunDocument, TaskLine};
-use protocol::ids::{ShortId, TaskRef};
+use protocol::ids::{Role, ShortId, TaskRef};
+use protocol::plan::Plan;
 use protocol::report::Progress;
 use protocol::task_state::TaskState;
 use serde_json::{Map, Value, json};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use supervisor::client::{self, Client, ClientError};
@@ -38,6 +42,7 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
     }
     if !args.json {
         terminal::line(&headline(&line, again));
+        show_plan(context, &line).await?;
     }
     warn_of_its_agent(context, &line).await;
     let left = args.timeout.map(|t| t.saturating_sub(began.elapsed()));
@@ -57,6 +62,20 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
             })
         }
     }
+}
+
+/// Shows what a plan is going to do, before what it does.
+async fn show_plan(context: &Context, line: &TaskLine) -> Result<(), Failure> {
+    if line.agent != Role::supervisor() {
+        return Ok(());
+    }
+    let task = TaskRef::Short(line.short_id);
+    if let Answer::Task { page } = client::ask(&context.home, Verb::TaskShow { task }).await?
+        && let Some(plan) = &page.document.plan
+    {
+        terminal::print(&plan_text::before(plan));
+    }
+    Ok(())
 }
 
 /// Says on standard error when the agent that is to do the task was given up: it would wait.
@@ -155,10 +174,12 @@ fn say_note(progress: &Progress) {
 fn submit(args: &RunArgs) -> Result<Submit, Failure> {
     let params = params(&args.params);
     let playbook = args.playbook.clone().map(|name| (name, params));
-    let request = match (&args.request, &playbook) {
-        (Some(request), _) => request.clone(),
-        (None, Some((name, _))) => format!("playbook {name}"),
-        (None, None) => return Err(Failure::usage("say what you want: ai-infra run \"…\"")),
+    let plan = args.plan.as_deref().map(read_plan).transpose()?;
+    let request = match (&args.request, &playbook, &plan) {
+        (Some(request), _, _) => request.clone(),
+        (None, Some((name, _)), _) => format!("playbook {name}"),
+        (None, None, Some(plan)) => format!("plan {}", plan.name),
+        (None, None, None) => return Err(Failure::usage("say what you want: ai-infra run \"…\"")),
     };
     let deadline = args
         .timeout
@@ -168,6 +189,7 @@ fn submit(args: &RunArgs) -> Result<Submit, Failure> {
         request_id: args.request_id.clone().unwrap_or_default(),
         agent: args.agent.clone(),
         playbook,
+        plan: plan.map(Box::new),
         script: args.script.as_deref().map(absolute).transpose()?,
         workspace: Some(absolute(
             args.workspace.as_deref().unwrap_or(Path::new(".")),
@@ -177,6 +199,17 @@ fn submit(args: &RunArgs) -> Result<Submit, Failure> {
         priority: args.priority,
         deadline,
     })
+}
+
+fn read_plan(path: &Path) -> Result<Plan, Failure> {
+    let shown = path.display();
+    let wrong = |why: &dyn std::fmt::Display| Failure::usage(format!("{shown}: {why}"));
+    let file = std::fs::File::open(path).map_err(|e| wrong(&format!("cannot be read: {e}")))?;
+    let mut yaml = String::new();
+    file.take(grammar::LARGEST as u64 + 1)
+        .read_to_string(&mut yaml)
+        .map_err(|e| wrong(&format!("cannot be read: {e}")))?;
+    grammar::parse(&yaml).map_err(|e| wrong(&e))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

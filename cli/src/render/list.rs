@@ -4,18 +4,18 @@ use super::text::{columns, indent, one_line, safe};
 use jiff::Timestamp;
 use protocol::document::TaskLine;
 use protocol::memory::FoundMemory;
-use protocol::task_state::TaskState;
+use protocol::task_state::{TaskState, WaitReason};
 
 /// `task list`, as of `now`.
 pub fn tasks(tasks: &[TaskLine], now: Timestamp) -> String {
     if tasks.is_empty() {
         return "no tasks yet; give it one: ai-infra run \"…\"\n".to_owned();
     }
-    let rows: Vec<Vec<String>> = tasks
-        .iter()
-        .map(|task| {
+    let rows: Vec<Vec<String>> = families(tasks)
+        .into_iter()
+        .map(|(task, indent)| {
             vec![
-                task.short_id.to_string(),
+                format!("{indent}{}", task.short_id),
                 state(&task.state),
                 task.agent.to_string(),
                 ago(task.accepted, now),
@@ -27,9 +27,31 @@ pub fn tasks(tasks: &[TaskLine], now: Timestamp) -> String {
     columns(&rows)
 }
 
+/// Tasks in their order, the parts of a plan right below it, oldest first.
+fn families(tasks: &[TaskLine]) -> Vec<(&TaskLine, &'static str)> {
+    let mut lines = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        let listed = |id| tasks.iter().any(|other| Some(other.short_id) == id);
+        if task.parent.is_some() && listed(task.parent) {
+            continue;
+        }
+        lines.push((task, ""));
+        let mut parts: Vec<&TaskLine> = tasks
+            .iter()
+            .filter(|part| part.parent == Some(task.short_id))
+            .collect();
+        parts.sort_by_key(|part| part.short_id);
+        lines.extend(parts.into_iter().map(|part| (part, "  ")));
+    }
+    lines
+}
+
 fn state(state: &TaskState) -> String {
     match state {
         TaskState::Running { phase } => format!("running {phase}"),
+        TaskState::Waiting {
+            on: WaitReason::Children,
+        } => "works".to_owned(),
         TaskState::Waiting { .. } => "waits".to_owned(),
         other => other.name().as_str().to_owned(),
     }
@@ -103,6 +125,30 @@ mod tests {
             "t12  running VERIFY  code  5 min ago  $0.00  a\\u{7}b\nt1   failed          code  5 min ago  $0.00  look\n"
         );
         assert!(tasks(&[], now).contains("ai-infra run"));
+    }
+
+    #[test]
+    fn parts_stand_below_their_plan() {
+        let line = |id: &str, parent: Option<&str>| {
+            serde_json::from_value::<TaskLine>(json!({
+                "task_id": "01890000-0000-7000-8000-000000000000", "short_id": id, "agent": "qa",
+                "request": "look", "accepted": "2026-11-20T10:00:00Z", "ended": null, "cost": 0,
+                "state": "queued", "parent": parent,
+            }))
+            .unwrap()
+        };
+        let list = [
+            line("t5", None),
+            line("t4", Some("t2")),
+            line("t3", Some("t2")),
+            line("t2", None),
+            line("t1", Some("t0")),
+        ];
+        let shown: Vec<String> = families(&list)
+            .iter()
+            .map(|(task, indent)| format!("{indent}{}", task.short_id))
+            .collect();
+        assert_eq!(shown, ["t5", "t2", "  t3", "  t4", "t1"]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub struct Live {
     criteria: BTreeMap<String, (String, Option<Verdict>)>,
     seen: HashMap<String, usize>,
     again: HashMap<String, usize>,
+    parts: Vec<(String, Live)>,
 }
 
 impl Live {
@@ -38,6 +39,7 @@ impl Live {
             criteria: BTreeMap::new(),
             seen: HashMap::new(),
             again: HashMap::new(),
+            parts: Vec::new(),
         }
     }
 
@@ -57,8 +59,32 @@ impl Live {
         match reply {
             Reply::Event { progress } => self.progress(progress),
             Reply::State { state } => self.state(state),
+            Reply::Part {
+                part,
+                task,
+                agent,
+                told,
+            } => {
+                let line = self.part(part, *task, agent).take(told)?;
+                Some(format!("{task:<5} {line}", task = task.to_string()))
+            }
             _ => None,
         }
+    }
+
+    /// The part of a plan that this task works on.
+    fn part(&mut self, name: &str, task: ShortId, agent: &Role) -> &mut Live {
+        let at = match self.parts.iter().position(|(_, live)| live.task == task) {
+            Some(at) => at,
+            None => {
+                // Another try takes the place of the one before.
+                self.parts.retain(|(known, _)| known != name);
+                self.parts
+                    .push((name.to_owned(), Live::new(task, agent.clone())));
+                self.parts.len() - 1
+            }
+        };
+        &mut self.parts[at].1
     }
 
     fn state(&mut self, state: &TaskState) -> Option<String> {
@@ -148,6 +174,14 @@ impl Live {
 
     /// The one line of a terminal.
     pub fn line(&self, elapsed: Duration) -> String {
+        if !self.parts.is_empty() {
+            let parts: Vec<String> = self
+                .parts
+                .iter()
+                .map(|(name, live)| format!("{name} {}", live.brief()))
+                .collect();
+            return format!("  {}   {}", parts.join("   "), time(elapsed));
+        }
         let mut words = Vec::new();
         for phase in Phase::ALL {
             if Some(phase) == self.current {
@@ -170,6 +204,18 @@ impl Live {
             self.agent.as_str(),
             time(elapsed)
         )
+    }
+
+    /// A part of a plan in a word or two.
+    fn brief(&self) -> String {
+        match (&self.state, self.current) {
+            (Some(TaskState::Done), _) => "✓".to_owned(),
+            (Some(state), _) if state.is_final() => "✗".to_owned(),
+            (Some(TaskState::Waiting { .. }), _) => "waits".to_owned(),
+            (_, Some(phase)) => format!("{phase}{} …", self.proven(phase)),
+            (Some(TaskState::Running { .. }), None) => "…".to_owned(),
+            _ => "queued".to_owned(),
+        }
     }
 
     /// ` 2/3` beside VERIFY once it measures.
@@ -284,6 +330,34 @@ mod tests {
         assert_eq!(
             live.line(Duration::from_secs(2)),
             "  code     OBSERVE ✓ THINK ✓ PLAN ✓ BUILD ✓ EXECUTE …   2.0 s"
+        );
+    }
+
+    #[test]
+    fn a_plan_shows_its_parts() {
+        let of = |name: &str, task: u64, told: Reply| Reply::Part {
+            part: name.to_owned(),
+            task: ShortId(task),
+            agent: "qa".parse().unwrap(),
+            told: Box::new(told),
+        };
+        let mut live = Live::new(ShortId(1), Role::supervisor());
+        let mut lines = Vec::new();
+        for reply in story() {
+            lines.extend(live.take(&of("tests", 2, reply)));
+        }
+        let state = |state| Reply::State { state };
+        lines.extend(live.take(&of("scan", 3, state(TaskState::Queued))));
+        assert_eq!(lines[1], "t2    qa       BUILD    2 criteria written");
+        assert_eq!(
+            live.line(Duration::from_secs(2)),
+            "  tests VERIFY 1/2 …   scan queued   2.0 s"
+        );
+        live.take(&of("scan", 3, state(TaskState::Cancelled)));
+        live.take(&of("tests", 4, state(TaskState::Done)));
+        assert_eq!(
+            live.line(Duration::from_secs(2)),
+            "  scan ✗   tests ✓   2.0 s"
         );
     }
 

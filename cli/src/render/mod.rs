@@ -4,6 +4,7 @@
 pub mod list;
 pub mod live;
 pub mod page;
+pub mod plan;
 pub mod question;
 pub mod result;
 pub mod status;

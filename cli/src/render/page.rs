@@ -1,5 +1,6 @@
 //! `task show`: one task, whole, so that it reads like a good pull request.
 
+use super::plan;
 use super::question;
 use super::result::{proven, summary, worked};
 use super::text::{columns, count, indent, money, one_line, safe, size, time};
@@ -17,6 +18,9 @@ pub fn text(page: &TaskPage) -> String {
     let mut sections = vec![head(page)];
     sections.push(section("questions", questions(document)));
     sections.push(section("report", indent(document.result.trim(), "  ")));
+    if let Some(plan) = &document.plan {
+        sections.push(section("parts", plan::parts(plan)));
+    }
     sections.push(section(
         &format!("criteria  {}", proven(&document.criteria)),
         criteria(document),
@@ -52,6 +56,10 @@ fn head(page: &TaskPage) -> String {
         row("agent", &format!("{} · {}", task.agent, way(task))),
         row("because", &one_line(&task.routed_because, 400)),
     ];
+    if let Some(parent) = &task.parent {
+        let part = format!("`{}` of {}", parent.part, parent.short_id);
+        rows.push(row("part", &part));
+    }
     if let Some(workspace) = &task.workspace {
         rows.push(row("workspace", &safe(&workspace.to_string_lossy())));
     }
@@ -85,6 +93,7 @@ fn way(task: &Task) -> String {
             format!("playbook {} {}", safe(name), one_line(&params, 300))
         }
         Way::Anthropic => "Claude".to_owned(),
+        Way::Plan { plan } => format!("plan {}", safe(&plan.name)),
         Way::Scripted { .. } => "scripted replies".to_owned(),
     }
 }

@@ -79,6 +79,11 @@ pub fn text(document: &RunDocument, took: Duration) -> String {
             "  (each number has its evidence: ai-infra task show {id})\n"
         ));
     }
+    if document.plan.is_some() {
+        text.push_str(&format!(
+            "  (how each part stands: ai-infra task show {id})\n"
+        ));
+    }
     if document.artifacts.iter().any(|a| a.kind == "patch") {
         text.push_str(&format!(
             "\nnext:  ai-infra task diff {id}    see the change\n       ai-infra task apply {id}   take it into the workspace   ai-infra task discard {id}   throw it away\n"

@@ -293,6 +293,7 @@ mod tests {
             accepted: at(accepted),
             ended: None,
             cost: MicroUsd(0),
+            parent: None,
         }
     }
 

@@ -198,7 +198,7 @@ fn build(file: File) -> Result<Playbook, String> {
 }
 
 /// Reads YAML 1.2: `y`, `yes` and `on` are texts, and there is one document.
-fn yaml_1_2<T: for<'de> Deserialize<'de>>(yaml: &str) -> Result<T, serde_saphyr::Error> {
+pub(crate) fn yaml_1_2<T: for<'de> Deserialize<'de>>(yaml: &str) -> Result<T, serde_saphyr::Error> {
     serde_saphyr::from_str_with_options(yaml, serde_saphyr::options! { strict_booleans: true })
 }
 
@@ -217,7 +217,7 @@ fn refuse_newer(yaml: &str) -> Result<(), PlaybookError> {
     }
 }
 
-fn yaml_error(error: &serde_saphyr::Error) -> PlaybookError {
+pub(crate) fn yaml_error(error: &serde_saphyr::Error) -> PlaybookError {
     let error = error.without_snippet();
     let line = error.location().map_or(0, |location| location.line());
     if let serde_saphyr::Error::SerdeUnknownField {

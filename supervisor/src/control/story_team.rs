@@ -267,6 +267,7 @@ pub(super) fn asked(request: &str) -> Submit {
         request_id: RequestId::new(),
         agent: None,
         playbook: None,
+        plan: None,
         script: None,
         workspace: None,
         effort: Effort::Standard,

@@ -3,6 +3,7 @@
 //! told about.
 
 use super::events::Happening;
+use super::plan;
 use super::standing::{self, micros, shift};
 use super::store::{Ledger, LedgerError};
 use jiff::Timestamp;
@@ -42,17 +43,25 @@ impl Ledger {
         let mut standing = standing::find(&mut tx, task)
             .await?
             .ok_or_else(|| LedgerError::NoTask(task.to_string()))?;
+        let mut told = Vec::new();
         let to = match &standing.state {
             state if state.is_final() || *state == TaskState::Cancelling => None,
+            _ if standing.is_plan() => {
+                let (live, said) = plan::stop(&mut tx, &standing, "the plan was cancelled").await?;
+                told = said;
+                Some(match live {
+                    true => TaskState::Cancelling,
+                    false => TaskState::Cancelled,
+                })
+            }
             TaskState::Running { .. } => Some(TaskState::Cancelling),
             _ if held => Some(TaskState::Cancelling),
             _ => Some(TaskState::Cancelled),
         };
         owe(&mut tx, task, owed).await?;
-        let told = match to {
-            Some(to) => shift(&mut tx, &mut standing, to, at, None).await?,
-            None => Vec::new(),
-        };
+        if let Some(to) = to {
+            told.extend(shift(&mut tx, &mut standing, to, at, None).await?);
+        }
         tx.commit().await?;
         Ok(Stopped {
             state: standing.state,
@@ -76,7 +85,13 @@ impl Ledger {
             return Ok(Vec::new());
         }
         owe(&mut tx, task, true).await?;
-        let told = shift(&mut tx, &mut standing, to, at, None).await?;
+        let mut told = Vec::new();
+        if standing.is_plan() {
+            told = plan::stop(&mut tx, &standing, "the plan has ended")
+                .await?
+                .1;
+        }
+        told.extend(shift(&mut tx, &mut standing, to, at, None).await?);
         tx.commit().await?;
         Ok(told)
     }

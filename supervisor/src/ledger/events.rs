@@ -2,6 +2,7 @@
 //! sees no gap and nothing twice, however slow it is; the message id keeps a message from being
 //! folded twice.
 
+use super::plan;
 use super::standing;
 use super::store::{Ledger, LedgerError};
 use protocol::ids::{Role, ShortId, TaskId};
@@ -45,6 +46,10 @@ pub struct Page {
     pub events: Vec<(i64, Event)>,
     /// Where the task stands after the last event that is kept.
     pub state: TaskState,
+    /// It gets no further by itself: it has ended, or waits for a person.
+    pub rests: bool,
+    /// It is a plan: its parts have events of their own.
+    pub plan: bool,
     /// More is there to be read at once.
     pub more: bool,
 }
@@ -118,7 +123,13 @@ impl Ledger {
                 standing::from_json("event", &key, &body)?,
             ));
         }
+        let rests = match row.state {
+            plan::WORKS => !plan::moves(&mut tx, &key).await?,
+            ref state => matches!(state, TaskState::Waiting { .. }) || state.is_final(),
+        };
         Ok(Page {
+            rests,
+            plan: row.is_plan(),
             more: events.len() == EVENTS_PER_READ,
             events,
             state: row.state,

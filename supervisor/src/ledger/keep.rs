@@ -4,11 +4,14 @@
 use super::events::{self, Event, Happening};
 use super::standing::{from_json, micros, to_json};
 use super::store::{Ledger, LedgerError};
+use super::{moves, plan};
 use jiff::Timestamp;
 use protocol::ids::{RequestId, Role, ShortId, TaskId};
 use protocol::money::MicroUsd;
+use protocol::plan::Parent;
 use protocol::task::{Effort, Principal, Task, Way};
 use protocol::task_state::TaskState;
+use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection};
 use std::path::PathBuf;
 
@@ -43,6 +46,30 @@ pub struct NewTask {
     pub deadline: Option<Timestamp>,
     /// Now.
     pub accepted: Timestamp,
+    /// The plan it is part of.
+    pub parent: Option<Parent>,
+    /// What is known of its parts, where it is a plan; in the plan's order.
+    pub parts: Vec<NewPart>,
+}
+
+/// What is known of a part when its plan is kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NewPart {
+    /// Who does it and how; `None` where that depends on earlier parts.
+    pub routed: Option<Routed>,
+    /// The task of an earlier plan that did it already.
+    pub done_by: Option<TaskId>,
+}
+
+/// Who does a part, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Routed {
+    /// The role.
+    pub agent: Role,
+    /// The way.
+    pub way: Way,
+    /// Why.
+    pub because: String,
 }
 
 impl NewTask {
@@ -64,6 +91,7 @@ impl NewTask {
             priority: new.priority,
             deadline: new.deadline,
             accepted: new.accepted,
+            parent: new.parent,
         }
     }
 }
@@ -94,31 +122,57 @@ impl Ledger {
         if let Some(task) = find_request(&mut tx, &new.request_id, &new.asked).await? {
             return Ok(Kept::Again(Box::new(task)));
         }
-        let queued: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM tasks WHERE state = 'queued'")
-            .fetch_one(&mut *tx)
-            .await?;
-        if queued.max(0) as u64 >= queue_limit {
-            return Err(LedgerError::QueueFull(queue_limit));
-        }
-        keep_principal(&mut tx, &new.principal, new.accepted).await?;
-        let number: i64 = sqlx::query_scalar(
-            "UPDATE meta SET value = value + 1 WHERE key = 'short_id' RETURNING value",
-        )
-        .fetch_one(&mut *tx)
-        .await?;
-        let task = new.numbered(ShortId(number.max(0) as u64));
-        insert(&mut tx, &task, &new.asked).await?;
-        let event = Event::State(TaskState::Queued);
-        events::append(&mut tx, &task.id.to_string(), None, &event).await?;
+        has_room(&mut tx, queue_limit).await?;
+        let (task, happening) = insert_new(&mut tx, new).await?;
         tx.commit().await?;
-        let happening = Happening {
-            task: task.id,
-            short_id: task.short_id,
-            agent: task.agent.clone(),
-            event,
-        };
         Ok(Kept::New(Box::new(task), happening))
     }
+}
+
+/// Refuses where too many tasks are queued already.
+pub(super) async fn has_room(
+    tx: &mut SqliteConnection,
+    queue_limit: u64,
+) -> Result<(), LedgerError> {
+    let queued: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM tasks WHERE state = 'queued'")
+        .fetch_one(&mut *tx)
+        .await?;
+    if queued.max(0) as u64 >= queue_limit {
+        return Err(LedgerError::QueueFull(queue_limit));
+    }
+    Ok(())
+}
+
+/// Gives a task its number and writes it: queued, or, where it is a plan, waiting for its parts.
+pub(super) async fn insert_new(
+    tx: &mut SqliteConnection,
+    new: &NewTask,
+) -> Result<(Task, Happening), LedgerError> {
+    keep_principal(tx, &new.principal, new.accepted).await?;
+    let number: i64 = sqlx::query_scalar(
+        "UPDATE meta SET value = value + 1 WHERE key = 'short_id' RETURNING value",
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let task = new.numbered(ShortId(number.max(0) as u64));
+    let plan = plan::plan_of(&task);
+    let state = match plan {
+        Some(_) => plan::WORKS,
+        None => TaskState::Queued,
+    };
+    insert(tx, &task, &new.asked, &state).await?;
+    if let Some(plan) = plan {
+        plan::keep_parts(tx, &task, plan, &new.parts).await?;
+    }
+    let event = Event::State(state);
+    events::append(tx, &task.id.to_string(), None, &event).await?;
+    let happening = Happening {
+        task: task.id,
+        short_id: task.short_id,
+        agent: task.agent.clone(),
+        event,
+    };
+    Ok((task, happening))
 }
 
 async fn find_request(
@@ -161,12 +215,18 @@ async fn keep_principal(
     Ok(())
 }
 
-async fn insert(tx: &mut SqliteConnection, task: &Task, asked: &str) -> Result<(), LedgerError> {
+async fn insert(
+    tx: &mut SqliteConnection,
+    task: &Task,
+    asked: &str,
+    state: &TaskState,
+) -> Result<(), LedgerError> {
     let key = task.id.to_string();
+    let (state, reason) = moves::encode(state);
     sqlx::query(
-        "INSERT INTO tasks (id, short_id, request_id, asked, principal_uid, agent, task, state,
-                            accepted_us, deadline_us)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $9)",
+        "INSERT INTO tasks (id, short_id, request_id, asked, principal_uid, agent, task,
+                            accepted_us, deadline_us, state, reason, parent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(&key)
     .bind(task.short_id.0 as i64)
@@ -177,6 +237,9 @@ async fn insert(tx: &mut SqliteConnection, task: &Task, asked: &str) -> Result<(
     .bind(to_json("task", &key, task)?)
     .bind(micros(task.accepted))
     .bind(task.deadline.map(micros))
+    .bind(state)
+    .bind(reason)
+    .bind(task.parent.as_ref().map(|parent| parent.task.to_string()))
     .execute(&mut *tx)
     .await?;
     Ok(())

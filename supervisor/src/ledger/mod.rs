@@ -10,12 +10,15 @@ pub mod fold;
 pub mod keep;
 pub mod moves;
 pub mod pages;
+pub mod parts;
 pub mod patch;
+pub mod plan;
 pub mod questions;
 pub mod records;
 pub mod report;
 pub mod resume;
 pub mod standing;
+pub mod start;
 pub mod store;
 #[cfg(test)]
 mod tests;

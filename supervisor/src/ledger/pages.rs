@@ -1,6 +1,7 @@
 //! What people and `--json` read: task lines, run documents, task pages, counts. Each is read in
 //! one consistent view.
 
+use super::parts;
 use super::questions;
 use super::records::verdict_passed;
 use super::standing::{self, from_json, state_of, time, unreadable};
@@ -64,12 +65,12 @@ impl Ledger {
     }
 
     /// Tasks that are queued, running or being stopped and come after a number, oldest first, at
-    /// most `limit`: what the outbox walks over.
+    /// most `limit`: what the outbox walks over. Plans are not among them: no agent gets one.
     pub async fn in_hand(&self, after: ShortId, limit: u32) -> Result<Vec<Open>, LedgerError> {
         let mut tx = self.read().await?;
         let rows = sqlx::query(
             "SELECT * FROM tasks WHERE state IN ('queued', 'running', 'cancelling')
-             AND short_id > $1 ORDER BY short_id LIMIT $2",
+             AND agent <> 'supervisor' AND short_id > $1 ORDER BY short_id LIMIT $2",
         )
         .bind(after.0 as i64)
         .bind(i64::from(limit))
@@ -78,12 +79,13 @@ impl Ledger {
         rows.iter().map(open_of).collect()
     }
 
-    /// How many tasks are where.
+    /// How many tasks are where; the parts of a plan count, the plan does not.
     pub async fn counts(&self) -> Result<Counts, LedgerError> {
         let mut tx = self.read().await?;
         let rows = sqlx::query(
             "SELECT state, COUNT(*) AS many FROM tasks
-             WHERE state IN ('queued', 'running', 'cancelling', 'waiting') GROUP BY state",
+             WHERE state IN ('queued', 'running', 'cancelling', 'waiting')
+             AND agent <> 'supervisor' GROUP BY state",
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -186,6 +188,7 @@ fn line_of(row: &SqliteRow) -> Result<TaskLine, LedgerError> {
         request: one_line(&task.request),
         accepted: task.accepted,
         cost: MicroUsd(row.try_get::<i64, _>("cost_micro_usd")?.max(0) as u64),
+        parent: task.parent.map(|parent| parent.short_id),
     })
 }
 
@@ -204,18 +207,31 @@ async fn document_of(
         "{}" => Usage::default(),
         text => from_json("usage", &key, text)?,
     };
+    let plan = parts::document(tx, task.id).await?;
+    let (usage, question, questions) = match &plan {
+        None => (
+            usage,
+            row.try_get("question")?,
+            questions::of_task(tx, &key, task.short_id).await?,
+        ),
+        Some(_) => {
+            let (question, questions) = parts::questions(tx, &key).await?;
+            (parts::usage(tx, &key).await?, question, questions)
+        }
+    };
     Ok(RunDocument {
         version: DOCUMENT_VERSION,
         task_id: task.id,
         short_id: task.short_id,
         state,
         agent: task.agent,
-        children: Vec::new(),
+        children: parts::children(tx, &key).await?,
+        plan,
         phases: phases(tx, &key).await?,
         criteria: criteria(tx, &key).await?,
         result: row.try_get("result")?,
-        question: row.try_get("question")?,
-        questions: questions::of_task(tx, &key, task.short_id).await?,
+        question,
+        questions,
         artifacts: from_json("artifacts", &key, &row.try_get::<String, _>("artifacts")?)?,
         usage: UsageDocument::from(&usage),
         attempts: attempts(tx, &key).await?.len() as u64,
@@ -248,7 +264,7 @@ async fn phases(tx: &mut SqliteConnection, key: &str) -> Result<Vec<PhaseSpan>, 
     Ok(spans)
 }
 
-async fn criteria(
+pub(super) async fn criteria(
     tx: &mut SqliteConnection,
     key: &str,
 ) -> Result<Vec<CriterionDocument>, LedgerError> {

@@ -35,7 +35,8 @@ impl Ledger {
         let mut standing = standing::find(&mut tx, task)
             .await?
             .ok_or_else(|| LedgerError::NoTask(task.to_string()))?;
-        if standing.state.name() != StateName::Waiting {
+        // A plan waits for its parts, not for a word from anybody.
+        if standing.state.name() != StateName::Waiting || standing.is_plan() {
             return Ok(None);
         }
         let resumed = resume_in(&mut tx, &mut standing, answer, at).await?;

@@ -3,6 +3,7 @@
 
 use super::events::{self, Event, Happening};
 use super::moves;
+use super::plan;
 use super::store::LedgerError;
 use jiff::Timestamp;
 use protocol::ids::{Role, ShortId, TaskId};
@@ -25,9 +26,16 @@ pub struct Standing {
     pub state: TaskState,
     /// The highest epoch of its attempts; 0 before the first.
     pub epoch: u64,
+    /// The plan it is part of.
+    pub parent: Option<TaskId>,
 }
 
 impl Standing {
+    /// Whether it is a plan: the supervisor's own, never an agent's.
+    pub(super) fn is_plan(&self) -> bool {
+        self.agent == Role::supervisor()
+    }
+
     /// The key of its rows.
     pub(super) fn key(&self) -> String {
         self.id.to_string()
@@ -93,7 +101,7 @@ pub(super) async fn find(
 ) -> Result<Option<Standing>, LedgerError> {
     let key = task.to_string();
     let row = sqlx::query(
-        "SELECT short_id, agent, state, reason,
+        "SELECT short_id, agent, state, reason, parent,
                 (SELECT COALESCE(MAX(epoch), 0) FROM attempts WHERE task = $1) AS epoch
          FROM tasks WHERE id = $1",
     )
@@ -108,6 +116,10 @@ pub(super) async fn find(
             agent: agent.parse().map_err(|e| unreadable("agent", &key, e))?,
             state: state_of(&row, &key)?,
             epoch: row.try_get::<i64, _>("epoch")?.max(0) as u64,
+            parent: row
+                .try_get::<Option<String>, _>("parent")?
+                .map(|id| id.parse().map_err(|e| unreadable("parent", &key, e)))
+                .transpose()?,
         })
     })
     .transpose()
@@ -115,7 +127,7 @@ pub(super) async fn find(
 
 /// Moves a task to `to`, by the moves the table allows; refuses what it does not. Writes the
 /// row, keeps an event when the state's name changed (the last one under `message`, the id of what
-/// caused it), and stamps the end of a final state.
+/// caused it), and stamps the end of a final state. The end of a plan's part is the plan's too.
 pub(super) async fn shift(
     tx: &mut SqliteConnection,
     standing: &mut Standing,
@@ -150,5 +162,13 @@ pub(super) async fn shift(
         .bind(ended)
         .execute(&mut *tx)
         .await?;
+    if standing.state.is_final() {
+        if standing.is_plan() {
+            plan::close(tx, standing, at).await?;
+        }
+        if let Some(parent) = standing.parent {
+            told.extend(Box::pin(plan::child_ended(tx, parent, standing, at)).await?);
+        }
+    }
     Ok(told)
 }

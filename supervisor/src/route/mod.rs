@@ -5,10 +5,12 @@ pub mod role;
 pub mod shelf;
 
 use config::settings::{EngineName, Settings};
+use pai::plan::split;
 use pai::playbook::PlaybookError;
 use pai::playbook::library::{Library, Nearest, Route};
 use protocol::control::Submit;
 use protocol::ids::Role;
+use protocol::plan::Plan;
 use protocol::task::Way;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -123,6 +125,54 @@ pub fn decide(
         return named(submit, library, name, params);
     }
     by_words(submit, settings, library)
+}
+
+/// The plan of a request in words that names several playbooks; `None` where it is one request.
+pub fn compound(submit: &Submit, settings: &Settings, library: &Library) -> Option<Plan> {
+    let told = submit.agent.is_some() || submit.playbook.is_some() || submit.script.is_some();
+    if told || settings.engine.name == EngineName::Scripted {
+        return None;
+    }
+    let model = has_model(settings);
+    match library.route(&submit.request) {
+        // It is one playbook's as a whole.
+        Route::Sure { exact, .. } if exact || !model => None,
+        _ => split::split(library, &submit.request, model),
+    }
+}
+
+/// A plan is the supervisor's own.
+pub fn of_plan(plan: Plan, given: bool) -> Routed {
+    let because = match given {
+        true => format!("the plan `{}` was given", plan.name),
+        false => "each part of the request is a playbook's by itself".to_owned(),
+    };
+    Routed {
+        agent: Role::supervisor(),
+        way: Way::Plan {
+            plan: Box::new(plan),
+        },
+        because,
+    }
+}
+
+/// Checks what can be known of a request before its words are: that its agent and playbook exist.
+///
+/// # Errors
+/// As [`decide`].
+pub fn there_is(submit: &Submit, settings: &Settings, library: &Library) -> Result<(), RouteError> {
+    if let Some(given) = &submit.agent
+        && settings.agent(given).is_none()
+    {
+        return Err(no_agent(given, settings));
+    }
+    let Some((name, _)) = &submit.playbook else {
+        return Ok(());
+    };
+    match library.find(name) {
+        Some(playbook) => insists(submit, name, &playbook.agent),
+        None => checked(library, name, &Map::new()).map(drop),
+    }
 }
 
 fn no_agent(given: &Role, settings: &Settings) -> RouteError {

@@ -47,6 +47,7 @@ fn asked(request: &str, agent: &str) -> Submit {
         request_id: RequestId::new(),
         agent: agent.parse().ok(),
         playbook: None,
+        plan: None,
         script: None,
         workspace: None,
         effort: Effort::Standard,
@@ -64,6 +65,7 @@ fn summary(routed: Result<Routed, RouteError>) -> String {
             let way = match routed.way {
                 Way::Playbook { name, .. } => name,
                 Way::Anthropic => "model".to_owned(),
+                Way::Plan { plan } => plan.name,
                 Way::Scripted { .. } => "script".to_owned(),
             };
             format!("{} {way}", routed.agent)

@@ -1,10 +1,12 @@
 //! The ledger against a real database file, as tables of cases: what the stories share is here,
-//! `keeping` is about tasks and who may write, `folding` about what agents report.
+//! `keeping` is about tasks and who may write, `folding` about what agents report,
+//! `plans` about tasks that are made of others.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod folding;
 mod keeping;
 mod parking;
+mod plans;
 
 use super::fold::{Incoming, News};
 use super::keep::{Kept, NewTask};
@@ -64,6 +66,8 @@ fn new_task(request_id: &str, asked: &str) -> NewTask {
         priority: 5,
         deadline: None,
         accepted: at(0),
+        parent: None,
+        parts: Vec::new(),
     }
 }
 
