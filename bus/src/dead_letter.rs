@@ -10,6 +10,7 @@ use protocol::envelope::{Envelope, MessageType};
 use protocol::ids::{Role, TaskId};
 use protocol::limits::ENVELOPE_BYTES;
 use serde_json::json;
+use std::collections::HashMap;
 
 /// A task whose holders died this often is given up.
 pub const CRASH_LIMIT: u64 = 5;
@@ -33,7 +34,7 @@ pub struct DeadLetter {
     pub bytes: u64,
     /// The task, where it was one.
     pub task: Option<TaskId>,
-    /// Its first bytes; any bytes at all.
+    /// Its first bytes, or all that are kept of one that was asked for; any bytes at all.
     pub bytes_preview: Vec<u8>,
 }
 
@@ -51,6 +52,38 @@ impl Bus {
         letters.sort_by_key(|letter| std::cmp::Reverse(letter.at));
         letters.truncate(limit);
         Ok(letters)
+    }
+
+    /// One dead letter with all that is kept of what it held; `None` where there is none (any more).
+    pub async fn dead_letter(&self, role: &Role, id: &str) -> Result<Option<DeadLetter>, BusError> {
+        let rows: Vec<(String, HashMap<String, Vec<u8>>)> = self
+            .query(
+                redis::cmd("XRANGE")
+                    .arg(self.keys().dead(role))
+                    .arg(id)
+                    .arg(id),
+                Again::Yes,
+            )
+            .await?;
+        Ok(rows.into_iter().next().map(|(id, mut fields)| {
+            let mut field = |name: &str| fields.remove(name).unwrap_or_default();
+            let row = ["stream", "reason", "at", "size", "task", "body"].map(&mut field);
+            let [stream, reason, at, size, task, body] = row;
+            letter(
+                role,
+                [id.into_bytes(), stream, reason, at, size, task, body],
+            )
+        }))
+    }
+
+    /// Takes a dead letter off the list. Saying it twice is fine.
+    pub async fn dead_remove(&self, role: &Role, id: &str) -> Result<(), BusError> {
+        self.query::<i64>(
+            redis::cmd("XDEL").arg(self.keys().dead(role)).arg(id),
+            Again::Yes,
+        )
+        .await
+        .map(drop)
     }
 
     /// How many dead letters are kept.

@@ -1,7 +1,9 @@
 //! What the command line says to the supervisor and to the daemon: one JSON object a line over a
 //! unix socket. A request is answered by zero or more `Event` lines and one `Done` or `Error`.
 
-use crate::document::{RunDocument, TaskLine, TaskPage, TeamStatus};
+use crate::document::{
+    DeadLetterLine, DeadLetterPage, RunDocument, TaskLine, TaskPage, TeamStatus,
+};
 use crate::ids::{RequestId, Role, ShortId, TaskRef};
 use crate::memory::{FoundMemory, NewMemory};
 use crate::plan::Plan;
@@ -71,6 +73,9 @@ pub struct Submit {
     /// When it must be over.
     #[serde(default)]
     pub deadline: Option<Timestamp>,
+    /// Not to be begun before this time; one that has passed is now.
+    #[serde(default)]
+    pub due: Option<Timestamp>,
 }
 
 /// What a client may want.
@@ -111,6 +116,13 @@ pub enum Verb {
         #[serde(flatten)]
         said: Said,
     },
+    /// Do an ended task again, as a new task. Answers like `Submit`.
+    TaskRetry {
+        /// Which.
+        task: TaskRef,
+        /// The caller's id for the new one; the same one twice is one task.
+        request_id: RequestId,
+    },
     /// The patch a task made.
     TaskDiff {
         /// Which.
@@ -144,6 +156,40 @@ pub enum Verb {
     MemoryShow {
         /// Its id.
         id: String,
+    },
+    /// Stop all effects at once, until `Thaw`.
+    Freeze,
+    /// Let work go on.
+    Thaw,
+    /// An agent begins nothing new, until `AgentResume`; what it holds goes on.
+    AgentPause {
+        /// Which.
+        role: Role,
+    },
+    /// An agent takes work again.
+    AgentResume {
+        /// Which.
+        role: Role,
+    },
+    /// Messages that nobody could read or finish.
+    DeadList {
+        /// How many at most.
+        limit: usize,
+    },
+    /// One of them, with what it held.
+    DeadShow {
+        /// `<role>/<entry>`.
+        id: String,
+    },
+    /// Hand one in again; it leaves the list. Answers like `Submit`.
+    DeadReplay {
+        /// `<role>/<entry>`.
+        id: String,
+    },
+    /// To the daemon: stop and start one agent; what it holds goes on afterwards.
+    AgentRestart {
+        /// Which.
+        role: Role,
     },
     /// To the daemon, from a process of its team: the settings that stood in the environment of
     /// `up`. They are in no file, command line or tmux environment.
@@ -237,6 +283,16 @@ pub enum Answer {
     Memories {
         /// Best first.
         memories: Vec<FoundMemory>,
+    },
+    /// Messages that nobody could read or finish.
+    DeadLetters {
+        /// Newest first.
+        letters: Vec<DeadLetterLine>,
+    },
+    /// One of them.
+    DeadLetter {
+        /// All about it.
+        letter: Box<DeadLetterPage>,
     },
     /// Variables that settings are made of, for a process of the team; some are secrets.
     Environment {

@@ -68,6 +68,9 @@ pub struct RunDocument {
     /// Where it rests (`state`, and `reason` or `on` where the state has one).
     #[serde(flatten)]
     pub state: TaskState,
+    /// When it is to go on, while it waits for a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
     /// Who worked.
     pub agent: Role,
     /// Short ids of tasks it started.
@@ -120,6 +123,9 @@ pub struct TaskLine {
     /// Where it stands.
     #[serde(flatten)]
     pub state: TaskState,
+    /// When it is to go on, while it waits for a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
     /// Who works.
     pub agent: Role,
     /// The words, on one line.
@@ -208,8 +214,62 @@ pub struct TeamStatus {
     /// The questions that wait for an answer, oldest first.
     #[serde(default)]
     pub questions: Vec<QuestionDocument>,
+    /// Tasks that wait for their time.
+    #[serde(default)]
+    pub delayed: u64,
+    /// Who froze the team and since when, while it is frozen.
+    #[serde(default)]
+    pub frozen: Option<BrakeLine>,
+    /// Agents that take no new work because a person paused them.
+    #[serde(default)]
+    pub paused: Vec<BrakeLine>,
     /// Messages nobody could read.
     pub dead_letters: u64,
     /// Sentences about what is wrong, each with its next step.
     pub problems: Vec<String>,
+}
+
+/// A brake that a person pulled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrakeLine {
+    /// The role that is paused; none where the whole team is frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who did it.
+    pub by: String,
+}
+
+/// One line of `dead list`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterLine {
+    /// `<role>/<entry>`, as `dead show` and `dead replay` take it.
+    pub id: String,
+    /// Whose stream it was in.
+    pub role: Role,
+    /// Why it was taken out, as a sentence.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// Its size.
+    pub bytes: u64,
+    /// The task, where it was one that is known.
+    pub task: Option<ShortId>,
+}
+
+/// What `dead show` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetterPage {
+    /// Its line.
+    #[serde(flatten)]
+    pub line: DeadLetterLine,
+    /// The stream it was in.
+    pub stream: String,
+    /// What it held, at most so much as is kept; bytes that are no text are replaced.
+    pub body: String,
+    /// Whether the body was cut.
+    pub cut: bool,
+    /// What a replay would do, as a sentence.
+    pub replay: String,
 }

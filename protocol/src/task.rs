@@ -120,6 +120,12 @@ pub struct Task {
     pub priority: u8,
     /// When it must be over.
     pub deadline: Option<Timestamp>,
+    /// Not to be begun before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// The ended task that this one does again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<ShortId>,
     /// When it was accepted.
     pub accepted: Timestamp,
     /// The plan it is part of.

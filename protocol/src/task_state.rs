@@ -155,6 +155,18 @@ impl TaskState {
         self.name().is_final()
     }
 
+    /// Whether it stays so until a person does something; one that waits for its time, for other
+    /// tasks or for a host goes on by itself.
+    pub fn rests(&self) -> bool {
+        match self {
+            TaskState::Waiting { on } => !matches!(
+                on,
+                WaitReason::Time | WaitReason::Children | WaitReason::Host
+            ),
+            state => state.is_final(),
+        }
+    }
+
     /// Whether the table allows the move.
     pub fn may_become(&self, next: &TaskState) -> bool {
         self.name().may_become(next.name())

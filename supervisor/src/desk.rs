@@ -29,6 +29,8 @@ pub struct Desk {
     pub shelf: Shelf,
     /// Woken when the outbox should look at once.
     pub outbox: Notify,
+    /// Woken when a brake was pulled or let go.
+    pub braked: Notify,
     /// Set once another supervisor took over: this one ends.
     pub superseded: watch::Sender<bool>,
 }

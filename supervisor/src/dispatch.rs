@@ -2,6 +2,7 @@
 //! not know is sent again, whatever must stop and was not told is told. Sending twice is harmless,
 //! because the bus takes a task id once.
 
+use crate::brakes::{self, BrakeError};
 use crate::desk::Desk;
 use crate::ledger::events::Happening;
 use crate::ledger::pages::Open;
@@ -16,7 +17,7 @@ use protocol::envelope::{Envelope, EnvelopeError, MessageType};
 use protocol::ids::{ShortId, TaskId, TeamName};
 use protocol::journal::JournalEntry;
 use protocol::task::{Class, Task};
-use protocol::task_state::TaskState;
+use protocol::task_state::{TaskState, WaitReason};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -57,10 +58,17 @@ pub fn envelope(team: &TeamName, task: &Task) -> Result<Envelope, EnvelopeError>
     Ok(envelope)
 }
 
-async fn send(bus: &Bus, team: &TeamName, task: &Task) -> Result<(), OutboxError> {
+async fn send(
+    bus: &Bus,
+    team: &TeamName,
+    task: &Task,
+    due: Option<Timestamp>,
+) -> Result<(), OutboxError> {
     let envelope = envelope(team, task)?;
     let class = Class::of_priority(task.priority);
-    let _new_or_again = bus.submit(&envelope, &task.agent, None, class).await?;
+    let _new_or_again = bus
+        .submit_at(&envelope, &task.agent, None, class, due)
+        .await?;
     Ok(())
 }
 
@@ -73,7 +81,8 @@ pub async fn first(desk: &Desk, task: &Task) -> Option<String> {
     if desk.link.is_tight() {
         return Some(TIGHT.to_owned());
     }
-    let sent = timeout(FIRST_SEND, send(&bus, &desk.settings.team.name, task)).await;
+    let team = &desk.settings.team.name;
+    let sent = timeout(FIRST_SEND, send(&bus, team, task, task.due)).await;
     match sent {
         Ok(Ok(())) => None,
         Ok(Err(OutboxError::Bus(error))) if error.is_unreachable() => {
@@ -146,6 +155,15 @@ enum OutboxError {
     Bus(#[from] BusError),
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
+}
+
+impl From<BrakeError> for OutboxError {
+    fn from(error: BrakeError) -> Self {
+        match error {
+            BrakeError::Ledger(error) => OutboxError::Ledger(error),
+            BrakeError::Bus(error) => OutboxError::Bus(error),
+        }
+    }
 }
 
 /// Tells the bus what must stop, and cancels it in the ledger where that is still open.
@@ -246,8 +264,10 @@ pub async fn go_on(desk: &Desk, owed: OwedResume, told: Vec<Happening>) {
     }
 }
 
-/// Compares everything in hand with the bus.
+/// Compares everything in hand with the bus. The brakes come first: what is sent again must not be
+/// begun where they are pulled.
 async fn sweep(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
+    brakes::set(desk, bus).await?;
     let mut after = ShortId(0);
     loop {
         let page = desk.ledger.in_hand(after, PAGE).await?;
@@ -267,12 +287,20 @@ async fn sweep(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
 /// ledger is asked once more before anything is sent.
 async fn unknown(desk: &Desk, bus: &Bus, listed: &Open) -> Result<(), OutboxError> {
     let id = protocol::ids::TaskRef::Id(listed.task.id);
-    let Open { task, state } = desk.ledger.find(id).await?;
+    let Open { task, state, due } = desk.ledger.find(id).await?;
     match state {
         // There is no room; the next sweep, or the moment there is some, sends it.
-        TaskState::Queued | TaskState::Running { .. } if desk.link.is_tight() => {}
-        TaskState::Queued | TaskState::Running { .. } => {
-            send(bus, &desk.settings.team.name, &task).await?;
+        TaskState::Queued
+        | TaskState::Running { .. }
+        | TaskState::Waiting {
+            on: WaitReason::Time,
+        } if desk.link.is_tight() => {}
+        TaskState::Queued
+        | TaskState::Running { .. }
+        | TaskState::Waiting {
+            on: WaitReason::Time,
+        } => {
+            send(bus, &desk.settings.team.name, &task, due).await?;
             tracing::info!(task = %task.short_id, "sent to the bus, which did not know it");
         }
         TaskState::Cancelling => {
@@ -287,12 +315,17 @@ async fn unknown(desk: &Desk, bus: &Bus, listed: &Open) -> Result<(), OutboxErro
     Ok(())
 }
 
-/// Ends tasks whose deadline has passed. Runs for ever; needs no bus.
+/// Ends tasks whose deadline has passed and queues those whose time has come. Runs for ever; needs
+/// no bus.
 pub async fn deadlines(desk: &Desk) {
     loop {
         sleep(LOOK).await;
         if let Err(error) = end_overdue(desk).await {
             desk.note(&error);
+        }
+        match desk.ledger.queue_due(Timestamp::now()).await {
+            Ok(told) => desk.hub.tell(told),
+            Err(error) => desk.note(&error),
         }
     }
 }

@@ -12,12 +12,14 @@ const BEHIND: usize = 512;
 #[derive(Debug, Clone)]
 pub struct Hub {
     sender: broadcast::Sender<Arc<Happening>>,
+    words: broadcast::Sender<String>,
 }
 
 impl Default for Hub {
     fn default() -> Self {
         Self {
             sender: broadcast::Sender::new(BEHIND),
+            words: broadcast::Sender::new(BEHIND),
         }
     }
 }
@@ -29,6 +31,16 @@ impl Hub {
             // Nobody listening is fine.
             let _nobody = self.sender.send(Arc::new(happening));
         }
+    }
+
+    /// Says something about the team as a whole, for window 0.
+    pub fn say(&self, words: String) {
+        let _nobody = self.words.send(words);
+    }
+
+    /// Listens to what is said about the team, from now on.
+    pub fn listen_to_words(&self) -> broadcast::Receiver<String> {
+        self.words.subscribe()
     }
 
     /// Listens from now on.

@@ -1,6 +1,7 @@
 //! From a request to a kept task: checked, routed, written to the ledger, handed to the bus. A
 //! request is acknowledged only after the ledger has it; Redis being away does not refuse it.
 
+use crate::brakes;
 use crate::desk::Desk;
 use crate::dispatch;
 use crate::ledger::keep::{Kept, NewTask};
@@ -18,6 +19,7 @@ use protocol::ids::{ShortId, TaskId, TaskRef};
 use protocol::limits::REQUEST_BYTES;
 use protocol::money::MicroUsd;
 use protocol::task::{Principal, Task, Way};
+use protocol::task_state::TaskState;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -70,6 +72,26 @@ pub enum IntakeError {
     /// A folder that is never worked on.
     #[error(transparent)]
     Guarded(#[from] CloneError),
+    /// A plan's parts have tasks of their own.
+    #[error(
+        "{0} is a plan: retry its parts (ai-infra task show {0}), or hand the request in again"
+    )]
+    IsPlan(ShortId),
+    /// A plan begins at once.
+    #[error(
+        "this request is a plan for several agents, and a plan begins at once: leave out --at, or hand in its parts one by one"
+    )]
+    LaterPlan,
+    /// Only an ended task is done again.
+    #[error(
+        "{short_id} has not ended, it is {state}: wait for it, or end it: ai-infra task cancel {short_id}"
+    )]
+    NotEnded {
+        /// Which.
+        short_id: ShortId,
+        /// Where it stands.
+        state: TaskState,
+    },
     /// Nobody can do it.
     #[error(transparent)]
     Route(#[from] RouteError),
@@ -97,6 +119,7 @@ impl IntakeError {
             IntakeError::Spent { .. } => exit::REFUSED,
             IntakeError::Late(_) => exit::DEADLINE,
             IntakeError::Part { error, .. } => error.exit_code(),
+            IntakeError::NotEnded { .. } => exit::FAILED,
             _ => exit::USAGE,
         }
     }
@@ -134,16 +157,28 @@ pub async fn submit(
         Some(task) => (task, true),
         None => keep(desk, principal, submit, asked).await?,
     };
-    let notice = match (again, &task.way) {
+    hand_over(desk, &task, again).await
+}
+
+/// Sends a kept task on its way and says what the person should know about it.
+pub(crate) async fn hand_over(
+    desk: &Desk,
+    task: &Task,
+    again: bool,
+) -> Result<Accepted, IntakeError> {
+    let mut notices = Vec::new();
+    if !again {
+        notices.extend(brakes::holding(desk, &task.agent).await?);
         // The parts of a plan are started one by one, by the loop in `plans`.
-        (true, _) | (false, Way::Plan { .. }) => None,
-        (false, _) => dispatch::first(desk, &task).await,
-    };
+        if !matches!(task.way, Way::Plan { .. }) {
+            notices.extend(dispatch::first(desk, task).await);
+        }
+    }
     let line = desk.ledger.line(TaskRef::Id(task.id)).await?;
     Ok(Accepted {
         line,
         again,
-        notice,
+        notice: (!notices.is_empty()).then(|| notices.join("; ")),
     })
 }
 
@@ -167,6 +202,7 @@ async fn keep(
     };
     let mut parts = Vec::new();
     let routed = match plan {
+        Some(_) if submit.due.is_some() => return Err(IntakeError::LaterPlan),
         Some(plan) => {
             parts = plans::check(desk, &submit, &plan).await?;
             route::of_plan(plan, submit.plan.is_some())
@@ -190,15 +226,22 @@ async fn keep(
         budget: submit.budget_usd.map(MicroUsd::from_dollars),
         priority: submit.priority.unwrap_or(5),
         deadline: submit.deadline,
+        due: submit.due,
+        retry_of: None,
         accepted: now,
         parent: None,
         parts,
     };
+    keep_new(desk, &new).await
+}
+
+/// Keeps a new task once it is known to fit the bus.
+pub(crate) async fn keep_new(desk: &Desk, new: &NewTask) -> Result<(Task, bool), IntakeError> {
     if !matches!(new.way, Way::Plan { .. }) {
-        check_fits(desk, &new)?;
+        check_fits(desk, new)?;
     }
     let limit = desk.settings.team.queue_limit;
-    match desk.ledger.keep(&new, limit).await? {
+    match desk.ledger.keep(new, limit).await? {
         Kept::New(task, happening) => {
             desk.hub.tell(vec![happening]);
             Ok((*task, false))
@@ -263,7 +306,8 @@ fn check_terms(submit: &Submit, settings: &Settings, now: Timestamp) -> Result<(
     }
 }
 
-fn workspace(path: &Path, home: &Path) -> Result<PathBuf, IntakeError> {
+/// The workspace, checked; absolute and without links.
+pub(crate) fn workspace(path: &Path, home: &Path) -> Result<PathBuf, IntakeError> {
     let wrong = |why: &str| IntakeError::Workspace {
         path: path.to_owned(),
         why: why.to_owned(),
@@ -331,6 +375,7 @@ mod tests {
             budget_usd: None,
             priority: None,
             deadline: None,
+            due: None,
         }
     }
 

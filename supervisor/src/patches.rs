@@ -121,7 +121,7 @@ fn read(folder: &Path, task: ShortId) -> Result<String, PatchError> {
 
 /// The patch as text.
 pub async fn diff(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
-    let Open { task, state } = desk.ledger.find(task).await?;
+    let Open { task, state, .. } = desk.ledger.find(task).await?;
     let short_id = task.short_id;
     match read(&folder(desk, short_id), short_id) {
         Err(PatchError::None(_)) if !at_rest(&state) => Err(PatchError::NotOver(short_id, state)),
@@ -139,7 +139,7 @@ fn at_rest(state: &TaskState) -> bool {
 
 /// Brings the patch into the workspace, once. Returns a sentence.
 pub async fn apply(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
-    let Open { task, state } = desk.ledger.find(task).await?;
+    let Open { task, state, .. } = desk.ledger.find(task).await?;
     let short_id = task.short_id;
     match state {
         TaskState::Done => {}
@@ -181,7 +181,7 @@ pub async fn apply(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
 
 /// Throws the clone and the patch away. Returns a sentence.
 pub async fn discard(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
-    let Open { task, state } = desk.ledger.find(task).await?;
+    let Open { task, state, .. } = desk.ledger.find(task).await?;
     if !at_rest(&state) {
         return Err(PatchError::NotOver(task.short_id, state));
     }

@@ -210,6 +210,8 @@ async fn task_of(desk: &Desk, ready: &ReadyPart) -> Result<NewTask, IntakeError>
         budget,
         priority: plan.priority,
         deadline: plan.deadline,
+        due: None,
+        retry_of: None,
         accepted: now,
         parent: Some(Parent {
             task: plan.id,
@@ -255,5 +257,6 @@ fn as_asked(plan: &protocol::task::Task) -> Submit {
         budget_usd: None,
         priority: None,
         deadline: None,
+        due: None,
     }
 }

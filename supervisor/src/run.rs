@@ -2,6 +2,7 @@
 //! another supervisor took over. Every loop may be cut off anywhere; what was not finished is done
 //! by the next supervisor.
 
+use crate::brakes;
 use crate::bus_link::BusLink;
 use crate::control::listen::{self, ListenError};
 use crate::control::serve;
@@ -83,9 +84,9 @@ pub async fn run(settings: Settings, home: Home) -> Result<(), SupervisorError> 
     let window = Window::open();
     window.say(banner(&settings, &home));
     let desk = desk(settings, home, ledger);
-    let heard = desk.hub.listen();
+    let heard = (desk.hub.listen(), desk.hub.listen_to_words());
     let mut loops = start(&desk, listener);
-    loops.spawn(async move { window.show(heard).await });
+    loops.spawn(async move { window.show(heard.0, heard.1).await });
     loops.spawn(keep_daemon(desk.home.clone()));
     let event = until(&desk, &mut loops).await?;
     loops.shutdown().await;
@@ -111,6 +112,7 @@ pub fn desk(settings: Settings, home: Home, ledger: Ledger) -> SharedDesk {
         shelf: Shelf::open(&home),
         hub: Hub::default(),
         outbox: Notify::new(),
+        braked: Notify::new(),
         superseded: watch::Sender::new(false),
         ledger,
         settings,
@@ -132,6 +134,8 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     loops.spawn(async move { dispatch::deadlines(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { plans::keep_going(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { brakes::keep(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { announce(&shared).await });
     loops

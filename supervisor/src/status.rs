@@ -23,6 +23,7 @@ const QUESTIONS: u32 = 20;
 /// When the ledger does not answer.
 pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
     let counts = desk.ledger.counts().await?;
+    let brakes = desk.ledger.brakes().await?;
     let mut status = TeamStatus {
         version: DOCUMENT_VERSION,
         state: "up".to_owned(),
@@ -34,6 +35,9 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
         running: counts.running,
         waiting: counts.waiting,
         questions: desk.ledger.open_questions(QUESTIONS).await?,
+        delayed: counts.delayed,
+        frozen: brakes.frozen,
+        paused: brakes.paused,
         dead_letters: 0,
         problems: desk.shelf.problems(),
     };

@@ -43,9 +43,22 @@ impl Window {
     }
 
     /// Shows what happens, for ever.
-    pub async fn show(&self, mut happenings: Receiver<Arc<Happening>>) {
+    pub async fn show(
+        &self,
+        mut happenings: Receiver<Arc<Happening>>,
+        mut words: Receiver<String>,
+    ) {
         loop {
-            match happenings.recv().await {
+            let happening = tokio::select! {
+                happening = happenings.recv() => happening,
+                said = words.recv() => {
+                    if let Ok(said) = said {
+                        self.say(format!("{}  {}", clock(), one_line(&said)));
+                    }
+                    continue;
+                }
+            };
+            match happening {
                 Ok(happening) => {
                     if let Some(line) = line(&happening) {
                         self.say(line);
@@ -82,11 +95,15 @@ fn line(happening: &Happening) -> Option<String> {
         Event::Progress(Progress::PhaseStarted { phase, .. }) => phase.to_string(),
         Event::Progress(_) => return None,
     };
-    let now = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
     Some(format!(
-        "{now}  {:<6} {what}",
+        "{}  {:<6} {what}",
+        clock(),
         happening.short_id.to_string()
     ))
+}
+
+fn clock() -> String {
+    jiff::Zoned::now().strftime("%H:%M:%S").to_string()
 }
 
 /// A text as one line of a terminal: no control characters, not too long.

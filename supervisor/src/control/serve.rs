@@ -2,17 +2,18 @@
 //! nobody else anything. A task ends with its client, or when the client's patience is over.
 
 use super::line::{self, LineError};
-use super::verbs::{self, Refusal};
+use super::verbs::{self, Refusal, VerbError};
+use crate::again;
+use crate::dead;
 use crate::desk::{Desk, SharedDesk};
 use crate::follow::Follower;
-use crate::intake;
+use crate::intake::{self, Accepted};
 use crate::principal;
 use nix::unistd::Uid;
-use protocol::control::{Answer, CONTROL_VERSION, Reply, Request, Submit, Verb};
+use protocol::control::{Answer, CONTROL_VERSION, Reply, Request, Verb};
 use protocol::exit;
 use protocol::ids::TaskRef;
 use protocol::report::Progress;
-use protocol::task::Principal;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, BufReader};
@@ -78,7 +79,18 @@ async fn client(desk: &Desk, stream: UnixStream) -> Result<(), LineError> {
         };
         match request(&line) {
             Ok(Verb::Follow { task }) => follow(desk, &mut reader, &mut writer, task).await?,
-            Ok(Verb::Submit(asked)) => submit(desk, &mut writer, &who, *asked).await?,
+            Ok(Verb::Submit(asked)) => {
+                let accepted = intake::submit(desk, who.clone(), *asked).await;
+                accept(desk, &mut writer, accepted.map_err(VerbError::from)).await?;
+            }
+            Ok(Verb::TaskRetry { task, request_id }) => {
+                let accepted = again::retry(desk, who.clone(), task, request_id).await;
+                accept(desk, &mut writer, accepted.map_err(VerbError::from)).await?;
+            }
+            Ok(Verb::DeadReplay { id }) => {
+                let accepted = dead::replay(desk, who.clone(), &id).await;
+                accept(desk, &mut writer, accepted.map_err(VerbError::from)).await?;
+            }
             Ok(verb) => {
                 let reply = match verbs::answer(desk, &who, verb).await {
                     Ok(answer) => done(answer),
@@ -121,13 +133,13 @@ fn done(answer: Answer) -> Reply {
     }
 }
 
-async fn submit(
+/// Answers a request that makes a task.
+async fn accept(
     desk: &Desk,
     writer: &mut OwnedWriteHalf,
-    who: &Principal,
-    asked: Submit,
+    accepted: Result<Accepted, VerbError>,
 ) -> Result<(), LineError> {
-    match intake::submit(desk, who.clone(), asked).await {
+    match accepted {
         Ok(accepted) => {
             if let Some(text) = accepted.notice {
                 let progress = Box::new(Progress::Note { text });
@@ -138,7 +150,7 @@ async fn submit(
             line::write(writer, &Reply::Accepted { task, again }).await
         }
         Err(error) => {
-            let refusal = Refusal::of(desk, error.into());
+            let refusal = Refusal::of(desk, error);
             line::write(writer, &refusal.reply()).await
         }
     }

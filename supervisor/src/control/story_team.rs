@@ -274,6 +274,7 @@ pub(super) fn asked(request: &str) -> Submit {
         budget_usd: None,
         priority: None,
         deadline: None,
+        due: None,
     }
 }
 

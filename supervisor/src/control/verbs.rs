@@ -1,5 +1,7 @@
 //! What each verb that has one answer does.
 
+use crate::brakes;
+use crate::dead::{self, DeadError};
 use crate::desk::Desk;
 use crate::dispatch;
 use crate::intake::IntakeError;
@@ -7,6 +9,7 @@ use crate::ledger::questions::Taken;
 use crate::ledger::store::LedgerError;
 use crate::memory_owner::OwnerError;
 use crate::patches::{self, PatchError};
+use crate::route;
 use crate::status;
 use jiff::Timestamp;
 use protocol::control::{Answer, Reply, Verb};
@@ -34,6 +37,12 @@ pub enum VerbError {
     /// The memory.
     #[error(transparent)]
     Memory(#[from] OwnerError),
+    /// A dead letter.
+    #[error(transparent)]
+    Dead(#[from] DeadError),
+    /// An effect while the team is frozen.
+    #[error("{0}")]
+    Frozen(String),
     /// Not the supervisor's to do.
     #[error("that is for the daemon: ask at run/daemon.sock")]
     Daemon,
@@ -67,6 +76,8 @@ impl Refusal {
             VerbError::Ledger(error) => (error.exit_code(), Vec::new()),
             VerbError::Patch(error) => (error.exit_code(), Vec::new()),
             VerbError::Memory(error) => (error.exit_code(), Vec::new()),
+            VerbError::Dead(error) => (error.exit_code(), error.hints()),
+            VerbError::Frozen(_) => (exit::REFUSED, Vec::new()),
             VerbError::Daemon => (exit::USAGE, Vec::new()),
         };
         Self {
@@ -89,6 +100,8 @@ impl Refusal {
 fn ledger_error(error: &VerbError) -> Option<&LedgerError> {
     match error {
         VerbError::Ledger(error)
+        | VerbError::Dead(DeadError::Ledger(error))
+        | VerbError::Dead(DeadError::Intake(IntakeError::Ledger(error)))
         | VerbError::Intake(IntakeError::Ledger(error))
         | VerbError::Patch(PatchError::Ledger(error)) => Some(error),
         _ => None,
@@ -126,9 +139,14 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         Verb::TaskDiff { task } => Answer::Text {
             text: patches::diff(desk, task).await?,
         },
-        Verb::TaskApply { task } => Answer::Ok {
-            message: patches::apply(desk, task).await?,
-        },
+        Verb::TaskApply { task } => {
+            if let Some(frozen) = desk.ledger.brakes().await?.frozen {
+                return Err(VerbError::Frozen(brakes::sentence(&frozen)));
+            }
+            Answer::Ok {
+                message: patches::apply(desk, task).await?,
+            }
+        }
         Verb::TaskDiscard { task } => Answer::Ok {
             message: patches::discard(desk, task).await?,
         },
@@ -145,9 +163,41 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         Verb::MemoryShow { id } => Answer::Text {
             text: desk.memory.show(id).await?,
         },
-        Verb::Down | Verb::Restart | Verb::Environment | Verb::Submit(_) | Verb::Follow { .. } => {
-            return Err(VerbError::Daemon);
+        Verb::Freeze => Answer::Ok {
+            message: brakes::pull(desk, who, None).await?,
+        },
+        Verb::Thaw => Answer::Ok {
+            message: brakes::release(desk, who, None).await?,
+        },
+        Verb::AgentPause { role } => {
+            route::check_agent(&role, &desk.settings).map_err(IntakeError::from)?;
+            Answer::Ok {
+                message: brakes::pull(desk, who, Some(&role)).await?,
+            }
         }
+        Verb::AgentResume { role } => {
+            // One that is no longer in the settings may still be paused.
+            if desk.ledger.brakes().await?.on(Some(&role)).is_none() {
+                route::check_agent(&role, &desk.settings).map_err(IntakeError::from)?;
+            }
+            Answer::Ok {
+                message: brakes::release(desk, who, Some(&role)).await?,
+            }
+        }
+        Verb::DeadList { limit } => Answer::DeadLetters {
+            letters: dead::list(desk, limit.min(LINES)).await?,
+        },
+        Verb::DeadShow { id } => Answer::DeadLetter {
+            letter: Box::new(dead::show(desk, &id).await?),
+        },
+        Verb::Down
+        | Verb::Restart
+        | Verb::AgentRestart { .. }
+        | Verb::Environment
+        | Verb::Submit(_)
+        | Verb::TaskRetry { .. }
+        | Verb::DeadReplay { .. }
+        | Verb::Follow { .. } => return Err(VerbError::Daemon),
     })
 }
 

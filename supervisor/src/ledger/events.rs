@@ -125,7 +125,7 @@ impl Ledger {
         }
         let rests = match row.state {
             plan::WORKS => !plan::moves(&mut tx, &key).await?,
-            ref state => matches!(state, TaskState::Waiting { .. }) || state.is_final(),
+            ref state => state.rests(),
         };
         Ok(Page {
             rests,

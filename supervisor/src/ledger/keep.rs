@@ -10,7 +10,7 @@ use protocol::ids::{RequestId, Role, ShortId, TaskId};
 use protocol::money::MicroUsd;
 use protocol::plan::Parent;
 use protocol::task::{Effort, Principal, Task, Way};
-use protocol::task_state::TaskState;
+use protocol::task_state::{TaskState, WaitReason};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection};
 use std::path::PathBuf;
@@ -44,6 +44,10 @@ pub struct NewTask {
     pub priority: u8,
     /// When it must be over.
     pub deadline: Option<Timestamp>,
+    /// Not to be begun before this time.
+    pub due: Option<Timestamp>,
+    /// The ended task that this one does again.
+    pub retry_of: Option<ShortId>,
     /// Now.
     pub accepted: Timestamp,
     /// The plan it is part of.
@@ -90,6 +94,8 @@ impl NewTask {
             budget: new.budget,
             priority: new.priority,
             deadline: new.deadline,
+            due: new.due,
+            retry_of: new.retry_of,
             accepted: new.accepted,
             parent: new.parent,
         }
@@ -116,27 +122,48 @@ impl Ledger {
         find_request(&mut tx, request_id, asked).await
     }
 
-    /// Keeps a task, queued; on return it is on the disk.
+    /// The task of a request id, whatever was asked under it.
+    pub async fn of_request(&self, request_id: &RequestId) -> Result<Option<Task>, LedgerError> {
+        let mut tx = self.read().await?;
+        let row = sqlx::query("SELECT id, task FROM tasks WHERE request_id = $1")
+            .bind(request_id.as_str())
+            .fetch_optional(&mut *tx)
+            .await?;
+        row.map(|row| {
+            let id: String = row.try_get("id")?;
+            from_json("task", &id, &row.try_get::<String, _>("task")?)
+        })
+        .transpose()
+    }
+
+    /// Keeps a task, queued or waiting for its time; on return it is on the disk. The tasks that
+    /// are queued are bounded, and so are those that wait for their time.
     pub async fn keep(&self, new: &NewTask, queue_limit: u64) -> Result<Kept, LedgerError> {
         let mut tx = self.write().await?;
         if let Some(task) = find_request(&mut tx, &new.request_id, &new.asked).await? {
             return Ok(Kept::Again(Box::new(task)));
         }
-        has_room(&mut tx, queue_limit).await?;
+        has_room(&mut tx, &first_state(new), queue_limit).await?;
         let (task, happening) = insert_new(&mut tx, new).await?;
         tx.commit().await?;
         Ok(Kept::New(Box::new(task), happening))
     }
 }
 
-/// Refuses where too many tasks are queued already.
+/// Refuses where too many tasks stand at the state of a new one already.
 pub(super) async fn has_room(
     tx: &mut SqliteConnection,
+    state: &TaskState,
     queue_limit: u64,
 ) -> Result<(), LedgerError> {
-    let queued: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM tasks WHERE state = 'queued'")
-        .fetch_one(&mut *tx)
-        .await?;
+    let (name, carried) = moves::encode(state);
+    let queued: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM tasks WHERE state = $1 AND COALESCE(reason, '') = $2",
+    )
+    .bind(name)
+    .bind(carried.unwrap_or_default())
+    .fetch_one(&mut *tx)
+    .await?;
     if queued.max(0) as u64 >= queue_limit {
         return Err(LedgerError::QueueFull(queue_limit));
     }
@@ -158,7 +185,7 @@ pub(super) async fn insert_new(
     let plan = plan::plan_of(&task);
     let state = match plan {
         Some(_) => plan::WORKS,
-        None => TaskState::Queued,
+        None => first_state(new),
     };
     insert(tx, &task, &new.asked, &state).await?;
     if let Some(plan) = plan {
@@ -215,6 +242,16 @@ async fn keep_principal(
     Ok(())
 }
 
+/// Where a new task stands: a due time that has passed is now.
+fn first_state(new: &NewTask) -> TaskState {
+    match new.due {
+        Some(due) if due > new.accepted => TaskState::Waiting {
+            on: WaitReason::Time,
+        },
+        _ => TaskState::Queued,
+    }
+}
+
 async fn insert(
     tx: &mut SqliteConnection,
     task: &Task,
@@ -222,11 +259,11 @@ async fn insert(
     state: &TaskState,
 ) -> Result<(), LedgerError> {
     let key = task.id.to_string();
-    let (state, reason) = moves::encode(state);
+    let (name, carried) = moves::encode(state);
     sqlx::query(
-        "INSERT INTO tasks (id, short_id, request_id, asked, principal_uid, agent, task,
-                            accepted_us, deadline_us, state, reason, parent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        "INSERT INTO tasks (id, short_id, request_id, asked, principal_uid, agent, task, state,
+                            reason, due_us, accepted_us, deadline_us, parent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(&key)
     .bind(task.short_id.0 as i64)
@@ -235,10 +272,11 @@ async fn insert(
     .bind(i64::from(task.principal.uid))
     .bind(task.agent.as_str())
     .bind(to_json("task", &key, task)?)
+    .bind(name)
+    .bind(carried)
+    .bind(task.due.filter(|_| *state != TaskState::Queued).map(micros))
     .bind(micros(task.accepted))
     .bind(task.deadline.map(micros))
-    .bind(state)
-    .bind(reason)
     .bind(task.parent.as_ref().map(|parent| parent.task.to_string()))
     .execute(&mut *tx)
     .await?;

@@ -4,7 +4,9 @@
 
 #[cfg(test)]
 mod any_messages;
+pub mod brakes;
 pub mod cancel;
+pub mod due;
 pub mod events;
 pub mod fold;
 pub mod keep;

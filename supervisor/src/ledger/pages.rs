@@ -28,8 +28,10 @@ pub struct Counts {
     pub queued: u64,
     /// Running or being stopped.
     pub running: u64,
-    /// Waiting for something.
+    /// Waiting for a person.
     pub waiting: u64,
+    /// Waiting for their time.
+    pub delayed: u64,
 }
 
 /// A task and where it stands.
@@ -39,6 +41,8 @@ pub struct Open {
     pub task: Task,
     /// Its state.
     pub state: TaskState,
+    /// When it is to go on, while it waits for a time.
+    pub due: Option<Timestamp>,
 }
 
 impl Ledger {
@@ -64,12 +68,14 @@ impl Ledger {
         rows.iter().map(line_of).collect()
     }
 
-    /// Tasks that are queued, running or being stopped and come after a number, oldest first, at
-    /// most `limit`: what the outbox walks over. Plans are not among them: no agent gets one.
+    /// Tasks that the bus must know, because they are queued, running, being stopped or waiting
+    /// for their time, and that come after a number, oldest first, at most `limit`: what the outbox
+    /// walks over. Plans are not among them: no agent gets one.
     pub async fn in_hand(&self, after: ShortId, limit: u32) -> Result<Vec<Open>, LedgerError> {
         let mut tx = self.read().await?;
         let rows = sqlx::query(
-            "SELECT * FROM tasks WHERE state IN ('queued', 'running', 'cancelling')
+            "SELECT * FROM tasks WHERE (state IN ('queued', 'running', 'cancelling')
+                    OR (state = 'waiting' AND reason = 'time'))
              AND agent <> 'supervisor' AND short_id > $1 ORDER BY short_id LIMIT $2",
         )
         .bind(after.0 as i64)
@@ -83,17 +89,20 @@ impl Ledger {
     pub async fn counts(&self) -> Result<Counts, LedgerError> {
         let mut tx = self.read().await?;
         let rows = sqlx::query(
-            "SELECT state, COUNT(*) AS many FROM tasks
-             WHERE state IN ('queued', 'running', 'cancelling', 'waiting')
-             AND agent <> 'supervisor' GROUP BY state",
+            "SELECT state, CASE WHEN state = 'waiting' THEN reason END AS wait, COUNT(*) AS many
+             FROM tasks WHERE state IN ('queued', 'running', 'cancelling', 'waiting')
+             AND agent <> 'supervisor'
+             GROUP BY 1, 2",
         )
         .fetch_all(&mut *tx)
         .await?;
         let mut counts = Counts::default();
         for row in &rows {
             let many = row.try_get::<i64, _>("many")?.max(0) as u64;
+            let wait: Option<String> = row.try_get("wait")?;
             match row.try_get::<String, _>("state")?.as_str() {
                 "queued" => counts.queued += many,
+                "waiting" if wait.as_deref() == Some("time") => counts.delayed += many,
                 "waiting" => counts.waiting += many,
                 _ => counts.running += many,
             }
@@ -173,17 +182,22 @@ fn open_of(row: &SqliteRow) -> Result<Open, LedgerError> {
     Ok(Open {
         task: from_json("task", &key, &row.try_get::<String, _>("task")?)?,
         state: state_of(row, &key)?,
+        due: row
+            .try_get::<Option<i64>, _>("due_us")?
+            .map(|us| time(&key, us))
+            .transpose()?,
     })
 }
 
 fn line_of(row: &SqliteRow) -> Result<TaskLine, LedgerError> {
-    let Open { task, state } = open_of(row)?;
+    let Open { task, state, due } = open_of(row)?;
     let ended: Option<i64> = row.try_get("ended_us")?;
     Ok(TaskLine {
         ended: ended.map(|us| time(&task.id.to_string(), us)).transpose()?,
         task_id: task.id,
         short_id: task.short_id,
         state,
+        due,
         agent: task.agent,
         request: one_line(&task.request),
         accepted: task.accepted,
@@ -200,7 +214,7 @@ async fn document_of(
     tx: &mut SqliteConnection,
     row: &SqliteRow,
 ) -> Result<RunDocument, LedgerError> {
-    let Open { task, state } = open_of(row)?;
+    let Open { task, state, due } = open_of(row)?;
     let key = task.id.to_string();
     let usage: String = row.try_get("usage")?;
     let usage = match usage.as_str() {
@@ -224,6 +238,7 @@ async fn document_of(
         task_id: task.id,
         short_id: task.short_id,
         state,
+        due,
         agent: task.agent,
         children: parts::children(tx, &key).await?,
         plan,

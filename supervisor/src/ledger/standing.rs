@@ -155,13 +155,16 @@ pub(super) async fn shift(
     }
     let (name, reason) = moves::encode(&standing.state);
     let ended = standing.state.is_final().then(|| micros(at));
-    sqlx::query("UPDATE tasks SET state = $2, reason = $3, ended_us = $4 WHERE id = $1")
-        .bind(&key)
-        .bind(name)
-        .bind(reason)
-        .bind(ended)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(
+        "UPDATE tasks SET state = $2, reason = $3, ended_us = $4,
+                due_us = CASE WHEN $2 = 'waiting' AND $3 = 'time' THEN due_us END WHERE id = $1",
+    )
+    .bind(&key)
+    .bind(name)
+    .bind(reason)
+    .bind(ended)
+    .execute(&mut *tx)
+    .await?;
     if standing.state.is_final() {
         if standing.is_plan() {
             plan::close(tx, standing, at).await?;

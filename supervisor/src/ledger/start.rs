@@ -96,7 +96,12 @@ impl Ledger {
         if !graph.started(ready.position) {
             return Ok(None);
         }
-        keep::has_room(&mut tx, queue_limit).await?;
+        keep::has_room(
+            &mut tx,
+            &protocol::task_state::TaskState::Queued,
+            queue_limit,
+        )
+        .await?;
         let (child, queued) = keep::insert_new(&mut tx, new).await?;
         sqlx::query("UPDATE parts SET task = $3 WHERE plan = $1 AND position = $2")
             .bind(parent.key())

@@ -11,7 +11,7 @@ use pai::playbook::library::{Library, Nearest, Route};
 use protocol::control::Submit;
 use protocol::ids::Role;
 use protocol::plan::Plan;
-use protocol::task::Way;
+use protocol::task::{Task, Way};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
@@ -113,10 +113,8 @@ pub fn decide(
     settings: &Settings,
     library: &Library,
 ) -> Result<Routed, RouteError> {
-    if let Some(given) = &submit.agent
-        && settings.agent(given).is_none()
-    {
-        return Err(no_agent(given, settings));
+    if let Some(given) = &submit.agent {
+        check_agent(given, settings)?;
     }
     if let Some(script) = &submit.script {
         return scripted(submit, settings, script);
@@ -161,10 +159,8 @@ pub fn of_plan(plan: Plan, given: bool) -> Routed {
 /// # Errors
 /// As [`decide`].
 pub fn there_is(submit: &Submit, settings: &Settings, library: &Library) -> Result<(), RouteError> {
-    if let Some(given) = &submit.agent
-        && settings.agent(given).is_none()
-    {
-        return Err(no_agent(given, settings));
+    if let Some(given) = &submit.agent {
+        check_agent(given, settings)?;
     }
     let Some((name, _)) = &submit.playbook else {
         return Ok(());
@@ -172,6 +168,35 @@ pub fn there_is(submit: &Submit, settings: &Settings, library: &Library) -> Resu
     match library.find(name) {
         Some(playbook) => insists(submit, name, &playbook.agent),
         None => checked(library, name, &Map::new()).map(drop),
+    }
+}
+
+/// Whether there is such an agent; names the nearest where there is none.
+///
+/// # Errors
+/// [`RouteError::NoAgent`].
+pub fn check_agent(given: &Role, settings: &Settings) -> Result<(), RouteError> {
+    match settings.agent(given) {
+        Some(_) => Ok(()),
+        None => Err(no_agent(given, settings)),
+    }
+}
+
+/// Whether an ended task could be done again the same way: its agent and its playbook are there
+/// and take the same parameters.
+///
+/// # Errors
+/// What is missing.
+pub fn check_still_there(
+    task: &Task,
+    settings: &Settings,
+    library: &Library,
+) -> Result<(), RouteError> {
+    check_agent(&task.agent, settings)?;
+    match &task.way {
+        Way::Playbook { name, params } => checked(library, name, params).map(drop),
+        Way::Scripted { .. } if !settings.engine.allow_scripted => Err(RouteError::NoScripts),
+        Way::Scripted { .. } | Way::Anthropic | Way::Plan { .. } => Ok(()),
     }
 }
 

@@ -54,6 +54,7 @@ fn asked(request: &str, agent: &str) -> Submit {
         budget_usd: None,
         priority: None,
         deadline: None,
+        due: None,
     }
 }
 

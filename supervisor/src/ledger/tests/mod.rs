@@ -65,6 +65,8 @@ fn new_task(request_id: &str, asked: &str) -> NewTask {
         budget: None,
         priority: 5,
         deadline: None,
+        due: None,
+        retry_of: None,
         accepted: at(0),
         parent: None,
         parts: Vec::new(),

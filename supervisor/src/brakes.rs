@@ -1,0 +1,190 @@
+//! Freezing the team and pausing roles. The wish is kept in the ledger first; then the bus is told,
+//! now or as soon as it is back, and holders are made to look again and again, so that a lost hint
+//! costs a fraction of a second.
+
+use crate::desk::Desk;
+use crate::ledger::brakes::Brakes;
+use crate::ledger::store::LedgerError;
+use bus::connect::Bus;
+use bus::error::BusError;
+use jiff::Timestamp;
+use protocol::document::BrakeLine;
+use protocol::ids::Role;
+use protocol::task::Principal;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// Longest wait for the bus before the person is told that it is away.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// Pauses between two hints: right after a change, while the team is frozen, else.
+const EAGER: Duration = Duration::from_millis(200);
+const FROZEN: Duration = Duration::from_secs(1);
+const CALM: Duration = Duration::from_secs(30);
+/// How many eager hints follow a change.
+const HINTS: u32 = 5;
+
+/// Why the bus could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum BrakeError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The bus.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// A moment for people, in the time zone of this machine.
+pub(crate) fn moment(at: Timestamp) -> String {
+    at.to_zoned(jiff::tz::TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M:%S %Z")
+        .to_string()
+}
+
+/// `the team is frozen since … by …: ai-infra thaw`.
+pub(crate) fn sentence(line: &BrakeLine) -> String {
+    let (since, by) = (moment(line.since), &line.by);
+    match &line.role {
+        None => format!("the team is frozen since {since} by {by}; let it go on: ai-infra thaw"),
+        Some(role) => format!(
+            "{role} is paused since {since} by {by}; let it go on: ai-infra agents resume {role}"
+        ),
+    }
+}
+
+/// What holds a new task of this role back, as a sentence. Where something does, the bus is made to
+/// know it before the task is sent.
+pub async fn holding(desk: &Desk, role: &Role) -> Result<Option<String>, LedgerError> {
+    let brakes = desk.ledger.brakes().await?;
+    let Some(line) = brakes.on(None).or(brakes.on(Some(role))) else {
+        return Ok(None);
+    };
+    if let Ok(bus) = desk.link.now()
+        && let Ok(Err(BrakeError::Bus(error))) = timeout(PATIENCE, set(desk, &bus)).await
+    {
+        desk.link.noticed(&error);
+    }
+    Ok(Some(sentence(line)))
+}
+
+/// Pulls the brake of a role, or freezes the team. Answers a sentence.
+///
+/// # Errors
+/// When the ledger does not take it.
+pub async fn pull(
+    desk: &Desk,
+    who: &Principal,
+    role: Option<&Role>,
+) -> Result<String, LedgerError> {
+    let new = desk
+        .ledger
+        .pull_brake(role, &who.name, Timestamp::now())
+        .await?;
+    let away = tell(desk).await;
+    let brakes = desk.ledger.brakes().await?;
+    let said = brakes.on(role).map(sentence).unwrap_or_default();
+    if new {
+        desk.hub.say(said.clone());
+    }
+    Ok(said + &away)
+}
+
+/// Lets go of the brake of a role, or thaws the team. Answers a sentence.
+///
+/// # Errors
+/// When the ledger does not take it.
+pub async fn release(
+    desk: &Desk,
+    who: &Principal,
+    role: Option<&Role>,
+) -> Result<String, LedgerError> {
+    let was = desk.ledger.release_brake(role).await?;
+    let away = tell(desk).await;
+    let said = match (role, was) {
+        (None, true) => "the team goes on".to_owned(),
+        (None, false) => "the team was not frozen".to_owned(),
+        (Some(role), true) => format!("{role} takes work again"),
+        (Some(role), false) => format!("{role} was not paused"),
+    };
+    if was {
+        desk.hub.say(format!("{said} ({})", who.name));
+    }
+    Ok(said + &away)
+}
+
+/// Tells the bus now; answers what the person should know when it is away.
+async fn tell(desk: &Desk) -> String {
+    desk.braked.notify_one();
+    let told = match desk.link.now() {
+        Ok(bus) => timeout(PATIENCE, set(desk, &bus)).await,
+        Err(_) => return AWAY.to_owned(),
+    };
+    match told {
+        Ok(Ok(_)) => String::new(),
+        Ok(Err(error)) => {
+            if let BrakeError::Bus(error) = &error {
+                desk.link.noticed(error);
+            }
+            AWAY.to_owned()
+        }
+        Err(_) => AWAY.to_owned(),
+    }
+}
+
+const AWAY: &str =
+    " (redis does not answer: agents stop by themselves, and hear of this when it is back)";
+
+/// Makes the bus know the brakes, and hints at them. Answers what they are.
+///
+/// # Errors
+/// When ledger or bus do not answer.
+pub async fn set(desk: &Desk, bus: &Bus) -> Result<Brakes, BrakeError> {
+    let brakes = desk.ledger.brakes().await?;
+    let frozen = brakes
+        .frozen
+        .as_ref()
+        .map(|line| format!("{} {}", line.since, line.by));
+    let roles: Vec<(Role, bool)> = desk
+        .settings
+        .agents
+        .iter()
+        .map(|agent| (agent.name.clone(), brakes.on(Some(&agent.name)).is_some()))
+        .collect();
+    bus.set_brakes(frozen.as_deref(), &roles).await?;
+    Ok(brakes)
+}
+
+/// Keeps the bus knowing the brakes. Runs for ever.
+pub async fn keep(desk: &Desk) {
+    loop {
+        let (bus, number) = desk.link.up().await;
+        let mut eager = 0_u32;
+        loop {
+            let set = async {
+                let brakes = set(desk, &bus).await?;
+                if eager > 0 || brakes.frozen.is_some() {
+                    bus.hint_brakes().await?;
+                }
+                Ok::<_, BrakeError>(brakes)
+            };
+            let pause = match set.await {
+                Ok(_) if eager > 0 => EAGER,
+                Ok(brakes) if brakes.frozen.is_some() => FROZEN,
+                Ok(_) => CALM,
+                Err(error) => {
+                    match &error {
+                        BrakeError::Ledger(error) => desk.note(error),
+                        BrakeError::Bus(error) => desk.link.noticed(error),
+                    }
+                    FROZEN
+                }
+            };
+            eager = eager.saturating_sub(1);
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = desk.braked.notified() => eager = HINTS,
+                () = desk.link.lost(number) => break,
+            }
+        }
+    }
+}
