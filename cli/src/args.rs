@@ -1,16 +1,22 @@
 //! What can be said on the command line. Every command here works; the ones that people and scripts
 //! rely on are stable.
 
+mod agents;
+mod dead;
 mod task;
 mod values;
 
+pub use agents::AgentsCommand;
+pub use dead::DeadCommand;
+pub use task::TaskCommand;
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use protocol::ids::{RequestId, Role};
 use protocol::task::Effort;
 use std::path::PathBuf;
 use std::time::Duration;
-pub use task::TaskCommand;
-use values::{dollars, duration, pair};
+use values::{dollars, duration, moment, pair};
 
 /// What stands below `ai-infra --help`.
 const EXAMPLES: &str = "\
@@ -56,9 +62,16 @@ pub enum Command {
     /// Look at tasks, stop them, take or leave their changes
     #[command(subcommand)]
     Task(TaskCommand),
-    /// Look at the agents
+    /// Look at the agents, let them pause, start them anew
     #[command(subcommand)]
     Agents(AgentsCommand),
+    /// Stop all effects at once: nothing is begun, and what runs is stopped in place
+    Freeze,
+    /// Let a frozen team go on
+    Thaw,
+    /// Messages that nobody could read or finish
+    #[command(subcommand)]
+    Dead(DeadCommand),
     /// What the team has learned
     #[command(subcommand)]
     Memory(MemoryCommand),
@@ -197,6 +210,13 @@ pub struct RunArgs {
     /// Say its number and leave it working
     #[arg(long)]
     pub no_wait: bool,
+    /// Begin it then and not before, such as 2026-11-22T03:00 (time of this machine); it is handed
+    /// in and left
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub at: Option<Timestamp>,
+    /// The same, counted from now, such as 10m or 2h
+    #[arg(long = "in", value_name = "TIME", value_parser = duration, conflicts_with = "at")]
+    pub after: Option<Duration>,
     /// Run this playbook instead of matching words
     #[arg(long, value_name = "NAME")]
     pub playbook: Option<String>,
@@ -215,13 +235,6 @@ pub struct RunArgs {
     /// A file of canned replies, where the configuration allows the scripted engine
     #[arg(long, value_name = "FILE", hide = true)]
     pub script: Option<PathBuf>,
-}
-
-/// What can be done with agents.
-#[derive(Debug, Subcommand)]
-pub enum AgentsCommand {
-    /// Every agent: what it is for, its level, whether it is up
-    List(JsonArgs),
 }
 
 /// What can be done with memory.
@@ -342,6 +355,18 @@ mod tests {
             ("task show t1", true),
             ("task show 1", false),
             ("task", false),
+            ("task retry t1", true),
+            ("run w --at 2026-11-22T03:00", true),
+            ("run w --at noon", false),
+            ("run w --in 10m", true),
+            ("run w --in 10m --at 2026-11-22T03:00", false),
+            ("agents pause code", true),
+            ("agents pause", false),
+            ("freeze", true),
+            ("thaw", true),
+            ("dead list --json", true),
+            ("dead replay", false),
+            ("dead show code/1-0", true),
             ("task follow t1 --json", true),
             ("task answer t1 happened --question 2", true),
             ("task answer t1 --text blue", true),

@@ -257,7 +257,7 @@ pub enum Answer {
     /// The team.
     Status {
         /// How it is.
-        status: TeamStatus,
+        status: Box<TeamStatus>,
     },
     /// A followed task rests.
     Run {

@@ -16,12 +16,17 @@ use protocol::exit;
 use protocol::ids::{RequestId, Role, ShortId, TaskRef};
 use protocol::task::{Principal, Task, Way};
 use serde_json::Value;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Longest wait for a bus that is away.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Why a dead letter is not shown or handed in.
 #[derive(Debug, thiserror::Error)]
 pub enum DeadError {
     /// Redis holds them, and is away.
-    #[error("redis does not answer ({0}): dead letters can be read when it is back")]
+    #[error("{0}; dead letters can be read when it is back")]
     Away(String),
     /// The bus refused.
     #[error(transparent)]
@@ -71,7 +76,7 @@ impl DeadError {
 /// # Errors
 /// When Redis or the ledger does not answer.
 pub async fn list(desk: &Desk, limit: usize) -> Result<Vec<DeadLetterLine>, DeadError> {
-    let bus = desk.link.now().map_err(DeadError::Away)?;
+    let bus = bus(desk).await?;
     let mut lines = Vec::new();
     for letter in bus.dead_letters(limit).await? {
         lines.push(line(desk, &letter).await);
@@ -84,7 +89,7 @@ pub async fn list(desk: &Desk, limit: usize) -> Result<Vec<DeadLetterLine>, Dead
 /// # Errors
 /// When there is none, or Redis or the ledger does not answer.
 pub async fn show(desk: &Desk, id: &str) -> Result<DeadLetterPage, DeadError> {
-    let bus = desk.link.now().map_err(DeadError::Away)?;
+    let bus = bus(desk).await?;
     let letter = find(&bus, id).await?;
     let line = line(desk, &letter).await;
     let replay = match (&line.task, read(&letter)) {
@@ -107,7 +112,7 @@ pub async fn show(desk: &Desk, id: &str) -> Result<DeadLetterPage, DeadError> {
 /// # Errors
 /// When there is none, when it cannot become a task, or when Redis or the ledger does not answer.
 pub async fn replay(desk: &Desk, who: Principal, id: &str) -> Result<Accepted, DeadError> {
-    let bus = desk.link.now().map_err(DeadError::Away)?;
+    let bus = bus(desk).await?;
     let request_id: RequestId = format!("dead/{id}")
         .parse()
         .map_err(|_| DeadError::None(id.to_owned()))?;
@@ -131,6 +136,17 @@ pub async fn replay(desk: &Desk, who: Principal, id: &str) -> Result<Accepted, D
     };
     bus.dead_remove(&letter.role, &letter.id).await?;
     Ok(accepted)
+}
+
+/// The bus; one that is away is given a moment to come back.
+async fn bus(desk: &Desk) -> Result<Bus, DeadError> {
+    match desk.link.now() {
+        Ok(bus) => Ok(bus),
+        Err(why) => match timeout(PATIENCE, desk.link.up()).await {
+            Ok((bus, _)) => Ok(bus),
+            Err(_) => Err(DeadError::Away(why)),
+        },
+    }
 }
 
 /// The task that a letter was, where the ledger knows it; one that has not ended is an error.

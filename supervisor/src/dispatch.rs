@@ -324,7 +324,12 @@ pub async fn deadlines(desk: &Desk) {
             desk.note(&error);
         }
         match desk.ledger.queue_due(Timestamp::now()).await {
-            Ok(told) => desk.hub.tell(told),
+            Ok((told, owed)) => {
+                desk.hub.tell(told);
+                for one in owed {
+                    go_on(desk, one, Vec::new()).await;
+                }
+            }
             Err(error) => desk.note(&error),
         }
     }

@@ -6,6 +6,7 @@
 mod again;
 mod bad_input;
 mod first_run;
+mod flow;
 mod homes;
 mod interrupts;
 mod kills;

@@ -1,7 +1,7 @@
 //! The grammar of `ai-infra task`.
 
 use clap::{Subcommand, ValueEnum};
-use protocol::ids::TaskRef;
+use protocol::ids::{RequestId, TaskRef};
 use protocol::question::Choice;
 
 /// What can be done with tasks.
@@ -51,6 +51,17 @@ pub enum TaskCommand {
         /// newest]
         #[arg(long, value_name = "N")]
         question: Option<u64>,
+    },
+    /// Do an ended task again, as a new task that names the old one
+    Retry {
+        /// Such as t142
+        task: TaskRef,
+        /// Your own id for the new task; the same id twice is one task
+        #[arg(long, value_name = "ID")]
+        request_id: Option<RequestId>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
     },
     /// The patch a task made
     Diff {

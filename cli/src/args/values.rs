@@ -1,5 +1,8 @@
 //! Values on the command line that have a form of their own.
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// A length of time such as `500ms`, `90s`, `10m`, `2h`; a bare number is seconds.
@@ -23,6 +26,20 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(wrong)
 }
 
+/// A moment such as `2026-11-22T03:00` in the time zone of this machine, or one that names its own.
+/// A time that a clock change leaves out is taken as the one after it, one that comes twice as the
+/// first.
+pub fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(stamp) = text.parse::<Timestamp>() {
+        return Ok(stamp);
+    }
+    text.parse::<DateTime>()
+        .ok()
+        .and_then(|local| local.to_zoned(TimeZone::system()).ok())
+        .map(|zoned| zoned.timestamp())
+        .ok_or_else(|| format!("`{text}` is no time: use 2026-11-22T03:00, or --in 10m"))
+}
+
 /// Dollars such as `1.50` or `$1.50`.
 pub fn dollars(text: &str) -> Result<f64, String> {
     text.strip_prefix('$')
@@ -44,6 +61,29 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments() {
+        let local = |text: &str| {
+            let time = text.parse::<DateTime>().ok()?;
+            Some(time.to_zoned(TimeZone::system()).ok()?.timestamp())
+        };
+        for (text, expected) in [
+            ("2026-11-22T03:00Z", "2026-11-22T03:00:00Z".parse().ok()),
+            (
+                "2026-11-22T03:00+02:00",
+                "2026-11-22T01:00:00Z".parse().ok(),
+            ),
+            ("2026-11-22T03:00", local("2026-11-22T03:00")),
+            ("2026-11-22 03:00:30", local("2026-11-22T03:00:30")),
+            ("03:00", None),
+            ("tomorrow", None),
+            ("2026-13-01T00:00", None),
+            ("", None),
+        ] {
+            assert_eq!(moment(text).ok(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn lengths_of_time() {

@@ -1,30 +1,50 @@
-//! `agents`: who is in the team, what each is for, whether it is up.
+//! `agents`: who is in the team, what each is for, whether it is up; pause, resume, restart.
 
-use super::team;
+use super::{brakes, team};
 use crate::args::{AgentsCommand, JsonArgs};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::render::text::{columns, one_line, safe};
+use crate::render::text::{clock, columns, count, one_line, safe};
 use crate::terminal;
 use config::settings::AgentSettings;
-use protocol::document::{DOCUMENT_VERSION, TeamStatus};
-use serde_json::json;
+use protocol::control::{Answer, Verb};
+use protocol::document::{BrakeLine, DOCUMENT_VERSION, ProcessLine, TeamStatus};
+use protocol::ids::Role;
+use serde_json::{Value, json};
+use supervisor::client;
 
-/// Prints the agents.
+/// Does one of them.
 pub async fn run(context: &Context, command: AgentsCommand) -> Result<u8, Failure> {
-    let AgentsCommand::List(JsonArgs { json }) = command;
+    match command {
+        AgentsCommand::List(JsonArgs { json }) => list(context, json).await,
+        AgentsCommand::Show { name, json } => show(context, &name, json).await,
+        AgentsCommand::Pause { name } => {
+            brakes::run(context, Verb::AgentPause { role: name }).await
+        }
+        AgentsCommand::Resume { name } => {
+            brakes::run(context, Verb::AgentResume { role: name }).await
+        }
+        AgentsCommand::Restart { name } => {
+            let verb = Verb::AgentRestart { role: name };
+            match client::ask_daemon(&context.home, verb).await? {
+                Answer::Ok { message } => {
+                    terminal::line(&safe(&message));
+                    Ok(protocol::exit::DONE)
+                }
+                _ => Err(super::strange()),
+            }
+        }
+    }
+}
+
+async fn list(context: &Context, json: bool) -> Result<u8, Failure> {
     let settings = context.settings()?;
     let status = team::status(context).await;
     if json {
         let agents: Vec<_> = settings
             .agents
             .iter()
-            .map(|agent| {
-                json!({
-                    "name": agent.name, "level": agent.level, "description": agent.description,
-                    "tools": agent.tools, "state": state(agent, &status),
-                })
-            })
+            .map(|agent| document(agent, &status))
             .collect();
         return super::json(&json!({"version": DOCUMENT_VERSION, "agents": agents}));
     }
@@ -32,12 +52,80 @@ pub async fn run(context: &Context, command: AgentsCommand) -> Result<u8, Failur
     Ok(protocol::exit::DONE)
 }
 
+async fn show(context: &Context, name: &Role, json: bool) -> Result<u8, Failure> {
+    let settings = context.settings()?;
+    let Some(agent) = settings.agent(name) else {
+        let known: Vec<&str> = settings.agents.iter().map(|a| a.name.as_str()).collect();
+        return Err(Failure::usage(format!(
+            "there is no agent `{name}`; there are: {}",
+            known.join(", ")
+        )));
+    };
+    let status = team::status(context).await;
+    if json {
+        let agent = document(agent, &status);
+        return super::json(&json!({"version": DOCUMENT_VERSION, "agent": agent}));
+    }
+    terminal::print(&page(agent, &status));
+    Ok(protocol::exit::DONE)
+}
+
+fn document(agent: &AgentSettings, status: &TeamStatus) -> Value {
+    let process = process(agent, status);
+    json!({
+        "name": agent.name, "level": agent.level, "description": agent.description,
+        "tools": agent.tools, "state": state(agent, status),
+        "paused": paused(agent, status), "pid": process.and_then(|p| p.pid),
+        "restarts": process.map(|p| p.restarts), "task": process.and_then(|p| p.task),
+    })
+}
+
+fn process<'a>(agent: &AgentSettings, status: &'a TeamStatus) -> Option<&'a ProcessLine> {
+    let name = agent.name.as_str();
+    status.processes.iter().find(|process| process.name == name)
+}
+
+fn paused<'a>(agent: &AgentSettings, status: &'a TeamStatus) -> Option<&'a BrakeLine> {
+    let role = Some(&agent.name);
+    status.paused.iter().find(|line| line.role.as_ref() == role)
+}
+
+fn page(agent: &AgentSettings, status: &TeamStatus) -> String {
+    let row = |name: &str, value: String| vec![format!("  {name}"), value];
+    let mut rows = vec![
+        row("is for", one_line(&agent.description, 400)),
+        row("state", state(agent, status)),
+        row("level", agent.level.to_string()),
+        row("tools", one_line(&agent.tools.join(", "), 400)),
+    ];
+    if let Some(process) = process(agent, status) {
+        let pid = process.pid.map_or("-".to_owned(), |pid| pid.to_string());
+        rows.push(row(
+            "process",
+            format!("{pid}, {}", count(process.restarts, "restart", "restarts")),
+        ));
+        let task = process.task.map_or("-".to_owned(), |task| task.to_string());
+        rows.push(row("holds", task));
+    }
+    if let Some(line) = paused(agent, status) {
+        let since = clock(line.since);
+        let next = format!(
+            "since {since} by {}; go on: ai-infra agents resume {}",
+            safe(&line.by),
+            agent.name
+        );
+        rows.push(row("paused", next));
+    }
+    format!("{}\n{}", agent.name, columns(&rows))
+}
+
+/// How its process is; a paused agent's says that too.
 fn state(agent: &AgentSettings, status: &TeamStatus) -> String {
-    status
-        .processes
-        .iter()
-        .find(|process| process.name == agent.name.as_str())
-        .map_or("down".to_owned(), |process| safe(&process.state))
+    let state = process(agent, status).map_or("down".to_owned(), |process| safe(&process.state));
+    match paused(agent, status) {
+        Some(_) => format!("{state}, paused"),
+        None => state,
+    }
 }
 
 fn text(agents: &[AgentSettings], status: &TeamStatus) -> String {

@@ -4,9 +4,11 @@ mod agent;
 mod agents;
 mod attach;
 mod bench;
+mod brakes;
 mod completions;
 mod config;
 mod daemon;
+mod dead;
 mod doctor;
 mod down;
 mod follow;
@@ -25,6 +27,7 @@ mod window;
 use crate::args::{Args, Command};
 use crate::context::Context;
 use crate::failure::Failure;
+use protocol::control::Verb;
 
 /// Does what was asked.
 pub async fn run(args: Args) -> Result<u8, Failure> {
@@ -42,6 +45,9 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Run(args) => run::run(&context, *args).await,
         Command::Task(command) => task::run(&context, command).await,
         Command::Agents(command) => agents::run(&context, command).await,
+        Command::Freeze => brakes::run(&context, Verb::Freeze).await,
+        Command::Thaw => brakes::run(&context, Verb::Thaw).await,
+        Command::Dead(command) => dead::run(&context, command).await,
         Command::Memory(command) => memory::run(&context, command).await,
         Command::Playbook(command) => playbook::run(&context, command),
         Command::Config(command) => config::run(&context, command),

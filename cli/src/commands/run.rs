@@ -6,7 +6,7 @@ use crate::args::RunArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::plan as plan_text;
-use crate::render::text::one_line;
+use crate::render::text::{self, one_line};
 use crate::terminal;
 use jiff::Timestamp;
 use pai::plan::grammar;
@@ -32,12 +32,14 @@ const ENDING: Duration = Duration::from_secs(15);
 
 /// Hands in the task and, unless told otherwise, waits for its end.
 pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
-    let submit = submit(&args)?;
+    let now = Timestamp::now();
+    let submit = submit(&args, now)?;
+    let later = submit.due.is_some();
     team::ensure(context).await?;
     team::warn_of_differences(context);
     let began = Instant::now();
-    let (line, again) = hand_in(context, submit).await?;
-    if args.no_wait {
+    let (line, again) = hand_in(context, Verb::Submit(Box::new(submit))).await?;
+    if args.no_wait || later {
         return left(&line, again, args.json);
     }
     if !args.json {
@@ -119,27 +121,31 @@ fn headline(line: &TaskLine, again: bool) -> String {
     )
 }
 
-fn left(line: &TaskLine, again: bool, json: bool) -> Result<u8, Failure> {
+/// Says its number and leaves it.
+pub fn left(line: &TaskLine, again: bool, json: bool) -> Result<u8, Failure> {
     if json {
         return super::json(&json!({
             "version": DOCUMENT_VERSION, "task_id": line.task_id, "short_id": line.short_id,
-            "again": again,
+            "again": again, "due": line.due,
         }));
     }
     let id = line.short_id;
+    let due = line.due.map_or(String::new(), |due| {
+        format!("\nit begins {}", text::until(due, Timestamp::now()))
+    });
     terminal::line(&format!(
-        "{}\nfollow it: ai-infra task follow {id}   see it: ai-infra task show {id}",
+        "{}{due}\nfollow it: ai-infra task follow {id}   see it: ai-infra task show {id}",
         headline(line, again)
     ));
     Ok(protocol::exit::DONE)
 }
 
-/// Hands the task in until it is accepted or refused; a supervisor that is started again meanwhile
+/// Hands a task in, by whatever verb makes one, until it is accepted or refused; a supervisor that is started again meanwhile
 /// is waited for.
-async fn hand_in(context: &Context, submit: Submit) -> Result<(TaskLine, bool), Failure> {
+pub async fn hand_in(context: &Context, verb: Verb) -> Result<(TaskLine, bool), Failure> {
     let began = Instant::now();
     loop {
-        match once(context, submit.clone()).await {
+        match once(context, verb.clone()).await {
             Err(error) if error.is_passing() && began.elapsed() < AWAY => {
                 sleep(Duration::from_millis(50)).await;
             }
@@ -150,9 +156,9 @@ async fn hand_in(context: &Context, submit: Submit) -> Result<(TaskLine, bool), 
     }
 }
 
-async fn once(context: &Context, submit: Submit) -> Result<Option<(TaskLine, bool)>, ClientError> {
+async fn once(context: &Context, verb: Verb) -> Result<Option<(TaskLine, bool)>, ClientError> {
     let mut client = Client::connect(&context.home).await?;
-    client.send(Verb::Submit(Box::new(submit))).await?;
+    client.send(verb).await?;
     loop {
         match client.next().await? {
             Reply::Accepted { task, again } => return Ok(Some((*task, again))),
@@ -171,7 +177,7 @@ fn say_note(progress: &Progress) {
     }
 }
 
-fn submit(args: &RunArgs) -> Result<Submit, Failure> {
+fn submit(args: &RunArgs, now: Timestamp) -> Result<Submit, Failure> {
     let params = params(&args.params);
     let playbook = args.playbook.clone().map(|name| (name, params));
     let plan = args.plan.as_deref().map(read_plan).transpose()?;
@@ -181,9 +187,19 @@ fn submit(args: &RunArgs) -> Result<Submit, Failure> {
         (None, None, Some(plan)) => format!("plan {}", plan.name),
         (None, None, None) => return Err(Failure::usage("say what you want: ai-infra run \"…\"")),
     };
+    let due = match (args.at, args.after) {
+        (Some(at), _) if at <= now => {
+            return Err(Failure::usage(format!(
+                "{} has passed already: leave --at out to begin now",
+                text::clock(at)
+            )));
+        }
+        (Some(at), _) => Some(at),
+        (None, after) => after.and_then(|after| now.checked_add(after).ok()),
+    };
     let deadline = args
         .timeout
-        .and_then(|timeout| Timestamp::now().checked_add(timeout).ok());
+        .and_then(|timeout| due.unwrap_or(now).checked_add(timeout).ok());
     Ok(Submit {
         request,
         request_id: args.request_id.clone().unwrap_or_default(),
@@ -198,6 +214,7 @@ fn submit(args: &RunArgs) -> Result<Submit, Failure> {
         budget_usd: args.budget,
         priority: args.priority,
         deadline,
+        due,
     })
 }
 
@@ -249,9 +266,25 @@ mod tests {
         }
     }
 
+    fn submit_now(args: &RunArgs) -> Result<Submit, Failure> {
+        submit(args, Timestamp::now())
+    }
+
+    #[test]
+    fn a_due_time_is_in_the_future_and_the_deadline_counts_from_it() {
+        let now: Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
+        let made = submit(&parsed(&["w", "--in", "10m", "--timeout", "1m"]), now).unwrap();
+        assert_eq!(made.due.unwrap().to_string(), "2026-11-20T10:10:00Z");
+        assert_eq!(made.deadline.unwrap().to_string(), "2026-11-20T10:11:00Z");
+        let made = submit(&parsed(&["w", "--at", "2026-11-20T10:00:01Z"]), now).unwrap();
+        assert_eq!(made.due.unwrap().to_string(), "2026-11-20T10:00:01Z");
+        let past = submit(&parsed(&["w", "--at", "2026-11-20T10:00:00Z"]), now).unwrap_err();
+        assert_eq!(past.exit, protocol::exit::USAGE);
+    }
+
     #[test]
     fn flags_become_a_request() {
-        let made = submit(&parsed(&[
+        let made = submit_now(&parsed(&[
             "look",
             "--effort",
             "quick",
@@ -263,7 +296,7 @@ mod tests {
         assert_eq!(made.request_id.as_str(), "r1");
         assert!(made.workspace.unwrap().is_absolute());
         assert!(made.deadline.is_none());
-        let made = submit(&parsed(&[
+        let made = submit_now(&parsed(&[
             "--playbook",
             "p",
             "--param",
@@ -275,7 +308,7 @@ mod tests {
         assert_eq!(made.request, "playbook p");
         assert_eq!(made.playbook.unwrap().1["n"], json!(3));
         assert!(made.deadline.is_some());
-        let missing = submit(&parsed(&["look", "--workspace", "/no/such/folder"]));
+        let missing = submit_now(&parsed(&["look", "--workspace", "/no/such/folder"]));
         assert_eq!(missing.unwrap_err().exit, protocol::exit::USAGE);
     }
 

@@ -1,6 +1,7 @@
 //! `task`: look at tasks, stop them, take or leave their changes.
 
 use super::follow::{self, Ended, Follow};
+use super::run::{hand_in, left};
 use super::strange;
 use crate::args::TaskCommand;
 use crate::context::Context;
@@ -46,6 +47,16 @@ pub async fn run(context: &Context, command: TaskCommand) -> Result<u8, Failure>
                 said,
             };
             tell(context, verb).await
+        }
+        TaskCommand::Retry {
+            task,
+            request_id,
+            json,
+        } => {
+            let request_id = request_id.unwrap_or_default();
+            let verb = Verb::TaskRetry { task, request_id };
+            let (line, again) = hand_in(context, verb).await?;
+            left(&line, again, json)
         }
         TaskCommand::Apply { task } => tell(context, Verb::TaskApply { task }).await,
         TaskCommand::Discard { task } => tell(context, Verb::TaskDiscard { task }).await,

@@ -62,7 +62,7 @@ pub async fn status(context: &Context) -> TeamStatus {
         timeout(LOOK, client::ask(home, Verb::Status)),
     );
     let read = |answer| match answer {
-        Ok(Ok(Answer::Status { status })) => Some(status),
+        Ok(Ok(Answer::Status { status })) => Some(*status),
         _ => None,
     };
     let place = home.root.to_string_lossy();

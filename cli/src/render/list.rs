@@ -1,10 +1,11 @@
 //! Lists: tasks, memories.
 
-use super::text::{columns, indent, one_line, safe};
+use super::text::{columns, indent, one_line, safe, time as text_time};
 use jiff::Timestamp;
 use protocol::document::TaskLine;
 use protocol::memory::FoundMemory;
 use protocol::task_state::{TaskState, WaitReason};
+use std::time::Duration;
 
 /// `task list`, as of `now`.
 pub fn tasks(tasks: &[TaskLine], now: Timestamp) -> String {
@@ -16,7 +17,7 @@ pub fn tasks(tasks: &[TaskLine], now: Timestamp) -> String {
         .map(|(task, indent)| {
             vec![
                 format!("{indent}{}", task.short_id),
-                state(&task.state),
+                state(task, now),
                 task.agent.to_string(),
                 ago(task.accepted, now),
                 task.cost.to_string(),
@@ -46,19 +47,26 @@ fn families(tasks: &[TaskLine]) -> Vec<(&TaskLine, &'static str)> {
     lines
 }
 
-fn state(state: &TaskState) -> String {
-    match state {
-        TaskState::Running { phase } => format!("running {phase}"),
-        TaskState::Waiting {
-            on: WaitReason::Children,
-        } => "works".to_owned(),
-        TaskState::Waiting { .. } => "waits".to_owned(),
-        other => other.name().as_str().to_owned(),
+fn state(task: &TaskLine, now: Timestamp) -> String {
+    match (&task.state, task.due) {
+        (TaskState::Running { phase }, _) => format!("running {phase}"),
+        (TaskState::Waiting { .. }, Some(due)) => {
+            let left = Duration::try_from(due.duration_since(now)).unwrap_or_default();
+            format!("waits {}", text_time(Duration::from_secs(left.as_secs())))
+        }
+        (
+            TaskState::Waiting {
+                on: WaitReason::Children,
+            },
+            _,
+        ) => "works".to_owned(),
+        (TaskState::Waiting { .. }, None) => "waits".to_owned(),
+        (other, _) => other.name().as_str().to_owned(),
     }
 }
 
 /// `now`, `5 min ago`, `3 h ago`, `2 d ago`.
-fn ago(then: Timestamp, now: Timestamp) -> String {
+pub fn ago(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(then).as_secs().max(0);
     match seconds {
         0..60 => "now".to_owned(),

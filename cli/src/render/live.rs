@@ -7,7 +7,7 @@ use protocol::criterion::Verdict;
 use protocol::ids::{Role, ShortId};
 use protocol::phase::Phase;
 use protocol::report::{CallLine, Progress};
-use protocol::task_state::TaskState;
+use protocol::task_state::{TaskState, WaitReason};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -95,6 +95,9 @@ impl Live {
             }
             TaskState::Queued => Some(self.said("", "queued")),
             TaskState::Cancelling => Some(self.said("", "is being stopped")),
+            TaskState::Waiting {
+                on: WaitReason::Time,
+            } => Some(self.said("", "waits for its time")),
             _ => None,
         }
     }
@@ -193,6 +196,9 @@ impl Live {
         let what = match &self.state {
             _ if !words.is_empty() => words.join(" "),
             Some(TaskState::Queued) | None => "waits in the queue …".to_owned(),
+            Some(TaskState::Waiting {
+                on: WaitReason::Time,
+            }) => "waits for its time …".to_owned(),
             Some(state) => state.to_string(),
         };
         let doing = match self.doing.as_str() {

@@ -3,7 +3,7 @@
 use super::plan;
 use super::question;
 use super::result::{proven, summary, worked};
-use super::text::{columns, count, indent, money, one_line, safe, size, time};
+use super::text::{columns, count, indent, money, one_line, safe, size, time, until};
 use jiff::Timestamp;
 use protocol::document::{RunDocument, TaskPage};
 use protocol::task::{Task, Way};
@@ -65,6 +65,12 @@ fn head(page: &TaskPage) -> String {
     }
     if let Some(budget) = task.budget {
         rows.push(row("budget", &budget.to_string()));
+    }
+    if let Some(due) = document.due {
+        rows.push(row("begins", &until(due, Timestamp::now())));
+    }
+    if let Some(old) = task.retry_of {
+        rows.push(row("again", &format!("does {old} again")));
     }
     if let (Some(question), true) = (&document.question, document.questions.is_empty()) {
         rows.push(row("question", &one_line(question, 2000)));

@@ -4,7 +4,7 @@ use super::question;
 use super::text::{count, indent, money, one_line, safe, time};
 use protocol::document::{CriterionDocument, RunDocument};
 use protocol::report::PhaseSpan;
-use protocol::task_state::TaskState;
+use protocol::task_state::{TaskState, WaitReason};
 use std::time::Duration;
 
 /// From the first phase's start to the last one's end.
@@ -33,6 +33,9 @@ pub fn summary(document: &RunDocument, took: Duration) -> String {
         TaskState::Failed { reason } => format!("failed after {took}: {}", one_line(reason, 300)),
         TaskState::Refused { reason } => format!("refused: {}", one_line(reason, 300)),
         TaskState::Cancelled => format!("cancelled after {took}"),
+        TaskState::Waiting {
+            on: WaitReason::Time,
+        } => "waits for its time".to_owned(),
         TaskState::Waiting { .. } => "waits for you".to_owned(),
         other => format!("{other} since {took}"),
     };

@@ -1,8 +1,8 @@
 //! How the team is, for `status` and `up`.
 
 use super::question;
-use super::text::{columns, count, safe};
-use protocol::document::{ProcessLine, TeamStatus};
+use super::text::{clock, columns, count, safe};
+use protocol::document::{BrakeLine, ProcessLine, TeamStatus};
 
 /// Puts the daemon's view (processes) and the supervisor's (tasks) together; either may be missing.
 /// `living` are the processes that are noted and run, for when the daemon does not say.
@@ -21,6 +21,9 @@ pub fn merge(
             status.running = tasks.running;
             status.waiting = tasks.waiting;
             status.questions = tasks.questions;
+            status.delayed = tasks.delayed;
+            status.frozen = tasks.frozen;
+            status.paused = tasks.paused;
             status.dead_letters = tasks.dead_letters;
             status.problems.extend(tasks.problems);
             if status.state == "up" && tasks.state == "degraded" {
@@ -82,6 +85,7 @@ pub fn text(status: &TeamStatus) -> String {
         return format!("the team is down   (home: {home})\n{next}");
     }
     let mut text = format!("the team is {}   (home: {home})\n", safe(&status.state));
+    text.push_str(&brakes(status));
     let rows: Vec<Vec<String>> = status
         .processes
         .iter()
@@ -106,6 +110,9 @@ pub fn text(status: &TeamStatus) -> String {
         "tasks: {} queued, {} running, {} waiting for a person",
         status.queued, status.running, status.waiting
     );
+    if status.delayed > 0 {
+        tasks.push_str(&format!(", {} for later", status.delayed));
+    }
     if status.dead_letters > 0 {
         let letters = count(status.dead_letters, "dead letter", "dead letters");
         tasks.push_str(&format!(", {letters}"));
@@ -119,6 +126,26 @@ pub fn text(status: &TeamStatus) -> String {
     }
     if let Some(attach) = &status.attach {
         text.push_str(&format!("attach: {}\n", safe(attach)));
+    }
+    text
+}
+
+/// What a person holds back, and how it goes on.
+pub fn brakes(status: &TeamStatus) -> String {
+    let since = |line: &BrakeLine| format!("since {} by {}", clock(line.since), safe(&line.by));
+    let mut text = String::new();
+    if let Some(line) = &status.frozen {
+        let since = since(line);
+        text.push_str(&format!(
+            "FROZEN {since}: nothing is begun, what ran is stopped in place; go on: ai-infra thaw\n"
+        ));
+    }
+    for line in &status.paused {
+        let Some(role) = &line.role else { continue };
+        text.push_str(&format!(
+            "{role} is paused {}; go on: ai-infra agents resume {role}\n",
+            since(line)
+        ));
     }
     text
 }

@@ -1,6 +1,8 @@
 //! Small pieces: taming text, lengths of time, money, sizes, columns.
 
 use crate::failure::Failure;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// Text from elsewhere with everything made visible that could drive a terminal or turn what is
@@ -52,6 +54,24 @@ pub fn time(took: Duration) -> String {
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
+}
+
+/// A moment in the time zone of this machine.
+pub fn clock(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M:%S %Z")
+        .to_string()
+}
+
+/// `2026-11-22 03:00:00 UTC (in 2 h 10 min)`.
+pub fn until(due: Timestamp, now: Timestamp) -> String {
+    let left = match Duration::try_from(due.duration_since(now)) {
+        Ok(left) if left >= Duration::from_secs(1) => {
+            format!("in {}", time(Duration::from_secs(left.as_secs())))
+        }
+        _ => "now".to_owned(),
+    };
+    format!("{} ({left})", clock(due))
 }
 
 /// `$0.00`; amounts below a cent are shown to their first two digits that matter.

@@ -288,6 +288,7 @@ mod tests {
             task_id: TaskId::new(),
             short_id: ShortId(number),
             state,
+            due: None,
             agent: "code".parse().unwrap(),
             request: request.into(),
             accepted: at(accepted),

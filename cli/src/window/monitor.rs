@@ -99,7 +99,7 @@ async fn supervisor_status(home: &Home) -> Option<TeamStatus> {
 
 fn status_of(answer: Answer) -> Option<TeamStatus> {
     match answer {
-        Answer::Status { status } => Some(status),
+        Answer::Status { status } => Some(*status),
         _ => None,
     }
 }

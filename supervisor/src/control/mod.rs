@@ -2,6 +2,8 @@
 //! owner and root. `listen` makes the socket, `line` reads bounded lines, `verbs` does what is
 //! asked.
 
+#[cfg(test)]
+mod flow_tests;
 pub mod line;
 pub mod listen;
 pub mod serve;

@@ -118,7 +118,7 @@ pub async fn answer(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, 
 async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, VerbError> {
     Ok(match verb {
         Verb::Status => Answer::Status {
-            status: status::status(desk).await?,
+            status: Box::new(status::status(desk).await?),
         },
         Verb::TaskList { limit } => Answer::Tasks {
             tasks: desk.ledger.newest(limit.min(LINES)).await?,

@@ -3,7 +3,7 @@
 //! moment, the next one adopts what lives.
 //!
 //! `run` is the process and its one loop, `roster` what it knows of each process and what follows
-//! from that (pure, with `restart`), `place` how a process is started in a window or as a child,
+//! from that (pure, with `restart`), `restart_one` an agent that a person wants anew, `place` how a process is started in a window or as a child,
 //! `ready` how it is seen to be ready, `stop` how all is ended. `redis_server` and `redis_conf`
 //! make the managed Redis; `serve` answers on `run/daemon.sock`; `start` is what `up` does;
 //! `watch` is how the supervisor brings a dead daemon back; `disk`, `identity`, `mode`, `lock`, `process`
@@ -21,6 +21,7 @@ pub mod ready;
 pub mod redis_conf;
 pub mod redis_server;
 pub mod restart;
+mod restart_one;
 pub mod roster;
 pub mod run;
 pub mod serve;

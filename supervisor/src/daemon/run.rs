@@ -8,6 +8,7 @@ use super::identity::{self, Identity};
 use super::place;
 use super::process::{self, Process};
 use super::restart::{Next, Policy};
+use super::restart_one::restart_one;
 use super::roster::{self, Member};
 use super::serve::{self, Question};
 use super::{instance_name, lock, mode, ready, redis_server, stop};
@@ -238,6 +239,10 @@ impl Daemon {
                         let _gone = question.answer.send(done(Answer::Ok { message }));
                         break Wish::Restart;
                     }
+                    Verb::AgentRestart { ref role } => {
+                        let now = self.began.elapsed();
+                        let _gone = question.answer.send(restart_one(&mut self.members, role, now));
+                    }
                     _ => self.answer(question),
                 },
                 () = sleep(pause) => {}
@@ -250,7 +255,7 @@ impl Daemon {
     fn answer(&self, question: Question) {
         let reply = match question.verb {
             Verb::Status => done(Answer::Status {
-                status: self.status(),
+                status: Box::new(self.status()),
             }),
             Verb::Environment => done(Answer::Environment {
                 variables: self.variables.clone(),

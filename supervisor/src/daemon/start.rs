@@ -131,7 +131,7 @@ pub async fn up(
 /// How the daemon says the team is.
 pub async fn status(home: &Home) -> Result<TeamStatus, ClientError> {
     match client::ask_daemon(home, Verb::Status).await? {
-        Answer::Status { status } => Ok(status),
+        Answer::Status { status } => Ok(*status),
         _ => Err(ClientError::Strange { who: "daemon" }),
     }
 }

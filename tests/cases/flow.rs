@@ -1,0 +1,153 @@
+//! When work begins, as a person sees it: due times, full queues, agents that pause, tasks that are
+//! done again.
+
+use crate::AI_INFRA;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+use tests::processes::{self, wait_until};
+use tests::team::Team;
+
+/// One counted step and nothing else.
+const COUNT: &str = r#"
+playbook: 1
+name: count-once
+agent: code
+level: 1
+intents: ["count once"]
+steps:
+  - {id: once, tool: Bash, args: {command: "echo x >> /workspace/count.txt"}}
+criteria:
+  - {id: c1, text: "it counted once", check: {command: {argv: [sh, -c, "test $(wc -l < count.txt) = 1"]}}}
+report: "counted"
+tests: [{ask: "count once"}]
+"#;
+
+fn team(config: &str) -> (Team, String) {
+    let team = Team::new(AI_INFRA);
+    team.configure(&format!(
+        "team:\n  lease_ms: 1500\n{config}engine:\n  name: playbook\n"
+    ));
+    let playbooks = team.home().join("playbooks");
+    std::fs::create_dir_all(&playbooks).expect("a folder");
+    std::fs::write(playbooks.join("count-once.yaml"), COUNT).expect("a playbook");
+    let work = team.scratch("work");
+    std::fs::write(work.join("README.md"), "counting\n").expect("a file");
+    team.up();
+    let work = work.display().to_string();
+    (team, work)
+}
+
+fn page(team: &Team, task: &str) -> Value {
+    team.ai(&["task", "show", task, "--json"]).expect(0).json()["task"].take()
+}
+
+fn state(team: &Team, task: &str) -> String {
+    page(team, task)["document"]["state"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn comes_to(team: &Team, task: &str, expected: &str) {
+    let came = wait_until(Duration::from_secs(10), || state(team, task) == expected);
+    assert!(came, "{:#}", page(team, task));
+}
+
+#[test]
+fn a_task_begins_at_its_time_whatever_was_killed_before() {
+    let (team, work) = team("");
+    let run = |more: &[&str]| {
+        let mut words = vec!["run", "count once", "--workspace", &work];
+        words.extend(more);
+        team.ai(&words)
+    };
+    let past = run(&["--at", "2020-01-01T03:00"]).expect(2);
+    assert!(past.stderr.contains("has passed already"), "{past:#?}");
+    let began = Instant::now();
+    let soon = run(&["--in", "4s"]).expect(0);
+    assert!(soon.stdout.contains("it begins "), "{soon:#?}");
+    assert!(soon.took < Duration::from_secs(2), "{soon:#?}");
+    let far = run(&["--in", "2h", "--json"]).expect(0).json();
+    assert!(far["due"].is_string(), "{far:#}");
+    for name in ["redis", "supervisor"] {
+        processes::send(team.pid(name), Signal::SIGKILL);
+    }
+    let back = wait_until(Duration::from_secs(5), || team.status()["delayed"] == 2);
+    assert!(back, "{:#}", team.status());
+    assert_eq!(page(&team, "t1")["document"]["on"], "time");
+    let list = team.ai(&["task", "list"]).stdout;
+    assert!(list.contains("waits 1 h 59 min"), "{list}");
+    team.ai(&["task", "cancel", "t2"]).expect(0);
+    assert_eq!(state(&team, "t2"), "cancelled");
+    comes_to(&team, "t1", "done");
+    assert!(began.elapsed() >= Duration::from_secs(4));
+    assert_eq!(
+        page(&team, "t1")["attempts"].as_array().map(Vec::len),
+        Some(1)
+    );
+    team.down();
+}
+
+#[test]
+fn a_full_queue_says_so_and_a_paused_agent_goes_on_after_its_resume() {
+    let (team, work) = team("  queue_limit: 3\n");
+    let run = || team.ai(&["run", "count once", "--workspace", &work, "--no-wait"]);
+    let paused = team.ai(&["agents", "pause", "code"]).expect(0);
+    assert!(
+        paused.stdout.contains("ai-infra agents resume code"),
+        "{paused:#?}"
+    );
+    let typo = team.ai(&["agents", "pause", "cod"]).expect(2);
+    assert!(typo.stderr.contains("nearest is `code`"), "{typo:#?}");
+    let told = run().expect(0);
+    assert!(told.stderr.contains("code is paused since"), "{told:#?}");
+    run().expect(0);
+    run().expect(0);
+    let full = run().expect(4);
+    assert!(
+        full.stderr.contains("3 tasks are queued already"),
+        "{full:#?}"
+    );
+    assert!(full.stderr.contains("team.queue_limit"), "{full:#?}");
+    team.ai(&["restart"]).expect(0);
+    let agents = team.ai(&["agents", "list"]).expect(0).stdout;
+    assert!(agents.contains("up, paused"), "{agents}");
+    let status = team.ai(&["status"]).expect(0).stdout;
+    assert!(status.contains("code is paused since"), "{status}");
+    assert_eq!(team.status()["queued"], 3);
+    team.ai(&["agents", "resume", "code"]).expect(0);
+    for task in ["t1", "t2", "t3"] {
+        comes_to(&team, task, "done");
+    }
+    team.down();
+}
+
+#[test]
+fn a_task_is_done_again_and_an_agent_is_started_anew() {
+    let (team, work) = team("");
+    team.ai(&["run", "count once", "--workspace", &work])
+        .expect(0);
+    let before = team.pid("code");
+    team.ai(&["agents", "restart", "code"]).expect(0);
+    let anew = wait_until(Duration::from_secs(5), || {
+        let shown = team.ai(&["agents", "show", "code", "--json"]).json();
+        shown["agent"]["state"] == "up" && shown["agent"]["pid"] != before
+    });
+    assert!(anew, "{:#}", team.status());
+    team.ai(&["agents", "restart", "cod"]).expect(2);
+    let again = team
+        .ai(&["task", "retry", "t1", "--request-id", "r"])
+        .expect(0);
+    assert!(again.stdout.contains("task t2: count once"), "{again:#?}");
+    team.ai(&["task", "retry", "t1", "--request-id", "r"])
+        .expect(0);
+    comes_to(&team, "t2", "done");
+    let shown = team.ai(&["task", "show", "t2"]).expect(0).stdout;
+    assert!(shown.contains("does t1 again"), "{shown}");
+    team.ai(&["task", "show", "t3"]).expect(2);
+    let none = team.ai(&["dead", "list"]).expect(0).stdout;
+    assert_eq!(none, "no dead letters\n");
+    team.ai(&["dead", "replay", "code/1-1"]).expect(2);
+    team.down();
+}
