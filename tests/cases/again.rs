@@ -5,7 +5,6 @@ use crate::AI_INFRA;
 use nix::sys::signal::Signal;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tests::plugs;
 use tests::processes::{self, wait_until};
 use tests::team::Team;
 
@@ -83,7 +82,7 @@ fn a_redis_that_forgot_everything_costs_time_and_doubles_nothing() {
         counted(&team).ends_with("two\n")
     });
     assert!(begun, "the slow step did not begin");
-    let redis = plugs::pid(&team, "redis").expect("redis runs");
+    let redis = team.noted_pid("redis").expect("redis runs");
     std::fs::remove_dir_all(team.home().join("redis/appendonlydir")).expect("its file is there");
     processes::send(redis, Signal::SIGKILL);
     let output = run.wait_with_output().expect("run ends");

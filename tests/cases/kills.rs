@@ -140,6 +140,37 @@ fn a_killed_daemon_comes_back_and_the_task_does_not_notice() {
 }
 
 #[test]
+fn an_agent_that_dies_with_the_daemon_lets_its_task_go_at_once() {
+    let (team, workspace) = prepared();
+    // Far longer than the story may take: the new daemon frees the task, not time.
+    team.configure("team:\n  lease_ms: 300000\nengine:\n  name: playbook\n");
+    team.up();
+    let child = begin(&team, &workspace);
+    let (daemon, agent) = (team.pid("daemon"), team.pid("code"));
+    processes::send(daemon, Signal::SIGKILL);
+    processes::send(agent, Signal::SIGKILL);
+    let began = Instant::now();
+    let document = end(child);
+    assert_eq!(document["attempts"], 2, "{document:#}");
+    assert!(began.elapsed() < Duration::from_secs(60));
+    team.down();
+}
+
+#[test]
+fn a_daemon_and_a_supervisor_that_die_together_come_back() {
+    let (team, workspace) = team_with_slow_playbook();
+    let child = begin(&team, &workspace);
+    let both = [team.pid("daemon"), team.pid("supervisor")];
+    for pid in both {
+        processes::send(pid, Signal::SIGKILL);
+    }
+    let document = end(child);
+    assert_eq!(document["attempts"], 1, "{document:#}");
+    assert!(team.noted_pid("daemon").is_some_and(|pid| pid != both[0]));
+    team.down();
+}
+
+#[test]
 fn a_stopped_agent_that_wakes_later_changes_nothing() {
     let (team, workspace) = team_with_slow_playbook();
     let child = begin(&team, &workspace);

@@ -2,11 +2,11 @@
 //! fail as the plan says, stop together, and go on whoever is killed.
 
 use crate::AI_INFRA;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tests::plugs::{self, Plug};
-use tests::processes::wait_until;
+use tests::processes::{self, wait_until};
 use tests::projects;
 use tests::team::Team;
 
@@ -273,12 +273,12 @@ fn a_plan_goes_on_whoever_is_killed() {
         "daemon",
         "supervisor",
     ] {
-        let plug = Plug {
-            process: process.to_owned(),
-            stopped: None,
-            after: Duration::from_millis(700),
-        };
-        plugs::pull(&team, &plug);
+        std::thread::sleep(Duration::from_millis(700));
+        let both = || team.noted_pid("daemon").is_some() && team.noted_pid("supervisor").is_some();
+        wait_until(Duration::from_secs(20), both);
+        if let Some(pid) = team.noted_pid(process) {
+            processes::send(pid, Signal::SIGKILL);
+        }
     }
     let ended = run.wait_with_output().expect("run ends");
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");

@@ -174,6 +174,14 @@ impl Team {
             .unwrap_or_else(|| panic!("no process {name}: {status:#}")) as u32
     }
 
+    /// The process under a name of the team's pid files, where it lives.
+    pub fn noted_pid(&self, process: &str) -> Option<u32> {
+        let path = self.home().join(format!("run/pids/{process}.json"));
+        let noted: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let pid = u32::try_from(noted["pid"].as_u64()?).ok()?;
+        processes::alive(pid).then_some(pid)
+    }
+
     /// Takes the team down and fails the story when anything is left.
     pub fn down(&self) {
         self.ai(&["down"]).expect(0);

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::logging;
 use protocol::ids::Role;
+use supervisor::daemon::watch;
 
 /// Runs until it is told to end.
 pub async fn run(context: Context, role: Role) -> Result<u8, Failure> {
@@ -16,11 +17,13 @@ pub async fn run(context: Context, role: Role) -> Result<u8, Failure> {
     }
     let process = format!("agent-{role}");
     logging::to_file(&context.home, &process, &settings.log.level)?;
-    agents::run::run(settings, context.home, role)
-        .await
-        .map_err(|error| {
+    let home = context.home.clone();
+    tokio::select! {
+        ended = agents::run::run(settings, context.home, role) => ended.map_err(|error| {
             tracing::error!(%error, "the agent ends");
             Failure::new(protocol::exit::FAILED, error)
-        })?;
+        })?,
+        () = watch::keep_daemon_too(home) => {}
+    }
     Ok(protocol::exit::DONE)
 }

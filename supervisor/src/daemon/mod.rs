@@ -6,7 +6,8 @@
 //! from that (pure, with `restart`), `restart_one` an agent that a person wants anew, `place` how a process is started in a window or as a child,
 //! `ready` how it is seen to be ready, `stop` how all is ended. `redis_server` and `redis_conf`
 //! make the managed Redis; `serve` answers on `run/daemon.sock`; `start` is what `up` does;
-//! `watch` is how the supervisor brings a dead daemon back; `disk`, `identity`, `mode`, `lock`, `process`
+//! `watch` is how the supervisor, and every agent where
+//! that is dead too, brings a dead daemon back; `release` frees what a dead agent held; `disk`, `identity`, `mode`, `lock`, `process`
 //! and `environment` are the small facts they share.
 
 pub mod disk;
@@ -20,6 +21,7 @@ pub mod process;
 pub mod ready;
 pub mod redis_conf;
 pub mod redis_server;
+pub mod release;
 pub mod restart;
 mod restart_one;
 pub mod roster;

@@ -7,11 +7,12 @@ use super::error::DaemonError;
 use super::identity::{self, Identity};
 use super::place;
 use super::process::{self, Process};
+use super::release::Releases;
 use super::restart::{Next, Policy};
 use super::restart_one::restart_one;
 use super::roster::{self, Member};
 use super::serve::{self, Question};
-use super::{instance_name, lock, mode, ready, redis_server, stop};
+use super::{lock, mode, ready, redis_server, stop};
 use crate::tmux::session::Session;
 use bus::connect::Bus;
 use config::env::Env;
@@ -25,8 +26,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 /// Between two looks once all is well.
 const CALM: Duration = Duration::from_millis(100);
@@ -104,8 +104,7 @@ struct Daemon {
     members: Vec<Member>,
     /// Children of this daemon, reaped as they end.
     children: Vec<Child>,
-    /// Releases of dead holders' leases on their way; nobody is started before they are through.
-    releases: Vec<JoinHandle<()>>,
+    releases: Releases,
     variables: Variables,
     clean: Vec<(String, String)>,
     policy: Policy,
@@ -147,7 +146,7 @@ impl Daemon {
             windows,
             members,
             children: Vec::new(),
-            releases: Vec::new(),
+            releases: Releases::default(),
             clean,
             bus: None,
             began: Instant::now(),
@@ -162,10 +161,14 @@ impl Daemon {
     fn adopt(&mut self) {
         let now = self.began.elapsed();
         for member in &mut self.members {
-            let noted = identity::read(&self.home, &member.process.key());
-            if let Some(who) = noted.filter(|who| who.alive()) {
+            let Some(who) = identity::read(&self.home, &member.process.key()) else {
+                continue;
+            };
+            if who.alive() {
                 tracing::info!(process = member.process.name(), pid = who.pid, "adopted");
                 member.started(who, now);
+            } else if let Process::Agent(role) = &member.process {
+                self.releases.owe(role, who.pid);
             }
         }
     }
@@ -282,9 +285,9 @@ impl Daemon {
     async fn turn(&mut self) {
         self.children
             .retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
-        self.releases.retain(|release| !release.is_finished());
         self.notice_deaths();
-        if self.releases.is_empty() {
+        self.releases.turn(self.bus.as_ref());
+        if !self.releases.on_their_way() {
             self.start_due().await;
         }
         if !roster::all_ready(&self.members) {
@@ -317,15 +320,15 @@ impl Daemon {
                 ?next,
                 "died"
             );
-            if let (Process::Agent(role), Some(bus)) = (&member.process, self.bus.clone()) {
-                let instance = instance_name(role, who.pid);
-                self.releases.push(tokio::spawn(release(bus, instance)));
+            if let Process::Agent(role) = &member.process {
+                self.releases.owe(role, who.pid);
             }
         }
     }
 
     async fn start_due(&mut self) {
-        let due = roster::due(&self.members, self.began.elapsed());
+        let mut due = roster::due(&self.members, self.began.elapsed());
+        due.retain(|at| !self.releases.owes(&self.members[*at].process));
         if due.is_empty() {
             return;
         }
@@ -408,9 +411,7 @@ impl Daemon {
 
     /// Ends the team; the answer to `down` is sent after this.
     async fn end(&mut self) -> Result<(), DaemonError> {
-        for release in self.releases.drain(..) {
-            release.abort();
-        }
+        self.releases.stop();
         let mut children = std::mem::take(&mut self.children);
         stop::everything(&self.home, self.session.as_ref(), || {
             children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
@@ -426,15 +427,6 @@ impl Daemon {
             command.arg("--no-tmux");
         }
         DaemonError::io("run", &self.exe)(command.exec())
-    }
-}
-
-async fn release(bus: Bus, instance: String) {
-    let released = timeout(Duration::from_secs(3), bus.release_holder(&instance)).await;
-    match released {
-        Ok(Ok(tasks)) => tracing::info!(instance, tasks = tasks.len(), "its leases were released"),
-        Ok(Err(error)) => tracing::warn!(instance, %error, "its leases have to run out"),
-        Err(_) => tracing::warn!(instance, "redis is slow; its leases have to run out"),
     }
 }
 

@@ -1,8 +1,9 @@
-//! How the supervisor keeps the daemon: it looks twice a second and starts a new one when the last
-//! is dead and the team is not being stopped. (The daemon keeps the supervisor in the same way.)
+//! Who keeps the daemon, which keeps everybody else: the supervisor looks twice a second and starts
+//! a new one when the last is dead and the team is not being stopped. The agents look less often,
+//! for the case that both died in the same moment.
 
 use super::environment;
-use super::identity;
+use super::identity::{self, Identity};
 use super::mode;
 use super::process::{clean_environment, own_exe};
 use config::env::Env;
@@ -12,18 +13,31 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::sleep;
 
+/// Between two looks of the supervisor.
 const LOOK: Duration = Duration::from_millis(500);
+/// Between two looks of an agent: later than the supervisor, which is enough where it lives.
+const LATE: Duration = Duration::from_millis(1500);
 /// Longest pause after a daemon that would not stay.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Runs for ever; cancel-safe. A second daemon cannot come of it: the lock lets one stay.
+/// For the supervisor. Runs for ever; cancel-safe. A second daemon cannot come of it: the lock lets
+/// one stay.
 pub async fn keep_daemon(home: Home) {
-    let mut pause = LOOK;
+    keep(home, LOOK, |noted| !noted.is_some_and(Identity::alive)).await;
+}
+
+/// For an agent, as [`keep_daemon`]. An agent that a person started without a team starts none.
+pub async fn keep_daemon_too(home: Home) {
+    keep(home, LATE, |noted| noted.is_some_and(|who| !who.alive())).await;
+}
+
+async fn keep(home: Home, look: Duration, is_dead: fn(Option<Identity>) -> bool) {
+    let mut pause = look;
     loop {
         sleep(pause).await;
-        let lives = identity::read(&home, "daemon").is_some_and(identity::Identity::alive);
-        if lives || mode::is_stopping(&home) {
-            pause = LOOK;
+        let dead = is_dead(identity::read(&home, "daemon"));
+        if !dead || mode::is_stopping(&home) {
+            pause = look;
             continue;
         }
         pause = (pause * 2).min(LONGEST);

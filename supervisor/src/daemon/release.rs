@@ -1,0 +1,67 @@
+//! Frees at once what an agent held that was seen dead, also by a daemon that came after its death.
+//! What cannot be freed runs out with its lease.
+
+use super::instance_name;
+use super::process::Process;
+use bus::connect::Bus;
+use protocol::ids::Role;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Longest wait for one release.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Releases that are owed or on their way.
+#[derive(Default)]
+pub struct Releases {
+    owed: Vec<(Role, u32)>,
+    going: Vec<JoinHandle<()>>,
+}
+
+impl Releases {
+    /// An agent is dead.
+    pub fn owe(&mut self, role: &Role, pid: u32) {
+        self.owed.push((role.clone(), pid));
+    }
+
+    /// Sends what is owed, where there is a bus.
+    pub fn turn(&mut self, bus: Option<&Bus>) {
+        self.going.retain(|release| !release.is_finished());
+        if let Some(bus) = bus {
+            let owed = self.owed.drain(..);
+            let sent = owed.map(|(role, pid)| {
+                let instance = instance_name(&role, pid);
+                tokio::spawn(release(bus.clone(), instance))
+            });
+            self.going.extend(sent);
+        }
+    }
+
+    /// Some are on their way; nobody is started before they are through.
+    pub fn on_their_way(&self) -> bool {
+        !self.going.is_empty()
+    }
+
+    /// Whether this process has to wait for one: a new one might get the dead one's number, and with
+    /// it its name.
+    pub fn owes(&self, process: &Process) -> bool {
+        matches!(process, Process::Agent(role) if self.owed.iter().any(|(owed, _)| owed == role))
+    }
+
+    /// Drops them all.
+    pub fn stop(&mut self) {
+        self.owed.clear();
+        for release in self.going.drain(..) {
+            release.abort();
+        }
+    }
+}
+
+async fn release(bus: Bus, instance: String) {
+    match timeout(PATIENCE, bus.release_holder(&instance)).await {
+        Ok(Ok(tasks)) => tracing::info!(instance, tasks = tasks.len(), "its leases were released"),
+        Ok(Err(error)) => tracing::warn!(instance, %error, "its leases have to run out"),
+        Err(_) => tracing::warn!(instance, "redis is slow; its leases have to run out"),
+    }
+}
