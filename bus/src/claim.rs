@@ -12,13 +12,12 @@ use crate::error::BusError;
 use crate::keys::{self, WORK_GROUP};
 use crate::lease::Lease;
 use crate::scripts;
-use answer::{Answer, Claimed};
+use answer::{Answer, Claimed, Idle};
 use protocol::envelope::{ENVELOPE_VERSION, Envelope};
 use protocol::ids::Role;
 use protocol::limits::ENVELOPE_BYTES;
 use protocol::task::Class;
-use redis::Value;
-use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, ServerErrorKind, Value, aio::MultiplexedConnection};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -202,12 +201,6 @@ async fn give_back(bus: &Bus, unfetched: &[Delivery]) {
     }
 }
 
-/// What is known since the last claim that found nothing.
-struct Idle {
-    wake: String,
-    due: Instant,
-}
-
 struct Claimer {
     bus: Bus,
     role: Role,
@@ -248,27 +241,28 @@ impl Claimer {
                 return Ok(found);
             }
         }
-        self.wait().await?;
-        self.claim(want.most).await
+        let answer = self.wait(want.most).await?;
+        self.work_off(answer, want.most).await
     }
 
     /// Blocks until something may have come, a lease may have expired, or the round is over. The
-    /// read starts at the id the last claim saw, so nothing that came since is missed, and it
-    /// takes nothing away.
-    async fn wait(&mut self) -> Result<(), BusError> {
+    /// read starts at the id the last claim saw, so nothing that came since is missed, and takes
+    /// nothing away. A claim is sent right behind it: Redis carries it out the moment the read is
+    /// over, before it writes to its disk what ended it. Answers what that claim says, if it ran.
+    async fn wait(&mut self, most: usize) -> Result<Option<Answer>, BusError> {
         let Some(idle) = self.idle.take() else {
-            return Ok(());
+            return Ok(None);
         };
         let block = idle
             .due
             .saturating_duration_since(Instant::now())
             .min(ROUND);
         if block.is_zero() {
-            return Ok(());
+            return Ok(None);
         }
         let mut reader = match self.reader.take() {
             Some(reader) => reader,
-            None => self.bus.reader(ROUND).await?,
+            None => self.bus.claiming_reader(ROUND).await?,
         };
         let mut read = redis::cmd("XREAD");
         read.arg("COUNT")
@@ -278,15 +272,34 @@ impl Claimer {
         read.arg("STREAMS")
             .arg(self.bus.keys().wake(&self.role))
             .arg(&idle.wake);
-        read.query_async::<Value>(&mut reader).await?;
-        self.reader = Some(reader);
-        Ok(())
+        let (ticket, call) = self.draw(most);
+        let mut both = redis::pipe();
+        both.add_command(read);
+        both.add_command(self.bus.command(&scripts::CLAIM, &call));
+        match both.query_async::<(Value, Value)>(&mut reader).await {
+            Ok((_, said)) => {
+                self.reader = Some(reader);
+                self.heard(ticket, Ok(said)).map(Some)
+            }
+            // The read is over and nothing was claimed: as if there had been no claim behind it.
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => Ok(None),
+            Err(error) => self.heard(ticket, Err(error.into())).map(Some),
+        }
     }
 
     async fn claim(&mut self, most: usize) -> Round {
+        self.work_off(None, most).await
+    }
+
+    /// Claims until there is work or nothing, beginning with an answer that is there already.
+    async fn work_off(&mut self, mut answer: Option<Answer>, most: usize) -> Round {
         self.idle = None;
         loop {
-            match self.claim_once(most).await? {
+            let said = match answer.take() {
+                Some(said) => said,
+                None => self.claim_once(most).await?,
+            };
+            match said {
                 Answer::Work(claimed) => {
                     let deliveries = self.judge_all(claimed).await?;
                     #[cfg(debug_assertions)]
@@ -298,9 +311,8 @@ impl Claimer {
                     }
                 }
                 Answer::Again => {}
-                Answer::None { wait, wake } => {
-                    let due = Instant::now() + wait.unwrap_or(ROUND).min(ROUND);
-                    self.idle = Some(Idle { wake, due });
+                Answer::None(idle) => {
+                    self.idle = Some(idle);
                     return Ok(Vec::new());
                 }
             }
@@ -308,14 +320,22 @@ impl Claimer {
     }
 
     async fn claim_once(&mut self, most: usize) -> Result<Answer, BusError> {
+        let (ticket, call) = self.draw(most);
+        let said = self.bus.run(&scripts::CLAIM, &call, Again::No).await;
+        self.heard(ticket, said)
+    }
+
+    /// The next claim under a ticket of its own.
+    fn draw(&mut self, most: usize) -> (String, Call) {
         self.tickets += 1;
         let ticket = self.ticket();
         let call = self.call(&ticket, most.clamp(1, MOST));
-        match self
-            .bus
-            .run::<Value>(&scripts::CLAIM, &call, Again::No)
-            .await
-        {
+        (ticket, call)
+    }
+
+    /// Reads what a claim said. A ticket is kept as long as nobody knows whether it took a task.
+    fn heard(&mut self, ticket: String, said: Result<Value, BusError>) -> Result<Answer, BusError> {
+        match said {
             Ok(value) => {
                 self.lost.clear();
                 answer::read(value)
@@ -374,10 +394,10 @@ impl Claimer {
     }
 
     fn lost_tickets(&self) -> String {
-        if self.lost.is_empty() {
-            return String::new();
+        match self.lost.as_slice() {
+            [] => String::new(),
+            lost => format!(",{},", lost.join(",")),
         }
-        format!(",{},", self.lost.join(","))
     }
 
     /// Those that can be worked on. When the bus goes away in the middle, the next claim is

@@ -1,13 +1,17 @@
 //! The handle to the bus: one multiplexed command connection that is made again when it breaks,
 //! and fresh connections for blocking reads, which never share one with commands.
 
+mod call;
 pub mod over;
+
+pub(crate) use call::Call;
 
 use crate::error::BusError;
 use crate::fault::Faulty;
 use crate::incarnation::Arrival;
 use crate::keys::Keys;
 use crate::scripts;
+use call::invoke;
 use over::Wire;
 use protocol::fault::Faults;
 use protocol::ids::TeamName;
@@ -120,44 +124,6 @@ enum Request<'a> {
     Script(&'a Script, &'a Call),
     Command(&'a redis::Cmd),
     Pipeline(&'a redis::Pipeline),
-}
-
-/// Keys and arguments of a script call.
-#[derive(Default)]
-pub(crate) struct Call {
-    keys: Vec<String>,
-    arguments: Vec<Vec<u8>>,
-}
-
-impl Call {
-    /// A call that touches `keys`.
-    pub(crate) fn on<const N: usize>(keys: [String; N]) -> Self {
-        Self {
-            keys: keys.into(),
-            arguments: Vec::new(),
-        }
-    }
-    /// The keys and arguments of another call behind its own.
-    pub(crate) fn and(mut self, mut other: Self) -> Self {
-        self.keys.append(&mut other.keys);
-        self.arguments.append(&mut other.arguments);
-        self
-    }
-    /// One more key.
-    pub(crate) fn key(mut self, key: String) -> Self {
-        self.keys.push(key);
-        self
-    }
-    /// One more argument.
-    pub(crate) fn arg(mut self, argument: impl ToString) -> Self {
-        self.arguments.push(argument.to_string().into_bytes());
-        self
-    }
-    /// One more argument, as bytes.
-    pub(crate) fn bytes(mut self, argument: Vec<u8>) -> Self {
-        self.arguments.push(argument);
-        self
-    }
 }
 
 impl Bus {
@@ -395,6 +361,22 @@ impl Bus {
         self.open(Some(block + READ_MARGIN)).await
     }
 
+    /// A connection for blocking reads that carries claims behind them: it says which Redis it found
+    /// before anything else, as the command connection does.
+    pub(crate) async fn claiming_reader(
+        &self,
+        block: Duration,
+    ) -> Result<MultiplexedConnection, BusError> {
+        let connection = self.reader(block).await?;
+        self.arrive(&mut over::wire(connection.clone())).await?;
+        Ok(connection)
+    }
+
+    /// The command that runs a script which Redis has already.
+    pub(crate) fn command(&self, script: &Script, call: &Call) -> redis::Cmd {
+        call.command(self.inner.faults.script(script))
+    }
+
     /// A spare connection for one blocking question, or a new one.
     pub(crate) async fn borrow_reader(
         &self,
@@ -429,19 +411,4 @@ impl Bus {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn invoke<T: FromRedisValue>(
-    script: &Script,
-    call: &Call,
-    connection: &mut Wire,
-) -> redis::RedisResult<T> {
-    let mut invocation = script.prepare_invoke();
-    for key in &call.keys {
-        invocation.key(key);
-    }
-    for argument in &call.arguments {
-        invocation.arg(argument.as_slice());
-    }
-    invocation.invoke_async(connection).await
 }

@@ -24,6 +24,8 @@ mod fencing;
 mod flow;
 #[path = "stories/full.rs"]
 mod full;
+#[path = "stories/hop.rs"]
+mod hop;
 #[path = "stories/hostile.rs"]
 mod hostile;
 #[path = "stories/incarnation.rs"]

@@ -1,9 +1,11 @@
 //! What the claim script says, read from its answer.
 
+use super::ROUND;
 use crate::error::BusError;
 use protocol::ids::{Epoch, TaskId};
 use redis::{FromRedisValue, Value};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What one run of the claim script says.
 pub(super) enum Answer {
@@ -12,12 +14,15 @@ pub(super) enum Answer {
     /// Many entries were thrown out; there may be work behind them.
     Again,
     /// There is nothing.
-    None {
-        /// Until something may be had, where that is known.
-        wait: Option<Duration>,
-        /// The wake that was the last one at that moment.
-        wake: String,
-    },
+    None(Idle),
+}
+
+/// What is known since a claim that found nothing.
+pub(super) struct Idle {
+    /// The wake that was the last one at that moment.
+    pub(super) wake: String,
+    /// When to look again at the latest.
+    pub(super) due: Instant,
 }
 
 /// A task as the script hands it out.
@@ -43,9 +48,10 @@ pub(super) fn read(value: Value) -> Result<Answer, BusError> {
         "again" => Ok(Answer::Again),
         "none" => {
             let wait: i64 = take(next()?)?;
-            let wait = u64::try_from(wait).ok().map(Duration::from_millis);
+            let wait = u64::try_from(wait).map_or(ROUND, Duration::from_millis);
+            let due = Instant::now() + wait.min(ROUND);
             let wake = take(next()?)?;
-            Ok(Answer::None { wait, wake })
+            Ok(Answer::None(Idle { wake, due }))
         }
         "work" => Ok(Answer::Work(words.map(claimed).collect::<Result<_, _>>()?)),
         _ => Err(odd()),
