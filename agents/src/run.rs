@@ -8,6 +8,7 @@ use bus::broadcast::Listener;
 use bus::claim::{Delivery, Inbox};
 use bus::connect::Bus;
 use bus::error::BusError;
+use bus::incarnation::Arrival;
 use bus::presence::Presence;
 use config::env::Env;
 use config::home::Home;
@@ -154,9 +155,16 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
     let env = Env::from_process();
     let faults = env.faults().map_err(AgentError::Access)?;
     let lease = Duration::from_millis(settings.team.lease_ms);
+    let id = config::home_id::home_id(&home).map_err(|e| AgentError::Access(e.to_string()))?;
     let bus = loop {
-        match Bus::connect(&address, &settings.team.name, lease).await {
+        let arrival = Arrival::Worker(id.clone());
+        match Bus::join(&address, &settings.team.name, lease, arrival).await {
             Ok(bus) => break bus.with_faults(faults),
+            // The supervisor is about to compare Redis with its ledger, as at every start.
+            Err(error @ BusError::Unsettled(_)) => {
+                tracing::debug!(%error, "trying again");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
             Err(error) if error.is_unreachable() => {
                 tracing::warn!(%error, "trying again");
                 tokio::time::sleep(Duration::from_millis(200)).await;
@@ -207,7 +215,10 @@ async fn read_queue(
             }
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(%error, "the queue cannot be read; trying again");
+                match &error {
+                    BusError::Unsettled(_) => tracing::debug!(%error, "waiting outside"),
+                    _ => tracing::warn!(%error, "the queue cannot be read; trying again"),
+                }
                 inbox = None;
                 // Room in Redis does not come back in a moment.
                 let pause = if error == BusError::Full { 2000 } else { 200 };
@@ -289,7 +300,9 @@ async fn announce(shared: &Shared, task: Option<TaskId>) {
         task,
         at: Timestamp::now(),
     };
-    if let Err(error) = shared.bus.announce(&presence).await {
+    if let Err(error) = shared.bus.announce(&presence).await
+        && !matches!(error, BusError::Unsettled(_))
+    {
         tracing::warn!(%error, "presence was not announced");
     }
 }

@@ -14,10 +14,10 @@ use protocol::task::Class;
 pub enum Arrival {
     /// As nobody's: it looks at nothing. For tools, and for the daemon, which only frees.
     Unchecked,
-    /// As an agent of this home: waits, with [`BusError::Unsettled`], until the supervisor has
-    /// compared.
+    /// As a process of this home that works: waits, with [`BusError::Unsettled`], until the
+    /// supervisor has compared, also when it connects again later.
     Worker(String),
-    /// As the supervisor of this home, which compares.
+    /// As the supervisor of this home, only to compare.
     Leader(String),
 }
 
@@ -35,7 +35,7 @@ pub struct Mark {
 pub enum Verdict {
     /// It is the one, or a later state of it: agents are let in.
     Same,
-    /// It holds nothing of this team. [`Bus::found`] makes it the home's.
+    /// It is nobody's yet: it holds nothing, or what was there before homes had ids. [`Bus::found`] makes it the home's.
     New,
     /// It was put back: its last entry comes before one that was folded.
     Older {
@@ -44,9 +44,9 @@ pub enum Verdict {
         /// The last entry there.
         last: String,
     },
-    /// The ledger was put back: an entry was folded and deleted that it does not know.
+    /// The ledger was put back or lost: an entry was folded and deleted that it does not know.
     Newer {
-        /// Whose stream says so.
+        /// Whose stream says so; empty when the ledger knows nothing of this Redis.
         role: String,
         /// The last entry deleted there.
         deleted: String,
@@ -95,9 +95,14 @@ fn taken(team: &TeamName) -> BusError {
 }
 
 impl Bus {
-    /// Compares this Redis with what the ledger of `home` knows of it. On [`Verdict::Same`] agents
-    /// are let in; otherwise they are kept out. Another home's is [`BusError::Unsettled`].
-    pub async fn compare(&self, home: &str, marks: &[Mark]) -> Result<Verdict, BusError> {
+    /// Compares this Redis with what the ledger of `home` knows of it: whether it was ever `found`,
+    /// and its marks. On [`Verdict::Same`] agents are let in; otherwise they are kept out. Another home's is [`BusError::Unsettled`].
+    pub async fn compare(
+        &self,
+        home: &str,
+        found: bool,
+        marks: &[Mark],
+    ) -> Result<Verdict, BusError> {
         let names = self.keys();
         let mut call = Call::on([
             names.owner(),
@@ -105,7 +110,8 @@ impl Bus {
             names.incarnation(),
             names.lanes(),
         ])
-        .arg(home);
+        .arg(home)
+        .arg(u8::from(found));
         for mark in marks {
             call = call
                 .arg(names.out(&mark.role))
@@ -134,6 +140,14 @@ impl Bus {
         self.run::<i64>(&scripts::FOUND, &call, Again::Yes)
             .await
             .map(drop)
+    }
+
+    /// Whether this Redis is still somebody's; one that forgot everything is not.
+    pub async fn is_owned(&self) -> Result<bool, BusError> {
+        let owner: Option<String> = self
+            .query(redis::cmd("GET").arg(self.keys().owner()), Again::Yes)
+            .await?;
+        Ok(owner.is_some())
     }
 
     /// Every task that could be worked on: queued, held, given back or due later.

@@ -84,6 +84,9 @@ pub enum Command {
     /// Keys and passwords, kept in the home with mode 0600
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Whether Redis is the one the ledger knows, and what to do when it is not
+    #[command(subcommand)]
+    Bus(BusCommand),
     /// Measure the bus or a whole team on this machine, in a scratch home
     Bench(BenchArgs),
     /// Print a completion script for a shell
@@ -301,6 +304,15 @@ pub enum ConfigCommand {
     Check,
 }
 
+/// What can be decided about Redis.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum BusCommand {
+    /// Say whether Redis and the ledger fit together
+    Status,
+    /// Take both as they are: what was begun waits for you, the rest goes on
+    Accept,
+}
+
 /// What can be done with secrets.
 #[derive(Debug, Subcommand)]
 pub enum SecretCommand {
@@ -378,6 +390,8 @@ mod tests {
             ("window chat", false),
             ("secret set anthropic-api-key a b", false),
             ("completions bash", true),
+            ("bus status", true),
+            ("bus", false),
             ("bench bus", true),
             ("bench agent --tasks 5 --json", true),
             ("bench bus --tasks 0", false),

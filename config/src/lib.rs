@@ -19,6 +19,7 @@ pub mod document;
 pub mod env;
 pub mod error;
 pub mod home;
+pub mod home_id;
 pub mod layers;
 pub mod layout;
 pub mod load;

@@ -84,6 +84,10 @@ pub struct Submit {
 pub enum Verb {
     /// How is the team?
     Status,
+    /// Is Redis the one the ledger knows?
+    BusStatus,
+    /// Take Redis and ledger as they are, though one of them was put back to an older state.
+    BusAccept,
     /// Do this.
     Submit(Box<Submit>),
     /// Tell me everything about this task until it rests. Answers `Event`s, then its document.

@@ -23,6 +23,30 @@ pub const TOOLS: [&str; 16] = [
     "HostFacts",
 ];
 
+/// Whether calls of a tool leave nothing behind but in the task's own clone, whatever their input:
+/// a task that called no other may start anew in a fresh clone.
+pub fn stays_inside(tool: &str) -> bool {
+    matches!(
+        tool,
+        "Read"
+            | "Write"
+            | "Edit"
+            | "Bash"
+            | "Glob"
+            | "Grep"
+            | "GitStatus"
+            | "GitDiff"
+            | "Tests"
+            | "Overview"
+            | "Secrets"
+            | "Marks"
+            | "Dependencies"
+            | "QuickChecks"
+            | "Profile"
+            | "HostFacts"
+    )
+}
+
 /// A call asked for by an engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {

@@ -1,23 +1,27 @@
 //! The supervisor's way to the bus, which may be away at the start and at any time later. Whoever
 //! needs it asks for it here and is told when it is back.
 
+use crate::compare::compare;
+use crate::ledger::store::Ledger;
 use bus::connect::{Bus, BusAddress};
 use bus::error::BusError;
+use bus::incarnation::Arrival;
 use config::bus_access;
 use config::home::Home;
+use config::home_id::home_id;
 use config::settings::TeamSettings;
 use protocol::ids::TeamName;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, timeout};
 
 /// Pause between two looks at Redis while it answers.
 const LOOK: Duration = Duration::from_secs(2);
 /// First and longest pause while it does not.
 const AWAY_FIRST: Duration = Duration::from_millis(100);
-const AWAY_LONGEST: Duration = Duration::from_secs(5);
+const AWAY_LONGEST: Duration = Duration::from_secs(1);
 
 /// How things stand with the bus.
 #[derive(Clone)]
@@ -25,6 +29,14 @@ enum Link {
     /// Connected, for the so-many-th time.
     Up(Bus, u64),
     Away(String),
+    /// It answers, and is not what the ledger knows: a person decides. The bus is for that alone.
+    Stopped(Bus, String),
+}
+
+/// What connecting came to.
+enum Met {
+    Ours(Bus),
+    Strange(Bus, String),
 }
 
 /// The link. Cheap to clone; one task runs [`BusLink::keep`].
@@ -37,11 +49,14 @@ pub struct BusLink {
     link: watch::Sender<Link>,
     /// Whether Redis has too little room for new work.
     tight: Arc<AtomicBool>,
+    ledger: Ledger,
+    /// Woken when the connection should be tried at once.
+    again: Arc<Notify>,
 }
 
 impl BusLink {
     /// A link that is away until `keep` has found the bus.
-    pub fn new(home: &Home, team: &TeamSettings) -> Self {
+    pub fn new(home: &Home, team: &TeamSettings, ledger: &Ledger) -> Self {
         Self {
             home: home.clone(),
             team: team.name.clone(),
@@ -49,6 +64,8 @@ impl BusLink {
             queue_limit: team.queue_limit,
             link: watch::Sender::new(Link::Away("not connected yet".to_owned())),
             tight: Arc::default(),
+            ledger: ledger.clone(),
+            again: Arc::default(),
         }
     }
 
@@ -56,8 +73,21 @@ impl BusLink {
     pub fn now(&self) -> Result<Bus, String> {
         match &*self.link.borrow() {
             Link::Up(bus, _) => Ok(bus.clone()),
-            Link::Away(why) => Err(why.clone()),
+            Link::Away(why) | Link::Stopped(_, why) => Err(why.clone()),
         }
+    }
+
+    /// Where a person must decide: a bus to carry the decision out, and what was seen.
+    pub fn stopped(&self) -> Option<(Bus, String)> {
+        match &*self.link.borrow() {
+            Link::Stopped(bus, why) => Some((bus.clone(), why.clone())),
+            _ => None,
+        }
+    }
+
+    /// Connects again at once.
+    pub fn look_again(&self) {
+        self.again.notify_one();
     }
 
     /// Waits until the bus answers. The number tells connections apart, for [`BusLink::lost`].
@@ -95,7 +125,7 @@ impl BusLink {
                 *link = Link::Away(why.to_owned());
                 true
             }
-            Link::Away(_) => false,
+            Link::Away(_) | Link::Stopped(..) => false,
         });
     }
 
@@ -112,11 +142,18 @@ impl BusLink {
                     }
                 }
                 Err(_) => match self.connect().await {
-                    Ok(bus) => {
+                    Ok(Met::Ours(bus)) => {
                         tracing::info!("redis answers");
                         number += 1;
                         self.link.send_replace(Link::Up(bus, number));
                         pause = AWAY_FIRST;
+                    }
+                    Ok(Met::Strange(bus, why)) => {
+                        if self.stopped().is_none_or(|(_, before)| before != why) {
+                            tracing::error!(why, "a person must decide");
+                        }
+                        self.link.send_replace(Link::Stopped(bus, why));
+                        let _again_or_later = timeout(AWAY_LONGEST, self.again.notified()).await;
                     }
                     Err(why) => {
                         self.link.send_replace(Link::Away(why));
@@ -131,6 +168,10 @@ impl BusLink {
     /// Whether it answers, and whether it has room.
     async fn look(&self, bus: &Bus) -> Result<(), BusError> {
         bus.ping().await?;
+        if !bus.is_owned().await? {
+            let why = "redis has forgotten this team";
+            return Err(BusError::Unsettled(why.to_owned()));
+        }
         let tight = bus.room().await?.is_tight();
         if self.tight.swap(tight, Ordering::Relaxed) != tight {
             tracing::warn!(tight, "the memory of redis");
@@ -144,7 +185,9 @@ impl BusLink {
         self.tight.load(Ordering::Relaxed)
     }
 
-    async fn connect(&self) -> Result<Bus, String> {
+    /// Connects, compares, and connects again as one who works: that connection fails when Redis is
+    /// ever another one, so that nothing is sent before it was compared too.
+    async fn connect(&self) -> Result<Met, String> {
         let access = bus_access::read(&self.home).map_err(|e| e.to_string())?;
         let user = access.users.get("supervisor").cloned().unwrap_or_default();
         let address = BusAddress {
@@ -152,11 +195,20 @@ impl BusLink {
             username: user.name,
             password: user.password,
         };
-        let bus = Bus::connect(&address, &self.team, self.lease)
+        let id = home_id(&self.home).map_err(|e| e.to_string())?;
+        let join = async |arrival| Bus::join(&address, &self.team, self.lease, arrival).await;
+        let leader = join(Arrival::Leader(id.clone()))
+            .await
+            .map_err(|e| e.to_string())?;
+        let compared = compare(&leader, &self.ledger, &id).await;
+        if let Some(why) = compared.map_err(|e| e.to_string())? {
+            return Ok(Met::Strange(leader, why));
+        }
+        let bus = join(Arrival::Worker(id))
             .await
             .map_err(|e| e.to_string())?
             .with_queue_limit(self.queue_limit);
         self.look(&bus).await.map_err(|e| e.to_string())?;
-        Ok(bus)
+        Ok(Met::Ours(bus))
     }
 }

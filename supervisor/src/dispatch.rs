@@ -14,10 +14,11 @@ use bus::error::BusError;
 use bus::park::Resumed;
 use jiff::Timestamp;
 use protocol::envelope::{Envelope, EnvelopeError, MessageType};
-use protocol::ids::{ShortId, TaskId, TeamName};
+use protocol::ids::{Epoch, ShortId, TaskId, TeamName};
 use protocol::journal::JournalEntry;
 use protocol::task::{Class, Task};
 use protocol::task_state::{TaskState, WaitReason};
+use protocol::tool::stays_inside;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -75,8 +76,10 @@ async fn send(
 /// Sends a task that was just kept. When the bus is away the outbox does it later; returns the
 /// sentence about that.
 pub async fn first(desk: &Desk, task: &Task) -> Option<String> {
-    let Ok(bus) = desk.link.now() else {
-        return Some(AWAY.to_owned());
+    let bus = match (desk.link.now(), desk.link.stopped()) {
+        (Ok(bus), _) => bus,
+        (Err(_), Some((_, why))) => return Some(format!("{why}; the task is kept")),
+        (Err(_), None) => return Some(AWAY.to_owned()),
     };
     if desk.link.is_tight() {
         return Some(TIGHT.to_owned());
@@ -222,6 +225,8 @@ async fn tell_resume(desk: &Desk, bus: &Bus, owed: &OwedResume) -> Result<(), Ou
         (Resumed::Queued | Resumed::Again, _) => {}
         // Nothing was asked, so nothing hangs on where it stood: the sweep sends it anew.
         (Resumed::Unknown, None) => {}
+        // It was never parked: a person was asked because the bus had lost what it knew of it.
+        (Resumed::Unknown, Some(_)) if owed.parked == Epoch(0) => {}
         (Resumed::Unknown, Some(_)) | (Resumed::Ended, _) => {
             let lost = desk.ledger.resume_lost(owed, PARK_LOST, Timestamp::now());
             desk.hub.tell(lost.await?);
@@ -295,6 +300,11 @@ async fn unknown(desk: &Desk, bus: &Bus, listed: &Open) -> Result<(), OutboxErro
         | TaskState::Waiting {
             on: WaitReason::Time,
         } if desk.link.is_tight() => {}
+        TaskState::Running { .. } if went_outside(desk, task.id).await? => {
+            let question = "redis has forgotten this task, and it had touched more than its own clone: look at what was done, then let it start anew or cancel it";
+            let told = desk.ledger.ask_person(task.id, question, Timestamp::now());
+            desk.hub.tell(told.await?);
+        }
         TaskState::Queued
         | TaskState::Running { .. }
         | TaskState::Waiting {
@@ -313,6 +323,13 @@ async fn unknown(desk: &Desk, bus: &Bus, listed: &Open) -> Result<(), OutboxErro
         _ => {}
     }
     Ok(())
+}
+
+/// Whether a task has called a tool whose effects are not all in its own clone.
+async fn went_outside(desk: &Desk, task: TaskId) -> Result<bool, LedgerError> {
+    let id = protocol::ids::TaskRef::Id(task);
+    let calls = desk.ledger.page(id).await?.calls;
+    Ok(calls.iter().any(|call| !stays_inside(&call.tool)))
 }
 
 /// Ends tasks whose deadline has passed and queues those whose time has come. Runs for ever; needs

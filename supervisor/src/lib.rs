@@ -3,7 +3,8 @@
 //! A request walks `control` (the unix socket) -> `intake` (checked) -> `route` (who, and how) ->
 //! `ledger` (kept) -> `dispatch` (to the bus, again and again until it is there). What agents
 //! report walks `settle` -> `ledger` -> `follow` and `window` (woken by `hub`). `run` is the process
-//! and its loops, `desk` what they share, `bus_link` the way to a Redis that may be away.
+//! and its loops, `desk` what they share, `bus_link` the way to a Redis that may be away,
+//! `compare` whether it is the one the ledger knows.
 //! `again` does an ended task once more, `brakes` freeze the team and pause roles, `dead` lists and replays what nobody could finish.
 //! `daemon` starts and restarts every process, `tmux` gives them windows, `client` is how the
 //! command line talks to both.
@@ -12,6 +13,7 @@ pub mod again;
 pub mod brakes;
 pub mod bus_link;
 pub mod client;
+pub mod compare;
 pub mod control;
 pub mod daemon;
 pub mod dead;

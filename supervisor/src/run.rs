@@ -107,7 +107,7 @@ pub async fn run(settings: Settings, home: Home) -> Result<(), SupervisorError> 
 /// What the rooms share, over an open ledger.
 pub fn desk(settings: Settings, home: Home, ledger: Ledger) -> SharedDesk {
     Arc::new(Desk {
-        link: BusLink::new(&home, &settings.team),
+        link: BusLink::new(&home, &settings.team, &ledger),
         memory: MemoryOwner::new(&home.memory(), &home.index()),
         shelf: Shelf::open(&home),
         hub: Hub::default(),

@@ -6,6 +6,7 @@ use crate::ledger::events::Event;
 use crate::ledger::fold::{ENDED, Folded, Incoming, NO_TASK, News};
 use crate::ledger::store::LedgerError;
 use bus::connect::Bus;
+use bus::incarnation::Mark;
 use bus::outflow::{OutMessage, Outflow};
 use protocol::envelope::{Envelope, MessageType};
 use protocol::ids::TaskId;
@@ -44,6 +45,7 @@ async fn settle_while_up(desk: &Desk, bus: &Bus) -> Result<(), bus::error::BusEr
         if messages.is_empty() {
             continue;
         }
+        let _alone = desk.ledger.folding().lock().await;
         let owed = fold(desk, &messages).await;
         pay(bus, owed).await?;
         outflow.done(&messages).await?;
@@ -90,27 +92,45 @@ async fn fold(desk: &Desk, messages: &[OutMessage]) -> Owed {
             }
         })
         .collect();
-    match fold_all(desk, &incoming).await {
+    let marks = marks(messages);
+    match fold_all(desk, &incoming, &marks).await {
         Some(folded) => told(desk, &incoming, folded),
         None => {
             let mut owed = Owed::default();
             for one in &incoming {
                 let one = std::slice::from_ref(one);
-                if let Some(folded) = fold_all(desk, one).await {
+                if let Some(folded) = fold_all(desk, one, &[]).await {
                     let more = told(desk, one, folded);
                     owed.ended.extend(more.ended);
                     owed.stray.extend(more.stray);
                 }
             }
+            fold_all(desk, &[], &marks).await;
             owed
         }
     }
 }
 
+/// Up to where each role's stream is folded with these messages, in their order.
+fn marks(messages: &[OutMessage]) -> Vec<Mark> {
+    let mut marks: Vec<Mark> = Vec::new();
+    for message in messages {
+        let entry = message.id.clone();
+        match marks.iter_mut().find(|mark| mark.role == message.role) {
+            Some(mark) => mark.entry = entry,
+            None => marks.push(Mark {
+                role: message.role.clone(),
+                entry,
+            }),
+        }
+    }
+    marks
+}
+
 /// `None` when the ledger will never take them together.
-async fn fold_all(desk: &Desk, incoming: &[Incoming]) -> Option<Vec<Folded>> {
+async fn fold_all(desk: &Desk, incoming: &[Incoming], marks: &[Mark]) -> Option<Vec<Folded>> {
     loop {
-        let error = match desk.ledger.fold(incoming).await {
+        let error = match desk.ledger.fold_to(incoming, marks).await {
             Ok(folded) => return Some(folded),
             Err(error) => error,
         };

@@ -53,6 +53,7 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
                 problem(&mut status, TIGHT);
             }
         }
+        Err(why) if desk.link.stopped().is_some() => problem(&mut status, &why),
         Err(why) => {
             let why = match why.starts_with("redis") {
                 true => why,

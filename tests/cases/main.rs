@@ -14,6 +14,7 @@ mod memory;
 mod model;
 mod plans;
 mod run_tests;
+mod stores;
 mod tidy;
 mod tmux_windows;
 mod torture;

@@ -1,12 +1,13 @@
 -- Compares this Redis with what the ledger knows of it: up to which entry each out stream was
 -- folded. Everything a ledger has folded was here before, and only what it has folded is deleted.
 -- KEYS: owner, settled, incarnation, lanes
--- ARGV: home, then for each stream: out key, dead key, last folded entry
--- Answers {'new'}, {'other'}, {'older', out key, last entry here}, {'newer', out key, last entry
+-- ARGV: home, 1 when the ledger took a Redis for its own, then for each stream: out key, dead key, last folded entry
+-- Answers {'new'} (nobody's yet), {'other'}, {'older', out key, last entry here}, {'newer', out key, last entry
 -- deleted here} or {'same'}, after which workers are let in.
 local owner = call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then return { 'other' } end
 if not owner and call('EXISTS', KEYS[4]) == 0 then return { 'new' } end
+if owner and ARGV[2] ~= '1' then return { 'newer', '', '' } end
 
 local function parts(id)
   local ms, seq = string.match(id, '^(%d+)-(%d+)$')
@@ -25,7 +26,7 @@ local function dead(key, stream, id)
   return false
 end
 
-for i = 2, #ARGV, 3 do
+for i = 3, #ARGV, 3 do
   local stream, folded = ARGV[i], ARGV[i + 2]
   local last, deleted = '0-0', '0-0'
   if call('EXISTS', stream) == 1 then
@@ -44,6 +45,6 @@ for i = 2, #ARGV, 3 do
     return verdict
   end
 end
-if not owner then call('SET', KEYS[1], ARGV[1]) end
+if not owner then return { 'new' } end
 call('SET', KEYS[2], call('GET', KEYS[3]))
 return { 'same' }

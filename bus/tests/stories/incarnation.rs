@@ -30,7 +30,7 @@ async fn worker(server: &Server) -> Result<Bus, BusError> {
 async fn founded() -> Server {
     let server = Server::start();
     let bus = leader(&server).await;
-    assert_eq!(bus.compare(HOME, &[]).await.unwrap(), Verdict::New);
+    assert_eq!(bus.compare(HOME, false, &[]).await.unwrap(), Verdict::New);
     bus.found(HOME).await.unwrap();
     server
 }
@@ -85,7 +85,7 @@ async fn agents_wait_outside_until_the_supervisor_has_compared() {
         "claimed too early"
     );
     let bus = leader(&server).await;
-    assert_eq!(bus.compare(HOME, &[]).await.unwrap(), Verdict::Same);
+    assert_eq!(bus.compare(HOME, true, &[]).await.unwrap(), Verdict::Same);
     assert!(inbox.try_next().await.unwrap().is_some());
 }
 
@@ -99,13 +99,16 @@ async fn a_redis_put_back_is_seen_and_nothing_is_begun() {
     let (_, late) = folded(&bus).await;
     assert_ne!(early, late);
     let marks = [late.clone()];
-    assert_eq!(bus.compare(HOME, &marks).await.unwrap(), Verdict::Same);
+    assert_eq!(
+        bus.compare(HOME, true, &marks).await.unwrap(),
+        Verdict::Same
+    );
 
     server.kill();
     copy(kept.path(), &data);
     server.start_again();
     let bus = leader(&server).await;
-    let verdict = bus.compare(HOME, &marks).await.unwrap();
+    let verdict = bus.compare(HOME, true, &marks).await.unwrap();
     let expected = Verdict::Older {
         role: "code".to_owned(),
         last: early.entry.clone(),
@@ -130,17 +133,23 @@ async fn a_redis_put_back_is_seen_and_nothing_is_begun() {
             .unwrap()
             .is_none()
     );
-    assert_eq!(bus.compare(HOME, &[]).await.unwrap(), Verdict::Same);
+    assert_eq!(bus.compare(HOME, true, &[]).await.unwrap(), Verdict::Same);
 }
 
 #[tokio::test]
 async fn a_ledger_put_back_is_seen_too() {
     let server = founded().await;
     let bus = leader(&server).await;
+    let lost = bus.compare(HOME, false, &[]).await.unwrap();
+    let unknown = Verdict::Newer {
+        role: String::new(),
+        deleted: String::new(),
+    };
+    assert_eq!(lost, unknown, "the whole ledger is gone");
     let (_, early) = folded(&bus).await;
     let (_, late) = folded(&bus).await;
     let verdict = bus
-        .compare(HOME, std::slice::from_ref(&early))
+        .compare(HOME, true, std::slice::from_ref(&early))
         .await
         .unwrap();
     let expected = Verdict::Newer {
@@ -159,7 +168,10 @@ async fn a_ledger_put_back_is_seen_too() {
     while bus.dead_count().await.unwrap() == 0 {
         outflow.next().await.unwrap();
     }
-    assert_eq!(bus.compare(HOME, &[late]).await.unwrap(), Verdict::Same);
+    assert_eq!(
+        bus.compare(HOME, true, &[late]).await.unwrap(),
+        Verdict::Same
+    );
 }
 
 #[tokio::test]
@@ -168,7 +180,10 @@ async fn a_redis_that_forgot_everything_is_new() {
     let bus = leader(&server).await;
     let (_, mark) = folded(&bus).await;
     let _: String = redis::cmd("FLUSHALL").query(&mut server.raw()).unwrap();
-    assert_eq!(bus.compare(HOME, &[mark]).await.unwrap(), Verdict::New);
+    assert_eq!(
+        bus.compare(HOME, true, &[mark]).await.unwrap(),
+        Verdict::New
+    );
 }
 
 #[tokio::test]

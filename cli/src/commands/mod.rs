@@ -5,6 +5,7 @@ mod agents;
 mod attach;
 mod bench;
 mod brakes;
+mod bus;
 mod completions;
 mod config;
 mod daemon;
@@ -52,6 +53,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Playbook(command) => playbook::run(&context, command),
         Command::Config(command) => config::run(&context, command),
         Command::Secret(command) => secret::run(&context, command),
+        Command::Bus(command) => bus::run(&context, command).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Daemon(up) => daemon::run(&context, up.no_tmux).await,

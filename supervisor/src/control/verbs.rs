@@ -1,6 +1,7 @@
 //! What each verb that has one answer does.
 
 use crate::brakes;
+use crate::compare::{self, CompareError};
 use crate::dead::{self, DeadError};
 use crate::desk::Desk;
 use crate::dispatch;
@@ -43,6 +44,9 @@ pub enum VerbError {
     /// An effect while the team is frozen.
     #[error("{0}")]
     Frozen(String),
+    /// Redis and the ledger.
+    #[error(transparent)]
+    Compare(#[from] CompareError),
     /// Not the supervisor's to do.
     #[error("that is for the daemon: ask at run/daemon.sock")]
     Daemon,
@@ -78,6 +82,7 @@ impl Refusal {
             VerbError::Memory(error) => (error.exit_code(), Vec::new()),
             VerbError::Dead(error) => (error.exit_code(), error.hints()),
             VerbError::Frozen(_) => (exit::REFUSED, Vec::new()),
+            VerbError::Compare(error) => (error.exit_code(), Vec::new()),
             VerbError::Daemon => (exit::USAGE, Vec::new()),
         };
         Self {
@@ -103,6 +108,7 @@ fn ledger_error(error: &VerbError) -> Option<&LedgerError> {
         | VerbError::Dead(DeadError::Ledger(error))
         | VerbError::Dead(DeadError::Intake(IntakeError::Ledger(error)))
         | VerbError::Intake(IntakeError::Ledger(error))
+        | VerbError::Compare(CompareError::Ledger(error))
         | VerbError::Patch(PatchError::Ledger(error)) => Some(error),
         _ => None,
     }
@@ -119,6 +125,12 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
     Ok(match verb {
         Verb::Status => Answer::Status {
             status: Box::new(status::status(desk).await?),
+        },
+        Verb::BusStatus => Answer::Ok {
+            message: compare::said(desk),
+        },
+        Verb::BusAccept => Answer::Ok {
+            message: compare::accept(desk).await?,
         },
         Verb::TaskList { limit } => Answer::Tasks {
             tasks: desk.ledger.newest(limit.min(LINES)).await?,

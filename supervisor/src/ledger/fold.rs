@@ -2,10 +2,12 @@
 //! nothing from an older holder, nothing after the end.
 
 use super::events::{self, Appended, Event, Happening};
+use super::marks;
 use super::records;
 use super::report;
 use super::standing::{self, Standing, shift};
 use super::store::{Ledger, LedgerError};
+use bus::incarnation::Mark;
 use jiff::Timestamp;
 use protocol::ids::{Epoch, Role, TaskId};
 use protocol::phase::Phase;
@@ -62,11 +64,21 @@ impl Ledger {
     /// Folds messages in their order, all in one transaction: after an error none is folded, and
     /// folding the same messages again is right.
     pub async fn fold(&self, batch: &[Incoming]) -> Result<Vec<Folded>, LedgerError> {
+        self.fold_to(batch, &[]).await
+    }
+
+    /// The same, and remembers up to where the out streams are folded with it.
+    pub async fn fold_to(
+        &self,
+        batch: &[Incoming],
+        marks: &[Mark],
+    ) -> Result<Vec<Folded>, LedgerError> {
         let mut tx = self.write().await?;
         let mut folded = Vec::with_capacity(batch.len());
         for incoming in batch {
             folded.push(fold_one(&mut tx, incoming).await?);
         }
+        marks::fold_marks(&mut tx, marks, Timestamp::now()).await?;
         tx.commit().await?;
         Ok(folded)
     }

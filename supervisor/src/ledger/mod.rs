@@ -10,6 +10,7 @@ pub mod due;
 pub mod events;
 pub mod fold;
 pub mod keep;
+pub mod marks;
 pub mod moves;
 pub mod pages;
 pub mod parts;

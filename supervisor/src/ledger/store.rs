@@ -6,7 +6,9 @@ use sqlx::sqlite::{
 };
 use sqlx::{Sqlite, Transaction};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// Schema number this binary reads and writes (`meta.schema`).
 pub const SCHEMA: i64 = 4;
@@ -94,6 +96,7 @@ pub struct Ledger {
     writer: SqlitePool,
     reader: SqlitePool,
     epoch: i64,
+    folding: Arc<Mutex<()>>,
 }
 
 fn options(file: &Path) -> SqliteConnectOptions {
@@ -141,6 +144,7 @@ impl Ledger {
             writer,
             reader,
             epoch,
+            folding: Arc::default(),
         })
     }
 
@@ -148,6 +152,11 @@ impl Ledger {
     pub async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
+    }
+
+    /// Held from folding messages until the bus has let go of them.
+    pub fn folding(&self) -> &Mutex<()> {
+        &self.folding
     }
 
     /// The epoch this opening raised.
