@@ -4,10 +4,11 @@ use crate::blob::write_synced;
 use crate::pulse::Hold;
 use crate::steps::Steps;
 use crate::stop::Stop;
+use crate::toolbox::Tries;
 use config::home::Home;
 use config::settings::SandboxSettings;
 use guard::clone::{Clone as TaskClone, CloneError};
-use guard::executor::Executor;
+use guard::executor::{Executor, ExecutorError};
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
 use protocol::ids::{Role, ShortId};
 use protocol::journal::EntryKind;
@@ -144,15 +145,29 @@ impl Sandboxes {
             .map_err(|e| Stop::Fail(e.to_string()))
     }
 
-    /// Opens a sandbox: on the given clone, else on the host's facts alone.
+    /// Opens a sandbox: on the given clone, else on the host's facts alone. One that ended before it
+    /// was ready is opened again: somebody killed it, or this process stood still meanwhile.
     pub async fn open(&self, on: Option<&TaskClone>, writable: bool) -> Result<Executor, Stop> {
-        let deadline = self.hold.surely().await?;
-        let spec = self.spec(on, writable, deadline)?;
-        let executor = Executor::start(spec)
-            .await
-            .map_err(|e| Stop::Fail(e.to_string()))?;
-        self.hold.add(executor.pulse());
-        Ok(executor)
+        let mut tries = Tries::default();
+        loop {
+            let deadline = self.hold.surely().await?;
+            let spec = self.spec(on, writable, deadline)?;
+            let lapses = self.hold.lapses();
+            match Executor::start(spec).await {
+                Ok(executor) => {
+                    self.hold.add(executor.pulse());
+                    return Ok(executor);
+                }
+                Err(ExecutorError::NotReady(why)) => {
+                    let more = tries.again(self.hold.lapsed_since(lapses));
+                    self.hold.still().await?;
+                    if !more {
+                        return Err(Stop::Fail(ExecutorError::NotReady(why).to_string()));
+                    }
+                }
+                Err(error) => return Err(Stop::Fail(error.to_string())),
+            }
+        }
     }
 
     fn spec(

@@ -174,6 +174,12 @@ impl Team {
             .unwrap_or_else(|| panic!("no process {name}: {status:#}")) as u32
     }
 
+    /// Leaves the home where it is when the story ends, for somebody who wants to look.
+    pub fn keep(&mut self) -> PathBuf {
+        self.folder.disable_cleanup(true);
+        self.home()
+    }
+
     /// The process under a name of the team's pid files, where it lives.
     pub fn noted_pid(&self, process: &str) -> Option<u32> {
         let path = self.home().join(format!("run/pids/{process}.json"));

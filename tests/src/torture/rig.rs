@@ -16,7 +16,7 @@ use std::time::Duration;
 const ACCEPTED: Duration = Duration::from_secs(120);
 
 /// How the team is set up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setup {
     /// How long a claim holds without renewal.
     pub lease: Duration,
