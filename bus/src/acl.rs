@@ -15,11 +15,11 @@ pub const DAEMON: &str = "daemon";
 /// What every process needs to connect and to run scripts.
 const CONNECT: &str = "+ping +info +evalsha +script|load";
 /// What agents' scripts and calls are made of.
-const WORK: &str = "+get +mget +exists +time +hget +hset +hmget +hgetall +hdel +zadd +zrem \
+pub(crate) const WORK: &str = "+get +mget +exists +time +hget +hset +hmget +hgetall +hdel +zadd +zrem \
     +zrange +zrangebyscore +xadd +xlen +xrange +xrevrange +xread +xreadgroup +xack +xdel \
     +xgroup|create +blpop +publish +subscribe +unsubscribe";
 /// What the supervisor needs beside that.
-const LEAD: &str =
+pub(crate) const LEAD: &str =
     "+set +del +zcard +pexpire +sadd +smembers +hvals +rpush +xpending +xinfo|stream +multi +exec";
 /// What the daemon needs to free what a dead process held, and to stop Redis.
 const WATCH: &str = "+get +set +time +smembers +hget +hset +hmget +hgetall +hdel +hvals +sadd +zadd \

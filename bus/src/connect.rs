@@ -51,7 +51,7 @@ impl fmt::Debug for BusAddress {
 }
 
 impl BusAddress {
-    fn client(&self) -> Result<Client, BusError> {
+    pub(crate) fn client(&self) -> Result<Client, BusError> {
         // The address may hold a password, so it is not repeated in the message.
         let wrong = |e: redis::RedisError| {
             BusError::Refused(format!(

@@ -146,6 +146,10 @@ impl Keys {
     pub fn incarnation(&self) -> String {
         self.key("incarnation")
     }
+    /// What `doctor` tries commands on.
+    pub fn probe(&self, kind: &str) -> String {
+        self.key(&format!("probe:{kind}"))
+    }
     /// Which home these keys belong to.
     pub fn owner(&self) -> String {
         self.key("owner")

@@ -7,7 +7,7 @@
 //! `presence` a sign of life, `budget` the only maker of a `Reservation`,
 //! `queue` counts what waits, `room` is the memory that is left, `acl` says who may touch which key. Every decision that must be
 //! atomic is a Lua script beside `scripts`; `group_reader` is the blocking read they share;
-//! `incarnation` says whether this Redis is the one the ledger knows; `fault` leaves a guarantee out where a test asks for it.
+//! `examine` looks at a Redis of the person's own; `incarnation` says whether this Redis is the one the ledger knows; `fault` leaves a guarantee out where a test asks for it.
 
 pub mod acl;
 pub mod ask;
@@ -19,6 +19,7 @@ pub mod claim;
 pub mod connect;
 pub mod dead_letter;
 pub mod error;
+pub mod examine;
 mod fault;
 pub mod finish;
 mod group_reader;

@@ -70,6 +70,8 @@ scripts! {
     OPEN_TASKS = "open_tasks", reads;
     /// Take a task out, whatever its state.
     EXPEL = "expel", always;
+    /// Which commands are allowed.
+    EXAMINE = "examine", always;
     /// A sign that somebody is there.
     BEAT = "beat", always;
     /// Queue a task once.

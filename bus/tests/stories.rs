@@ -14,6 +14,8 @@ mod asks;
 mod batches;
 #[path = "stories/claims.rs"]
 mod claims;
+#[path = "stories/examine.rs"]
+mod examine;
 #[path = "stories/failing.rs"]
 mod failing;
 #[path = "stories/fairness.rs"]

@@ -247,6 +247,10 @@ fn a_second_home_with_the_same_name_gets_nothing_of_the_first() {
     let (first, workspace) = team();
     first.configure(&yaml);
     first.up();
+    let doctor = first.ai(&["doctor"]).expect(1).stdout;
+    for said in ["appendonly is off", "CONFIG SET maxmemory 256mb"] {
+        assert!(doctor.contains(said), "{doctor}");
+    }
     let (second, _) = team();
     second.configure(&yaml);
     let mut up = second.start(&["up", "--no-tmux"]);

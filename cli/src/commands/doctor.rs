@@ -1,11 +1,12 @@
 //! `doctor`: what the team needs on this machine, and what to do where it is missing.
 
+mod redis;
+
 use super::team;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::{columns, one_line, safe, size};
 use crate::terminal;
-use bus::connect::{Bus, BusAddress};
 use config::home::Home;
 use config::settings::{EngineName, Settings};
 use nix::sys::statvfs::statvfs;
@@ -13,18 +14,10 @@ use protocol::document::DOCUMENT_VERSION;
 use serde::Serialize;
 use std::io::ErrorKind;
 use std::process::{Command, Stdio};
-use std::time::Duration;
-use supervisor::daemon::{ready, redis_server};
 use supervisor::tmux::session;
-use tokio::time::timeout;
 
 /// Below this much free space the disk is a problem, in bytes.
 const LOW_DISK: u64 = 1_000_000_000;
-
-/// Longest wait for a Redis of the person's own.
-const REDIS_PATIENCE: Duration = Duration::from_secs(3);
-/// Any lease will do to ask whether Redis answers.
-const LEASE: Duration = Duration::from_secs(10);
 
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -69,7 +62,7 @@ pub async fn run(context: &Context, json: bool) -> Result<u8, Failure> {
             None
         }
     };
-    findings.push(redis(settings.as_ref()).await);
+    findings.extend(redis::look(settings.as_ref()).await);
     findings.push(tmux());
     findings.extend([git(), bwrap()]);
     findings.extend([sandbox(), disk(&context.home)]);
@@ -119,58 +112,6 @@ fn home(home: &Home) -> Finding {
         }
         Err(error) => finding("home", How::Bad, error.to_string(), ""),
     }
-}
-
-async fn redis(settings: Option<&Settings>) -> Finding {
-    if let Some(settings) = settings
-        && let Some(url) = &settings.redis.url
-    {
-        return own_redis(settings, url).await;
-    }
-    match redis_server::installed() {
-        Ok(version) => finding("redis", How::Good, redis_version(&version), ""),
-        Err(error) => finding("redis", How::Bad, error.to_string(), ""),
-    }
-}
-
-/// A Redis of the person's own: whether it answers.
-async fn own_redis(settings: &Settings, url: &str) -> Finding {
-    let password = settings.redis.password.as_ref();
-    let address = BusAddress {
-        url: url.to_owned(),
-        username: settings.redis.username.clone(),
-        password: password.map(|password| password.reveal().to_owned()),
-    };
-    let asked = async {
-        let bus = Bus::connect(&address, &settings.team.name, LEASE).await?;
-        bus.ping().await
-    };
-    match timeout(REDIS_PATIENCE, asked).await {
-        Ok(Ok(_)) => finding("redis", How::Good, format!("{url} answers"), ""),
-        Ok(Err(error)) => finding(
-            "redis",
-            How::Bad,
-            format!("{url}: {}", ready::explained(&error.to_string())),
-            "",
-        ),
-        Err(_) => finding(
-            "redis",
-            How::Bad,
-            format!("{url} does not answer within 3 s"),
-            "check redis.url or REDIS_URL, and that it runs",
-        ),
-    }
-}
-
-/// `redis-server 7.0.15` out of the line it prints.
-fn redis_version(printed: &str) -> String {
-    let word = printed
-        .split_whitespace()
-        .find_map(|w| w.strip_prefix("v="));
-    word.map_or_else(
-        || one_line(printed, 40),
-        |version| format!("redis-server {}", one_line(version, 20)),
-    )
 }
 
 fn tmux() -> Finding {
@@ -322,19 +263,6 @@ async fn team_up(context: &Context) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_version_of_redis_is_short() {
-        for (printed, expected) in [
-            (
-                "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc",
-                "redis-server 7.0.15",
-            ),
-            ("something else", "something else"),
-        ] {
-            assert_eq!(redis_version(printed), expected);
-        }
-    }
 
     #[test]
     fn findings_say_what_to_do() {
