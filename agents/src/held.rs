@@ -27,6 +27,11 @@ use tokio::task::JoinHandle;
 /// times a second. The next holder waits it out before it looks at the world.
 const MARGIN: Duration = Duration::from_millis(250);
 
+/// Where a task rests that another role is to go on with.
+const HANDED: TaskState = TaskState::Waiting {
+    on: WaitReason::Handoff,
+};
+
 /// Where a task rests whose question a person must answer.
 const INPUT: TaskState = TaskState::Waiting {
     on: WaitReason::Input,
@@ -137,16 +142,22 @@ async fn finish(
     mut record: Record,
     ended: Result<End, Stop>,
 ) -> Result<(), Stop> {
+    let mut handoff = None;
     let (state, asked) = match ended {
         Err(stop @ (Stop::Yield | Stop::Lost)) => return Err(stop),
         Ok(End::Cancelled) => (TaskState::Cancelled, None),
         Ok(End::Outcome(outcome)) => (settle(&mut record, outcome), None),
         Err(Stop::AskPerson(question)) => (INPUT, Some(*question)),
+        Err(Stop::HandOff(wish)) => {
+            handoff = Some(*wish);
+            (HANDED, None)
+        }
         Err(stop) => (settle(&mut record, outcome_of(stop)), None),
     };
     record.leave(micros(Timestamp::now()));
     let (task, agent) = (delivery.lease.task, shared.agent.name.clone());
-    let report = record.report(task, agent.clone(), state, asked);
+    let mut report = record.report(task, agent.clone(), state, asked);
+    report.handoff = handoff;
     match hand_in(outbox, report).await {
         Err(Stop::Fail(why)) => {
             tracing::error!(%task, why, "the report cannot be handed in");
@@ -166,7 +177,7 @@ async fn hand_in(outbox: &Outbox, mut report: TaskReport) -> Result<(), Stop> {
             return Ok(());
         }
         report.state = TaskState::Cancelled;
-        (report.question, report.asked) = (None, None);
+        (report.question, report.asked, report.handoff) = (None, None, None);
     }
     outbox.finish(&report).await
 }
@@ -177,6 +188,7 @@ fn named(ended: &Result<End, Stop>) -> String {
         Ok(End::Cancelled) => TaskState::Cancelled.to_string(),
         Ok(End::Outcome(outcome)) => settle(&mut Record::default(), outcome.clone()).to_string(),
         Err(Stop::AskPerson(_)) => INPUT.to_string(),
+        Err(Stop::HandOff(_)) => HANDED.to_string(),
         Err(stop) => stop.to_string(),
     }
 }

@@ -19,6 +19,7 @@ pub mod run;
 pub mod screen;
 pub mod steps;
 pub mod stop;
+pub mod team_call;
 pub mod tool_specs;
 pub mod toolbox;
 pub mod work_loop;

@@ -68,7 +68,11 @@ impl Outbox {
     pub async fn park(&self, report: &TaskReport) -> Result<Parked, Stop> {
         let context = serde_json::to_value(report)
             .map_err(|e| Stop::Fail(format!("the report cannot be written: {e}")))?;
-        let envelope = self.envelope(MessageType::Result, "report", context)?;
+        let kind = match report.handoff {
+            Some(_) => MessageType::Handoff,
+            None => MessageType::Result,
+        };
+        let envelope = self.envelope(kind, "report", context)?;
         let tell = || self.bus.park(&self.lease, &envelope);
         self.hold.insist(tell).await
     }

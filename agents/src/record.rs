@@ -85,6 +85,7 @@ impl Record {
             state,
             question: asked.as_ref().map(|question| question.text.clone()),
             asked,
+            handoff: None,
             phases: self.phases,
             criteria: self.criteria,
             evidence: self.evidence,

@@ -2,6 +2,7 @@
 
 use bus::error::BusError;
 use protocol::question::Question;
+use protocol::report::HandOff;
 use tokio::sync::watch;
 
 /// What the holder of a task was told from outside.
@@ -36,6 +37,9 @@ pub enum Stop {
     /// Only a person can say how to go on.
     #[error("{}", .0.text)]
     AskPerson(Box<Question>),
+    /// Another role is to go on with it.
+    #[error("to be handed to {}", .0.to)]
+    HandOff(Box<HandOff>),
 }
 
 impl From<BusError> for Stop {

@@ -70,6 +70,14 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
             json!({"suite": text, "only": {"type": "array", "items": text}}),
             &[],
         ),
+        spec(
+            "HandOff",
+            "Give the whole task to another agent of the team (code, data, infra, research, qa), who goes on \
+             from here with its own tools. Only when what is left is that agent's work. note: what is done \
+             and what is left.",
+            json!({"to": text, "note": text}),
+            &["to", "note"],
+        ),
     ];
     all.into_iter()
         .filter(|tool| allowed.is_empty() || allowed.contains(&tool.name))

@@ -325,7 +325,7 @@ fn refusal(call: &ToolCall, text: &str) -> ToolAnswer {
     }
 }
 
-fn line(record: &Record, call: &ToolCall, answer: &ToolAnswer) -> CallLine {
+pub(crate) fn line(record: &Record, call: &ToolCall, answer: &ToolAnswer) -> CallLine {
     CallLine {
         phase: record.phase(),
         tool: call.name.clone(),

@@ -4,6 +4,7 @@ use crate::outbox::Outbox;
 use crate::record::Record;
 use crate::steps::Steps;
 use crate::stop::Stop;
+use crate::team_call;
 use crate::toolbox::Toolbox;
 use bus::connect::Bus;
 use config::settings::{AgentSettings, Settings};
@@ -53,6 +54,9 @@ impl Workbench {
         call: &ToolCall,
         timeout: Option<Duration>,
     ) -> Result<ToolAnswer, Stop> {
+        if team_call::is(call) {
+            return team_call::make(self, record, step, call).await;
+        }
         self.toolbox
             .call(&mut self.steps, &self.outbox, record, step, call, timeout)
             .await

@@ -19,8 +19,8 @@ pub(crate) const WORK: &str = "+get +mget +exists +time +hget +hset +hmget +hget
     +zrange +zrangebyscore +xadd +xlen +xrange +xrevrange +xread +xreadgroup +xack +xdel \
     +xgroup|create +blpop +publish +subscribe +unsubscribe";
 /// What the supervisor needs beside that.
-pub(crate) const LEAD: &str =
-    "+set +del +zcard +pexpire +sadd +smembers +hvals +rpush +xpending +xinfo|stream +multi +exec";
+pub(crate) const LEAD: &str = "+set +del +rename +zcard +pexpire +sadd +smembers +hvals +rpush \
+    +xpending +xinfo|stream +multi +exec";
 /// What the daemon needs to free what a dead process held, and to stop Redis.
 const WATCH: &str = "+get +set +time +smembers +hget +hset +hmget +hgetall +hdel +hvals +sadd +zadd \
     +zrem +zrange +xadd +shutdown";

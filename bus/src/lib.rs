@@ -23,6 +23,7 @@ pub mod examine;
 mod fault;
 pub mod finish;
 mod group_reader;
+pub mod hand_off;
 pub mod incarnation;
 pub mod journal;
 pub mod keys;

@@ -35,6 +35,17 @@ pub enum Resumed {
     Unknown,
 }
 
+impl Resumed {
+    pub(crate) fn read(answer: &str) -> Self {
+        match answer {
+            "queued" => Resumed::Queued,
+            "again" => Resumed::Again,
+            "ended" => Resumed::Ended,
+            _ => Resumed::Unknown,
+        }
+    }
+}
+
 impl Bus {
     /// Ends a hold without ending the task: the report goes out, the task waits. The same call
     /// again under the same epoch is fine; an older epoch is [`BusError::Fenced`].
@@ -89,16 +100,11 @@ impl Bus {
         .arg(parked.0)
         .bytes(entry);
         let answer: String = self.run(&scripts::RESUME, &call, Again::Yes).await?;
-        Ok(match answer.as_str() {
-            "queued" => Resumed::Queued,
-            "again" => Resumed::Again,
-            "ended" => Resumed::Ended,
-            _ => Resumed::Unknown,
-        })
+        Ok(Resumed::read(&answer))
     }
 }
 
-fn written(entry: &JournalEntry) -> Result<Vec<u8>, BusError> {
+pub(crate) fn written(entry: &JournalEntry) -> Result<Vec<u8>, BusError> {
     let bytes = serde_json::to_vec(entry).map_err(|e| BusError::Refused(e.to_string()))?;
     if bytes.len() > JOURNAL_INLINE_BYTES + 1024 {
         return Err(BusError::Refused(format!(

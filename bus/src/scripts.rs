@@ -96,6 +96,8 @@ scripts! {
     PARK = "park", always;
     /// Put a task that waited back into its queue.
     RESUME = "resume", needs_room;
+    /// Give a task that waited to another role, and put it into its queue.
+    HAND_OFF = "hand_off", needs_room;
     /// Give a claimed task up for dead.
     BURY = "bury", always;
     /// Take an unreadable entry out of a stream.

@@ -26,6 +26,8 @@ mod fencing;
 mod flow;
 #[path = "stories/full.rs"]
 mod full;
+#[path = "stories/handing.rs"]
+mod handing;
 #[path = "stories/hop.rs"]
 mod hop;
 #[path = "stories/hostile.rs"]

@@ -11,7 +11,7 @@ use crate::settings::AgentSettings;
 use crate::shipped;
 use protocol::ids::Role;
 use protocol::level::Level;
-use protocol::tool::TOOLS;
+use protocol::tool::{TEAM_TOOLS, TOOLS};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -301,9 +301,9 @@ fn settle(
     for tool in agent
         .tools
         .iter()
-        .filter(|tool| !TOOLS.contains(&tool.as_str()))
+        .filter(|tool| !TOOLS.iter().chain(&TEAM_TOOLS).any(|known| known == tool))
     {
-        let hint = did_you_mean(tool, TOOLS);
+        let hint = did_you_mean(tool, TOOLS.iter().chain(&TEAM_TOOLS).copied());
         let place = origins
             .get(&format!("agents.{role}.tools"))
             .map(Origin::to_string)

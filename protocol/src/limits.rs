@@ -4,6 +4,8 @@
 pub const ENVELOPE_BYTES: usize = 64 * 1024;
 /// Largest journal entry kept inline, in bytes; anything larger goes to a blob.
 pub const JOURNAL_INLINE_BYTES: usize = 4 * 1024;
+/// Most times a task may change hands.
+pub const MOST_HANDOFFS: u64 = 8;
 /// Largest request text accepted from a person, in bytes.
 pub const REQUEST_BYTES: usize = 32 * 1024;
 /// Largest single line on the control socket, in bytes.

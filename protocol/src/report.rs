@@ -142,6 +142,19 @@ pub enum Progress {
     },
 }
 
+/// A wish to hand the task to another role, with its journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandOff {
+    /// The role that is to go on with it.
+    pub to: Role,
+    /// What is left to be done, for that role.
+    pub note: String,
+    /// The step of the journal that asked for it.
+    pub step: String,
+    /// The id of the call.
+    pub call: String,
+}
+
 /// The end of a task, as its agent reports it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskReport {
@@ -158,6 +171,9 @@ pub struct TaskReport {
     /// The same with what is known and what may be answered.
     #[serde(default)]
     pub asked: Option<Question>,
+    /// To whom it is to be handed on, where it waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoff: Option<HandOff>,
     /// Every phase it went through.
     pub phases: Vec<PhaseSpan>,
     /// What was to be true.

@@ -22,6 +22,8 @@ pub enum WaitReason {
     Paused,
     /// A due time.
     Time,
+    /// Another agent, to whom it is being handed on.
+    Handoff,
 }
 
 /// Where a task stands.
@@ -156,12 +158,12 @@ impl TaskState {
     }
 
     /// Whether it stays so until a person does something; one that waits for its time, for other
-    /// tasks or for a host goes on by itself.
+    /// tasks, for a host or for another agent goes on by itself.
     pub fn rests(&self) -> bool {
         match self {
             TaskState::Waiting { on } => !matches!(
                 on,
-                WaitReason::Time | WaitReason::Children | WaitReason::Host
+                WaitReason::Time | WaitReason::Children | WaitReason::Host | WaitReason::Handoff
             ),
             state => state.is_final(),
         }

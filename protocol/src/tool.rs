@@ -44,8 +44,12 @@ pub fn stays_inside(tool: &str) -> bool {
             | "QuickChecks"
             | "Profile"
             | "HostFacts"
+            | "HandOff"
     )
 }
+
+/// Tools that reach no executor: what they do is done by the team.
+pub const TEAM_TOOLS: [&str; 1] = ["HandOff"];
 
 /// A call asked for by an engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -218,9 +218,19 @@ async fn tell_resumes(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
 }
 
 async fn tell_resume(desk: &Desk, bus: &Bus, owed: &OwedResume) -> Result<(), OutboxError> {
-    let resumed = bus
-        .resume(owed.task, owed.parked, owed.answer.as_ref())
-        .await?;
+    let resumed = match (&owed.handed, &owed.answer) {
+        (Some(roles), Some(entry)) => {
+            let (from, to) = (&roles.0, &roles.1);
+            let open = desk.ledger.find(protocol::ids::TaskRef::Id(owed.task));
+            let envelope = envelope(&desk.settings.team.name, &open.await?.task)?;
+            bus.hand_off(owed.task, owed.parked, (from, to), entry, &envelope)
+                .await?
+        }
+        _ => {
+            bus.resume(owed.task, owed.parked, owed.answer.as_ref())
+                .await?
+        }
+    };
     match (resumed, &owed.answer) {
         (Resumed::Queued | Resumed::Again, _) => {}
         // Nothing was asked, so nothing hangs on where it stood: the sweep sends it anew.

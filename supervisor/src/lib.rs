@@ -20,6 +20,7 @@ pub mod dead;
 pub mod desk;
 pub mod dispatch;
 pub mod follow;
+pub mod handoff;
 pub mod hub;
 pub mod intake;
 pub mod ledger;

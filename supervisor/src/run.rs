@@ -9,6 +9,7 @@ use crate::control::serve;
 use crate::daemon::watch::keep_daemon;
 use crate::desk::{Desk, SharedDesk};
 use crate::dispatch;
+use crate::handoff;
 use crate::hub::Hub;
 use crate::ledger::store::{Ledger, LedgerError};
 use crate::memory_owner::MemoryOwner;
@@ -136,6 +137,8 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     loops.spawn(async move { plans::keep_going(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { brakes::keep(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { handoff::keep_going(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { announce(&shared).await });
     loops

@@ -193,7 +193,7 @@ fn read(message: &OutMessage, blobs: &Path) -> Result<Incoming, String> {
     let news = match envelope.kind {
         MessageType::Progress => News::Progress(parsed(envelope, blobs)?),
         // A report that cannot be read is the end of its task all the same: its agent has let go.
-        MessageType::Result => match parsed(envelope, blobs) {
+        MessageType::Result | MessageType::Handoff => match parsed(envelope, blobs) {
             Ok(report) => News::Report(Box::new(report)),
             Err(why) => News::GivenUp(format!("the agent's report cannot be read: {why}")),
         },

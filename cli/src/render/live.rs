@@ -114,7 +114,13 @@ impl Live {
     fn progress(&mut self, progress: &Progress) -> Option<String> {
         match progress {
             Progress::Claimed { replayed: 0, .. } => None,
-            Progress::Claimed { replayed, .. } => {
+            Progress::Claimed {
+                replayed, holder, ..
+            } => {
+                // It may have been handed on: a holder is `role@host#pid`.
+                if let Some(role) = holder.split('@').next().and_then(|r| r.parse().ok()) {
+                    self.agent = role;
+                }
                 self.doing = format!("resumed after {replayed} steps");
                 let what = format!(
                     "resumed {} ({replayed} steps taken from the journal; nothing repeated)",

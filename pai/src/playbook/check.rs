@@ -5,6 +5,7 @@ use super::grammar::{self, OnError, Playbook, Step};
 use super::params::{ParamSpec, ParamType};
 use super::{hint, render, tools};
 use protocol::criterion::{Check, Criterion};
+use protocol::tool::TEAM_TOOLS;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -269,6 +270,11 @@ fn check_criterion(
                     hint(name, tools::TOOLS.iter().map(|t| t.name))
                 )
             })?;
+            if TEAM_TOOLS.contains(&name.as_str()) {
+                return Err(format!(
+                    "{name} is for the team: a check only looks; use a `command` check"
+                ));
+            }
             if facts.writes {
                 return Err(format!(
                     "{name} may change the workspace: a check only looks; use a `command` check"

@@ -51,6 +51,7 @@ pub const TOOLS: &[ToolFacts] = &[
     reads("Dependencies"),
     reads("Profile"),
     reads("HostFacts"),
+    reads("HandOff"),
     runs("Tests"),
     runs("QuickChecks"),
     writes("Bash"),

@@ -231,6 +231,7 @@ pub(super) fn report(task: &Task, state: TaskState) -> TaskReport {
         state,
         question: None,
         asked: None,
+        handoff: None,
         phases: Vec::new(),
         criteria: vec![Criterion {
             id: "c1".to_owned(),

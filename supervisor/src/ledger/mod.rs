@@ -9,6 +9,7 @@ pub mod cancel;
 pub mod due;
 pub mod events;
 pub mod fold;
+pub mod handoffs;
 pub mod keep;
 pub mod marks;
 pub mod moves;

@@ -34,7 +34,7 @@ pub fn decode(name: &str, carried: Option<&str>) -> Option<TaskState> {
     })
 }
 
-const WAITS: [(WaitReason, &str); 7] = [
+const WAITS: [(WaitReason, &str); 8] = [
     (WaitReason::Approval, "approval"),
     (WaitReason::Input, "input"),
     (WaitReason::Children, "children"),
@@ -42,6 +42,7 @@ const WAITS: [(WaitReason, &str); 7] = [
     (WaitReason::Budget, "budget"),
     (WaitReason::Paused, "paused"),
     (WaitReason::Time, "time"),
+    (WaitReason::Handoff, "handoff"),
 ];
 
 fn wait_name(on: WaitReason) -> &'static str {

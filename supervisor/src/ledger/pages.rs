@@ -179,8 +179,14 @@ async fn find_row(tx: &mut SqliteConnection, task: TaskRef) -> Result<SqliteRow,
 
 fn open_of(row: &SqliteRow) -> Result<Open, LedgerError> {
     let key: String = row.try_get("id")?;
+    let mut task: Task = from_json("task", &key, &row.try_get::<String, _>("task")?)?;
+    // It may have been handed on since it was accepted.
+    let agent: String = row.try_get("agent")?;
+    task.agent = agent
+        .parse()
+        .map_err(|e| standing::unreadable("agent", &key, e))?;
     Ok(Open {
-        task: from_json("task", &key, &row.try_get::<String, _>("task")?)?,
+        task,
         state: state_of(row, &key)?,
         due: row
             .try_get::<Option<i64>, _>("due_us")?

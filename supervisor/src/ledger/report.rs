@@ -2,6 +2,7 @@
 //! progress said; but "done" without evidence for every criterion is kept as failed.
 
 use super::fold::{Folded, Incoming};
+use super::handoffs;
 use super::moves;
 use super::records::{self, LINE_BYTES, RESULT_BYTES, ROWS, cut, whole};
 use super::standing::{Standing, shift, to_json};
@@ -32,6 +33,7 @@ pub(super) async fn fold(
         return Ok(Folded::Again);
     }
     questions::ask(tx, standing, &to, report.asked.as_ref(), incoming.at).await?;
+    handoffs::ask(tx, standing, &to, report.handoff.as_ref(), incoming.at).await?;
     replace_rows(tx, standing, report).await?;
     write_row(tx, standing, report).await?;
     let told = shift(tx, standing, to, incoming.at, Some(&incoming.message)).await?;

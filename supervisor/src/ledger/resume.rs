@@ -6,7 +6,7 @@ use super::records::whole;
 use super::standing::{self, Standing, from_json, shift, to_json};
 use super::store::{Ledger, LedgerError};
 use jiff::Timestamp;
-use protocol::ids::{Epoch, TaskId};
+use protocol::ids::{Epoch, Role, TaskId};
 use protocol::journal::JournalEntry;
 use protocol::task_state::{StateName, TaskState};
 use sqlx::{Row, SqliteConnection};
@@ -20,6 +20,8 @@ pub struct OwedResume {
     pub parked: Epoch,
     /// The answer it waited for.
     pub answer: Option<JournalEntry>,
+    /// From which role to which it moves, where it was handed on.
+    pub handed: Option<Box<(Role, Role)>>,
 }
 
 impl Ledger {
@@ -48,7 +50,7 @@ impl Ledger {
     pub async fn resumes_owed(&self, limit: u32) -> Result<Vec<OwedResume>, LedgerError> {
         let mut tx = self.read().await?;
         let rows = sqlx::query(
-            "SELECT id, parked_epoch, resume_answer FROM tasks
+            "SELECT id, agent, handed_from, parked_epoch, resume_answer FROM tasks
              WHERE resume_owed = 1 AND stop_owed = 0 AND state = 'queued' ORDER BY short_id LIMIT $1",
         )
         .bind(i64::from(limit))
@@ -58,7 +60,17 @@ impl Ledger {
             .map(|row| {
                 let id: String = row.try_get("id")?;
                 let answer: Option<String> = row.try_get("resume_answer")?;
+                let role = |name: String| {
+                    name.parse::<Role>()
+                        .map_err(|e| standing::unreadable("role", &id, e))
+                };
+                let from = row
+                    .try_get::<Option<String>, _>("handed_from")?
+                    .map(role)
+                    .transpose()?;
+                let to = role(row.try_get("agent")?)?;
                 Ok(OwedResume {
+                    handed: from.map(|from| Box::new((from, to))),
                     task: id
                         .parse()
                         .map_err(|e| standing::unreadable("task id", &id, e))?,
@@ -126,7 +138,7 @@ pub(super) async fn resume_in(
         .map(|entry| to_json("answer", &key, entry))
         .transpose()?;
     let parked: i64 = sqlx::query_scalar(
-        "UPDATE tasks SET resume_owed = 1, resume_answer = $2, question = NULL
+        "UPDATE tasks SET resume_owed = 1, resume_answer = $2, question = NULL, handed_from = NULL
          WHERE id = $1 RETURNING parked_epoch",
     )
     .bind(&key)
@@ -138,6 +150,7 @@ pub(super) async fn resume_in(
         task: standing.id,
         parked: Epoch(parked.max(0) as u64),
         answer: answer.cloned(),
+        handed: None,
     };
     Ok((owed, told))
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod folding;
+mod handing;
 mod keeping;
 mod parking;
 mod plans;
@@ -147,6 +148,7 @@ fn report(task: &Task, state: TaskState) -> TaskReport {
         state,
         question: None,
         asked: None,
+        handoff: None,
         phases: vec![PhaseSpan {
             phase: Phase::Observe,
             started: at(1),

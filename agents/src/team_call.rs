@@ -1,0 +1,91 @@
+//! Calls that reach no executor: what they do is done by the team. They go through the journal like
+//! any other call, so that a later holder takes their answer from there.
+
+use crate::record::Record;
+use crate::stop::{self, Stop};
+use crate::toolbox::line;
+use crate::workbench::Workbench;
+use protocol::ids::Role;
+use protocol::journal::EntryKind;
+use protocol::report::{HandOff, Progress};
+use protocol::tool::{TEAM_TOOLS, ToolAnswer, ToolCall};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Longest note that goes with a task, in bytes: it travels in one journal entry.
+const NOTE_BYTES: usize = 1500;
+
+/// Whether a call is one of these.
+pub fn is(call: &ToolCall) -> bool {
+    TEAM_TOOLS.contains(&call.name.as_str())
+}
+
+/// Makes such a call, or takes its recorded answer.
+pub async fn make(
+    bench: &mut Workbench,
+    record: &mut Record,
+    step: &str,
+    call: &ToolCall,
+) -> Result<ToolAnswer, Stop> {
+    if let Some(answer) = bench.steps.recorded::<ToolAnswer>(step)? {
+        record.calls.push(line(record, call, &answer));
+        return Ok(answer);
+    }
+    stop::check(&bench.toolbox.watch)?;
+    let grant = &bench.toolbox.grant;
+    let answer = match grant.tools.is_empty() || grant.tools.contains(&call.name) {
+        false => refusal(
+            call,
+            &format!("refused: {} is not among this agent's tools", call.name),
+        ),
+        true => hand_off(bench, step, call).await?,
+    };
+    bench.steps.record(step, EntryKind::Result, &answer).await?;
+    let line = line(record, call, &answer);
+    record.calls.push(line.clone());
+    bench.outbox.progress(&Progress::Call { line }).await?;
+    Ok(answer)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    to: Role,
+    note: String,
+}
+
+/// Asks for the task to be handed on. The wish is journaled and the task parked with it; its answer
+/// is written by whoever moves the task, so nothing comes back here.
+async fn hand_off(bench: &mut Workbench, step: &str, call: &ToolCall) -> Result<ToolAnswer, Stop> {
+    let wish: Wish = match serde_json::from_value(call.input.clone()) {
+        Ok(wish) => wish,
+        Err(error) => {
+            let text = format!("HandOff takes `to`, a role, and `note`, a text: {error}");
+            return Ok(refusal(call, &text));
+        }
+    };
+    if wish.note.trim().is_empty() || wish.note.len() > NOTE_BYTES {
+        let text = format!("the note needs 1 to {NOTE_BYTES} bytes: say what is left to be done");
+        return Ok(refusal(call, &text));
+    }
+    if bench.steps.interrupted(step)?.is_none() {
+        let asked = json!({"hand_off": {"to": wish.to}});
+        bench.steps.intent(step, EntryKind::Intent, asked).await?;
+    }
+    Err(Stop::HandOff(Box::new(HandOff {
+        to: wish.to,
+        note: bench.toolbox.redactor.text(&wish.note),
+        step: step.to_owned(),
+        call: call.id.clone(),
+    })))
+}
+
+fn refusal(call: &ToolCall, text: &str) -> ToolAnswer {
+    ToolAnswer {
+        id: call.id.clone(),
+        is_error: true,
+        text: text.to_owned(),
+        data: Value::Null,
+        took_ms: 0,
+    }
+}
