@@ -54,9 +54,10 @@ pub async fn hold(
     watch: watch::Receiver<Signal>,
 ) {
     let length = Duration::from_millis(shared.settings.team.lease_ms);
-    let hold = Hold::new(&shared.bus, &delivery, length);
+    let hold = Hold::new(&shared.bus, &delivery, length, watch.clone());
     let pulse = pulse::keep(hold.clone(), shared.look.clone(), tell);
     let pulse = Beside(tokio::spawn(pulse));
+    let _frost = Beside(tokio::spawn(hold.clone().freeze(Screen::frozen)));
     let Err(stop) = work(&shared, &delivery, &hold, watch).await else {
         return;
     };

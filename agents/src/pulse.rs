@@ -2,7 +2,7 @@
 //! turns what the bus says into a signal for the work.
 
 use crate::boundary::Boundary;
-use crate::stop::{Signal, Stop, raise};
+use crate::stop::{Signal, Stop, Watch, raise};
 use bus::claim::Delivery;
 use bus::connect::Bus;
 use bus::error::BusError;
@@ -22,6 +22,11 @@ pub struct Hold {
     lease: Lease,
     length: Duration,
     known: Arc<Mutex<Known>>,
+    /// Whether the team is frozen, as the last renewal said.
+    frozen: watch::Sender<bool>,
+    /// Woken when there is one more executor.
+    more: Arc<Notify>,
+    told: Watch,
     /// Where its journal is written.
     pub boundary: Boundary,
 }
@@ -34,14 +39,20 @@ struct Known {
     executors: Vec<ExecutorPulse>,
 }
 
+/// How long a sandbox may take to say that it is frozen before it is ended.
+const FROST: Duration = Duration::from_millis(400);
+
 impl Hold {
     /// Nothing is known until the first renewal: between the claim and now this process may have
     /// stood still.
-    pub fn new(bus: &Bus, delivery: &Delivery, length: Duration) -> Self {
+    pub fn new(bus: &Bus, delivery: &Delivery, length: Duration, told: Watch) -> Self {
         Self {
             bus: bus.clone(),
             lease: delivery.lease.clone(),
             length,
+            frozen: watch::Sender::new(false),
+            more: Arc::new(Notify::new()),
+            told,
             boundary: Boundary::of(bus.faults(), delivery),
             known: Arc::new(Mutex::new(Known {
                 until: Instant::now(),
@@ -63,6 +74,7 @@ impl Hold {
     /// Keeps one more executor alive with the lease.
     pub fn add(&self, executor: ExecutorPulse) {
         self.known().executors.push(executor);
+        self.more.notify_one();
     }
 
     /// How long the lease runs at least.
@@ -88,7 +100,9 @@ impl Hold {
     pub async fn renew(&self) -> Result<Renewal, BusError> {
         let asked = Instant::now();
         let renewal = self.bus.renew(&self.lease).await?;
-        if let Renewal::Held { .. } = renewal {
+        if let Renewal::Held { frozen, .. } = renewal {
+            self.frozen
+                .send_if_modified(|was| std::mem::replace(was, frozen) != frozen);
             let until = asked + self.length;
             let left = until.saturating_duration_since(Instant::now());
             let mut known = self.known();
@@ -101,10 +115,46 @@ impl Hold {
         Ok(renewal)
     }
 
-    /// How long the lease surely runs, renewed first where that is little. Asked right before
-    /// anything touches the world.
+    /// Waits until the team is not frozen, or this process is told to go.
+    async fn thawed(&self) -> Result<(), Stop> {
+        let (mut frozen, mut told) = (self.frozen.subscribe(), self.told.clone());
+        tokio::select! {
+            _ = frozen.wait_for(|frozen| !frozen) => Ok(()),
+            _ = told.wait_for(|signal| *signal == Signal::Yield) => Err(Stop::Yield),
+        }
+    }
+
+    /// Stops in place what runs while the team is frozen. A sandbox that does not obey is ended, and
+    /// what ran in it is recovered by its class after the thaw. Runs until it is dropped.
+    pub async fn freeze(self, say: impl Fn(bool)) {
+        let mut frozen = self.frozen.subscribe();
+        let mut said = false;
+        loop {
+            let now = *frozen.borrow_and_update();
+            if now != said {
+                said = now;
+                say(now);
+            }
+            let executors = self.known().executors.clone();
+            for one in executors {
+                if !one.freeze(now, FROST).await {
+                    tracing::error!(frozen = now, "a sandbox does not obey and is ended");
+                    self.known().lapses += 1;
+                    one.end();
+                }
+            }
+            tokio::select! {
+                _ = frozen.changed() => {}
+                () = self.more.notified() => {}
+            }
+        }
+    }
+
+    /// How long the lease surely runs, renewed first where that is little, once the team is not
+    /// frozen. Asked right before anything touches the world.
     pub async fn surely(&self) -> Result<Duration, Stop> {
         loop {
+            self.thawed().await?;
             let left = self.left();
             if left > self.length / 3 {
                 return Ok(left);

@@ -273,7 +273,7 @@ async fn hurry(tell: watch::Sender<Signal>) {
     raise(&tell, Signal::Lost);
 }
 
-/// Hears that a task was cancelled. Only a hint: the flag in the lease is what counts, and the
+/// Hears that a task was cancelled or that the brakes changed. Only a hint: the flag in the lease is what counts, and the
 /// next renewal sees it in any case.
 async fn hear(shared: Arc<Shared>) {
     let mut listener = loop {
@@ -284,7 +284,8 @@ async fn hear(shared: Arc<Shared>) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     };
     loop {
-        if listener.next().await.payload.action == "cancel" {
+        let action = listener.next().await.payload.action;
+        if action == "cancel" || action == bus::brakes::BRAKES {
             shared.look.notify_waiters();
         }
     }

@@ -34,6 +34,15 @@ impl Screen {
         );
     }
 
+    /// The team was frozen, or goes on.
+    pub fn frozen(frozen: bool) {
+        let what = match frozen {
+            true => "FROZEN: stopped in place until `ai-infra thaw`",
+            false => "goes on",
+        };
+        println!("{} {what}", clock());
+    }
+
     /// A task was left, in this state or for this reason.
     pub fn left(task: &Task, state: &str) {
         println!("{} {} ▸ {}", clock(), task.short_id, plain(state));

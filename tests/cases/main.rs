@@ -7,6 +7,7 @@ mod again;
 mod bad_input;
 mod first_run;
 mod flow;
+mod freeze;
 mod handing;
 mod homes;
 mod interrupts;

@@ -308,6 +308,8 @@ impl ModelBrain {
             bench.note(text).await?;
         }
         crate::stop::check(&bench.toolbox.watch)?;
+        // No call is paid for while the team is frozen.
+        bench.toolbox.sandboxes.hold.surely().await?;
         let estimate = self.engine.estimate(request);
         let budget = &bench.settings.budget;
         let task_cap = bench

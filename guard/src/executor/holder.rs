@@ -1,6 +1,6 @@
 //! The holder's side: starts a sandbox, asks it, keeps it alive, ends it.
 
-use super::link::{Link, Pulse, read_frame};
+use super::link::{Link, Pulse, Question, read_frame};
 use super::process::SandboxProcess;
 use super::wire::{self, Ask, FromInside, Hello, Reply, WIRE_VERSION};
 use crate::act::Act;
@@ -16,7 +16,8 @@ use std::process::{ChildStderr as StdStderr, ChildStdin as StdStdin, ChildStdout
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 
 /// Longest wait for a sandbox to say it is ready.
 const START: Duration = Duration::from_secs(10);
@@ -108,7 +109,7 @@ impl Executor {
         guard.ready();
         tracing::debug!(pid = process.id(), "sandbox is ready");
         Ok(Executor {
-            pulse: link.pulse(),
+            pulse: link.pulse(&process),
             link: Some(link),
             process,
         })
@@ -236,11 +237,38 @@ impl Executor {
             .ask(ask)
             .map_err(|e| ExecutorError::Failed(e.to_string()))?;
         let mut question = question.ok_or(ExecutorError::Gone)?;
-        match timeout(longest, question.answer()).await {
-            Ok(reply) => reply.ok_or(ExecutorError::Gone),
-            Err(_) => {
+        let frozen = link.frozen();
+        match answered(&mut question, longest, frozen).await {
+            Some(reply) => reply.ok_or(ExecutorError::Gone),
+            None => {
                 self.process.kill();
                 Err(ExecutorError::Silent)
+            }
+        }
+    }
+}
+
+/// The answer within `longest`, frozen time not counted; `None` when there is none in time.
+async fn answered(
+    question: &mut Question,
+    longest: Duration,
+    mut frozen: watch::Receiver<bool>,
+) -> Option<Option<Reply>> {
+    let mut left = longest;
+    loop {
+        let stands = *frozen.borrow_and_update();
+        let began = Instant::now();
+        tokio::select! {
+            reply = question.answer() => return Some(reply),
+            () = sleep(left), if !stands => return None,
+            changed = frozen.changed() => {
+                if changed.is_err() {
+                    // The inside is gone, and the answer says so.
+                    return Some(question.answer().await);
+                }
+                if !stands {
+                    left = left.saturating_sub(began.elapsed());
+                }
             }
         }
     }

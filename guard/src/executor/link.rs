@@ -1,13 +1,15 @@
 //! The holder's two tasks beside a sandbox: one writes frames, one reads answers and hands each to
 //! whoever asked. Extending the deadline goes past a running question.
 
+use super::process::SandboxProcess;
 use super::wire::{self, Ask, FromInside, Reply, ToInside};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 
 type Frames = mpsc::UnboundedSender<Vec<u8>>;
 type Waiting = Arc<Mutex<Option<HashMap<u64, oneshot::Sender<Reply>>>>>;
@@ -16,6 +18,8 @@ type Waiting = Arc<Mutex<Option<HashMap<u64, oneshot::Sender<Reply>>>>>;
 #[derive(Debug, Clone)]
 pub struct Pulse {
     frames: mpsc::WeakUnboundedSender<Vec<u8>>,
+    frozen: watch::Receiver<bool>,
+    process: SandboxProcess,
 }
 
 impl Pulse {
@@ -28,6 +32,37 @@ impl Pulse {
             }
         }
     }
+
+    /// Stops in place everything inside, or lets it go on. `false` when the inside does not say
+    /// within `patience` that it did so: what runs in it is then unknown, and it must be ended. One
+    /// that is gone already runs nothing.
+    pub async fn freeze(&self, frozen: bool, patience: Duration) -> bool {
+        let mut said = self.frozen.clone();
+        if *said.borrow_and_update() == frozen {
+            return true;
+        }
+        let Some(frames) = self.frames.upgrade() else {
+            return true;
+        };
+        let Ok(frame) = wire::encode(&ToInside::Freeze { frozen }) else {
+            return false;
+        };
+        if frames.send(frame).is_err() {
+            return true;
+        }
+        drop(frames);
+        match timeout(patience, said.wait_for(|now| *now == frozen)).await {
+            Ok(Ok(_)) => true,
+            // The reader of its answers has ended, and it only ends with the inside.
+            Ok(Err(_)) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Ends the inside and everything in it.
+    pub fn end(&self) {
+        self.process.kill();
+    }
 }
 
 /// The holder's end of the pipe. Dropping it closes the pipe.
@@ -35,6 +70,7 @@ impl Pulse {
 pub(super) struct Link {
     frames: Frames,
     waiting: Waiting,
+    frozen: watch::Receiver<bool>,
     last: u64,
 }
 
@@ -53,17 +89,26 @@ impl Link {
         let (frames, queue) = mpsc::unbounded_channel();
         let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
         tokio::spawn(write_frames(stdin, queue));
-        tokio::spawn(read_replies(stdout, Arc::clone(&waiting)));
+        let (tell, frozen) = watch::channel(false);
+        tokio::spawn(read_replies(stdout, Arc::clone(&waiting), tell));
         Link {
             frames,
             waiting,
+            frozen,
             last: 0,
         }
     }
 
-    pub(super) fn pulse(&self) -> Pulse {
+    /// Whether the inside said that it is frozen.
+    pub(super) fn frozen(&self) -> watch::Receiver<bool> {
+        self.frozen.clone()
+    }
+
+    pub(super) fn pulse(&self, process: &SandboxProcess) -> Pulse {
         Pulse {
             frames: self.frames.downgrade(),
+            frozen: self.frozen.clone(),
+            process: process.clone(),
         }
     }
 
@@ -124,8 +169,16 @@ async fn write_frames(mut stdin: ChildStdin, mut queue: mpsc::UnboundedReceiver<
     }
 }
 
-async fn read_replies(mut stdout: ChildStdout, waiting: Waiting) {
-    while let Ok(FromInside::Reply { id, reply }) = read_frame(&mut stdout).await {
+async fn read_replies(mut stdout: ChildStdout, waiting: Waiting, tell: watch::Sender<bool>) {
+    loop {
+        let (id, reply) = match read_frame(&mut stdout).await {
+            Ok(FromInside::Reply { id, reply }) => (id, reply),
+            Ok(FromInside::Frozen { frozen }) => {
+                tell.send_replace(frozen);
+                continue;
+            }
+            _ => break,
+        };
         let asker = waiting
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

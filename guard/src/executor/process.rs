@@ -40,12 +40,25 @@ impl SandboxProcess {
         Ok(SandboxProcess { pid, reaped, gone })
     }
 
-    /// Kills it; with it goes every process inside.
+    /// Kills it; with it goes every process inside. The runner is killed by name first: bwrap has no
+    /// capabilities, so where the runner is another user the kernel does not let bwrap's death kill
+    /// it, and a runner that is stopped would not notice that its pipe closed.
     pub(super) fn kill(&self) {
         let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if !*reaped {
+            for child in self.children() {
+                let _ = kill(child, Signal::SIGKILL);
+            }
             let _ = kill(self.pid, Signal::SIGKILL);
         }
+    }
+
+    /// What bwrap started; nothing where the kernel does not say.
+    fn children(&self) -> Vec<Pid> {
+        let list = format!("/proc/{0}/task/{0}/children", self.pid);
+        let list = std::fs::read_to_string(list).unwrap_or_default();
+        let numbers = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+        numbers.map(Pid::from_raw).collect()
     }
 
     /// Process id on the host, for logs and tests.

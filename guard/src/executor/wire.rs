@@ -52,6 +52,11 @@ pub enum ToInside {
         /// In milliseconds.
         ms: u64,
     },
+    /// Stop in place everything that runs and begin nothing, or let it all go on.
+    Freeze {
+        /// Which.
+        frozen: bool,
+    },
     /// Nobody waits for this answer any more: kill what runs for it.
     Cancel {
         /// Number of the question.
@@ -113,6 +118,11 @@ pub enum FromInside {
     Refused {
         /// Why.
         why: String,
+    },
+    /// Everything inside is stopped, or goes on.
+    Frozen {
+        /// Which.
+        frozen: bool,
     },
     /// The answer to a question.
     Reply {

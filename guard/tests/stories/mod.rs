@@ -4,6 +4,7 @@ mod apply;
 mod changes;
 mod clones;
 mod ends;
+mod frost;
 mod output;
 mod tools;
 mod user;

@@ -1,6 +1,7 @@
 //! How long the inside lives: a deadline the holder keeps moving, watched by a thread of its own
 //! so that a stopped holder, a full pipe or a long scan cannot hold it up.
 
+use super::frost::Frost;
 use nix::sys::sysinfo::sysinfo;
 use protocol::fault::Faults;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,8 @@ pub(super) struct Lifeline {
     deadline: Arc<Mutex<Deadline>>,
     /// Number of the newest cancelled question; they are asked in rising order.
     cancelled: Arc<AtomicU64>,
+    /// Whether everything inside is stopped.
+    pub(super) frost: Frost,
     faults: Faults,
 }
 
@@ -54,6 +57,7 @@ impl Lifeline {
         let lifeline = Lifeline {
             deadline: Arc::new(Mutex::new(Deadline::after(ms))),
             cancelled: Arc::new(AtomicU64::new(0)),
+            frost: Frost::default(),
             faults,
         };
         let watched = lifeline.clone();

@@ -5,6 +5,7 @@
 mod analyse;
 mod changes;
 mod files;
+mod frost;
 mod git;
 mod lifeline;
 mod limits;
@@ -71,6 +72,7 @@ fn answer_all(hello: Hello, stdin: Stdin, mut stdout: Stdout) -> ExitCode {
         return ExitCode::FAILURE;
     }
     for (id, ask) in questions {
+        lifeline.frost.begin(|| ());
         let reply = serve::answer(&hello, &lifeline, id, ask);
         if say(&mut stdout, &FromInside::Reply { id, reply }).is_err() {
             break;
@@ -86,6 +88,16 @@ fn listen(mut stdin: Stdin, lifeline: &Lifeline, questions: &mpsc::SyncSender<(u
         match frame {
             ToInside::Extend { ms } => lifeline.extend(ms),
             ToInside::Cancel { id } => lifeline.cancel(id),
+            ToInside::Freeze { frozen } => {
+                match frozen {
+                    true => lifeline.frost.freeze(),
+                    false => lifeline.frost.thaw(),
+                }
+                // A frame is one write under the lock of the stream, so it falls between answers.
+                if say(&mut std::io::stdout(), &FromInside::Frozen { frozen }).is_err() {
+                    break;
+                }
+            }
             ToInside::Ask { id, ask } => {
                 if questions.try_send((id, ask)).is_err() {
                     break;

@@ -50,14 +50,20 @@ pub(super) struct Ended {
 pub(super) struct Leash<'a> {
     pub(super) lifeline: &'a Lifeline,
     pub(super) question: u64,
+    /// By the clock that stands still while frozen.
     pub(super) until: Instant,
 }
 
 impl Leash<'_> {
     /// The same, with less time.
     pub(super) fn shorter(self, most: Duration) -> Self {
-        let until = self.until.min(Instant::now() + most);
+        let until = self.until.min(self.lifeline.frost.now() + most);
         Self { until, ..self }
+    }
+
+    /// Whether its time is over.
+    pub(super) fn late(&self) -> bool {
+        self.lifeline.frost.now() >= self.until
     }
 }
 
@@ -79,15 +85,16 @@ impl Program {
             .argv
             .split_first()
             .ok_or_else(|| io::Error::other("no program is named"))?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .current_dir(&self.cwd)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
+            .process_group(0);
+        let mut child = leash.lifeline.frost.begin(|| command.spawn())?;
         let streams = [
             Stream::new(child.stdout.take().map(OwnedFd::from), self.keep),
             Stream::new(child.stderr.take().map(OwnedFd::from), self.keep),
@@ -151,7 +158,7 @@ fn follow(
         if main_has_ended(main) {
             break;
         }
-        timed_out = Instant::now() >= leash.until;
+        timed_out = leash.late();
         cancelled = leash.lifeline.is_cancelled(leash.question);
         if timed_out || cancelled {
             break;

@@ -8,7 +8,6 @@ use ignore::WalkBuilder;
 use inspect::walk::read_text;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// Most paths a Glob lists.
 const PATHS: usize = 1000;
@@ -127,7 +126,7 @@ fn walk(top: &Path, leash: Leash<'_>, mut visit: impl FnMut(&Path) -> bool) -> b
         .map(|entry| entry.into_path());
     for (count, path) in entries.enumerate() {
         let path: PathBuf = path;
-        let late = Instant::now() >= leash.until || leash.lifeline.is_cancelled(leash.question);
+        let late = leash.late() || leash.lifeline.is_cancelled(leash.question);
         if count >= FILES || late || !visit(&path) {
             return true;
         }

@@ -44,7 +44,7 @@ pub(super) fn answer(hello: &Hello, lifeline: &Lifeline, id: u64, ask: Ask) -> R
     let leash = |most: Duration| Leash {
         lifeline,
         question: id,
-        until: Instant::now() + most,
+        until: lifeline.frost.now() + most,
     };
     if hello.host && !matches!(&ask, Ask::Run { operation, .. } if operation.of_host()) {
         return Reply::Failed {
