@@ -37,9 +37,7 @@ impl Outbox {
 
     /// Tells what the task is at.
     pub async fn progress(&self, progress: &Progress) -> Result<(), Stop> {
-        let context = serde_json::to_value(progress)
-            .map_err(|e| Stop::Fail(format!("progress cannot be written: {e}")))?;
-        let envelope = self.envelope(MessageType::Progress, "progress", context)?;
+        let envelope = self.word(progress)?;
         let tell = || async {
             match self.bus.progress(&self.lease, &envelope).await {
                 // Nobody reads at the moment, or there is no room for it, and the report at the end
@@ -49,6 +47,13 @@ impl Outbox {
             }
         };
         self.hold.insist(tell).await
+    }
+
+    /// What [`progress`](Self::progress) would send, for whoever sends it together with the journal.
+    pub fn word(&self, progress: &Progress) -> Result<Envelope, Stop> {
+        let context = serde_json::to_value(progress)
+            .map_err(|e| Stop::Fail(format!("progress cannot be written: {e}")))?;
+        self.envelope(MessageType::Progress, "progress", context)
     }
 
     /// Hands the report in and lets the task go, in one step.

@@ -3,17 +3,19 @@
 //! interrupted, and its effect class says what to do.
 
 use crate::blob::{BlobError, Blobs};
+use crate::outbox::Outbox;
 use crate::pulse::Hold;
 use crate::stop::Stop;
 use bus::connect::Bus;
 use bus::lease::Lease;
 use jiff::Timestamp;
-use protocol::envelope::micros;
+use protocol::envelope::{Envelope, micros};
 use protocol::ids::{Epoch, TaskId};
 use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
 use protocol::limits::JOURNAL_INLINE_BYTES;
 use protocol::money::MicroUsd;
 use protocol::question::Answered;
+use protocol::report::Progress;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -119,13 +121,14 @@ impl From<BlobError> for Stop {
 }
 
 impl Steps {
-    /// Reads the task's journal and writes that a holder took it.
+    /// Reads the task's journal, writes that a holder took it, and says so.
     pub async fn open(
         bus: &Bus,
         lease: &Lease,
         blobs: Blobs,
         hold: &Hold,
         task: TaskId,
+        outbox: &Outbox,
     ) -> Result<Self, Stop> {
         let folded = fold(hold.insist(|| bus.journal_read(task)).await?)?;
         let mut steps = Self {
@@ -135,8 +138,20 @@ impl Steps {
             hold: hold.clone(),
             folded,
         };
+        let told = Progress::Claimed {
+            holder: lease.instance.clone(),
+            epoch: lease.epoch,
+            replayed: steps.known(),
+        };
         let holder = json!({"holder": lease.instance});
-        steps.append("claimed", EntryKind::Claimed, holder).await?;
+        steps
+            .append(
+                "claimed",
+                EntryKind::Claimed,
+                holder,
+                &[outbox.word(&told)?],
+            )
+            .await?;
         Ok(steps)
     }
 
@@ -206,7 +221,7 @@ impl Steps {
 
     /// Writes down that an effect is about to be made.
     pub async fn intent(&mut self, step: &str, kind: EntryKind, seen: Value) -> Result<(), Stop> {
-        self.append(step, kind, seen).await
+        self.append(step, kind, seen, &[]).await
     }
 
     /// Writes down the result of a step.
@@ -216,9 +231,21 @@ impl Steps {
         kind: EntryKind,
         value: &T,
     ) -> Result<(), Stop> {
+        self.record_and_tell(step, kind, value, &[]).await
+    }
+
+    /// Writes down the result of a step and tells the supervisor, both at once: one write instead
+    /// of several, and nobody is told what the journal does not hold.
+    pub async fn record_and_tell<T: Serialize>(
+        &mut self,
+        step: &str,
+        kind: EntryKind,
+        value: &T,
+        told: &[Envelope],
+    ) -> Result<(), Stop> {
         let body = serde_json::to_value(value)
             .map_err(|e| Stop::Fail(format!("step {step} cannot be written down: {e}")))?;
-        self.append(step, kind, body).await
+        self.append(step, kind, body, told).await
     }
 
     /// Runs a step that has no effect outside, once: its recorded result is used where there is
@@ -236,7 +263,13 @@ impl Steps {
         Ok(value)
     }
 
-    async fn append(&mut self, step: &str, kind: EntryKind, body: Value) -> Result<(), Stop> {
+    async fn append(
+        &mut self,
+        step: &str,
+        kind: EntryKind,
+        body: Value,
+        told: &[Envelope],
+    ) -> Result<(), Stop> {
         let body = self
             .blobs
             .fit(body, JOURNAL_INLINE_BYTES - ENTRY_OVERHEAD)?;
@@ -248,7 +281,8 @@ impl Steps {
             kind,
             body,
         };
-        let append = || self.bus.journal_append(&self.lease, &entry);
+        let entries = std::slice::from_ref(&entry);
+        let append = || self.bus.record(&self.lease, entries, told);
         self.hold.boundary.before();
         self.hold.insist(append).await?;
         self.hold.boundary.after();

@@ -97,10 +97,12 @@ impl Toolbox {
         }
         stop::check(&self.watch)?;
         let answer = self.admit(steps, step, call, timeout).await?;
-        steps.record(step, EntryKind::Result, &answer).await?;
         let line = line(record, call, &answer);
-        record.calls.push(line.clone());
-        outbox.progress(&Progress::Call { line }).await?;
+        let told = [outbox.word(&Progress::Call { line: line.clone() })?];
+        steps
+            .record_and_tell(step, EntryKind::Result, &answer, &told)
+            .await?;
+        record.calls.push(line);
         Ok(answer)
     }
 

@@ -36,14 +36,8 @@ pub async fn open(
     watch: Watch,
 ) -> Result<Workbench, Stop> {
     let blobs = Blobs(shared.home.blobs());
-    let steps = Steps::open(&shared.bus, &delivery.lease, blobs, hold, task.id).await?;
-    outbox
-        .progress(&Progress::Claimed {
-            holder: shared.instance.clone(),
-            epoch: delivery.lease.epoch,
-            replayed: steps.known(),
-        })
-        .await?;
+    let lease = &delivery.lease;
+    let steps = Steps::open(&shared.bus, lease, blobs, hold, task.id, outbox).await?;
     let sandboxes = Sandboxes {
         home: shared.home.clone(),
         sandbox: shared.settings.sandbox,
@@ -266,13 +260,15 @@ async fn measure(
         let seen = measure
             .check(&mut bench.toolbox, criterion, &context)
             .await?;
-        bench.steps.record(&step, EntryKind::Result, &seen).await?;
+        let mut told = Vec::new();
         if record.phase() == protocol::phase::Phase::Verify {
-            let told = Progress::Evidence {
-                evidence: seen.clone(),
-            };
-            bench.outbox.progress(&told).await?;
+            let evidence = seen.clone();
+            told.push(bench.outbox.word(&Progress::Evidence { evidence })?);
         }
+        let Workbench { steps, .. } = bench;
+        steps
+            .record_and_tell(&step, EntryKind::Result, &seen, &told)
+            .await?;
         all.push(seen);
     }
     if let Some(measure) = sandbox {

@@ -9,7 +9,7 @@ use crate::toolbox::Toolbox;
 use bus::connect::Bus;
 use config::settings::{AgentSettings, Settings};
 use jiff::Timestamp;
-use protocol::envelope::micros;
+use protocol::envelope::{Envelope, micros};
 use protocol::journal::EntryKind;
 use protocol::phase::Phase;
 use protocol::report::Progress;
@@ -74,20 +74,15 @@ impl Workbench {
         let at = micros(Timestamp::now());
         let left = record.phases.last().map(|span| span.phase);
         record.enter(phase, at);
+        let ended = left.map(|phase| Progress::PhaseEnded { phase, at });
+        let told: Vec<Envelope> = ended
+            .iter()
+            .chain([&Progress::PhaseStarted { phase, at }])
+            .map(|progress| self.outbox.word(progress))
+            .collect::<Result<_, _>>()?;
+        let entered = serde_json::json!({"phase": phase});
         self.steps
-            .record(
-                &step,
-                EntryKind::Phase,
-                &serde_json::json!({"phase": phase}),
-            )
-            .await?;
-        if let Some(phase) = left {
-            self.outbox
-                .progress(&Progress::PhaseEnded { phase, at })
-                .await?;
-        }
-        self.outbox
-            .progress(&Progress::PhaseStarted { phase, at })
+            .record_and_tell(&step, EntryKind::Phase, &entered, &told)
             .await
     }
 

@@ -154,18 +154,41 @@ impl Bus {
     /// Whether the bus still has the task: queued, held, given back, parked, or ended and not yet
     /// forgotten. A task that was cancelled in the queue is not known.
     pub async fn known(&self, task: TaskId) -> Result<bool, BusError> {
-        let Some(role) = self.role_of(task).await? else {
-            return Ok(false);
+        Ok(self.known_many(&[task]).await?.contains(&true))
+    }
+
+    /// The same for many tasks, in two calls for all of them; one answer for each, in order.
+    pub async fn known_many(&self, tasks: &[TaskId]) -> Result<Vec<bool>, BusError> {
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names = self.keys();
+        let mut pointers = redis::cmd("MGET");
+        for task in tasks {
+            pointers.arg(names.role_of(*task));
+        }
+        let roles: Vec<Option<String>> = self.query(&pointers, Again::Yes).await?;
+        let roles: Vec<Option<Role>> = roles
+            .into_iter()
+            .map(|role| role.and_then(|role| role.parse().ok()))
+            .collect();
+        let mut states = redis::pipe();
+        for (task, role) in tasks.iter().zip(&roles) {
+            if let Some(role) = role {
+                states.cmd("HGET").arg(names.task(role, *task)).arg("state");
+            }
+        }
+        let states: Vec<Option<String>> = if states.is_empty() {
+            Vec::new()
+        } else {
+            self.pipeline(&states, Again::Yes).await?
         };
-        let state: Option<String> = self
-            .query(
-                redis::cmd("HGET")
-                    .arg(self.keys().task(&role, task))
-                    .arg("state"),
-                Again::Yes,
-            )
-            .await?;
-        Ok(state.is_some_and(|state| state != "removed"))
+        let mut states = states.into_iter();
+        let mut known = |_: &Role| states.next().flatten().is_some_and(|s| s != "removed");
+        Ok(roles
+            .iter()
+            .map(|role| role.as_ref().is_some_and(&mut known))
+            .collect())
     }
 
     /// Which role works on a task, where the bus knows it.

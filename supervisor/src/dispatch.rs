@@ -12,6 +12,7 @@ use bus::cancel::CancelOutcome;
 use bus::connect::Bus;
 use bus::error::BusError;
 use bus::park::Resumed;
+use bus::publish::Submission;
 use jiff::Timestamp;
 use protocol::envelope::{Envelope, EnvelopeError, MessageType};
 use protocol::ids::{Epoch, ShortId, TaskId, TeamName};
@@ -70,6 +71,39 @@ async fn send(
     let _new_or_again = bus
         .submit_at(&envelope, &task.agent, None, class, due)
         .await?;
+    Ok(())
+}
+
+/// Sends tasks that the bus did not know. One that it refuses, because its queue is full, holds up
+/// no other; the next sweep tries it again.
+async fn send_many(
+    bus: &Bus,
+    team: &TeamName,
+    tasks: &[(Task, Option<Timestamp>)],
+) -> Result<(), OutboxError> {
+    let envelopes = tasks.iter().map(|(task, _)| envelope(team, task));
+    let envelopes: Vec<Envelope> = envelopes.collect::<Result<_, _>>()?;
+    let submissions = tasks.iter().zip(&envelopes);
+    let submissions: Vec<Submission> = submissions
+        .map(|((task, due), envelope)| Submission {
+            envelope,
+            role: &task.agent,
+            host: None,
+            class: Class::of_priority(task.priority),
+            due: *due,
+        })
+        .collect();
+    let said = bus.submit_many(&submissions).await?;
+    for ((task, _), said) in tasks.iter().zip(said) {
+        match said {
+            Ok(_new_or_again) => {
+                tracing::info!(task = %task.short_id, "sent to the bus, which did not know it");
+            }
+            Err(error) => {
+                tracing::warn!(task = %task.short_id, %error, "not sent yet");
+            }
+        }
+    }
     Ok(())
 }
 
@@ -290,17 +324,24 @@ async fn sweep(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
             return Ok(());
         };
         after = last.task.short_id;
-        for open in &page {
-            if !bus.known(open.task.id).await? {
-                unknown(desk, bus, open).await?;
+        let listed: Vec<TaskId> = page.iter().map(|open| open.task.id).collect();
+        let known = bus.known_many(&listed).await?;
+        let mut unsent = Vec::new();
+        for (open, known) in page.iter().zip(known) {
+            if !known {
+                unsent.extend(unknown(desk, open).await?);
             }
         }
+        send_many(bus, &desk.settings.team.name, &unsent).await?;
     }
 }
 
 /// The bus does not know a task that was in hand. It may have ended since it was listed, so the
-/// ledger is asked once more before anything is sent.
-async fn unknown(desk: &Desk, bus: &Bus, listed: &Open) -> Result<(), OutboxError> {
+/// ledger is asked once more before anything is sent. Answers what is to be sent, and when it is due.
+async fn unknown(
+    desk: &Desk,
+    listed: &Open,
+) -> Result<Option<(Task, Option<Timestamp>)>, OutboxError> {
     let id = protocol::ids::TaskRef::Id(listed.task.id);
     let Open { task, state, due } = desk.ledger.find(id).await?;
     match state {
@@ -319,10 +360,7 @@ async fn unknown(desk: &Desk, bus: &Bus, listed: &Open) -> Result<(), OutboxErro
         | TaskState::Running { .. }
         | TaskState::Waiting {
             on: WaitReason::Time,
-        } => {
-            send(bus, &desk.settings.team.name, &task, due).await?;
-            tracing::info!(task = %task.short_id, "sent to the bus, which did not know it");
-        }
+        } => return Ok(Some((task, due))),
         TaskState::Cancelling => {
             let told = desk
                 .ledger
@@ -332,7 +370,7 @@ async fn unknown(desk: &Desk, bus: &Bus, listed: &Open) -> Result<(), OutboxErro
         }
         _ => {}
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Whether a task has called a tool whose effects are not all in its own clone.

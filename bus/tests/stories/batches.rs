@@ -95,6 +95,21 @@ async fn more_than_one_call_takes_are_queued_in_order_and_claimed_in_order() {
 }
 
 #[tokio::test]
+async fn many_are_asked_for_at_once() {
+    let server = Server::start();
+    let bus = server.bus_with(LONG).await;
+    let (queued, removed) = (submit(&bus).await, submit(&bus).await);
+    bus.cancel(removed).await.unwrap();
+    let last = submit(&bus).await;
+    let asked = [TaskId::new(), queued, removed, last, TaskId::new()];
+    let known = bus.known_many(&asked).await.unwrap();
+    assert_eq!(known, [false, true, false, true, false]);
+    let strangers = [TaskId::new()];
+    assert_eq!(bus.known_many(&strangers).await.unwrap(), [false]);
+    assert!(bus.known_many(&[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_claim_of_many_gives_every_class_its_turns() {
     let server = Server::start();
     let bus = server.bus_with(LONG).await;
