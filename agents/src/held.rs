@@ -65,7 +65,7 @@ pub async fn hold(
     tracing::info!(task = %delivery.lease.task, why = %stop, "task left without a report");
     // Yielded, or dropped because Redis was away: nothing of it runs here any more. Where somebody
     // else has it already, this is refused.
-    hold.give_back().await;
+    hold.give_back(&shared.leaving).await;
 }
 
 async fn work(

@@ -8,6 +8,7 @@ use bus::connect::Bus;
 use bus::error::BusError;
 use bus::lease::{Lease, Renewal};
 use guard::executor::Pulse as ExecutorPulse;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
@@ -197,11 +198,12 @@ impl Hold {
         }
     }
 
-    /// Lets the task go, so that the next holder has it at once. Tried for as long as the lease
-    /// could run; after that it has run out by itself.
-    pub async fn give_back(&self) {
+    /// Lets the task go, so that the next holder has it at once. Tried until Redis answers, because a
+    /// lease that ran out counts as a crash and a link that was down is none; a process that
+    /// is leaving tries for as long as the lease could run.
+    pub async fn give_back(&self, leaving: &AtomicBool) {
         let began = Instant::now();
-        while began.elapsed() < self.length {
+        while !leaving.load(Ordering::Relaxed) || began.elapsed() < self.length {
             match self.bus.give_back(&self.lease).await {
                 Err(error) if error.is_unreachable() => tokio::time::sleep(PAUSE).await,
                 _ => return,

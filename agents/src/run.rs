@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use protocol::ids::{Role, TaskId};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
@@ -60,6 +61,8 @@ pub struct Shared {
     pub toolchain_home: PathBuf,
     /// Somebody said that a task was cancelled: look at the lease now.
     pub look: Arc<Notify>,
+    /// The process was told to go.
+    pub leaving: AtomicBool,
     /// One copy of a workspace at a time: a thread that copies cannot be cut off, and the next
     /// holder of the same task may be this process again.
     pub copying: Arc<Mutex<()>>,
@@ -120,6 +123,7 @@ pub async fn run(settings: Settings, home: Home, role: Role) -> Result<(), Agent
             }
             Event::Leave => {
                 leaving = true;
+                shared.leaving.store(true, Ordering::Relaxed);
                 match &held {
                     Some((_, tell)) => {
                         raise(tell, Signal::Yield);
@@ -151,11 +155,12 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
         url: access.url,
         username: user.name,
         password: user.password,
+        ca: access.ca,
     };
     let env = Env::from_process();
     let faults = env.faults().map_err(AgentError::Access)?;
     let lease = Duration::from_millis(settings.team.lease_ms);
-    let id = config::home_id::home_id(&home).map_err(|e| AgentError::Access(e.to_string()))?;
+    let id = config::home_id::team_id(&home).map_err(|e| AgentError::Access(e.to_string()))?;
     let bus = loop {
         let arrival = Arrival::Worker(id.clone());
         match Bus::join(&address, &settings.team.name, lease, arrival).await {
@@ -180,8 +185,9 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
     Ok(Shared {
         redactor: Redactor::new(secrets),
         toolchain_home: env.toolchain_home(),
-        instance: config::own::instance(&role, std::process::id()),
+        instance: config::own::instance(&role, &settings.host, std::process::id()),
         look: Arc::new(Notify::new()),
+        leaving: AtomicBool::new(false),
         copying: Arc::new(Mutex::new(())),
         settings: Arc::new(settings),
         home,
@@ -232,8 +238,13 @@ async fn next(shared: &Shared, inbox: &mut Option<Inbox>) -> Result<Option<Deliv
     let open = match inbox.take() {
         Some(open) => open,
         None => {
-            let host = config::own::host();
-            Inbox::open(&shared.bus, &shared.agent.name, &host, &shared.instance).await?
+            let (bus, role) = (&shared.bus, &shared.agent.name);
+            let (host, instance) = (&shared.settings.host, &shared.instance);
+            match shared.settings.joined {
+                // What any host may do is the first host's: there are its blobs and its caches.
+                Some(_) => Inbox::open_here(bus, role, host, instance).await?,
+                None => Inbox::open(bus, role, host, instance).await?,
+            }
         }
     };
     inbox.insert(open).next().await
@@ -297,7 +308,7 @@ async fn announce(shared: &Shared, task: Option<TaskId>) {
         role: shared.agent.name.clone(),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        host: config::own::host(),
+        host: shared.settings.host.clone(),
         task,
         at: Timestamp::now(),
     };

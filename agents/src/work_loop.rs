@@ -15,6 +15,7 @@ use crate::toolbox::Toolbox;
 use crate::workbench::{BASE, Workbench};
 use crate::workspace::Sandboxes;
 use bus::claim::Delivery;
+use config::settings::AgentSettings;
 use guard::gate::Grant;
 use jiff::Timestamp;
 use pai::algorithm::{Answer, Ask, Machine, Outcome};
@@ -23,7 +24,7 @@ use protocol::envelope::micros;
 use protocol::journal::EntryKind;
 use protocol::memory::{FoundMemory, NewMemory};
 use protocol::report::{Progress, Recalled};
-use protocol::task::Task;
+use protocol::task::{Ceiling, Task};
 use serde_json::{Value, json};
 
 /// Opens everything a held task works with, and says that it was taken.
@@ -50,11 +51,7 @@ pub async fn open(
         folder: Sandboxes::folder(&shared.home, task.short_id),
         clone: None,
     };
-    let grant = Grant {
-        level: shared.agent.level,
-        tools: shared.agent.tools.clone(),
-        host_read: shared.agent.host_read,
-    };
+    let grant = granted(&shared.agent, task.ceiling);
     let toolbox = Toolbox::new(grant, true, shared.redactor.clone(), sandboxes, watch);
     Ok(Workbench {
         task,
@@ -68,6 +65,17 @@ pub async fn open(
         entered: 0,
         measured: 0,
     })
+}
+
+/// What a task may do here: this host's own rules under the ceiling the task brought from the
+/// team's first host. The stricter wins.
+fn granted(agent: &AgentSettings, ceiling: Option<Ceiling>) -> Grant {
+    let level = ceiling.map_or(agent.level, |ceiling| ceiling.level.min(agent.level));
+    Grant {
+        level,
+        tools: agent.tools.clone(),
+        host_read: agent.host_read && ceiling.is_none_or(|ceiling| ceiling.host_read),
+    }
 }
 
 /// From OBSERVE to the end.
@@ -316,4 +324,47 @@ async fn learn(
 fn evidence_line(seen: &Evidence) -> String {
     let first = seen.observed.lines().next().unwrap_or_default();
     format!("{} {:?}: {first}", seen.criterion, seen.verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use protocol::level::Level;
+
+    #[test]
+    fn the_stricter_of_two_hosts_wins() {
+        let check =
+            |own: (Level, bool), ceiling: Option<(Level, bool)>, expected: (Level, bool)| {
+                let agent = AgentSettings {
+                    name: "code".parse().unwrap(),
+                    level: own.0,
+                    description: String::new(),
+                    prompt: String::new(),
+                    tools: Vec::new(),
+                    host_read: own.1,
+                    model: None,
+                };
+                let ceiling = ceiling.map(|(level, host_read)| Ceiling { level, host_read });
+                let grant = granted(&agent, ceiling);
+                assert_eq!(
+                    (grant.level, grant.host_read),
+                    expected,
+                    "{own:?} {ceiling:?}"
+                );
+            };
+        use Level::{Restricted, Standard};
+        check((Standard, true), None, (Standard, true));
+        check(
+            (Standard, true),
+            Some((Restricted, false)),
+            (Restricted, false),
+        );
+        check(
+            (Restricted, false),
+            Some((Standard, true)),
+            (Restricted, false),
+        );
+        check((Standard, true), Some((Standard, true)), (Standard, true));
+    }
 }

@@ -87,6 +87,9 @@ impl Sandboxes {
             self.clone = Some(clone);
             return self.freshen().await;
         }
+        // Whoever gave it out may have looked at another disk than this host's.
+        let workspace = &guard::clone::check_workspace(workspace, &self.home.root)
+            .map_err(|e| Stop::Refuse(e.to_string()))?;
         steps
             .intent(STEP, EntryKind::Intent, json!({"workspace": workspace}))
             .await?;

@@ -124,6 +124,7 @@ pub async fn run(tasks: usize) -> Result<Report, BenchError> {
         url: format!("redis+unix://{}", redis.socket().display()),
         username: None,
         password: None,
+        ca: None,
     };
     let bus = Bus::connect(&address, &team, LEASE).await.map_err(fail)?;
     let reference = redis.reference()?;

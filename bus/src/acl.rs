@@ -1,6 +1,8 @@
 //! Who may touch which key: the users of Redis, one for each role, as lines of `redis.conf`.
 //! Scripts run with their caller's rights, so the lines hold inside them too.
 
+use crate::connect::{Again, Bus};
+use crate::error::BusError;
 use crate::keys::Keys;
 use protocol::ids::{Role, TeamName};
 use sha2::{Digest, Sha256};
@@ -21,9 +23,13 @@ pub(crate) const WORK: &str = "+get +mget +exists +time +hget +hset +hmget +hget
 /// What the supervisor needs beside that.
 pub(crate) const LEAD: &str = "+set +del +rename +zcard +pexpire +sadd +smembers +hvals +rpush \
     +xpending +xinfo|stream +multi +exec";
-/// What the daemon needs to free what a dead process held, and to stop Redis.
+/// What the daemon needs to free what a dead process held, to stop Redis, and to let other hosts in
+/// and out while it runs (the file of the users is the daemon's own in any case).
 const WATCH: &str = "+get +set +time +smembers +hget +hset +hmget +hgetall +hdel +hvals +sadd +zadd \
-    +zrem +zrange +xadd +shutdown";
+    +zrem +zrange +xadd +shutdown +acl|setuser +acl|deluser";
+/// What the daemon of another host needs.
+const WATCH_THERE: &str = "+get +set +time +smembers +hget +hset +hmget +hgetall +hvals +zadd +zrem \
+    +zrange +xadd";
 
 /// The passwords of a team's users.
 #[derive(Clone, Default)]
@@ -54,54 +60,136 @@ pub fn agent_user(role: &Role) -> String {
 /// without a password gets no user.
 pub fn users(team: &TeamName, passwords: &RolePasswords, roles: &[Role]) -> Vec<String> {
     let keys = Keys::new(team);
-    let channel = format!("&{}", keys.broadcast());
+    let channel = channel(&keys);
     let all = format!("~{}", keys.all());
     let mut lines = vec![
         "user default off resetpass ~* &* +@all".to_owned(),
         user(
             SUPERVISOR,
-            &passwords.supervisor,
+            &digest(&passwords.supervisor),
             &[&all, &channel, "-@all", CONNECT, WORK, LEAD],
         ),
         user(
             DAEMON,
-            &passwords.daemon,
+            &digest(&passwords.daemon),
             &[&patterns("~", &keys.of_daemon()), "-@all", CONNECT, WATCH],
         ),
     ];
     for role in roles {
         if let Some(password) = passwords.agents.get(role) {
-            lines.push(agent(&keys, &channel, role, password));
+            let name = agent_user(role);
+            lines.push(agent(&keys, &name, role, None, &digest(password)));
         }
     }
     lines
 }
 
-fn agent(keys: &Keys, channel: &str, role: &Role, password: &str) -> String {
-    let own = patterns("~", &keys.of_agent(role));
+/// The users of another host by what they are for, `daemon` and `agent-<role>`, and their names.
+pub fn host_users(host: &str, roles: &[Role]) -> Vec<(String, String)> {
+    let agents = roles.iter().map(agent_user);
+    std::iter::once(DAEMON.to_owned())
+        .chain(agents)
+        .map(|purpose| (purpose.clone(), format!("{purpose}@{host}")))
+        .collect()
+}
+
+/// The lines that make the users of another host, from the digests of their passwords by purpose.
+/// Its agents touch the lane of their host and no other one of the role.
+pub fn host_lines(
+    team: &TeamName,
+    host: &str,
+    roles: &[Role],
+    digests: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let keys = Keys::new(team);
+    let mut lines = Vec::new();
+    if let Some(digest) = digests.get(DAEMON) {
+        let own = patterns("~", &keys.of_host_daemon(roles, host));
+        let read = patterns("%R~", &keys.read_by_host_daemons());
+        let name = format!("{DAEMON}@{host}");
+        // A script that names a key as its own must be let write it; its commands only read.
+        let lanes = format!("(+evalsha ~{})", keys.lanes());
+        lines.push(user(
+            &name,
+            digest,
+            &[&own, &read, "-@all", CONNECT, WATCH_THERE, &lanes],
+        ));
+    }
+    for role in roles {
+        let purpose = agent_user(role);
+        if let Some(digest) = digests.get(&purpose) {
+            let name = format!("{purpose}@{host}");
+            lines.push(agent(&keys, &name, role, Some(host), digest));
+        }
+    }
+    lines
+}
+
+fn channel(keys: &Keys) -> String {
+    format!("&{}", keys.broadcast())
+}
+
+fn agent(keys: &Keys, name: &str, role: &Role, host: Option<&str>, digest: &str) -> String {
+    let channel = channel(keys);
+    let own = patterns("~", &keys.of_agent(role, host));
     let read = patterns("%R~", &keys.read_by_agents());
     let ask = format!("(+xadd ~{})", keys.any_ask());
     let lanes = format!("(+sadd ~{})", keys.lanes());
     // SET and PEXPIRE could turn a stream into something else, so they reach plain values only.
-    let values = format!("(+set {})", patterns("~", &keys.values_of_agent(role)));
+    let values = format!(
+        "(+set {})",
+        patterns("~", &keys.values_of_agent(role, host))
+    );
     let money = format!("(+pexpire ~{})", keys.any_spend());
     user(
-        &agent_user(role),
-        password,
+        name,
+        digest,
         &[
-            &own, &read, channel, "-@all", CONNECT, WORK, &ask, &lanes, &values, &money,
+            &own, &read, &channel, "-@all", CONNECT, WORK, &ask, &lanes, &values, &money,
         ],
     )
 }
 
-fn user(name: &str, password: &str, rules: &[&str]) -> String {
-    let hash: String = Sha256::digest(password.as_bytes())
+/// The digest under which Redis keeps a password.
+pub fn digest(password: &str) -> String {
+    Sha256::digest(password.as_bytes())
         .iter()
         .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let head = format!("user {name} on #{hash} resetkeys resetchannels");
+        .collect()
+}
+
+fn user(name: &str, digest: &str, rules: &[&str]) -> String {
+    let head = format!("user {name} on #{digest} resetkeys resetchannels");
     let words = rules.iter().flat_map(|rule| rule.split_whitespace());
     words.fold(head, |line, word| line + " " + word)
+}
+
+impl Bus {
+    /// Makes or changes users of the running Redis, from lines as [`host_lines`] gives them. Only
+    /// for the daemon's user.
+    pub async fn set_users(&self, lines: &[String]) -> Result<(), BusError> {
+        for line in lines {
+            let mut words = line.split_whitespace().skip(1);
+            let mut command = redis::cmd("ACL");
+            command.arg("SETUSER").arg(words.next().unwrap_or_default());
+            command.arg("reset");
+            words.for_each(|word| {
+                command.arg(word);
+            });
+            self.query::<()>(&command, Again::Yes).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes users from the running Redis; their connections end. Only for the daemon's user.
+    pub async fn remove_users(&self, names: &[String]) -> Result<(), BusError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut command = redis::cmd("ACL");
+        command.arg("DELUSER").arg(names);
+        self.query::<i64>(&command, Again::Yes).await.map(drop)
+    }
 }
 
 fn patterns(mark: &str, keys: &[String]) -> String {

@@ -5,11 +5,12 @@
 mod answer;
 #[cfg(feature = "model")]
 pub mod once;
+mod open;
 
 use crate::connect::{Again, Bus, Call};
 use crate::dead_letter::{CRASH_LIMIT, PREVIEW_BYTES};
 use crate::error::BusError;
-use crate::keys::{self, WORK_GROUP};
+use crate::keys::WORK_GROUP;
 use crate::lease::Lease;
 use crate::scripts;
 use answer::{Answer, Claimed, Idle};
@@ -70,39 +71,6 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Opens an inbox for the agent `instance` of `role` on `host`, with its own connection for
-    /// waiting. Fails when Redis does not answer or a name cannot be part of a key.
-    pub async fn open(
-        bus: &Bus,
-        role: &Role,
-        host: &str,
-        instance: &str,
-    ) -> Result<Self, BusError> {
-        if !keys::is_host(host) {
-            return Err(BusError::Refused(format!(
-                "`{}` is not a host name",
-                host.escape_debug()
-            )));
-        }
-        let claimer = Claimer::new(bus, role, host, instance);
-        let member = &claimer.lanes[1];
-        bus.query::<i64>(
-            redis::cmd("SADD").arg(bus.keys().lanes()).arg(member),
-            Again::Yes,
-        )
-        .await?;
-        let (wants, wanted) = mpsc::channel(1);
-        let (found, rounds) = mpsc::channel(1);
-        tokio::spawn(serve(claimer, wanted, found));
-        Ok(Self {
-            bus: bus.clone(),
-            wants,
-            rounds,
-            asked: false,
-            ready: VecDeque::new(),
-        })
-    }
-
     /// One bounded round (about a second at most): a claim, or `None`. Dropping the future loses
     /// nothing; the next call has the answer. What nobody can read goes to the dead letters.
     pub async fn next(&mut self) -> Result<Option<Delivery>, BusError> {
@@ -205,8 +173,8 @@ struct Claimer {
     bus: Bus,
     role: Role,
     instance: String,
-    /// This host's lane, then any host's.
-    lanes: [String; 2],
+    /// This host's lane, then any host's where it does that too.
+    lanes: Vec<String>,
     id: Uuid,
     tickets: u64,
     /// Tickets of claims whose answers did not arrive or were not judged to the end.
@@ -218,12 +186,12 @@ struct Claimer {
 }
 
 impl Claimer {
-    fn new(bus: &Bus, role: &Role, host: &str, instance: &str) -> Self {
+    fn new(bus: &Bus, role: &Role, lanes: Vec<String>, instance: &str) -> Self {
         Self {
             bus: bus.clone(),
             role: role.clone(),
             instance: instance.to_owned(),
-            lanes: [keys::lane(role, Some(host)), keys::lane(role, None)],
+            lanes,
             id: Uuid::now_v7(),
             tickets: 0,
             lost: Vec::new(),

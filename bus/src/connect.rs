@@ -4,6 +4,7 @@
 mod call;
 pub mod over;
 
+pub use crate::address::BusAddress;
 pub(crate) use call::Call;
 
 use crate::error::BusError;
@@ -16,7 +17,7 @@ use over::Wire;
 use protocol::fault::Faults;
 use protocol::ids::TeamName;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo, Script};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, Script};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -30,49 +31,6 @@ const READ_MARGIN: Duration = Duration::from_secs(5);
 const QUEUE_LIMIT: u64 = 100_000;
 /// Most idle connections kept for questions.
 const SPARE_READERS: usize = 4;
-
-/// Where Redis is and as whom to speak to it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct BusAddress {
-    /// `redis://`, `rediss://` or `redis+unix:///path`.
-    pub url: String,
-    /// ACL user; wins over one in the url.
-    pub username: Option<String>,
-    /// Its password; wins over one in the url.
-    pub password: Option<String>,
-}
-
-impl fmt::Debug for BusAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BusAddress")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
-    }
-}
-
-impl BusAddress {
-    pub(crate) fn client(&self) -> Result<Client, BusError> {
-        // The address may hold a password, so it is not repeated in the message.
-        let wrong = |e: redis::RedisError| {
-            BusError::Refused(format!(
-                "the redis address is wrong: {e}; check `redis.url`"
-            ))
-        };
-        if self.url.starts_with("rediss") {
-            // An error only says that a provider is installed already.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        let info = self.url.as_str().into_connection_info().map_err(wrong)?;
-        let mut settings = info.redis_settings().clone();
-        if let Some(name) = &self.username {
-            settings = settings.set_username(name);
-        }
-        if let Some(password) = &self.password {
-            settings = settings.set_password(password);
-        }
-        Client::open(info.set_redis_settings(settings)).map_err(wrong)
-    }
-}
 
 /// The command connection in use, and how many there were.
 #[derive(Default)]

@@ -167,13 +167,29 @@ impl Keys {
         self.key(&format!("spend:month:{month}"))
     }
 
-    /// What the agent of `role` may read and write, as ACL key patterns.
-    pub fn of_agent(&self, role: &Role) -> Vec<String> {
+    /// What is too large for a message of a role, by its SHA-256, on its way to the first host.
+    pub fn blob(&self, role: &Role, digest: &str) -> String {
+        self.key(&format!("blob:{role}:{digest}"))
+    }
+
+    /// What the agent of `role` may read and write, as ACL key patterns. With a host: only the
+    /// lane of that host, and blobs.
+    pub fn of_agent(&self, role: &Role, host: Option<&str>) -> Vec<String> {
         let own = |name: &str| self.key(&format!("{name}:{role}"));
-        let mut patterns: Vec<String> = ["q", "lease", "back", "delay", "task", "journal"]
-            .iter()
-            .map(|name| own(name) + ":*")
-            .collect();
+        let mut patterns: Vec<String> = match host {
+            None => ["q", "lease", "back", "delay"]
+                .iter()
+                .map(|name| own(name) + ":*")
+                .collect(),
+            Some(host) => {
+                let sets = ["lease", "back", "delay"].iter();
+                let mut lane: Vec<String> = sets.map(|n| own(n) + ":" + host).collect();
+                lane.push(format!("{}:{host}:*", own("q")));
+                lane.push(own("blob") + ":*");
+                lane
+            }
+        };
+        patterns.extend(["task", "journal"].iter().map(|name| own(name) + ":*"));
         patterns.extend(
             ["turn", "idle", "wake", "out", "dead", "here"]
                 .iter()
@@ -184,14 +200,16 @@ impl Keys {
         patterns
     }
     /// Those of an agent's keys that hold a plain value.
-    pub fn values_of_agent(&self, role: &Role) -> Vec<String> {
-        vec![
+    pub fn values_of_agent(&self, role: &Role, host: Option<&str>) -> Vec<String> {
+        let mut values = vec![
             self.pulse(),
             self.grace(),
             self.incarnation(),
             self.turn(role),
             self.idle(role),
-        ]
+        ];
+        values.extend(host.map(|_| self.key(&format!("blob:{role}:*"))));
+        values
     }
     /// Pattern of every budget.
     pub fn any_spend(&self) -> String {
@@ -215,6 +233,22 @@ impl Keys {
             .collect();
         patterns.extend([self.lanes(), self.pulse(), self.grace(), self.incarnation()]);
         patterns
+    }
+    /// What the daemon of another host may read and write, to free what a dead process of its
+    /// roles held there.
+    pub fn of_host_daemon(&self, roles: &[Role], host: &str) -> Vec<String> {
+        let mut patterns = vec![self.pulse(), self.grace(), self.incarnation()];
+        for role in roles {
+            patterns.push(self.lease(&lane(role, Some(host))));
+            patterns.push(self.back(&lane(role, Some(host))));
+            patterns.push(self.role_task_prefix(role) + "*");
+            patterns.push(self.wake(role));
+        }
+        patterns
+    }
+    /// What it may only read: who is alive.
+    pub fn read_by_host_daemons(&self) -> Vec<String> {
+        vec![self.lanes(), self.here_prefix() + "*"]
     }
     /// Pattern of every ask stream.
     pub fn any_ask(&self) -> String {
@@ -254,7 +288,7 @@ mod tests {
             "{main}:q:code:any:urgent"
         );
         assert_eq!(keys.out(&code), "{main}:out:code");
-        for pattern in keys.of_agent(&code).iter().chain(&keys.of_daemon()) {
+        for pattern in keys.of_agent(&code, None).iter().chain(&keys.of_daemon()) {
             assert!(pattern.starts_with("{main}:"), "{pattern}");
         }
     }

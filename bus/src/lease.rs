@@ -4,6 +4,7 @@
 use crate::connect::{Again, Bus, Call};
 use crate::dead_letter::CRASH_LIMIT;
 use crate::error::BusError;
+use crate::keys;
 use crate::scripts;
 use protocol::ids::{Epoch, Role, TaskId};
 
@@ -81,6 +82,21 @@ impl Bus {
     /// must be that process's alone, so that a new one
     /// under the same name loses nothing.
     pub async fn release_holder(&self, instance: &str) -> Result<Vec<TaskId>, BusError> {
+        self.release_in(instance, "").await
+    }
+
+    /// The same on one host's lane of a role: all that the daemon of another host may touch.
+    pub async fn release_on(
+        &self,
+        instance: &str,
+        role: &Role,
+        host: &str,
+    ) -> Result<Vec<TaskId>, BusError> {
+        self.release_in(instance, &keys::lane(role, Some(host)))
+            .await
+    }
+
+    async fn release_in(&self, instance: &str, lane: &str) -> Result<Vec<TaskId>, BusError> {
         let names = self.keys();
         let call = Call::on([names.lanes()])
             .arg(instance)
@@ -89,7 +105,8 @@ impl Bus {
             .arg(names.task_prefix())
             .arg(names.wake_prefix())
             .arg(self.lease_ms())
-            .arg(CRASH_LIMIT);
+            .arg(CRASH_LIMIT)
+            .arg(lane);
         let freed: Vec<String> = self.run(&scripts::RELEASE, &call, Again::Yes).await?;
         Ok(freed.iter().filter_map(|id| id.parse().ok()).collect())
     }

@@ -5,12 +5,15 @@
 //! stops it, `dead_letter` keeps what nobody can read. The supervisor reads results through
 //! `outflow` and questions through `ask`; `brakes` freeze and pause; `broadcast` is a hint,
 //! `presence` a sign of life, `budget` the only maker of a `Reservation`,
+//! `address` is where Redis is, `blob` carries what is too large for a message from another host,
 //! `queue` counts what waits, `room` is the memory that is left, `acl` says who may touch which key. Every decision that must be
 //! atomic is a Lua script beside `scripts`; `group_reader` is the blocking read they share;
 //! `examine` looks at a Redis of the person's own; `incarnation` says whether this Redis is the one the ledger knows; `fault` leaves a guarantee out where a test asks for it.
 
 pub mod acl;
+pub mod address;
 pub mod ask;
+pub mod blob;
 pub mod brakes;
 pub mod broadcast;
 pub mod budget;

@@ -3,11 +3,13 @@
 
 mod agents;
 mod dead;
+mod host;
 mod task;
 mod values;
 
 pub use agents::AgentsCommand;
 pub use dead::DeadCommand;
+pub use host::{HostCommand, JoinArgs};
 pub use task::TaskCommand;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -46,7 +48,10 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start the team, wait until it is ready, say how to attach
-    Up(UpArgs),
+    Up(Box<JoinArgs>),
+    /// Let other hosts work for the team
+    #[command(subcommand)]
+    Host(HostCommand),
     /// Stop the team; tasks go on where they stopped at the next `up`
     Down,
     /// Stop and start the team with the program on disk
@@ -198,6 +203,9 @@ pub struct RunArgs {
     /// The folder it is about; it is worked on in a clone [default: the current folder]
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
+    /// The host that folder lives on [default: this one]
+    #[arg(long, value_name = "NAME", requires = "workspace")]
+    pub host: Option<String>,
     /// How much work it is worth
     #[arg(long, value_enum, default_value_t)]
     pub effort: EffortName,
@@ -345,6 +353,13 @@ mod tests {
             ("up", true),
             ("up --no-tmux", true),
             ("--home /x up", true),
+            ("up --join x.invitation --agents code,qa", true),
+            ("up --agents code", false),
+            ("host invite web2 --agents code --out -", true),
+            ("host invite", false),
+            ("host list --json", true),
+            ("run w --host web2", false),
+            ("run w --host web2 --workspace /srv", true),
             ("up --home /x", true),
             ("status --json", true),
             ("run words", true),

@@ -39,6 +39,10 @@ pub struct BusAccess {
     pub v: u32,
     /// `redis://`, `rediss://` or `redis+unix:///path`, without credentials.
     pub url: String,
+    /// The certificates (PEM) that may sign the server's own, for `rediss://`; `None` = the
+    /// system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
     /// Users by what they are for.
     pub users: BTreeMap<String, BusUser>,
 }
@@ -49,8 +53,15 @@ impl BusAccess {
         Self {
             v: BUS_ACCESS_VERSION,
             url: url.into(),
+            ca: None,
             users,
         }
+    }
+
+    /// The same access, with the certificates that may sign the server's own.
+    pub fn signed_by(mut self, ca: Option<String>) -> Self {
+        self.ca = ca;
+        self
     }
 }
 

@@ -161,6 +161,14 @@ impl Home {
     pub fn secrets(&self) -> PathBuf {
         self.root.join("secrets")
     }
+    /// The invitation this home's host came in by, where the team is another host's.
+    pub fn join(&self) -> PathBuf {
+        self.root.join("join.json")
+    }
+    /// What the team calls this host.
+    pub fn host(&self) -> PathBuf {
+        self.root.join("host")
+    }
     /// The supervisor's control socket.
     pub fn supervisor_sock(&self) -> PathBuf {
         self.run().join("supervisor.sock")

@@ -3,6 +3,7 @@
 
 use crate::error::ConfigError;
 use crate::home::Home;
+use crate::invitation;
 use crate::private_file;
 use std::io::Write;
 
@@ -37,6 +38,18 @@ pub fn home_id(home: &Home) -> Result<String, ConfigError> {
         // Another process of the team made it in this very moment.
         Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => home_id(home),
         Err(error) => Err(failed(error.error.to_string())),
+    }
+}
+
+/// The id of the home whose team the processes here belong to: another host's where this one joined
+/// its team.
+///
+/// # Errors
+/// As [`home_id`], and when the invitation cannot be read.
+pub fn team_id(home: &Home) -> Result<String, ConfigError> {
+    match invitation::read(home)? {
+        Some(invited) => Ok(invited.home),
+        None => home_id(home),
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Origin {
     Environment(String),
     /// A flag of the command line.
     Flag(String),
+    /// The invitation by which this host joined a team.
+    Joined,
 }
 
 impl fmt::Display for Origin {
@@ -36,6 +38,7 @@ impl fmt::Display for Origin {
             }
             Origin::Environment(name) => write!(f, "environment {name}"),
             Origin::Flag(key) => write!(f, "flag {key}"),
+            Origin::Joined => f.write_str("the team this host joined"),
         }
     }
 }
@@ -217,12 +220,11 @@ impl Layers {
 
     /// A section as a tree.
     pub fn section(&self, name: &str) -> Value {
-        let keys = self
-            .entries
-            .iter()
-            .filter(|(path, _)| path.len() == 2 && path[0] == name)
-            .map(|(path, entry)| (path[1].clone(), entry.value.clone()));
-        Value::Object(keys.collect::<Map<_, _>>())
+        let mut tree = Map::new();
+        for (path, entry) in self.entries.iter().filter(|(path, _)| path[0] == name) {
+            put(&mut tree, path.get(1..).unwrap_or_default(), &entry.value);
+        }
+        Value::Object(tree)
     }
 
     /// Where every key came from.
@@ -231,5 +233,21 @@ impl Layers {
             .iter()
             .map(|(path, entry)| (path.join("."), entry.origin.clone()))
             .collect()
+    }
+}
+
+/// Puts a value at its place below a section.
+fn put(tree: &mut Map<String, Value>, path: &[String], value: &Value) {
+    match path {
+        [] => {}
+        [last] => {
+            tree.insert(last.clone(), value.clone());
+        }
+        [first, rest @ ..] => {
+            let below = tree.entry(first.clone()).or_insert_with(|| json!({}));
+            if let Value::Object(below) = below {
+                put(below, rest, value);
+            }
+        }
     }
 }

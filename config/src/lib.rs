@@ -9,6 +9,7 @@
 //!
 //! `home` names every path below the home, `env` is the only reader of the process environment,
 //! `secret` keeps values that are never printed, `bus_access` is how processes find Redis,
+//! `invitation` is how another host joins, `host_name` what the team calls this one.
 //! `private_file` writes what only the owner may read, `own` is what a process knows of itself. `shipped` holds the files compiled in and
 //! `playbooks` adds the person's own.
 
@@ -20,6 +21,8 @@ pub mod env;
 pub mod error;
 pub mod home;
 pub mod home_id;
+pub mod host_name;
+pub mod invitation;
 pub mod layers;
 pub mod layout;
 pub mod load;

@@ -5,12 +5,14 @@ use crate::document;
 use crate::env::Env;
 use crate::error::{ConfigError, Problem};
 use crate::home::Home;
+use crate::invitation::{self, Invitation};
 use crate::layers::{Layers, Origin};
 use crate::secret;
-use crate::settings::Settings;
-use crate::{agents, layout, prices, shipped, well_known};
+use crate::settings::{Joined, Settings};
+use crate::{agents, host_name, layout, prices, shipped, well_known};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// The machine's own folder of settings.
@@ -44,7 +46,9 @@ pub fn load(home: &Home, env: &Env, flags: &[(String, String)]) -> Result<Settin
 
 /// The same, with the machine's folder named.
 pub fn load_from(sources: &Sources<'_>) -> Result<Settings, ConfigError> {
-    let mut layers = lay_all(sources);
+    let joined = invitation::read(sources.home)?;
+    let invited = joined.as_ref().map(|invitation| invitation.host.clone());
+    let mut layers = lay_all(sources, joined.as_ref());
     settle_values(&mut layers, sources);
     let mut problems = std::mem::take(&mut layers.problems);
     let texts = agents::texts(sources.home, &mut problems);
@@ -54,9 +58,15 @@ pub fn load_from(sources: &Sources<'_>) -> Result<Settings, ConfigError> {
     if !problems.is_empty() {
         return Err(ConfigError::Wrong(problems));
     }
+    let joined = joined.map(|invitation| Joined {
+        first: invitation.first,
+        roles: invitation.roles,
+    });
     let mut origins = layers.origins();
     origins.extend(agent_origins);
     Ok(Settings {
+        host: host_name::of(sources.home, invited.as_deref()),
+        joined,
         team: section(&layers, "team")?,
         redis: section(&layers, "redis")?,
         engine: section(&layers, "engine")?,
@@ -78,7 +88,7 @@ fn section<T: DeserializeOwned>(layers: &Layers, name: &str) -> Result<T, Config
     })
 }
 
-fn lay_all(sources: &Sources<'_>) -> Layers {
+fn lay_all(sources: &Sources<'_>, joined: Option<&Invitation>) -> Layers {
     let mut layers = Layers::default();
     for file in shipped::SETTINGS {
         lay_text(&mut layers, file.under, file.name, file.text, &|_| {
@@ -91,6 +101,11 @@ fn lay_all(sources: &Sources<'_>) -> Layers {
     for (key, value) in sources.flags {
         let path = key.split('.').map(str::to_owned).collect();
         layers.lay_text(path, value, Origin::Flag(crate::error::quoted(key)));
+    }
+    // Above all else: which team this is was decided when the host joined it.
+    for (key, value) in joined.into_iter().flat_map(Invitation::settings) {
+        let path = key.split('.').map(str::to_owned).collect();
+        layers.lay_text(path, &value, Origin::Joined);
     }
     layers
 }
@@ -137,6 +152,7 @@ fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
         layers.settle(&["redis", "username"], Value::Null);
         layers.settle(&["redis", "password"], Value::Null);
     }
+    settle_listen(layers);
     settle_engine(layers);
     let number = |path: &[&str]| layers.get(path).and_then(|entry| entry.value.as_u64());
     let first = number(&["daemon", "restart_first_ms"]);
@@ -185,6 +201,20 @@ fn settle_secret(layers: &mut Layers, sources: &Sources<'_>, path: &[&str]) {
         }
     };
     layers.settle(path, value);
+}
+
+/// One stated address: everywhere is never meant.
+fn settle_listen(layers: &mut Layers) {
+    let path = ["redis", "listen", "address"];
+    let address = layers.get(&path).and_then(|entry| entry.value.as_str());
+    let stated = address.map(|text| text.parse::<IpAddr>().ok());
+    if stated.is_some_and(|address| address.is_none_or(|address| address.is_unspecified())) {
+        problem_at(
+            layers,
+            &path,
+            "`redis.listen.address` must be one address of this host, such as 10.0.0.1",
+        );
+    }
 }
 
 fn settle_engine(layers: &mut Layers) {

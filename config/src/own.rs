@@ -17,8 +17,9 @@ fn without_mark(exe: &str) -> Option<PathBuf> {
     exe.strip_suffix(" (deleted)").map(PathBuf::from)
 }
 
-/// This host's name, or `localhost` where the kernel gives none.
-pub fn host() -> String {
+/// The kernel's name of this host, or `localhost` where it gives none. What the team calls the host
+/// is in the settings: a machine may be renamed while its tasks wait for it.
+pub fn kernel_host() -> String {
     nix::unistd::gethostname()
         .ok()
         .and_then(|name| name.into_string().ok())
@@ -28,8 +29,8 @@ pub fn host() -> String {
 
 /// The name of a process on the bus, `code@myhost#4711`: its own alone, so that freeing what a dead
 /// process held can never free what its successor holds.
-pub fn instance(role: &Role, pid: u32) -> String {
-    format!("{role}@{}#{pid}", host())
+pub fn instance(role: &Role, host: &str, pid: u32) -> String {
+    format!("{role}@{host}#{pid}")
 }
 
 #[cfg(test)]
@@ -50,8 +51,8 @@ mod tests {
     #[test]
     fn two_processes_of_a_role_have_two_names() {
         let role: Role = "code".parse().unwrap();
-        assert_ne!(instance(&role, 1), instance(&role, 11));
-        assert!(instance(&role, 7).starts_with("code@"));
-        assert!(instance(&role, 7).ends_with("#7"));
+        assert_ne!(instance(&role, "a", 1), instance(&role, "a", 11));
+        assert_ne!(instance(&role, "a", 1), instance(&role, "b", 1));
+        assert_eq!(instance(&role, "a", 7), "code@a#7");
     }
 }

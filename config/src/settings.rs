@@ -7,10 +7,16 @@ use protocol::ids::{Role, TeamName};
 use protocol::level::Level;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// Everything a process of the team needs to know. Serializes with secrets masked.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settings {
+    /// What the team calls this host.
+    pub host: String,
+    /// Whose team this host works for, where it is another host's.
+    pub joined: Option<Joined>,
     /// The team.
     pub team: TeamSettings,
     /// A Redis of the person's own, where there is one.
@@ -48,6 +54,15 @@ impl Settings {
     }
 }
 
+/// A team that runs on another host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Joined {
+    /// The team's first host.
+    pub first: String,
+    /// The roles that work here.
+    pub roles: Vec<Role>,
+}
+
 /// Section `team`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +87,20 @@ pub struct RedisSettings {
     pub password: Option<Secret>,
     /// Most memory of the team's own Redis, in MiB; one with a `url` has its own limit.
     pub maxmemory_mb: u64,
+    /// File of the certificates (PEM) that may sign this Redis' own; `None` = the system's.
+    pub ca: Option<PathBuf>,
+    /// Where the team's own Redis listens for other hosts.
+    pub listen: ListenSettings,
+}
+
+/// Section `redis.listen`. Without an address no other host can join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenSettings {
+    /// One address of this host.
+    pub address: Option<IpAddr>,
+    /// TCP port; TLS only.
+    pub port: u16,
 }
 
 /// Who thinks.

@@ -61,6 +61,9 @@ pub struct Submit {
     /// The folder it is about, absolute.
     #[serde(default)]
     pub workspace: Option<PathBuf>,
+    /// The host that folder lives on, where it is not the team's first one.
+    #[serde(default)]
+    pub host: Option<String>,
     /// How much work it is worth.
     #[serde(default)]
     pub effort: Effort,

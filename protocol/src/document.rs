@@ -190,6 +190,26 @@ pub struct ProcessLine {
     pub task: Option<ShortId>,
 }
 
+/// Another host of the team.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostLine {
+    /// What the team calls it.
+    pub name: String,
+    /// `up`, `away`, or `not seen yet`.
+    pub state: String,
+    /// Since when it is away.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// The roles that may work there.
+    pub roles: Vec<Role>,
+    /// The roles that were seen there a moment ago.
+    #[serde(default)]
+    pub seen: Vec<Role>,
+    /// Tasks that wait for it.
+    #[serde(default)]
+    pub waiting: u64,
+}
+
 /// What `status` prints.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TeamStatus {
@@ -203,8 +223,14 @@ pub struct TeamStatus {
     pub team_version: Option<String>,
     /// The exact command that attaches, where there is a tmux session.
     pub attach: Option<String>,
+    /// On a host that joined a team: which team that is and where its first host is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<String>,
     /// Every process.
     pub processes: Vec<ProcessLine>,
+    /// The team's other hosts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostLine>,
     /// Tasks waiting in a queue.
     pub queued: u64,
     /// Tasks being worked on.

@@ -1,6 +1,7 @@
 //! What a person asked for, as it is kept in the ledger and carried on the bus.
 
 use crate::ids::{RequestId, Role, ShortId, TaskId};
+use crate::level::Level;
 use crate::money::MicroUsd;
 use crate::plan::{Parent, Plan};
 use jiff::Timestamp;
@@ -91,6 +92,16 @@ pub enum Way {
     },
 }
 
+/// The most a task may do, by the rules of the team's first host. A host that works on it lays its
+/// own rules over this; the stricter wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ceiling {
+    /// Highest level.
+    pub level: Level,
+    /// Whether facts of the host may be read.
+    pub host_read: bool,
+}
+
 /// A task as accepted: never changed afterwards.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
@@ -112,6 +123,13 @@ pub struct Task {
     pub way: Way,
     /// The folder it is about, absolute.
     pub workspace: Option<PathBuf>,
+    /// The host that folder lives on: the task is worked on there and nowhere else. `None` for a
+    /// task without a folder.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// The most it may do; `None` for a task of an older team.
+    #[serde(default)]
+    pub ceiling: Option<Ceiling>,
     /// How much work it is worth.
     pub effort: Effort,
     /// Most it may cost.

@@ -3,6 +3,7 @@
 //! it may be what made it fail.
 
 use crate::desk::Desk;
+use crate::intake::hosts;
 use crate::intake::{self, Accepted, IntakeError};
 use crate::ledger::keep::NewTask;
 use crate::route;
@@ -43,10 +44,8 @@ pub(crate) async fn anew(
         return Err(IntakeError::IsPlan(old.short_id));
     }
     let now = Timestamp::now();
-    let workspace = match &old.workspace {
-        Some(path) => Some(intake::workspace(path, &desk.home.root)?),
-        None => None,
-    };
+    let there = hosts::other(desk, old);
+    let workspace = hosts::folder(desk, old.workspace.as_deref(), there)?;
     route::check_still_there(old, &desk.settings, &desk.shelf.library())?;
     if matches!(old.way, Way::Anthropic) {
         intake::check_month(desk, now).await?;
@@ -60,7 +59,9 @@ pub(crate) async fn anew(
         agent: old.agent.clone(),
         routed_because: format!("{} again: {}", old.short_id, old.routed_because),
         way: old.way.clone(),
+        ceiling: hosts::ceiling(&desk.settings, &old.agent),
         workspace,
+        host: old.host.clone(),
         effort: old.effort,
         budget: old.budget,
         priority: old.priority,

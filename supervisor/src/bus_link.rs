@@ -194,6 +194,7 @@ impl BusLink {
             url: access.url,
             username: user.name,
             password: user.password,
+            ca: access.ca,
         };
         let id = home_id(&self.home).map_err(|e| e.to_string())?;
         let join = async |arrival| Bus::join(&address, &self.team, self.lease, arrival).await;

@@ -6,6 +6,7 @@ use crate::daemon::start::{self, StartError, Started};
 use crate::tmux::session;
 use config::env::Env;
 use config::home::Home;
+use config::invitation::Invitation;
 use protocol::control::{Answer, Reply, Request, Verb};
 use protocol::limits::CONTROL_LINE_BYTES;
 use std::io;
@@ -83,6 +84,20 @@ impl ClientError {
     }
 }
 
+/// What is asked on a host that works for another host's team.
+fn elsewhere(invited: &Invitation) -> ClientError {
+    let Invitation {
+        team, first, host, ..
+    } = invited;
+    ClientError::Refused {
+        exit: protocol::exit::USAGE,
+        message: format!("this host works for team {team} of host {first}: ask there"),
+        hints: vec![format!(
+            "on {first}: ai-infra run \"…\" --host {host} --workspace /path/on/{host}"
+        )],
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Client {
@@ -95,6 +110,9 @@ pub struct Client {
 impl Client {
     /// To the supervisor of a home.
     pub async fn connect(home: &Home) -> Result<Client, ClientError> {
+        if let Ok(Some(invited)) = config::invitation::read(home) {
+            return Err(elsewhere(&invited));
+        }
         let asked = Instant::now();
         loop {
             match Self::open("supervisor", &home.supervisor_sock()).await {

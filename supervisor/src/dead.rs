@@ -226,6 +226,7 @@ fn read(letter: &DeadLetter) -> Result<Submit, String> {
         playbook,
         script: None,
         workspace: text("workspace").map(Into::into),
+        host: text("host").map(Into::into),
         effort: context
             .get("effort")
             .cloned()

@@ -68,8 +68,9 @@ async fn send(
 ) -> Result<(), OutboxError> {
     let envelope = envelope(team, task)?;
     let class = Class::of_priority(task.priority);
+    let host = task.host.as_deref();
     let _new_or_again = bus
-        .submit_at(&envelope, &task.agent, None, class, due)
+        .submit_at(&envelope, &task.agent, host, class, due)
         .await?;
     Ok(())
 }

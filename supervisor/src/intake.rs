@@ -1,6 +1,8 @@
 //! From a request to a kept task: checked, routed, written to the ledger, handed to the bus. A
 //! request is acknowledged only after the ledger has it; Redis being away does not refuse it.
 
+pub(crate) mod hosts;
+
 use crate::brakes;
 use crate::desk::Desk;
 use crate::dispatch;
@@ -9,7 +11,7 @@ use crate::ledger::store::LedgerError;
 use crate::plans;
 use crate::route::{self, RouteError};
 use config::settings::Settings;
-use guard::clone::{CloneError, check_workspace};
+use guard::clone::CloneError;
 use jiff::Timestamp;
 use pai::plan::PlanError;
 use protocol::control::Submit;
@@ -21,7 +23,7 @@ use protocol::money::MicroUsd;
 use protocol::task::{Principal, Task, Way};
 use protocol::task_state::TaskState;
 use sha2::{Digest, Sha256};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Why a request was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +71,9 @@ pub enum IntakeError {
         /// What is wrong and the next step.
         why: String,
     },
+    /// A host that cannot do it.
+    #[error("{0}")]
+    Host(String),
     /// A folder that is never worked on.
     #[error(transparent)]
     Guarded(#[from] CloneError),
@@ -191,10 +196,8 @@ async fn keep(
     let now = Timestamp::now();
     check_words(&submit.request)?;
     check_terms(&submit, &desk.settings, now)?;
-    let workspace = match &submit.workspace {
-        Some(path) => Some(workspace(path, &desk.home.root)?),
-        None => None,
-    };
+    let there = hosts::named(desk, &submit)?;
+    let workspace = hosts::folder(desk, submit.workspace.as_deref(), there.as_deref())?;
     let library = desk.shelf.library();
     let plan = match submit.plan.clone() {
         Some(plan) => Some(*plan),
@@ -209,6 +212,8 @@ async fn keep(
         }
         None => route::decide(&submit, &desk.settings, &library)?,
     };
+    let roles = hosts::roles(&routed.agent, &parts);
+    let host = hosts::host_of(desk, there, workspace.is_some(), &roles)?;
     if matches!(routed.way, Way::Anthropic) {
         check_month(desk, now).await?;
     }
@@ -218,6 +223,8 @@ async fn keep(
         asked,
         principal,
         request: submit.request,
+        ceiling: hosts::ceiling(&desk.settings, &routed.agent),
+        host,
         agent: routed.agent,
         routed_because: routed.because,
         way: routed.way,
@@ -259,6 +266,9 @@ fn digest(submit: &Submit) -> String {
         submit.script,
         submit.workspace,
     ]);
+    if let (Some(host), Some(all)) = (&submit.host, meaning.as_array_mut()) {
+        all.push(serde_json::json!({ "host": host }));
+    }
     if let (Some(plan), Some(all)) = (&submit.plan, meaning.as_array_mut()) {
         all.push(serde_json::json!(plan));
     }
@@ -306,26 +316,6 @@ fn check_terms(submit: &Submit, settings: &Settings, now: Timestamp) -> Result<(
     }
 }
 
-/// The workspace, checked; absolute and without links.
-pub(crate) fn workspace(path: &Path, home: &Path) -> Result<PathBuf, IntakeError> {
-    let wrong = |why: &str| IntakeError::Workspace {
-        path: path.to_owned(),
-        why: why.to_owned(),
-    };
-    if !path.is_absolute() {
-        return Err(wrong("is not an absolute path: give it from / on"));
-    }
-    if path.as_os_str().as_encoded_bytes().contains(&0) || path.to_str().is_none() {
-        return Err(wrong("has a name that is not UTF-8 text: rename it"));
-    }
-    if !path.is_dir() {
-        return Err(wrong(
-            "is not a folder: name an existing one with --workspace",
-        ));
-    }
-    Ok(check_workspace(path, home)?)
-}
-
 /// The work message must fit the bus before the task is kept, or it could never be sent.
 pub(crate) fn check_fits(desk: &Desk, new: &NewTask) -> Result<(), IntakeError> {
     let task = new.numbered(ShortId(u64::from(u32::MAX)));
@@ -371,6 +361,7 @@ mod tests {
             plan: None,
             script: None,
             workspace: None,
+            host: None,
             effort: Effort::Standard,
             budget_usd: None,
             priority: None,
@@ -427,15 +418,6 @@ mod tests {
             ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
         ] {
             assert_eq!(month_start(now.parse().unwrap()).to_string(), start);
-        }
-    }
-
-    #[test]
-    fn workspaces_must_be_folders_by_absolute_path() {
-        let home = tempfile::tempdir().unwrap();
-        for path in ["relative", "/no/such/folder/anywhere", "/etc/passwd"] {
-            let error = workspace(Path::new(path), home.path()).unwrap_err();
-            assert!(matches!(error, IntakeError::Workspace { .. }), "{error}");
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod desk;
 pub mod dispatch;
 pub mod follow;
 pub mod handoff;
+pub mod hosts;
 pub mod hub;
 pub mod intake;
 pub mod ledger;

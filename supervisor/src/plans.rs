@@ -4,6 +4,7 @@
 
 use crate::desk::Desk;
 use crate::dispatch;
+use crate::intake::hosts;
 use crate::intake::{self, IntakeError};
 use crate::ledger::events::Event;
 use crate::ledger::keep::{NewPart, NewTask, Routed};
@@ -193,7 +194,11 @@ async fn task_of(desk: &Desk, ready: &ReadyPart) -> Result<NewTask, IntakeError>
         Some(budget) if !free => Some(share(desk, plan.id, budget).await?),
         _ => None,
     };
+    let there = hosts::other(desk, plan).map(str::to_owned);
+    let agent = std::slice::from_ref(&routed.agent);
     let new = NewTask {
+        host: hosts::host_of(desk, there, plan.workspace.is_some(), agent)?,
+        ceiling: hosts::ceiling(&desk.settings, &routed.agent),
         id: TaskId::new(),
         request_id: request_id(plan.id, &ready.part.id, ready.number)?,
         asked: format!("part {} of {}", ready.part.id, plan.short_id),
@@ -253,6 +258,7 @@ fn as_asked(plan: &protocol::task::Task) -> Submit {
         plan: None,
         script: None,
         workspace: plan.workspace.clone(),
+        host: plan.host.clone(),
         effort: plan.effort,
         budget_usd: None,
         priority: None,

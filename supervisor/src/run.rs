@@ -165,8 +165,8 @@ async fn until(desk: &Desk, loops: &mut JoinSet<()>) -> Result<Event, Supervisor
 /// Says on the bus that the supervisor lives. Runs for ever.
 async fn announce(desk: &Desk) {
     let role = Role::supervisor();
-    let instance = config::own::instance(&role, std::process::id());
-    let host = config::own::host();
+    let instance = config::own::instance(&role, &desk.settings.host, std::process::id());
+    let host = desk.settings.host.clone();
     let pause = Duration::from_millis(desk.settings.team.lease_ms).max(Duration::from_millis(200));
     loop {
         let (bus, _) = desk.link.up().await;

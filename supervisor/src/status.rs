@@ -30,6 +30,8 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
         home: desk.home.root.display().to_string(),
         team_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         attach: None,
+        joined: None,
+        hosts: Vec::new(),
         processes: vec![own_line()],
         queued: counts.queued,
         running: counts.running,
@@ -179,7 +181,7 @@ mod tests {
     fn presence(role: &str, pid: u32, second: i64) -> Presence {
         let role: protocol::ids::Role = role.parse().unwrap();
         Presence {
-            instance: config::own::instance(&role, pid),
+            instance: config::own::instance(&role, "here", pid),
             role,
             pid,
             version: String::new(),

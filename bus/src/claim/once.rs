@@ -4,6 +4,7 @@
 use super::{Claimer, Delivery};
 use crate::connect::Bus;
 use crate::error::BusError;
+use crate::keys;
 use protocol::ids::Role;
 use uuid::Uuid;
 
@@ -29,7 +30,8 @@ pub async fn claim_once(
     instance: &str,
     memory: &mut Memory,
 ) -> Result<Option<Delivery>, BusError> {
-    let mut claimer = Claimer::new(bus, role, host, instance);
+    let lanes = vec![keys::lane(role, Some(host)), keys::lane(role, None)];
+    let mut claimer = Claimer::new(bus, role, lanes, instance);
     claimer.id = memory.id;
     claimer.tickets = memory.tickets;
     claimer.lost = std::mem::take(&mut memory.lost);

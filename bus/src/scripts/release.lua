@@ -1,8 +1,8 @@
 -- The daemon saw a process die: what it held is free, at once the first time, after a rest later.
 -- KEYS: lanes   ARGV: instance, lease prefix, back prefix, task prefix, wake prefix, lease ms, crashes
---               after which a task is given up
+--               after which a task is given up, the one lane to look at or nothing for all
 local freed, now = {}, now_ms()
-for _, member in ipairs(call('SMEMBERS', KEYS[1])) do
+for _, member in ipairs(ARGV[8] ~= '' and { ARGV[8] } or call('SMEMBERS', KEYS[1])) do
   local role = string.match(member, '^([^:]+):')
   local lease, back = ARGV[2] .. member, ARGV[3] .. member
   for _, id in ipairs(role and call('ZRANGE', lease, 0, -1) or {}) do

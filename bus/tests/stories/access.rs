@@ -155,19 +155,6 @@ async fn an_agent_cannot_touch_what_is_not_its_own() {
     let server = guarded();
     login(&server, acl::SUPERVISOR, "s").await;
     let mut agent = raw(&server, "agent-code", "c");
-    let mut refuse = |line: &str| {
-        let mut words = line.split(' ');
-        let mut command = redis::cmd(words.next().unwrap());
-        words.for_each(|word| {
-            command.arg(word);
-        });
-        let answer: redis::RedisResult<redis::Value> = command.query(&mut agent);
-        let error = answer.expect_err(line).to_string();
-        assert!(
-            error.contains("NOPERM") || error.contains("permission"),
-            "{line}: {error}"
-        );
-    };
     for line in [
         "XADD {main}:out:qa * e x",
         "XADD {main}:q:qa:any:urgent * e x",
@@ -202,7 +189,7 @@ async fn an_agent_cannot_touch_what_is_not_its_own() {
         "REPLICAOF 127.0.0.1 1",
         "SAVE",
     ] {
-        refuse(line);
+        refused(&mut agent, line);
     }
     // A script has no more rights than who runs it.
     let code = "return redis.call('XADD', '{main}:out:qa', '*', 'e', 'x')";
@@ -232,5 +219,96 @@ async fn strangers_are_turned_away_and_the_daemon_only_watches() {
     assert!(
         !format!("{stopped:?}").contains("permission"),
         "{stopped:?}"
+    );
+}
+
+fn host_lines() -> Vec<String> {
+    let digests = [("daemon", "hd"), ("agent-code", "hc")]
+        .map(|(purpose, password)| (purpose.to_owned(), acl::digest(password)));
+    acl::host_lines(&team(), "web2", &[role("code")], &digests.into())
+}
+
+#[tokio::test]
+async fn another_host_is_let_in_does_its_own_work_and_is_put_out() {
+    let server = guarded();
+    let supervisor = login(&server, acl::SUPERVISOR, "s").await;
+    let daemon = login(&server, acl::DAEMON, "d").await;
+    let early = Bus::connect(&server.address_of("agent-code@web2", "hc"), &team(), LEASE).await;
+    assert!(early.is_err());
+    daemon.set_users(&host_lines()).await.unwrap();
+    daemon.set_users(&host_lines()).await.unwrap();
+
+    let there = login(&server, "agent-code@web2", "hc").await;
+    let watcher = login(&server, "daemon@web2", "hd").await;
+    let mut inbox = Inbox::open_here(&there, &role("code"), "web2", "code@web2#1")
+        .await
+        .unwrap();
+    submit_as(&supervisor, Class::Normal).await;
+    assert!(
+        inbox.try_next().await.unwrap().is_none(),
+        "work of any host is not taken"
+    );
+    let work = work();
+    supervisor
+        .submit(&work, &role("code"), Some("web2"), Class::Normal)
+        .await
+        .unwrap();
+    let delivery = next(&mut inbox).await;
+    there.announce(&presence("code")).await.unwrap();
+    assert_eq!(watcher.present().await.unwrap().len(), 1);
+    let code = role("code");
+    let freed = watcher.release_on("code@web2#1", &code, "web2").await;
+    assert_eq!(freed.unwrap(), [delivery.lease.task]);
+    let delivery = next(&mut inbox).await;
+    there.put_blob(&role("code"), "ab", b"x").await.unwrap();
+    let blob = supervisor.blob(&role("code"), "ab").await.unwrap();
+    assert_eq!(blob.as_deref(), Some(b"x".as_slice()));
+    supervisor.blob_fetched(&role("code"), "ab").await.unwrap();
+    there
+        .finish(&delivery.lease, &word(&delivery, MessageType::Result))
+        .await
+        .unwrap();
+
+    let mut agent = raw(&server, "agent-code@web2", "hc");
+    for line in [
+        "XADD {main}:q:code:any:urgent * e x",
+        "XADD {main}:q:code:web3:urgent * e x",
+        "ZADD {main}:lease:code:any 1 x",
+        "ZADD {main}:lease:code:web3 1 x",
+        "SET {main}:blob:qa:ab x",
+        "SET {main}:out:code x",
+        "ACL LIST",
+    ] {
+        refused(&mut agent, line);
+    }
+    let mut watcher = raw(&server, "daemon@web2", "hd");
+    for line in [
+        "ZADD {main}:lease:code:any 1 x",
+        "ZADD {main}:lease:qa:web2 1 x",
+        "HSET {main}:here:code x y",
+        "HSET {main}:task:qa:x state held",
+        "SHUTDOWN NOSAVE",
+        "ACL SETUSER x on",
+    ] {
+        refused(&mut watcher, line);
+    }
+    let names = acl::host_users("web2", &[role("code")]);
+    let names: Vec<String> = names.into_iter().map(|(_, name)| name).collect();
+    daemon.remove_users(&names).await.unwrap();
+    assert!(there.ping().await.is_err(), "it is put out at once");
+    daemon.remove_users(&names).await.unwrap();
+}
+
+fn refused(connection: &mut redis::Connection, line: &str) {
+    let mut words = line.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    words.for_each(|word| {
+        command.arg(word);
+    });
+    let answer: redis::RedisResult<redis::Value> = command.query(connection);
+    let error = answer.expect_err(line).to_string();
+    assert!(
+        error.contains("NOPERM") || error.contains("permission"),
+        "{line}: {error}"
     );
 }

@@ -47,6 +47,7 @@ impl Between {
             url: format!("redis+unix://{}/line.sock", self.folder.path().display()),
             username: None,
             password: None,
+            ca: None,
         };
         Bus::connect(&address, &team(), LONG).await.unwrap()
     }

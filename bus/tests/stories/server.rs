@@ -54,6 +54,7 @@ impl Server {
             url: format!("redis+unix://{}", self.socket().display()),
             username: None,
             password: None,
+            ca: None,
         }
     }
 

@@ -62,7 +62,7 @@ pub async fn run(context: &Context, json: bool) -> Result<u8, Failure> {
             None
         }
     };
-    findings.extend(redis::look(settings.as_ref()).await);
+    findings.extend(redis::look(settings.as_ref(), &context.home).await);
     findings.push(tmux());
     findings.extend([git(), bwrap()]);
     findings.extend([sandbox(), disk(&context.home)]);

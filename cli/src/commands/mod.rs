@@ -13,6 +13,8 @@ mod dead;
 mod doctor;
 mod down;
 mod follow;
+mod host;
+mod join;
 mod memory;
 mod playbook;
 mod restart;
@@ -37,7 +39,8 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
     }
     let context = Context::new(args.home.as_deref())?;
     match args.command {
-        Command::Up(up) => up::run(&context, up.no_tmux).await,
+        Command::Up(args) => up::run(&context, &args).await,
+        Command::Host(command) => host::run(&context, command).await,
         Command::Down => down::run(&context).await,
         Command::Restart => restart::run(&context).await,
         Command::Status(flags) => status::run(&context, flags.json).await,

@@ -207,9 +207,12 @@ fn submit(args: &RunArgs, now: Timestamp) -> Result<Submit, Failure> {
         playbook,
         plan: plan.map(Box::new),
         script: args.script.as_deref().map(absolute).transpose()?,
-        workspace: Some(absolute(
-            args.workspace.as_deref().unwrap_or(Path::new(".")),
-        )?),
+        workspace: Some(match (&args.host, &args.workspace) {
+            // A folder of another disk: nothing here can say what it is.
+            (Some(_), Some(there)) => there.clone(),
+            (_, here) => absolute(here.as_deref().unwrap_or(Path::new(".")))?,
+        }),
+        host: args.host.clone(),
         effort: args.effort.into(),
         budget_usd: args.budget,
         priority: args.priority,

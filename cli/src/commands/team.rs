@@ -65,6 +65,11 @@ pub async fn status(context: &Context) -> TeamStatus {
         Ok(Ok(Answer::Status { status })) => Some(*status),
         _ => None,
     };
+    if let Ok(Ok(Answer::Status { status })) = &daemon
+        && status.joined.is_some()
+    {
+        return TeamStatus::clone(status);
+    }
     let place = home.root.to_string_lossy();
     let mut status = status::merge(read(daemon), read(supervisor), living(context), &place);
     if status.state == "down"

@@ -1,6 +1,7 @@
 //! `up`: start the team, wait until it is ready, say how to attach. Again: nothing.
 
-use super::team;
+use super::{join, team};
+use crate::args::JoinArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::safe;
@@ -8,7 +9,11 @@ use crate::terminal;
 use supervisor::daemon::start::{self, Started};
 
 /// Starts the team.
-pub async fn run(context: &Context, no_tmux: bool) -> Result<u8, Failure> {
+pub async fn run(context: &Context, args: &JoinArgs) -> Result<u8, Failure> {
+    let no_tmux = args.up.no_tmux;
+    if let Some(what) = &args.join {
+        join::take(context, what, &args.agents).await?;
+    }
     // Wrong settings are said here, where a person reads.
     context.settings()?;
     let started = start::up(&context.home, &context.env, no_tmux, team::PATIENCE).await?;
@@ -26,10 +31,17 @@ pub fn said(started: &Started) -> String {
         true => format!("the team is up   (home: {})", safe(&started.status.home)),
         false => team::ready_line(started),
     };
-    let attach = match &started.status.attach {
+    let attach = started.status.attach.as_deref().map(safe);
+    if let Some(joined) = &started.status.joined {
+        let next = attach.map_or(String::new(), |attach| {
+            format!("{attach}     see the agents\n       ")
+        });
+        let status = "ai-infra status     how it is";
+        return format!("{first}\n{}\n\nnext:  {next}{status}\n", safe(joined));
+    }
+    let attach = match attach {
         Some(attach) => format!(
-            "\nnext:  {}     see the team (Ctrl-b d to leave it working)\n       ai-infra run \"…\"     give it a task       ai-infra playbook list     what works without a model\n",
-            safe(attach)
+            "\nnext:  {attach}     see the team (Ctrl-b d to leave it working)\n       ai-infra run \"…\"     give it a task       ai-infra playbook list     what works without a model\n"
         ),
         None => "\nnext:  ai-infra run \"…\"     give it a task       ai-infra status\n".to_owned(),
     };

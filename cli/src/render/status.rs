@@ -2,7 +2,8 @@
 
 use super::question;
 use super::text::{clock, columns, count, safe};
-use protocol::document::{BrakeLine, ProcessLine, TeamStatus};
+use protocol::document::{BrakeLine, HostLine, ProcessLine, TeamStatus};
+use protocol::ids::Role;
 
 /// Puts the daemon's view (processes) and the supervisor's (tasks) together; either may be missing.
 /// `living` are the processes that are noted and run, for when the daemon does not say.
@@ -17,6 +18,7 @@ pub fn merge(
     };
     match supervisor {
         Some(tasks) => {
+            status.hosts = tasks.hosts;
             status.queued = tasks.queued;
             status.running = tasks.running;
             status.waiting = tasks.waiting;
@@ -84,7 +86,14 @@ pub fn text(status: &TeamStatus) -> String {
         };
         return format!("the team is down   (home: {home})\n{next}");
     }
-    let mut text = format!("the team is {}   (home: {home})\n", safe(&status.state));
+    let mut text = match &status.joined {
+        Some(joined) => format!(
+            "the agents here are {}   (home: {home})\n{}\n",
+            safe(&status.state),
+            safe(joined)
+        ),
+        None => format!("the team is {}   (home: {home})\n", safe(&status.state)),
+    };
     text.push_str(&brakes(status));
     let rows: Vec<Vec<String>> = status
         .processes
@@ -117,7 +126,10 @@ pub fn text(status: &TeamStatus) -> String {
         let letters = count(status.dead_letters, "dead letter", "dead letters");
         tasks.push_str(&format!(", {letters}"));
     }
-    text.push_str(&format!("{tasks}\n"));
+    text.push_str(&columns(&hosts(&status.hosts)));
+    if status.joined.is_none() {
+        text.push_str(&format!("{tasks}\n"));
+    }
     for asked in &status.questions {
         text.push_str(&format!("{} asks:\n{}", asked.task, question::text(asked)));
     }
@@ -148,6 +160,35 @@ pub fn brakes(status: &TeamStatus) -> String {
         ));
     }
     text
+}
+
+/// The other hosts, as rows.
+pub fn hosts(hosts: &[HostLine]) -> Vec<Vec<String>> {
+    let row = |host: &HostLine| {
+        let names = |roles: &[Role]| {
+            let names: Vec<&str> = roles.iter().map(Role::as_str).collect();
+            names.join(", ")
+        };
+        let state = match (&host.since, host.state.as_str()) {
+            (Some(since), "away") => format!("away since {}", since.strftime("%F %H:%M:%S UTC")),
+            _ => safe(&host.state),
+        };
+        let waiting = match host.waiting {
+            0 => String::new(),
+            many => count(many, "task waits for it", "tasks wait for it"),
+        };
+        let roles = match host.seen.as_slice() {
+            [] => names(&host.roles),
+            seen => names(seen),
+        };
+        vec![
+            format!("  host {}", safe(&host.name)),
+            state,
+            roles,
+            waiting,
+        ]
+    };
+    hosts.iter().map(row).collect()
 }
 
 /// `supervisor, code, …`: who works.

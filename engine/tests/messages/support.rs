@@ -135,6 +135,7 @@ async fn reserve(amount: MicroUsd) -> ((Server, tempfile::TempDir), Reservation)
         url: format!("redis+unix://{}", socket.display()),
         username: None,
         password: None,
+        ca: None,
     };
     let team = "test".parse().expect("a team name");
     let bus = Bus::connect(&address, &team, Duration::from_secs(10))

@@ -85,6 +85,7 @@ impl Team {
             url: format!("redis+unix://{}", self.home.redis_sock().display()),
             username: None,
             password: None,
+            ca: None,
         }
     }
 
@@ -271,6 +272,7 @@ pub(super) fn asked(request: &str) -> Submit {
         plan: None,
         script: None,
         workspace: None,
+        host: None,
         effort: Effort::Standard,
         budget_usd: None,
         priority: None,

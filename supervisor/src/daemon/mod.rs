@@ -5,15 +5,18 @@
 //! `run` is the process and its one loop, `roster` what it knows of each process and what follows
 //! from that (pure, with `restart`), `restart_one` an agent that a person wants anew, `place` how a process is started in a window or as a child,
 //! `ready` how it is seen to be ready, `stop` how all is ended. `redis_server` and `redis_conf`
-//! make the managed Redis; `serve` answers on `run/daemon.sock`; `start` is what `up` does;
+//! make the managed Redis, `certificates` lets other hosts know it; `team` says which processes
+//! there are, `joined` is the daemon of another host; `serve` answers on `run/daemon.sock`; `start` is what `up` does;
 //! `watch` is how the supervisor, and every agent where
 //! that is dead too, brings a dead daemon back; `release` frees what a dead agent held; `disk`, `identity`, `mode`, `lock`, `process`
 //! and `environment` are the small facts they share.
 
+pub mod certificates;
 pub mod disk;
 pub mod environment;
 pub mod error;
 pub mod identity;
+mod joined;
 pub mod lock;
 pub mod mode;
 pub mod place;
@@ -29,6 +32,7 @@ pub mod run;
 pub mod serve;
 pub mod start;
 pub mod stop;
+mod team;
 pub mod watch;
 
 pub use run::run;

@@ -27,6 +27,7 @@ pub async fn connect(home: &Home, settings: &Settings) -> Result<Bus, String> {
         url: access.url,
         username: user.name,
         password: user.password,
+        ca: access.ca,
     };
     let lease = Duration::from_millis(settings.team.lease_ms);
     let bus = Bus::connect(&address, &settings.team.name, lease)
@@ -49,7 +50,7 @@ pub fn explained(said: &str) -> String {
 }
 
 /// Marks every member that is seen at work.
-pub async fn look(members: &mut [Member], home: &Home, bus: Option<&Bus>) {
+pub async fn look(members: &mut [Member], home: &Home, host: &str, bus: Option<&Bus>) {
     let Some(bus) = bus else { return };
     if waits(members, |process| *process == Process::Redis)
         && matches!(timeout(LOOK, bus.ping()).await, Ok(Ok(_)))
@@ -63,9 +64,10 @@ pub async fn look(members: &mut [Member], home: &Home, bus: Option<&Bus>) {
         && let Ok(Ok(present)) = timeout(LOOK, bus.present()).await
     {
         mark(members, |member| match (&member.process, member.who()) {
-            (Process::Agent(role), Some(who)) => present
-                .iter()
-                .any(|seen| seen.pid == who.pid && seen.instance == instance_name(role, who.pid)),
+            (Process::Agent(role), Some(who)) => {
+                let instance = instance_name(role, host, who.pid);
+                present.iter().any(|seen| seen.instance == instance)
+            }
             _ => false,
         });
     }

@@ -1,6 +1,8 @@
 //! The configuration of the managed Redis, as text, and the passwords of its users. Pure but for
 //! the random numbers.
 
+use super::certificates::Certificates;
+use std::net::IpAddr;
 use std::path::Path;
 
 /// What the text is made of.
@@ -50,6 +52,26 @@ aclfile {}
         parts.maxmemory_mb,
         quoted(parts.log),
         quoted(parts.users),
+    )
+}
+
+/// The lines that let other hosts in, over TLS alone and at one address. The `-` says that an address
+/// that is not there (yet) keeps nobody on this host from the socket.
+pub fn listening(address: IpAddr, port: u16, certificates: &Certificates) -> String {
+    let quoted = |path: &Path| quote(&path.to_string_lossy());
+    format!(
+        "\
+bind -{address}
+tls-port {port}
+tls-cert-file {}
+tls-key-file {}
+tls-ca-cert-file {}
+tls-auth-clients no
+tls-protocols \"TLSv1.2 TLSv1.3\"
+",
+        quoted(&certificates.server),
+        quoted(&certificates.server_key),
+        quoted(&certificates.ca),
     )
 }
 

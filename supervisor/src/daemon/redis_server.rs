@@ -1,8 +1,10 @@
 //! The managed Redis: is it there and new enough, its files, its start. What it runs with is text
 //! in `redis_conf`.
 
+use super::certificates::Certificates;
 use super::error::DaemonError;
 use super::redis_conf::{self, Parts};
+use crate::hosts::roll;
 use bus::acl::RolePasswords;
 use config::bus_access::{self, BusAccess, BusUser};
 use config::home::Home;
@@ -58,10 +60,14 @@ pub fn write_files(home: &Home, settings: &Settings) -> Result<(), DaemonError> 
             .collect(),
     };
     let users = home.redis().join("users.acl");
-    let mut lines = bus::acl::users(&settings.team.name, &passwords, &roles).join("\n");
-    lines.push('\n');
-    write_private(&users, &lines)?;
-    let text = redis_conf::text(&Parts {
+    let mut lines = bus::acl::users(&settings.team.name, &passwords, &roles);
+    for guest in roll::read(home)?.hosts {
+        let (name, roles) = (&guest.name, &guest.roles);
+        let team = &settings.team.name;
+        lines.extend(bus::acl::host_lines(team, name, roles, &guest.digests));
+    }
+    write_private(&users, &(lines.join("\n") + "\n"))?;
+    let mut text = redis_conf::text(&Parts {
         data: &home.redis(),
         socket: &home.redis_sock(),
         users: &users,
@@ -69,6 +75,12 @@ pub fn write_files(home: &Home, settings: &Settings) -> Result<(), DaemonError> 
         loopback_port: 0,
         maxmemory_mb: settings.redis.maxmemory_mb,
     });
+    if let Some(address) = settings.redis.listen.address {
+        let certificates = Certificates::of(home);
+        certificates.ensure(address)?;
+        let port = settings.redis.listen.port;
+        text.push_str(&redis_conf::listening(address, port, &certificates));
+    }
     write_private(&conf_path(home), &text)?;
     let url = format!("redis+unix://{}", home.redis_sock().display());
     bus_access::write(home, &BusAccess::new(url, bus_users(&passwords)))?;
@@ -96,16 +108,47 @@ fn bus_users(passwords: &RolePasswords) -> BTreeMap<String, BusUser> {
     .collect()
 }
 
-/// Writes `run/bus.json` for a Redis of the person's own: everybody is the same user there.
-pub fn write_external(home: &Home, settings: &Settings, url: &str) -> Result<(), DaemonError> {
-    let user = BusUser {
+/// Puts the users of a host into the file that Redis reads at its next start, in place of those
+/// that stood there under the host's name.
+pub fn put_users(home: &Home, host: &str, lines: &[String]) -> Result<(), DaemonError> {
+    let path = home.redis().join("users.acl");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        return Ok(()); // Written as a whole at the first start.
+    };
+    let its = |line: &&str| {
+        let name = line.split(' ').nth(1).unwrap_or_default();
+        name.split_once('@').is_some_and(|(_, of)| of == host)
+    };
+    let mut kept: Vec<&str> = text.lines().filter(|line| !its(line)).collect();
+    kept.extend(lines.iter().map(String::as_str));
+    write_private(&path, &(kept.join("\n") + "\n"))
+}
+
+/// The certificates that may sign the certificate of a Redis of the person's own.
+pub fn authorities(settings: &Settings) -> Result<Option<String>, DaemonError> {
+    let Some(path) = &settings.redis.ca else {
+        return Ok(None);
+    };
+    std::fs::read_to_string(path)
+        .map(Some)
+        .map_err(DaemonError::io("read", path))
+}
+
+/// The one user of a Redis of the person's own.
+pub fn own_user(settings: &Settings) -> BusUser {
+    BusUser {
         name: settings.redis.username.clone(),
         password: settings
             .redis
             .password
             .as_ref()
             .map(|password| password.reveal().to_owned()),
-    };
+    }
+}
+
+/// Writes `run/bus.json` for a Redis of the person's own: everybody is the same user there.
+pub fn write_external(home: &Home, settings: &Settings, url: &str) -> Result<(), DaemonError> {
+    let user = own_user(settings);
     let names = ["supervisor".to_owned(), "daemon".to_owned()].into_iter();
     let agents = settings
         .agents
@@ -115,7 +158,8 @@ pub fn write_external(home: &Home, settings: &Settings, url: &str) -> Result<(),
         .chain(agents)
         .map(|name| (name, user.clone()))
         .collect();
-    bus_access::write(home, &BusAccess::new(url, users))?;
+    let access = BusAccess::new(url, users).signed_by(authorities(settings)?);
+    bus_access::write(home, &access)?;
     Ok(())
 }
 

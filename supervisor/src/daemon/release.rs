@@ -4,6 +4,7 @@
 use super::instance_name;
 use super::process::Process;
 use bus::connect::Bus;
+use config::settings::Settings;
 use protocol::ids::Role;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -16,10 +17,23 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Default)]
 pub struct Releases {
     owed: Vec<(Role, u32)>,
+    /// What the team calls this host.
+    host: String,
+    /// The team is another host's: only this host's lanes may be touched.
+    guest: bool,
     going: Vec<JoinHandle<()>>,
 }
 
 impl Releases {
+    /// For the agents of this host.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            host: settings.host.clone(),
+            guest: settings.joined.is_some(),
+            ..Self::default()
+        }
+    }
+
     /// An agent is dead.
     pub fn owe(&mut self, role: &Role, pid: u32) {
         self.owed.push((role.clone(), pid));
@@ -31,8 +45,9 @@ impl Releases {
         if let Some(bus) = bus {
             let owed = self.owed.drain(..);
             let sent = owed.map(|(role, pid)| {
-                let instance = instance_name(&role, pid);
-                tokio::spawn(release(bus.clone(), instance))
+                let instance = instance_name(&role, &self.host, pid);
+                let lane = self.guest.then(|| (role, self.host.clone()));
+                tokio::spawn(release(bus.clone(), instance, lane))
             });
             self.going.extend(sent);
         }
@@ -58,8 +73,14 @@ impl Releases {
     }
 }
 
-async fn release(bus: Bus, instance: String) {
-    match timeout(PATIENCE, bus.release_holder(&instance)).await {
+async fn release(bus: Bus, instance: String, lane: Option<(Role, String)>) {
+    let freed = async {
+        match lane {
+            Some((role, host)) => bus.release_on(&instance, &role, &host).await,
+            None => bus.release_holder(&instance).await,
+        }
+    };
+    match timeout(PATIENCE, freed).await {
         Ok(Ok(tasks)) => tracing::info!(instance, tasks = tasks.len(), "its leases were released"),
         Ok(Err(error)) => tracing::warn!(instance, %error, "its leases have to run out"),
         Err(_) => tracing::warn!(instance, "redis is slow; its leases have to run out"),

@@ -12,7 +12,8 @@ use super::restart::{Next, Policy};
 use super::restart_one::restart_one;
 use super::roster::{self, Member};
 use super::serve::{self, Question};
-use super::{lock, mode, ready, redis_server, stop};
+use super::team::{self, team};
+use super::{joined, lock, mode, ready, redis_server, stop};
 use crate::tmux::session::Session;
 use bus::connect::Bus;
 use config::env::Env;
@@ -109,6 +110,8 @@ struct Daemon {
     clean: Vec<(String, String)>,
     policy: Policy,
     bus: Option<Bus>,
+    /// The look at the team's Redis, where that is another host's.
+    far: Option<joined::Far>,
     began: Instant,
     was_ready: bool,
 }
@@ -122,7 +125,7 @@ impl Daemon {
         let mut session = None;
         let mut windows = Vec::new();
         if !no_tmux {
-            let layout = &settings.tmux;
+            let layout = &team::layout(&settings);
             let ours = Session::new(
                 &home,
                 &layout.session,
@@ -138,6 +141,7 @@ impl Daemon {
         let mut daemon = Self {
             policy: Policy::of(&settings.daemon),
             variables: environment::settings_of(&env),
+            releases: Releases::of(&settings),
             settings,
             home,
             no_tmux,
@@ -146,14 +150,15 @@ impl Daemon {
             windows,
             members,
             children: Vec::new(),
-            releases: Releases::default(),
             clean,
             bus: None,
+            far: None,
             began: Instant::now(),
             was_ready: false,
         };
         daemon.adopt();
         daemon.write_files().await?;
+        daemon.far = joined::Far::look(&daemon.home, &daemon.settings);
         Ok(daemon)
     }
 
@@ -177,6 +182,10 @@ impl Daemon {
     async fn write_files(&mut self) -> Result<(), DaemonError> {
         mode::write(&self.home, self.no_tmux, &self.settings.tmux.session)?;
         config::resolved::write(&self.home, &self.settings)?;
+        config::host_name::keep(&self.home, &self.settings.host)?;
+        if self.settings.joined.is_some() {
+            return joined::write_access(&self.home);
+        }
         let adopted = self.members.iter().any(|member| member.who().is_some());
         if adopted && config::bus_access::read(&self.home).is_ok() {
             return Ok(());
@@ -271,8 +280,11 @@ impl Daemon {
     fn status(&self) -> TeamStatus {
         let team = roster::status(&self.members, self.was_ready);
         let own = process::daemon_line(std::process::id());
+        let far = self.far.as_ref();
         let problems = disk::problem(&self.home).into_iter();
+        let problems = problems.chain(far.and_then(joined::Far::problem));
         TeamStatus {
+            joined: far.map(joined::Far::sentence),
             problems: problems.chain(team.problems).collect(),
             processes: std::iter::once(own).chain(team.processes).collect(),
             home: self.home.root.to_string_lossy().into_owned(),
@@ -285,16 +297,20 @@ impl Daemon {
     async fn turn(&mut self) {
         self.children
             .retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
+        if let Some(far) = &self.far {
+            self.bus = far.bus();
+        }
         self.notice_deaths();
         self.releases.turn(self.bus.as_ref());
         if !self.releases.on_their_way() {
             self.start_due().await;
         }
         if !roster::all_ready(&self.members) {
-            if self.bus.is_none() && self.home_has_redis() {
+            if self.bus.is_none() && self.far.is_none() && self.home_has_redis() {
                 self.bus = ready::connect(&self.home, &self.settings).await.ok();
             }
-            ready::look(&mut self.members, &self.home, self.bus.as_ref()).await;
+            let (home, host) = (&self.home, &self.settings.host);
+            ready::look(&mut self.members, home, host, self.bus.as_ref()).await;
         }
         if !self.was_ready && roster::all_ready(&self.members) {
             self.was_ready = true;
@@ -428,15 +444,4 @@ impl Daemon {
         }
         DaemonError::io("run", &self.exe)(command.exec())
     }
-}
-
-/// Every process without the windows that only show things.
-fn team(settings: &Settings) -> Vec<Process> {
-    let redis = settings.redis.url.is_none().then_some(Process::Redis);
-    let agents = settings.agents.iter();
-    redis
-        .into_iter()
-        .chain([Process::Supervisor])
-        .chain(agents.map(|agent| Process::Agent(agent.name.clone())))
-        .collect()
 }

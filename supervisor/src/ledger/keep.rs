@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use protocol::ids::{RequestId, Role, ShortId, TaskId};
 use protocol::money::MicroUsd;
 use protocol::plan::Parent;
-use protocol::task::{Effort, Principal, Task, Way};
+use protocol::task::{Ceiling, Effort, Principal, Task, Way};
 use protocol::task_state::{TaskState, WaitReason};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection};
@@ -36,6 +36,10 @@ pub struct NewTask {
     pub way: Way,
     /// The folder, absolute.
     pub workspace: Option<PathBuf>,
+    /// The host it lives on.
+    pub host: Option<String>,
+    /// The most the task may do.
+    pub ceiling: Option<Ceiling>,
     /// How much work it is worth.
     pub effort: Effort,
     /// Most it may cost.
@@ -90,6 +94,8 @@ impl NewTask {
             routed_because: new.routed_because,
             way: new.way,
             workspace: new.workspace,
+            host: new.host,
+            ceiling: new.ceiling,
             effort: new.effort,
             budget: new.budget,
             priority: new.priority,

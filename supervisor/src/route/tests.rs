@@ -50,6 +50,7 @@ fn asked(request: &str, agent: &str) -> Submit {
         plan: None,
         script: None,
         workspace: None,
+        host: None,
         effort: Effort::Standard,
         budget_usd: None,
         priority: None,

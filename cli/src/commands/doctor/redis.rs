@@ -2,9 +2,13 @@
 //! own is looked at for everything it does not guarantee, each with the command that mends it.
 
 use super::{Finding, How, finding};
+use crate::commands::join::{login, refusal};
 use crate::render::text::{one_line, size};
+use bus::acl;
 use bus::connect::BusAddress;
 use bus::examine::{Seen, examine};
+use config::home::Home;
+use config::invitation::{self, Invitation};
 use config::settings::Settings;
 use std::time::Duration;
 use supervisor::daemon::{ready, redis_server};
@@ -16,7 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const TIGHT: u64 = 85;
 
 /// Everything about Redis.
-pub async fn look(settings: Option<&Settings>) -> Vec<Finding> {
+pub async fn look(settings: Option<&Settings>, home: &Home) -> Vec<Finding> {
+    if let Ok(Some(invited)) = invitation::read(home) {
+        return vec![team(&invited).await];
+    }
     if let Some(settings) = settings
         && let Some(url) = &settings.redis.url
     {
@@ -28,6 +35,23 @@ pub async fn look(settings: Option<&Settings>) -> Vec<Finding> {
     }]
 }
 
+/// The Redis of the team that this host joined: whether it lets this host in.
+async fn team(invited: &Invitation) -> Finding {
+    let user = invited.users.get(acl::DAEMON).cloned().unwrap_or_default();
+    match timeout(PATIENCE, login(invited, user)).await {
+        Ok(Ok(())) => {
+            let said = format!("{} lets host {} in", invited.url, invited.host);
+            finding("redis", How::Good, said, "")
+        }
+        Ok(Err(error)) => finding("redis", How::Bad, refusal(&error, invited), ""),
+        Err(_) => {
+            let seen = format!("{} does not answer within 5 s", invited.url);
+            let next = format!("on {}: ai-infra status", invited.first);
+            finding("redis", How::Bad, seen, &next)
+        }
+    }
+}
+
 /// A Redis of the person's own.
 async fn own(settings: &Settings, url: &str) -> Vec<Finding> {
     let password = settings.redis.password.as_ref();
@@ -35,6 +59,13 @@ async fn own(settings: &Settings, url: &str) -> Vec<Finding> {
         url: url.to_owned(),
         username: settings.redis.username.clone(),
         password: password.map(|password| password.reveal().to_owned()),
+        ca: match redis_server::authorities(settings) {
+            Ok(ca) => ca,
+            Err(error) => {
+                let next = "set redis.ca to a PEM file that can be read";
+                return vec![finding("redis", How::Bad, error.to_string(), next)];
+            }
+        },
     };
     match timeout(PATIENCE, examine(&address, &settings.team.name)).await {
         Ok(Ok(seen)) => judged(url, &seen),

@@ -62,6 +62,8 @@ fn new_task(request_id: &str, asked: &str) -> NewTask {
         routed_because: "said so".to_owned(),
         way: Way::Anthropic,
         workspace: None,
+        host: None,
+        ceiling: None,
         effort: Effort::Standard,
         budget: None,
         priority: 5,

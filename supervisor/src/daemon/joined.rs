@@ -1,0 +1,115 @@
+//! The daemon of a host that joined a team: where its processes find the team's Redis, and a look at
+//! whether it answers. The link may be down for hours; the agents stay and go on when it is up.
+
+use super::error::DaemonError;
+use super::ready;
+use bus::connect::Bus;
+use config::bus_access::{self, BusAccess};
+use config::home::Home;
+use config::invitation;
+use config::settings::Settings;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(2);
+/// Longest look.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Writes `run/bus.json` from the invitation.
+pub(super) fn write_access(home: &Home) -> Result<(), DaemonError> {
+    if let Some(invited) = invitation::read(home)? {
+        let access = BusAccess::new(invited.url, invited.users).signed_by(invited.ca);
+        bus_access::write(home, &access)?;
+    }
+    Ok(())
+}
+
+/// What the last look saw.
+#[derive(Clone, Default)]
+struct Seen {
+    bus: Option<Bus>,
+    problem: Option<String>,
+}
+
+/// The look, for as long as this lives.
+pub(super) struct Far {
+    seen: watch::Receiver<Seen>,
+    looking: JoinHandle<()>,
+    sentence: String,
+}
+
+impl Drop for Far {
+    fn drop(&mut self) {
+        self.looking.abort();
+    }
+}
+
+impl Far {
+    /// Begins to look, where this host joined a team.
+    pub(super) fn look(home: &Home, settings: &Settings) -> Option<Self> {
+        let joined = settings.joined.as_ref()?;
+        let url = settings.redis.url.as_deref().unwrap_or_default();
+        let sentence = format!(
+            "this is host {} of team {}, whose first host is {} ({url})",
+            settings.host, settings.team.name, joined.first
+        );
+        let (say, seen) = watch::channel(Seen::default());
+        let (home, settings) = (home.clone(), settings.clone());
+        let looking = tokio::spawn(async move {
+            let mut bus: Option<Bus> = None;
+            loop {
+                let looked = timeout(PATIENCE, once(&home, &settings, bus.as_ref())).await;
+                let problem = match looked {
+                    Ok(Ok(found)) => {
+                        bus = Some(found);
+                        None
+                    }
+                    Ok(Err(said)) => Some(said),
+                    Err(_) => Some("it does not answer".to_owned()),
+                };
+                say.send_replace(Seen {
+                    bus: bus.clone(),
+                    problem,
+                });
+                sleep(LOOK).await;
+            }
+        });
+        Some(Self {
+            seen,
+            looking,
+            sentence,
+        })
+    }
+
+    /// The way to the team, once there was one.
+    pub(super) fn bus(&self) -> Option<Bus> {
+        self.seen.borrow().bus.clone()
+    }
+
+    /// Where the team is.
+    pub(super) fn sentence(&self) -> String {
+        self.sentence.clone()
+    }
+
+    /// What is wrong with the way to it.
+    pub(super) fn problem(&self) -> Option<String> {
+        let problem = self.seen.borrow().problem.clone()?;
+        Some(format!(
+            "the team's redis: {problem}; tasks go on when it is back"
+        ))
+    }
+}
+
+async fn once(home: &Home, settings: &Settings, bus: Option<&Bus>) -> Result<Bus, String> {
+    match bus {
+        Some(bus) => {
+            let answer = bus.ping().await;
+            answer.map_err(|error| ready::explained(&error.to_string()))?;
+            Ok(bus.clone())
+        }
+        None => ready::connect(home, settings).await,
+    }
+}
