@@ -7,6 +7,7 @@ use bus::claim::Delivery;
 use bus::connect::Bus;
 use bus::error::BusError;
 use bus::lease::{Lease, Renewal};
+use guard::deadline::Deadline;
 use guard::executor::Pulse as ExecutorPulse;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,8 +34,8 @@ pub struct Hold {
 }
 
 struct Known {
-    /// Until when the lease runs at least, by this process's clock.
-    until: Instant,
+    /// Until when the lease runs at least.
+    until: Deadline,
     /// How often it was found to have run out, because this process stood still or Redis was away.
     lapses: u32,
     executors: Vec<ExecutorPulse>,
@@ -56,7 +57,7 @@ impl Hold {
             told,
             boundary: Boundary::of(bus.faults(), delivery),
             known: Arc::new(Mutex::new(Known {
-                until: Instant::now(),
+                until: Deadline::now(),
                 lapses: 0,
                 executors: Vec::new(),
             })),
@@ -80,7 +81,7 @@ impl Hold {
 
     /// How long the lease runs at least.
     pub fn left(&self) -> Duration {
-        self.known().until.saturating_duration_since(Instant::now())
+        self.known().until.left()
     }
 
     /// Whether it ran out since there were `before` lapses: then executors died by their deadline
@@ -99,19 +100,18 @@ impl Hold {
     /// # Errors
     /// When the bus does not answer.
     pub async fn renew(&self) -> Result<Renewal, BusError> {
-        let asked = Instant::now();
+        let asked = Deadline::now();
         let renewal = self.bus.renew(&self.lease).await?;
         if let Renewal::Held { frozen, .. } = renewal {
             self.frozen
                 .send_if_modified(|was| std::mem::replace(was, frozen) != frozen);
-            let until = asked + self.length;
-            let left = until.saturating_duration_since(Instant::now());
+            let until = asked.plus(self.length);
             let mut known = self.known();
             if known.until < asked {
                 known.lapses += 1;
             }
             known.until = known.until.max(until);
-            known.executors.iter().for_each(|one| one.extend(left));
+            known.executors.iter().for_each(|one| one.extend(until));
         }
         Ok(renewal)
     }
@@ -151,14 +151,14 @@ impl Hold {
         }
     }
 
-    /// How long the lease surely runs, renewed first where that is little, once the team is not
+    /// Until when the lease surely runs, renewed first where that is little, once the team is not
     /// frozen. Asked right before anything touches the world.
-    pub async fn surely(&self) -> Result<Duration, Stop> {
+    pub async fn surely(&self) -> Result<Deadline, Stop> {
         loop {
             self.thawed().await?;
             let left = self.left();
             if left > self.length / 3 {
-                return Ok(left);
+                return Ok(self.known().until);
             }
             match self.renew().await {
                 Ok(Renewal::Held { .. }) => {}

@@ -8,6 +8,7 @@ use crate::toolbox::Tries;
 use config::home::Home;
 use config::settings::SandboxSettings;
 use guard::clone::{Clone as TaskClone, CloneError};
+use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError};
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
 use protocol::ids::{Role, ShortId};
@@ -16,7 +17,6 @@ use protocol::report::Artifact;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Everything needed to open a sandbox for one task.
 pub struct Sandboxes {
@@ -177,7 +177,7 @@ impl Sandboxes {
         &self,
         on: Option<&TaskClone>,
         writable: bool,
-        deadline: Duration,
+        deadline: Deadline,
     ) -> Result<SandboxSpec, Stop> {
         let exe = config::own::exe()
             .map_err(|e| Stop::Fail(format!("this program cannot find itself: {e}")))?;

@@ -10,6 +10,7 @@
 pub mod act;
 pub mod apply;
 pub mod clone;
+pub mod deadline;
 pub mod executor;
 pub mod gate;
 pub mod plan;

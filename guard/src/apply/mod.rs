@@ -7,6 +7,7 @@ mod install;
 mod touched;
 
 use crate::clone::{CloneError, owner_of};
+use crate::deadline::Deadline;
 use crate::executor::wire::PATCH_BYTES;
 use crate::executor::{Executor, ExecutorError};
 use crate::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
@@ -136,7 +137,7 @@ async fn apply_on_stage(
         toolchains: false,
         home: PathBuf::from("/"),
         limits: Limits::default(),
-        deadline: LONGEST,
+        deadline: Deadline::after(LONGEST),
     };
     let mut executor = Executor::start(spec).await?;
     let applied = executor.apply(patch).await;

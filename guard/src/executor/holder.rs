@@ -4,6 +4,7 @@ use super::link::{Link, Pulse, Question, read_frame};
 use super::process::SandboxProcess;
 use super::wire::{self, Ask, FromInside, Hello, Reply, WIRE_VERSION};
 use crate::act::Act;
+use crate::deadline::Deadline;
 use crate::gate::Leave;
 use crate::sandbox::profile::{self, Profile};
 use crate::sandbox::spawn::{self, SpawnError};
@@ -145,9 +146,9 @@ impl Executor {
         }
     }
 
-    /// Moves the deadline to `for_` from now.
-    pub fn extend(&self, for_: Duration) {
-        self.pulse.extend(for_);
+    /// Moves the deadline to `until`.
+    pub fn extend(&self, until: Deadline) {
+        self.pulse.extend(until);
     }
 
     /// A handle that extends the deadline, usable while a call runs.
@@ -350,7 +351,7 @@ fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
         },
         host: matches!(spec.kind, Kind::Host),
         mounts,
-        deadline_ms: u64::try_from(spec.deadline.as_millis()).unwrap_or(u64::MAX),
+        deadline: spec.deadline,
     }
 }
 

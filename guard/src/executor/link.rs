@@ -3,9 +3,9 @@
 
 use super::process::SandboxProcess;
 use super::wire::{self, Ask, FromInside, Reply, ToInside};
+use crate::deadline::Deadline;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -23,13 +23,12 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// Moves the deadline to `for_` from now. Does nothing when the executor is gone.
-    pub fn extend(&self, for_: Duration) {
-        if let Some(frames) = self.frames.upgrade() {
-            let ms = u64::try_from(for_.as_millis()).unwrap_or(u64::MAX);
-            if let Ok(frame) = wire::encode(&ToInside::Extend { ms }) {
-                let _ = frames.send(frame);
-            }
+    /// Moves the deadline to `until`. Does nothing when the executor is gone.
+    pub fn extend(&self, until: Deadline) {
+        if let Some(frames) = self.frames.upgrade()
+            && let Ok(frame) = wire::encode(&ToInside::Extend { until })
+        {
+            let _ = frames.send(frame);
         }
     }
 

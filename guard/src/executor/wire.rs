@@ -1,6 +1,7 @@
 //! What holder and inside say to each other: frames of a big-endian length and JSON, bounded.
 
 use crate::act::Operation;
+use crate::deadline::Deadline;
 use crate::sandbox::spec::{Limits, Owner};
 use protocol::effect::ProbeAnswer;
 use serde::de::DeserializeOwned;
@@ -32,8 +33,8 @@ pub struct Hello {
     pub host: bool,
     /// Folders below the workspace that are mounts and must stay out of snapshots, relative.
     pub mounts: Vec<String>,
-    /// Life time until the first extension, in milliseconds.
-    pub deadline_ms: u64,
+    /// Until when to live without an extension.
+    pub deadline: Deadline,
 }
 
 /// Frames to the inside after the first.
@@ -47,10 +48,10 @@ pub enum ToInside {
         /// What to do.
         ask: Ask,
     },
-    /// Live this much longer, from now.
+    /// Live until then.
     Extend {
-        /// In milliseconds.
-        ms: u64,
+        /// The moment, taken before the lease was renewed.
+        until: Deadline,
     },
     /// Stop in place everything that runs and begin nothing, or let it all go on.
     Freeze {

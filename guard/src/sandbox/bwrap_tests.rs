@@ -37,7 +37,7 @@ fn spec(kind: Kind) -> SandboxSpec {
         toolchains: true,
         home: "/root".into(),
         limits: Limits::default(),
-        deadline: Duration::from_secs(1),
+        deadline: crate::deadline::Deadline::after(Duration::from_secs(1)),
     }
 }
 

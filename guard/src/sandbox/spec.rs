@@ -1,9 +1,9 @@
 //! What a sandbox is asked to be.
 
+use crate::deadline::Deadline;
 use protocol::fault::Faults;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Where the clone is seen inside.
 pub const WORKSPACE: &str = "/workspace";
@@ -89,6 +89,6 @@ pub struct SandboxSpec {
     pub home: PathBuf,
     /// Bounds.
     pub limits: Limits,
-    /// Life time until the first extension.
-    pub deadline: Duration,
+    /// Until when it lives without an extension.
+    pub deadline: Deadline,
 }

@@ -1,6 +1,7 @@
 //! How things end: time-outs, cancelled calls, dead and silent holders.
 
 use super::*;
+use guard::deadline::Deadline;
 use std::time::Instant;
 
 /// Three processes: one in another session, one orphaned, one in the foreground.
@@ -85,7 +86,7 @@ async fn a_silent_holder_is_outlived_by_nothing() {
     }
     let stage = Stage::new(|_| {});
     let mut spec = stage.spec();
-    spec.deadline = Duration::from_millis(600);
+    spec.deadline = Deadline::after(Duration::from_millis(600));
     let mut executor = Executor::start(spec).await.unwrap();
     let started = Instant::now();
     let act = Act::of(tree("98765"));
@@ -113,18 +114,40 @@ async fn a_pulse_keeps_it_alive_while_it_runs() {
     }
     let stage = Stage::new(|_| {});
     let mut spec = stage.spec();
-    spec.deadline = Duration::from_millis(600);
+    spec.deadline = Deadline::after(Duration::from_millis(600));
     let mut executor = Executor::start(spec).await.unwrap();
     let pulse = executor.pulse();
     let beating = tokio::spawn(async move {
         loop {
-            pulse.extend(Duration::from_millis(600));
+            pulse.extend(Deadline::after(Duration::from_millis(600)));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     });
     assert_eq!(sh(&mut executor, "sleep 1.5; echo done").await, "done\n");
     beating.abort();
     executor.stop().await;
+}
+
+#[tokio::test]
+async fn an_extension_that_lay_in_the_pipe_adds_nothing() {
+    if !can_sandbox() {
+        return;
+    }
+    let stage = Stage::new(|_| {});
+    let mut spec = stage.spec();
+    spec.deadline = Deadline::after(Duration::from_millis(900));
+    let executor = Executor::start(spec).await.unwrap();
+    let taken = Deadline::after(Duration::from_millis(1000));
+    // The holder stood still between the renewal and the frame.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    executor.extend(taken);
+    executor.ended().await;
+    let late = Deadline::now();
+    assert!(taken <= late, "it took the extension");
+    assert!(
+        late < taken.plus(Duration::from_millis(350)),
+        "it outlived its lease"
+    );
 }
 
 /// A holder that is killed or stopped, as a process of its own: this very test binary.
@@ -162,13 +185,13 @@ async fn be_a_holder() {
         toolchains: false,
         home: home(),
         limits: Limits::default(),
-        deadline: Duration::from_secs(2),
+        deadline: Deadline::after(Duration::from_secs(2)),
     };
     let mut executor = Executor::start(spec).await.unwrap();
     let pulse = executor.pulse();
     tokio::spawn(async move {
         loop {
-            pulse.extend(Duration::from_secs(2));
+            pulse.extend(Deadline::after(Duration::from_secs(2)));
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });

@@ -80,7 +80,7 @@ impl Stage {
             toolchains: false,
             home: home(),
             limits: Limits::default(),
-            deadline: LONG,
+            deadline: guard::deadline::Deadline::after(LONG),
         }
     }
 

@@ -2,11 +2,11 @@
 //! so that a stopped holder, a full pipe or a long scan cannot hold it up.
 
 use super::frost::Frost;
-use nix::sys::sysinfo::sysinfo;
+use crate::deadline::Deadline;
 use protocol::fault::Faults;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longest sleep between two looks; a deadline is noticed at most this late.
 const LOOK: Duration = Duration::from_millis(100);
@@ -24,38 +24,11 @@ pub(super) struct Lifeline {
     faults: Faults,
 }
 
-#[derive(Clone, Copy)]
-struct Deadline {
-    /// On the clock that stands still while the machine sleeps; exact.
-    at: Instant,
-    /// Seconds since boot, sleep included, one more for its rounding.
-    uptime: u64,
-}
-
-impl Deadline {
-    fn after(ms: u64) -> Deadline {
-        let span = Duration::from_millis(ms).min(MOST);
-        Deadline {
-            at: Instant::now() + span,
-            uptime: uptime().saturating_add(span.as_secs()).saturating_add(2),
-        }
-    }
-
-    fn passed(&self) -> bool {
-        Instant::now() >= self.at || uptime() >= self.uptime
-    }
-}
-
-/// Seconds since boot, counting time asleep; 0 where the kernel does not say.
-fn uptime() -> u64 {
-    sysinfo().map_or(0, |info| info.uptime().as_secs())
-}
-
 impl Lifeline {
     /// Starts the watch. When the deadline passes the process exits, and everything inside with it.
-    pub(super) fn start(ms: u64, faults: Faults) -> Lifeline {
+    pub(super) fn start(deadline: Deadline, faults: Faults) -> Lifeline {
         let lifeline = Lifeline {
-            deadline: Arc::new(Mutex::new(Deadline::after(ms))),
+            deadline: Arc::new(Mutex::new(deadline.min(Deadline::after(MOST)))),
             cancelled: Arc::new(AtomicU64::new(0)),
             frost: Frost::default(),
             faults,
@@ -77,8 +50,7 @@ impl Lifeline {
                 self.linger();
                 std::process::exit(i32::from(protocol::exit::DEADLINE));
             }
-            let left = deadline.at.saturating_duration_since(Instant::now());
-            std::thread::sleep(left.clamp(Duration::from_millis(1), LOOK));
+            std::thread::sleep(deadline.left().clamp(Duration::from_millis(1), LOOK));
         }
     }
 
@@ -89,8 +61,10 @@ impl Lifeline {
         }
     }
 
-    pub(super) fn extend(&self, ms: u64) {
-        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Deadline::after(ms);
+    /// Moves the deadline; one that came late moves nothing back.
+    pub(super) fn extend(&self, until: Deadline) {
+        let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        *deadline = until.min(Deadline::after(MOST)).max(*deadline);
     }
 
     pub(super) fn cancel(&self, id: u64) {

@@ -62,7 +62,7 @@ fn begin(stdin: &mut Stdin, stdout: &mut Stdout) -> Result<Hello, String> {
 }
 
 fn answer_all(hello: Hello, stdin: Stdin, mut stdout: Stdout) -> ExitCode {
-    let lifeline = Lifeline::start(hello.deadline_ms, hello.limits.faults);
+    let lifeline = Lifeline::start(hello.deadline, hello.limits.faults);
     let (sender, questions) = mpsc::sync_channel(QUEUE);
     let listener = lifeline.clone();
     let listening = std::thread::Builder::new()
@@ -86,7 +86,7 @@ fn answer_all(hello: Hello, stdin: Stdin, mut stdout: Stdout) -> ExitCode {
 fn listen(mut stdin: Stdin, lifeline: &Lifeline, questions: &mpsc::SyncSender<(u64, wire::Ask)>) {
     while let Ok(Some(frame)) = wire::read::<ToInside>(&mut stdin) {
         match frame {
-            ToInside::Extend { ms } => lifeline.extend(ms),
+            ToInside::Extend { until } => lifeline.extend(until),
             ToInside::Cancel { id } => lifeline.cancel(id),
             ToInside::Freeze { frozen } => {
                 match frozen {
