@@ -114,7 +114,7 @@ impl Measure {
         if let Some((_, outcome)) = self.seen.iter().find(|(asked, _)| asked == call) {
             return Ok(outcome.clone());
         }
-        let act = plan(call, &toolbox.view()).map_err(|e| Unmade::Refused(e.to_string()))?;
+        let act = plan(call, &toolbox.view("check")).map_err(|e| Unmade::Refused(e.to_string()))?;
         let leave = match judge(&act, &toolbox.grant) {
             Decision::Allow(leave) => leave,
             Decision::Deny(why) | Decision::Ask(why) => {

@@ -181,6 +181,12 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
         .engine
         .api_key
         .iter()
+        .chain(
+            agent
+                .endpoints
+                .values()
+                .filter_map(|one| one.token.as_ref()),
+        )
         .map(|s| s.reveal().to_owned());
     Ok(Shared {
         redactor: Redactor::new(secrets),

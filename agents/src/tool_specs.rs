@@ -78,6 +78,30 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
             json!({"to": text, "note": text}),
             &["to", "note"],
         ),
+        spec(
+            "GitCommit",
+            "Commit in the workspace's clone; without paths, everything that differs.",
+            json!({"message": text, "paths": {"type": "array", "items": text}}),
+            &["message"],
+        ),
+        spec(
+            "HttpRequest",
+            "Send a request to a granted endpoint, by its name; path is below it. Changes are made once.",
+            json!({"endpoint": text, "method": text, "path": text, "body": {"type": ["string", "object", "array"]}}),
+            &["endpoint"],
+        ),
+        spec(
+            "SqlQuery",
+            "Read from a granted data source with one statement; $1, $2 … stand for params.",
+            json!({"source": text, "statement": text, "params": {"type": "array"}}),
+            &["source", "statement"],
+        ),
+        spec(
+            "SqlExecute",
+            "Change a granted data source with one statement, in a transaction.",
+            json!({"source": text, "statement": text, "params": {"type": "array"}}),
+            &["source", "statement"],
+        ),
     ];
     all.into_iter()
         .filter(|tool| allowed.is_empty() || allowed.contains(&tool.name))

@@ -2,6 +2,7 @@
 //! tool. A call with a recorded result is not made again; one that was interrupted is recovered
 //! by its effect class before anything else happens.
 
+use crate::blob::hex;
 use crate::doubt::{self, Verdict};
 use crate::outbox::Outbox;
 use crate::question::{Question, Reply};
@@ -9,16 +10,19 @@ use crate::record::Record;
 use crate::steps::Steps;
 use crate::stop::{self, Stop, Watch};
 use crate::workspace::Sandboxes;
-use guard::act::Act;
+use guard::act::{Act, Place};
 use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, Grant, judge};
+use guard::outside::Reach;
 use guard::plan::{View, plan};
 use guard::redact::Redactor;
 use protocol::effect::{EffectClass, Recovery, after_probe};
 use protocol::journal::EntryKind;
+use protocol::question::Known;
 use protocol::report::{CallLine, Progress};
 use protocol::tool::{ToolAnswer, ToolCall};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// Longest run of one tool where the call does not say.
@@ -37,6 +41,14 @@ impl Tries {
     }
 }
 
+/// What a sandbox was opened for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Opened {
+    Clone,
+    Host,
+    Outside(Reach),
+}
+
 /// The door of one task.
 pub struct Toolbox {
     /// What the task may do.
@@ -49,8 +61,10 @@ pub struct Toolbox {
     pub sandboxes: Sandboxes,
     /// Signals from outside.
     pub watch: Watch,
-    /// The open sandbox, and whether it is the one that looks at the host.
-    executor: Option<(Executor, bool)>,
+    /// What the keys of this task's steps are made of: its team and its id.
+    pub seed: String,
+    /// The open sandbox, and what it is for.
+    executor: Option<(Executor, Opened)>,
 }
 
 impl Toolbox {
@@ -61,6 +75,7 @@ impl Toolbox {
         redactor: Redactor,
         sandboxes: Sandboxes,
         watch: Watch,
+        seed: String,
     ) -> Self {
         Self {
             grant,
@@ -68,13 +83,24 @@ impl Toolbox {
             redactor,
             sandboxes,
             watch,
+            seed,
             executor: None,
         }
     }
 
-    /// What a plan may count on.
-    pub fn view(&self) -> View {
+    fn key(&self, step: &str) -> String {
+        let mut of = format!("{}/{step}", self.seed);
+        if self.sandboxes.hold.faults().no_key() {
+            of.push_str(&format!("/{:?}", std::time::Instant::now()));
+        }
+        hex(&Sha256::digest(of))
+    }
+
+    /// What a plan of a step may count on. The key of a step is the same on every attempt.
+    pub fn view(&self, step: &str) -> View {
         View {
+            outside: self.grant.outside.clone(),
+            key: self.key(step),
             workspace: self.sandboxes.clone.is_some(),
             writable: self.writable,
             host: self.grant.host_read,
@@ -113,7 +139,7 @@ impl Toolbox {
         call: &ToolCall,
         timeout: Option<Duration>,
     ) -> Result<ToolAnswer, Stop> {
-        let act = match plan(call, &self.view()) {
+        let act = match plan(call, &self.view(step)) {
             Ok(act) => act,
             Err(error) => return Ok(refusal(call, &error.to_string())),
         };
@@ -134,8 +160,30 @@ impl Toolbox {
             }
             let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
             let lapses = self.sandboxes.hold.lapses();
-            let executor = self.executor(act.operation.of_host()).await?;
+            let opened = match act.operation.place() {
+                Place::Clone => Opened::Clone,
+                Place::Host => Opened::Host,
+                Place::Outside => {
+                    let reach = self.grant.outside.reach(&act.operation);
+                    Opened::Outside(reach.map_err(Stop::Refuse)?)
+                }
+            };
+            let executor = self.executor(opened).await?;
             match executor.run(&act, leave, timeout).await {
+                // It was sent, and nobody knows what became of it.
+                Ok(outcome) if in_doubt(&act, &outcome) => {
+                    let Some(begun) = steps.interrupted(step)? else {
+                        return Ok(self.answer(call, outcome));
+                    };
+                    let holder = steps.holder(begun.epoch);
+                    let mut asked =
+                        doubt::question(step, &act, &begun, holder, None, &self.redactor);
+                    asked.known.push(Known {
+                        what: "outcome".to_owned(),
+                        value: self.redactor.text(&outcome.text),
+                    });
+                    return Err(Stop::AskPerson(Box::new(asked)));
+                }
                 Ok(outcome) => return Ok(self.answer(call, outcome)),
                 // The sandbox ended under the call: by its deadline, because this process was
                 // stopped for longer than its lease, or by the kernel. While the task is still
@@ -235,7 +283,7 @@ impl Toolbox {
         let mut tries = Tries::default();
         loop {
             let lapses = self.sandboxes.hold.lapses();
-            let executor = self.executor(false).await?;
+            let executor = self.executor(Opened::Clone).await?;
             match question.put(executor).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
@@ -250,22 +298,28 @@ impl Toolbox {
         }
     }
 
-    /// The sandbox of the clone, or the one that looks at the host: never both in one. The lease
-    /// surely runs when this returns.
-    async fn executor(&mut self, on_host: bool) -> Result<&mut Executor, Stop> {
-        let on_host = on_host || self.sandboxes.clone.is_none();
-        if self
-            .executor
-            .as_ref()
-            .is_some_and(|(_, of_host)| *of_host != on_host)
-        {
+    /// The sandbox for one kind of work: never two kinds in one. Without a clone there is only the
+    /// one that looks at the host. The lease surely runs when this returns.
+    async fn executor(&mut self, wanted: Opened) -> Result<&mut Executor, Stop> {
+        let wanted = match wanted {
+            Opened::Clone if self.sandboxes.clone.is_none() => Opened::Host,
+            other => other,
+        };
+        let open = self.executor.as_ref().map(|(_, opened)| opened);
+        if open.is_some_and(|opened| *opened != wanted) {
             self.stop().await;
         }
         self.sandboxes.hold.surely().await?;
         if self.executor.is_none() {
-            let on = self.sandboxes.clone.as_ref().filter(|_| !on_host);
-            let opened = self.sandboxes.open(on, self.writable).await?;
-            self.executor = Some((opened, on_host));
+            let started = match &wanted {
+                Opened::Clone => {
+                    let clone = self.sandboxes.clone.as_ref();
+                    self.sandboxes.open(clone, self.writable).await?
+                }
+                Opened::Host => self.sandboxes.open(None, self.writable).await?,
+                Opened::Outside(reach) => self.sandboxes.open_outside(reach.clone()).await?,
+            };
+            self.executor = Some((started, wanted));
         }
         match self.executor.as_mut() {
             Some((executor, _)) => Ok(executor),
@@ -315,6 +369,11 @@ fn done(call: &ToolCall, text: String) -> ToolAnswer {
         data: Value::Null,
         took_ms: 0,
     }
+}
+
+/// Whether a call that changes something outside came back without anyone knowing whether it did.
+fn in_doubt(act: &Act, outcome: &Outcome) -> bool {
+    act.effect != EffectClass::Pure && outcome.data["unknown"] == Value::Bool(true)
 }
 
 fn refusal(call: &ToolCall, text: &str) -> ToolAnswer {

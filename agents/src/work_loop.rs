@@ -15,8 +15,9 @@ use crate::toolbox::Toolbox;
 use crate::workbench::{BASE, Workbench};
 use crate::workspace::Sandboxes;
 use bus::claim::Delivery;
-use config::settings::AgentSettings;
+use config::settings::{AgentSettings, EndpointGrant, SourceGrant};
 use guard::gate::Grant;
+use guard::outside::{Credential, Endpoint, Outside, Source};
 use jiff::Timestamp;
 use pai::algorithm::{Answer, Ask, Machine, Outcome};
 use protocol::criterion::{Criterion, Evidence};
@@ -52,7 +53,8 @@ pub async fn open(
         clone: None,
     };
     let grant = granted(&shared.agent, task.ceiling);
-    let toolbox = Toolbox::new(grant, true, shared.redactor.clone(), sandboxes, watch);
+    let seed = format!("{}/{}", shared.settings.team.name, task.id);
+    let toolbox = Toolbox::new(grant, true, shared.redactor.clone(), sandboxes, watch, seed);
     Ok(Workbench {
         task,
         settings: shared.settings.clone(),
@@ -75,6 +77,32 @@ fn granted(agent: &AgentSettings, ceiling: Option<Ceiling>) -> Grant {
         level,
         tools: agent.tools.clone(),
         host_read: agent.host_read && ceiling.is_none_or(|ceiling| ceiling.host_read),
+        outside: outside_of(agent),
+    }
+}
+
+/// What the agent's settings grant outside, in guard's words.
+fn outside_of(agent: &AgentSettings) -> Outside {
+    let endpoint = |grant: &EndpointGrant| Endpoint {
+        url: grant.url.clone(),
+        key_header: grant.key_header.clone(),
+        token: grant
+            .token
+            .as_ref()
+            .map(|token| Credential::new(token.reveal())),
+    };
+    let source = |grant: &SourceGrant| Source {
+        file: grant.file.clone(),
+        write: grant.write,
+    };
+    let named = |(name, grant)| (String::clone(name), endpoint(grant));
+    Outside {
+        endpoints: agent.endpoints.iter().map(named).collect(),
+        sources: agent
+            .sources
+            .iter()
+            .map(|(name, grant)| (name.clone(), source(grant)))
+            .collect(),
     }
 }
 
@@ -344,6 +372,8 @@ mod tests {
                     tools: Vec::new(),
                     host_read: own.1,
                     model: None,
+                    endpoints: Default::default(),
+                    sources: Default::default(),
                 };
                 let ceiling = ceiling.map(|(level, host_read)| Ceiling { level, host_read });
                 let grant = granted(&agent, ceiling);

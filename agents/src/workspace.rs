@@ -10,6 +10,7 @@ use config::settings::SandboxSettings;
 use guard::clone::{Clone as TaskClone, CloneError};
 use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError};
+use guard::outside::Reach;
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
 use protocol::ids::{Role, ShortId};
 use protocol::journal::EntryKind;
@@ -148,13 +149,35 @@ impl Sandboxes {
             .map_err(|e| Stop::Fail(e.to_string()))
     }
 
-    /// Opens a sandbox: on the given clone, else on the host's facts alone. One that ended before it
-    /// was ready is opened again: somebody killed it, or this process stood still meanwhile.
+    /// Opens a sandbox: on the given clone, else on the host's facts alone.
     pub async fn open(&self, on: Option<&TaskClone>, writable: bool) -> Result<Executor, Stop> {
+        let (kind, owner) = match on {
+            Some(clone) => (self.on_clone(clone, writable)?, clone.owner),
+            None => (Kind::Host, self.owner_of(&self.home.root)?),
+        };
+        self.start(kind, owner).await
+    }
+
+    /// Opens a sandbox that reaches one thing outside and sees nothing of the clone or the home.
+    pub async fn open_outside(&self, reach: Reach) -> Result<Executor, Stop> {
+        let owner = match &reach {
+            Reach::Sqlite { file, .. } => self.owner_of(file)?,
+            Reach::Endpoint { .. } => self.owner_of(&self.home.root)?,
+        };
+        self.start(Kind::Outside(reach), owner).await
+    }
+
+    fn owner_of(&self, path: &Path) -> Result<Owner, Stop> {
+        guard::clone::owner_of(path, self.service()).map_err(|e| Stop::Fail(e.to_string()))
+    }
+
+    /// Starts a sandbox. One that ended before it was ready is started again: somebody killed it,
+    /// or this process stood still meanwhile.
+    async fn start(&self, kind: Kind, owner: Owner) -> Result<Executor, Stop> {
         let mut tries = Tries::default();
         loop {
             let deadline = self.hold.surely().await?;
-            let spec = self.spec(on, writable, deadline)?;
+            let spec = self.spec(kind.clone(), owner, deadline)?;
             let lapses = self.hold.lapses();
             match Executor::start(spec).await {
                 Ok(executor) => {
@@ -173,29 +196,19 @@ impl Sandboxes {
         }
     }
 
-    fn spec(
-        &self,
-        on: Option<&TaskClone>,
-        writable: bool,
-        deadline: Deadline,
-    ) -> Result<SandboxSpec, Stop> {
+    fn on_clone(&self, clone: &TaskClone, writable: bool) -> Result<Kind, Stop> {
+        Ok(Kind::Workspace {
+            work: clone.work.clone(),
+            snapshots: clone.snapshots.clone(),
+            writable,
+            read_only: clone.read_only.clone(),
+            cache: Some(self.cache(clone)?),
+        })
+    }
+
+    fn spec(&self, kind: Kind, owner: Owner, deadline: Deadline) -> Result<SandboxSpec, Stop> {
         let exe = config::own::exe()
             .map_err(|e| Stop::Fail(format!("this program cannot find itself: {e}")))?;
-        let kind = match on {
-            None => Kind::Host,
-            Some(clone) => Kind::Workspace {
-                work: clone.work.clone(),
-                snapshots: clone.snapshots.clone(),
-                writable,
-                read_only: clone.read_only.clone(),
-                cache: Some(self.cache(clone)?),
-            },
-        };
-        let owner = match on {
-            Some(clone) => clone.owner,
-            None => guard::clone::owner_of(&self.home.root, self.service())
-                .map_err(|e| Stop::Fail(e.to_string()))?,
-        };
         Ok(SandboxSpec {
             exe,
             kind,

@@ -5,6 +5,7 @@ use crate::document::{self, Node};
 use crate::error::{Problem, did_you_mean, quoted};
 use crate::home::Home;
 use crate::layers::{Layers, Origin};
+use crate::outside;
 use crate::permissions;
 use crate::schema::{self, Found};
 use crate::settings::AgentSettings;
@@ -76,6 +77,8 @@ pub fn parse(text: &str, origin: &Origin) -> Result<AgentText, Problem> {
         tools: names_of(keys.get("tools")),
         host_read: keys.get("host_read") == Some(&Value::Bool(true)),
         model: keys.get("model").and_then(Value::as_str).map(str::to_owned),
+        endpoints: Default::default(),
+        sources: Default::default(),
     };
     Ok(AgentText {
         settings,
@@ -243,12 +246,30 @@ pub fn settled(
             problems.push(Problem::new("", message));
         }
     }
+    outside::check(layers, &roles, problems);
     let mut origins = BTreeMap::new();
     let agents = texts
         .into_iter()
         .map(|text| settle(text, layers, &mut origins, problems))
         .collect();
     (agents, origins)
+}
+
+/// What is granted outside comes with the tools for it; an empty list holds every tool already.
+fn grant_tools(agent: &mut AgentSettings) {
+    if agent.tools.is_empty() {
+        return;
+    }
+    let write = agent.sources.values().any(|source| source.write);
+    for (tool, granted) in [
+        ("HttpRequest", !agent.endpoints.is_empty()),
+        ("SqlQuery", !agent.sources.is_empty()),
+        ("SqlExecute", write),
+    ] {
+        if granted && !agent.tools.iter().any(|known| known == tool) {
+            agent.tools.push(tool.to_owned());
+        }
+    }
 }
 
 fn settle(
@@ -298,6 +319,16 @@ fn settle(
         agent.host_read = false;
         note("host_read", &permission.host_read_origin);
     }
+    agent.endpoints = outside::endpoints(layers, &role);
+    agent.sources = outside::sources(layers, &role);
+    for section in ["endpoints", "sources"] {
+        for name in layers.names_below(&["permissions", section]) {
+            if let Some(url) = layers.get(&["permissions", section, &name, "url"]) {
+                note(section, &url.origin);
+            }
+        }
+    }
+    grant_tools(&mut agent);
     for tool in agent
         .tools
         .iter()

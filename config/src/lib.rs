@@ -26,6 +26,7 @@ pub mod invitation;
 pub mod layers;
 pub mod layout;
 pub mod load;
+pub mod outside;
 pub mod own;
 pub mod permissions;
 pub mod playbooks;

@@ -145,6 +145,13 @@ fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
         let name = if key == "api_key" { "engine" } else { "redis" };
         settle_secret(layers, sources, &[name, key]);
     }
+    for name in layers.names_below(&["permissions", "endpoints"]) {
+        settle_secret(
+            layers,
+            sources,
+            &["permissions", "endpoints", &name, "token"],
+        );
+    }
     if layers
         .get(&["redis", "url"])
         .is_some_and(|entry| entry.value.is_null())

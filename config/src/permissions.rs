@@ -38,6 +38,9 @@ pub fn merged(below: &Entry, above: Entry) -> Entry {
 fn is_stricter(value: &Value, than: &Value) -> bool {
     match (value, than) {
         (Value::Bool(value), Value::Bool(than)) => !value & than,
+        // Fewer agents; an endpoint that is said to know no key.
+        (Value::Array(value), Value::Array(than)) => value.iter().all(|one| than.contains(one)),
+        (Value::String(value), _) => value == "none",
         (value, than) => value.as_u64() < than.as_u64(),
     }
 }
@@ -97,6 +100,21 @@ mod tests {
             (json!(false), system(), json!(true), json!(false)),
             (json!(true), system(), json!(false), json!(false)),
             (json!(false), Origin::Shipped, json!(true), json!(true)),
+            (json!(["a", "b"]), system(), json!(["b"]), json!(["b"])),
+            (json!(["a"]), system(), json!(["a", "b"]), json!(["a"])),
+            (
+                json!("https://h"),
+                system(),
+                json!("https://evil"),
+                json!("https://h"),
+            ),
+            (
+                json!("Idempotency-Key"),
+                system(),
+                json!("none"),
+                json!("none"),
+            ),
+            (json!("none"), system(), json!("X-Key"), json!("none")),
         ] {
             let got = merged(&entry(&below, from.clone()), entry(&above, user()));
             assert_eq!(got.value, expected, "{below} {from} {above}");

@@ -212,6 +212,30 @@ pub struct AgentSettings {
     pub host_read: bool,
     /// Its own model, instead of `engine.model`.
     pub model: Option<String>,
+    /// Endpoints it may send requests to, by name.
+    pub endpoints: BTreeMap<String, EndpointGrant>,
+    /// Data sources it may use, by name.
+    pub sources: BTreeMap<String, SourceGrant>,
+}
+
+/// An endpoint that an agent was granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EndpointGrant {
+    /// Its base address.
+    pub url: String,
+    /// The header under which it does a request once; `None` where it knows none.
+    pub key_header: Option<String>,
+    /// Sent as a bearer token.
+    pub token: Option<Secret>,
+}
+
+/// A data source that an agent was granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceGrant {
+    /// The file of an SQLite database.
+    pub file: PathBuf,
+    /// Whether it may be changed.
+    pub write: bool,
 }
 
 /// The tmux session and its windows, in order of index.

@@ -51,6 +51,8 @@ fn agents(list: &Value, lines: &mut Vec<(String, String)>) {
         for (key, value) in agent.as_object().into_iter().flatten() {
             match (key.as_str(), value) {
                 ("name", _) => {}
+                // Nothing is granted outside, as shipped.
+                ("endpoints" | "sources", Value::Object(none)) if none.is_empty() => {}
                 ("prompt", Value::String(text)) => {
                     let size = format!("{} characters", text.chars().count());
                     lines.push((format!("agents.{name}.prompt"), size));

@@ -1,9 +1,11 @@
 //! What a tool call comes down to: one operation of the executor, with what it touches, how its
 //! effect is recovered, and how it is shown to people. Plain data; journaled with every intent.
 
+use crate::outside::changes;
 use protocol::effect::EffectClass;
 use protocol::level::Level;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// One thing the executor can do. Paths are relative to the workspace, lexically clean and
@@ -97,6 +99,72 @@ pub enum Operation {
     },
     /// Facts about the host.
     HostFacts,
+    /// Commit in the clone, once for its key.
+    GitCommit {
+        /// The message.
+        message: String,
+        /// Only these paths; empty: everything that differs.
+        paths: Vec<String>,
+        /// The key of the step.
+        key: String,
+    },
+    /// Ask or tell a granted endpoint something.
+    HttpRequest {
+        /// Its name.
+        endpoint: String,
+        /// The method, upper case.
+        method: String,
+        /// The whole address.
+        url: String,
+        /// The body; empty: none.
+        body: String,
+        /// The body is JSON and not plain text.
+        json: bool,
+        /// The key under which the other side does it once, where it knows one.
+        key: Option<Key>,
+    },
+    /// Read from a granted data source.
+    SqlQuery {
+        /// Its name.
+        source: String,
+        /// One statement.
+        statement: String,
+        /// Values for its placeholders.
+        params: Vec<Value>,
+        /// Most rows.
+        limit: u64,
+    },
+    /// Change a granted data source, once for its key.
+    SqlExecute {
+        /// Its name.
+        source: String,
+        /// One statement.
+        statement: String,
+        /// Values for its placeholders.
+        params: Vec<Value>,
+        /// The key of the step.
+        key: String,
+    },
+}
+
+/// A key and the header it travels in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// The header's name.
+    pub header: String,
+    /// The key.
+    pub value: String,
+}
+
+/// Where an operation is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the sandbox of the clone.
+    Clone,
+    /// In a sandbox that only looks at the host.
+    Host,
+    /// In a sandbox that reaches one granted thing outside and sees no workspace.
+    Outside,
 }
 
 impl Operation {
@@ -119,6 +187,10 @@ impl Operation {
             Operation::QuickChecks => "QuickChecks",
             Operation::Profile { .. } => "Profile",
             Operation::HostFacts => "HostFacts",
+            Operation::GitCommit { .. } => "GitCommit",
+            Operation::HttpRequest { .. } => "HttpRequest",
+            Operation::SqlQuery { .. } => "SqlQuery",
+            Operation::SqlExecute { .. } => "SqlExecute",
         }
     }
 
@@ -129,7 +201,11 @@ impl Operation {
             | Operation::Edit { .. }
             | Operation::Bash { .. }
             | Operation::Tests { .. }
-            | Operation::QuickChecks => Level::Standard,
+            | Operation::QuickChecks
+            | Operation::GitCommit { .. }
+            | Operation::HttpRequest { .. }
+            | Operation::SqlQuery { .. }
+            | Operation::SqlExecute { .. } => Level::Standard,
             _ => Level::Restricted,
         }
     }
@@ -142,13 +218,30 @@ impl Operation {
             Operation::Bash { .. } | Operation::Tests { .. } | Operation::QuickChecks => {
                 EffectClass::Contained
             }
+            Operation::GitCommit { .. } | Operation::SqlExecute { .. } => EffectClass::Keyed,
+            Operation::HttpRequest { method, key, .. } => match key {
+                _ if !changes(method) => EffectClass::Pure,
+                Some(_) => EffectClass::Keyed,
+                None => EffectClass::Once,
+            },
             _ => EffectClass::Pure,
+        }
+    }
+
+    /// Where it is carried out.
+    pub fn place(&self) -> Place {
+        match self {
+            Operation::HostFacts => Place::Host,
+            Operation::HttpRequest { .. }
+            | Operation::SqlQuery { .. }
+            | Operation::SqlExecute { .. } => Place::Outside,
+            _ => Place::Clone,
         }
     }
 
     /// True when it reads the host and not a workspace.
     pub fn of_host(&self) -> bool {
-        matches!(self, Operation::HostFacts)
+        self.place() == Place::Host
     }
 }
 
@@ -163,7 +256,7 @@ pub struct Act {
     pub argv: Vec<String>,
     /// Workspace paths it names, relative.
     pub paths: Vec<String>,
-    /// Network hosts it names; none in this version.
+    /// Addresses it reaches.
     pub hosts: Vec<String>,
     /// Lowest level that may do it.
     pub level: Level,
@@ -186,7 +279,7 @@ impl Act {
             tool: operation.tool().to_owned(),
             argv,
             paths: paths_of(&operation),
-            hosts: Vec::new(),
+            hosts: hosts_of(&operation),
             level: operation.level(),
             effect: operation.effect(),
             preview: preview_of(&operation),
@@ -223,6 +316,17 @@ fn paths_of(operation: &Operation) -> Vec<String> {
     }
 }
 
+fn hosts_of(operation: &Operation) -> Vec<String> {
+    match operation {
+        Operation::HttpRequest { url, .. } => reqwest::Url::parse(url)
+            .ok()
+            .and_then(|url| url.host_str().map(str::to_owned))
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn preview_of(operation: &Operation) -> String {
     let line = match operation {
         Operation::Read { path, .. } => format!("read {path}"),
@@ -236,6 +340,23 @@ fn preview_of(operation: &Operation) -> String {
         Operation::Grep { pattern, path, .. } => format!("search {pattern} in {path}"),
         Operation::Tests { .. } => "run the tests".to_owned(),
         Operation::Profile { path } => format!("profile {path}"),
+        Operation::GitCommit { message, .. } => format!("commit {message}"),
+        Operation::HttpRequest {
+            endpoint,
+            method,
+            url,
+            body,
+            ..
+        } => match body.len() {
+            0 => format!("{method} {url} ({endpoint})"),
+            bytes => format!("{method} {url} with {bytes} bytes ({endpoint})"),
+        },
+        Operation::SqlQuery {
+            source, statement, ..
+        } => format!("ask {source}: {statement}"),
+        Operation::SqlExecute {
+            source, statement, ..
+        } => format!("tell {source}: {statement}"),
         other => other.tool().to_owned(),
     };
     let mut short: String = line.chars().take(160).collect();
@@ -246,11 +367,8 @@ fn preview_of(operation: &Operation) -> String {
 }
 
 fn undo_of(operation: &Operation) -> Option<&'static str> {
-    matches!(
-        operation.effect(),
-        EffectClass::Idempotent | EffectClass::Probed | EffectClass::Contained
-    )
-    .then_some("reset the task's clone to the snapshot taken before")
+    (operation.place() == Place::Clone && operation.effect() != EffectClass::Pure)
+        .then_some("reset the task's clone to the snapshot taken before")
 }
 
 #[cfg(test)]

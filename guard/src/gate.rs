@@ -1,6 +1,7 @@
 //! The gate: what a grant allows. The only maker of a [`Leave`], without which no tool runs.
 
-use crate::act::Act;
+use crate::act::{Act, Place};
+use crate::outside::Outside;
 use protocol::level::Level;
 
 /// What an agent may do, from its configuration.
@@ -12,6 +13,8 @@ pub struct Grant {
     pub tools: Vec<String>,
     /// Whether it may look at the host.
     pub host_read: bool,
+    /// What it may reach outside.
+    pub outside: Outside,
 }
 
 /// Leave to run one act: not clonable, bound to the act's digest, used up by the run.
@@ -66,6 +69,11 @@ fn refusal(act: &Act, grant: &Grant) -> Option<String> {
             "{tool} reads the host: grant `host.read` to this agent"
         ));
     }
+    if act.operation.place() == Place::Outside
+        && let Err(why) = grant.outside.reach(&act.operation)
+    {
+        return Some(why);
+    }
     let needed = act.operation.level();
     (grant.level < needed).then(|| {
         format!(
@@ -85,6 +93,7 @@ mod tests {
             level,
             tools: tools.iter().map(|t| (*t).to_owned()).collect(),
             host_read,
+            outside: Outside::default(),
         }
     }
 
@@ -127,6 +136,50 @@ mod tests {
         check(Operation::HostFacts, &host, None);
         check(bash(), &listed, Some("not among"));
         check(write(), &listed, None);
+    }
+
+    #[test]
+    fn nothing_outside_is_reached_without_a_grant() {
+        let get = |url: &str| Operation::HttpRequest {
+            endpoint: "hooks".to_owned(),
+            method: "GET".to_owned(),
+            url: url.to_owned(),
+            body: String::new(),
+            json: false,
+            key: None,
+        };
+        let mut one = grant(Level::Standard, &[], false);
+        check(get("https://h/a"), &one, Some("no endpoint is granted"));
+        let endpoint = crate::outside::Endpoint {
+            url: "https://h/a".to_owned(),
+            key_header: Some("Idempotency-Key".to_owned()),
+            token: None,
+        };
+        one.outside
+            .endpoints
+            .insert("hooks".to_owned(), endpoint.clone());
+        check(get("https://h/a/b"), &one, None);
+        check(get("https://evil/a/b"), &one, Some("leaves the endpoint"));
+        let mut post = get("https://h/a/b");
+        if let Operation::HttpRequest { method, .. } = &mut post {
+            *method = "POST".to_owned();
+        }
+        check(post, &one, Some("leaves the endpoint"));
+        let source = crate::outside::Source {
+            file: "/srv/shop.db".into(),
+            write: false,
+        };
+        one.outside.sources.insert("shop".to_owned(), source);
+        let tell = Operation::SqlExecute {
+            source: "shop".to_owned(),
+            statement: "DELETE FROM t".to_owned(),
+            params: Vec::new(),
+            key: "k".to_owned(),
+        };
+        check(tell, &one, Some("granted for reading"));
+        let mut zero = grant(Level::Restricted, &[], false);
+        zero.outside.endpoints.insert("hooks".to_owned(), endpoint);
+        check(get("https://h/a"), &zero, Some("needs level 1"));
     }
 
     #[test]

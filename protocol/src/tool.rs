@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 16] = [
+pub const TOOLS: [&str; 20] = [
     "Read",
     "Write",
     "Edit",
@@ -21,6 +21,10 @@ pub const TOOLS: [&str; 16] = [
     "QuickChecks",
     "Profile",
     "HostFacts",
+    "GitCommit",
+    "HttpRequest",
+    "SqlQuery",
+    "SqlExecute",
 ];
 
 /// Whether calls of a tool leave nothing behind but in the task's own clone, whatever their input:
@@ -45,11 +49,17 @@ pub fn stays_inside(tool: &str) -> bool {
             | "Profile"
             | "HostFacts"
             | "HandOff"
+            | "GitCommit"
+            | "SqlQuery"
     )
 }
 
 /// Tools that reach no executor: what they do is done by the team.
 pub const TEAM_TOOLS: [&str; 1] = ["HandOff"];
+
+/// Those that change what lies outside the clone: they are not made a second time when a playbook
+/// is run from its start again.
+pub const OUTSIDE: [&str; 2] = ["HttpRequest", "SqlExecute"];
 
 /// A call asked for by an engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

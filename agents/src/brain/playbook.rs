@@ -9,7 +9,7 @@ use pai::playbook::Playbook;
 use pai::playbook::run::{Next, Run};
 use protocol::criterion::Criterion;
 use protocol::task::Task;
-use protocol::tool::{ToolAnswer, ToolCall};
+use protocol::tool::{OUTSIDE, ToolAnswer, ToolCall};
 use serde_json::{Map, Value};
 
 /// A playbook with its parameters, and what was done so far.
@@ -133,7 +133,12 @@ impl PlaybookBrain {
         loop {
             match self.run()?.next(&self.done).map_err(fail)? {
                 Next::Call(call, timeout) => {
-                    let step = format!("execute/{round}/{}", call.id);
+                    // What reaches outside is done once a task: another round takes its answer.
+                    let turn = match OUTSIDE.contains(&call.name.as_str()) {
+                        true => "outside".to_owned(),
+                        false => round.to_string(),
+                    };
+                    let step = format!("execute/{turn}/{}", call.id);
                     let answer = bench.call(record, &step, &call, timeout).await?;
                     self.done.push((call, answer));
                 }

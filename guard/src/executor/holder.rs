@@ -337,7 +337,7 @@ fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
             .filter_map(|(_, inside)| inside.strip_prefix(WORKSPACE).ok())
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
-        Kind::Host => Vec::new(),
+        Kind::Host | Kind::Outside(_) => Vec::new(),
     };
     Hello {
         v: WIRE_VERSION,
@@ -350,6 +350,10 @@ fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
             0
         },
         host: matches!(spec.kind, Kind::Host),
+        reach: match &spec.kind {
+            Kind::Outside(reach) => Some(reach.clone()),
+            _ => None,
+        },
         mounts,
         deadline: spec.deadline,
     }

@@ -6,6 +6,7 @@ use super::wire::{self, Ask, FromInside, Reply, ToInside};
 use crate::deadline::Deadline;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -115,6 +116,7 @@ impl Link {
     pub(super) fn ask(&mut self, ask: Ask) -> std::io::Result<Option<Question>> {
         self.last += 1;
         let id = self.last;
+        let ask = Box::new(ask);
         let frame = wire::encode(&ToInside::Ask { id, ask })?;
         let (tell, answer) = oneshot::channel();
         {

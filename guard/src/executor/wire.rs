@@ -2,6 +2,7 @@
 
 use crate::act::Operation;
 use crate::deadline::Deadline;
+use crate::outside::Reach;
 use crate::sandbox::spec::{Limits, Owner};
 use protocol::effect::ProbeAnswer;
 use serde::de::DeserializeOwned;
@@ -31,6 +32,8 @@ pub struct Hello {
     pub running: u64,
     /// Only host readers are served.
     pub host: bool,
+    /// Only what reaches this one thing is served.
+    pub reach: Option<Reach>,
     /// Folders below the workspace that are mounts and must stay out of snapshots, relative.
     pub mounts: Vec<String>,
     /// Until when to live without an extension.
@@ -46,7 +49,7 @@ pub enum ToInside {
         /// Number of the question.
         id: u64,
         /// What to do.
-        ask: Ask,
+        ask: Box<Ask>,
     },
     /// Live until then.
     Extend {

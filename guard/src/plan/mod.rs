@@ -3,18 +3,20 @@
 
 mod analysers;
 mod files;
+mod outside;
 pub mod paths;
 mod search;
 mod shell;
 mod suites;
 
-use crate::act::{Act, Operation};
+use crate::act::{Act, Operation, Place};
+use crate::outside::Outside;
 use protocol::tool::{TOOLS, ToolCall};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// What the task can see; calls that need more are refused here, before anyone is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct View {
     /// There is a workspace.
     pub workspace: bool,
@@ -22,6 +24,10 @@ pub struct View {
     pub writable: bool,
     /// The host may be looked at.
     pub host: bool,
+    /// What may be reached outside.
+    pub outside: Outside,
+    /// The key of the step: the same on every attempt of the task.
+    pub key: String,
 }
 
 /// Why a call cannot be planned.
@@ -89,6 +95,10 @@ pub fn plan(call: &ToolCall, view: &View) -> Result<Act, PlanError> {
         "QuickChecks" => analysers::bare("QuickChecks", input, Operation::QuickChecks)?,
         "HostFacts" => analysers::bare("HostFacts", input, Operation::HostFacts)?,
         "Profile" => analysers::profile(input)?,
+        "GitCommit" => outside::commit(input, view)?,
+        "HttpRequest" => outside::http(input, view)?,
+        "SqlQuery" => outside::query(input)?,
+        "SqlExecute" => outside::execute(input, view)?,
         other => {
             return Err(PlanError::UnknownTool {
                 name: other.chars().take(60).collect(),
@@ -102,13 +112,19 @@ pub fn plan(call: &ToolCall, view: &View) -> Result<Act, PlanError> {
 
 fn check_view(operation: &Operation, view: &View) -> Result<(), PlanError> {
     let tool = operation.tool();
-    if operation.of_host() {
-        return view.host.then_some(()).ok_or(PlanError::NoHost { tool });
+    match operation.place() {
+        Place::Host => return view.host.then_some(()).ok_or(PlanError::NoHost { tool }),
+        // What is granted is the gate's to say.
+        Place::Outside => return Ok(()),
+        Place::Clone => {}
     }
     if !view.workspace {
         return Err(PlanError::NoWorkspace { tool });
     }
-    let writes = matches!(operation, Operation::Write { .. } | Operation::Edit { .. });
+    let writes = matches!(
+        operation,
+        Operation::Write { .. } | Operation::Edit { .. } | Operation::GitCommit { .. }
+    );
     if writes && !view.writable {
         return Err(PlanError::ReadOnly { tool });
     }

@@ -2,14 +2,33 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
+use crate::outside::Endpoint;
 use proptest::prelude::*;
 use serde_json::json;
+use std::sync::LazyLock;
 
-const ALL: View = View {
+static ALL: LazyLock<View> = LazyLock::new(|| View {
     workspace: true,
     writable: true,
     host: true,
-};
+    outside: Outside {
+        endpoints: [
+            ("hooks".to_owned(), endpoint(Some("Idempotency-Key"))),
+            ("plain".to_owned(), endpoint(None)),
+        ]
+        .into(),
+        ..Outside::default()
+    },
+    key: "k1".to_owned(),
+});
+
+fn endpoint(key_header: Option<&str>) -> Endpoint {
+    Endpoint {
+        url: "https://h.example/in".to_owned(),
+        key_header: key_header.map(str::to_owned),
+        token: None,
+    }
+}
 
 fn call(name: &str, input: Value) -> ToolCall {
     ToolCall {
@@ -127,14 +146,10 @@ fn bad_calls_say_why() {
 
 #[test]
 fn the_view_is_kept() {
-    let none = View {
-        workspace: false,
-        writable: false,
-        host: false,
-    };
+    let none = View::default();
     let reading = View {
         workspace: true,
-        ..none
+        ..View::default()
     };
     let read = call("Read", json!({"file_path": "a"}));
     let write = call("Write", json!({"file_path": "a", "content": ""}));
@@ -151,6 +166,80 @@ fn the_view_is_kept() {
     assert_eq!(
         plan(&host, &reading),
         Err(PlanError::NoHost { tool: "HostFacts" })
+    );
+}
+
+/// Every tool with its class: what recovery does hangs on it.
+#[test]
+fn every_tool_has_its_class() {
+    use protocol::effect::EffectClass::{self, *};
+    let file = json!({"file_path": "a", "content": "b"});
+    let edit = json!({"file_path": "a", "old_string": "b", "new_string": "c"});
+    let post = |endpoint: &str| json!({"endpoint": endpoint, "method": "post", "path": "/x", "body": {"a": 1}});
+    let sql = json!({"source": "shop", "statement": "SELECT 1"});
+    let table: Vec<(&str, Value, EffectClass)> = vec![
+        ("Read", json!({"file_path": "a"}), Pure),
+        ("Write", file, Idempotent),
+        ("Edit", edit, Probed),
+        ("Bash", json!({"command": "ls"}), Contained),
+        ("Glob", json!({"pattern": "*"}), Pure),
+        ("Grep", json!({"pattern": "a"}), Pure),
+        ("GitStatus", json!({}), Pure),
+        ("GitDiff", json!({}), Pure),
+        ("Tests", json!({}), Contained),
+        ("Overview", json!({}), Pure),
+        ("Secrets", json!({}), Pure),
+        ("Marks", json!({}), Pure),
+        ("Dependencies", json!({}), Pure),
+        ("QuickChecks", json!({}), Contained),
+        ("Profile", json!({"file_path": "a.csv"}), Pure),
+        ("HostFacts", json!({}), Pure),
+        ("GitCommit", json!({"message": "m"}), Keyed),
+        ("HttpRequest", json!({"endpoint": "hooks"}), Pure),
+        ("HttpRequest", post("hooks"), Keyed),
+        ("HttpRequest", post("plain"), Once),
+        ("SqlQuery", sql.clone(), Pure),
+        ("SqlExecute", sql, Keyed),
+    ];
+    for (tool, input, class) in &table {
+        let act = plan(&call(tool, input.clone()), &ALL).unwrap();
+        assert_eq!(act.effect, *class, "{tool} {input}");
+    }
+    for tool in TOOLS {
+        assert!(
+            table.iter().any(|(name, ..)| *name == tool),
+            "{tool} has no row"
+        );
+    }
+}
+
+#[test]
+fn requests_stay_with_their_endpoint() {
+    for path in ["/../x", "x", "//evil", "/%2e%2e/x"] {
+        let input = json!({"endpoint": "hooks", "path": path});
+        let planned = plan(&call("HttpRequest", input), &ALL);
+        let url = planned.map(|act| act.hosts).unwrap_or_default();
+        assert!(url.is_empty() || url == ["h.example"], "{path} {url:?}");
+    }
+    refused(
+        "HttpRequest",
+        json!({"endpoint": "hooks", "path": "@evil"}),
+        "starts with /",
+    );
+    refused(
+        "HttpRequest",
+        json!({"endpoint": "hooks", "path": "/../x"}),
+        "leads out",
+    );
+    refused(
+        "HttpRequest",
+        json!({"endpoint": "hooks", "body": "x"}),
+        "a body",
+    );
+    refused(
+        "SqlExecute",
+        json!({"source": "s", "statement": "x", "params": [[1]]}),
+        "plain values",
     );
 }
 

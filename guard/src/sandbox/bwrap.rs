@@ -10,6 +10,7 @@ use super::modules::{Entry, Listings};
 use super::profile::Profile;
 use super::spec::{CACHE, EXECUTOR, HOME, Kind, OBJECTS, SNAPSHOTS, SandboxSpec, WORKSPACE};
 use super::surroundings::{Surroundings, SystemFolder};
+use crate::outside::Reach;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -96,13 +97,19 @@ pub fn argv(
     }
     match &spec.kind {
         Kind::Workspace { .. } => {
-            system(&mut args, around, fds);
+            system(&mut args, around, fds, &[]);
             devices(&mut args);
             memory_folder(&mut args, spec, around, "1777", "/dev/shm");
             scratch(&mut args, spec, around);
             toolchains(&mut args, profile);
             workspace(&mut args, spec, around, listings);
             origin(&mut args, spec, profile);
+        }
+        Kind::Outside(reach) => {
+            system(&mut args, around, fds, &around.names);
+            devices(&mut args);
+            scratch(&mut args, spec, around);
+            outside(&mut args, around, reach);
         }
         Kind::Host => {
             args.add(["--ro-bind", "/", "/"]);
@@ -114,7 +121,7 @@ pub fn argv(
     args.mount("--ro-bind", &spec.exe, Path::new(EXECUTOR));
     // What bwrap made belongs to the user inside where there is a user namespace.
     args.add(["--remount-ro", "/run"]);
-    if matches!(spec.kind, Kind::Workspace { .. }) {
+    if !matches!(spec.kind, Kind::Host) {
         args.add(["--remount-ro", "/"]);
     }
     let seccomp = fds.seccomp.to_string();
@@ -125,9 +132,11 @@ pub fn argv(
 }
 
 fn namespaces(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings) {
+    args.add(["--unshare-pid"]);
+    if !matches!(spec.kind, Kind::Outside(_)) {
+        args.add(["--unshare-net"]);
+    }
     args.add([
-        "--unshare-pid",
-        "--unshare-net",
         "--unshare-ipc",
         "--unshare-uts",
         "--unshare-cgroup-try",
@@ -152,7 +161,8 @@ fn namespaces(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings) {
     }
 }
 
-fn system(args: &mut Arguments, around: &Surroundings, fds: DataFds) {
+/// The system's own files. `named` are shown in the place of what is written for the sandbox.
+fn system(args: &mut Arguments, around: &Surroundings, fds: DataFds, named: &[(PathBuf, PathBuf)]) {
     args.add(["--ro-bind", "/usr", "/usr"]);
     for (path, seen) in &around.folders {
         match seen {
@@ -172,7 +182,24 @@ fn system(args: &mut Arguments, around: &Surroundings, fds: DataFds) {
         (fds.group, "/etc/group"),
         (fds.hosts, "/etc/hosts"),
     ] {
+        if named.iter().any(|(_, to)| to == Path::new(path)) {
+            continue;
+        }
         args.add(["--perms", "0644", "--ro-bind-data", &fd.to_string(), path]);
+    }
+}
+
+/// What names and certificates need beside the system's own files, and the folder of a database
+/// file: SQLite keeps its journal beside the file.
+fn outside(args: &mut Arguments, around: &Surroundings, reach: &Reach) {
+    for (from, to) in &around.names {
+        args.mount("--ro-bind", from, to);
+    }
+    if let Reach::Sqlite { file, write } = reach
+        && let Some(folder) = file.parent()
+    {
+        let how = if *write { "--bind" } else { "--ro-bind" };
+        args.mount(how, folder, folder);
     }
 }
 

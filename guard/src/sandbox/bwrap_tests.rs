@@ -23,6 +23,7 @@ fn around(root: bool, bwrap: (u32, u32)) -> Surroundings {
             ("/lib".into(), SystemFolder::Folder),
         ],
         etc: vec!["/etc/ssl/certs".into()],
+        names: vec![("/run/resolv".into(), "/etc/resolv.conf".into())],
     }
 }
 
@@ -216,4 +217,36 @@ fn the_host_is_shown_read_only_and_nothing_else() {
     has(&line, "--ro-bind / / --dev /dev");
     assert!(!line.contains(" --bind "), "{line}");
     assert!(!line.contains("/workspace"), "{line}");
+}
+
+#[test]
+fn a_sandbox_that_reaches_outside_sees_its_own_thing_and_nothing_else() {
+    use crate::outside::Reach;
+    let sqlite = |write| {
+        let file = "/srv/db/shop.db".into();
+        line(Kind::Outside(Reach::Sqlite { file, write }), true, (0, 8))
+    };
+    assert!(sqlite(true).contains("--bind /srv/db /srv/db"));
+    assert!(sqlite(false).contains("--ro-bind /srv/db /srv/db"));
+    let url = "https://h".to_owned();
+    let token = Some(crate::outside::Credential::new("hunter2"));
+    let endpoint = line(Kind::Outside(Reach::Endpoint { url, token }), true, (0, 8));
+    for line in [&sqlite(true), &endpoint] {
+        assert!(
+            !line.contains("--unshare-net") && !line.contains("/h/work"),
+            "{line}"
+        );
+        assert!(
+            line.contains("--ro-bind /run/resolv /etc/resolv.conf"),
+            "{line}"
+        );
+        assert!(
+            line.contains("--remount-ro / ") && line.contains("--seccomp"),
+            "{line}"
+        );
+    }
+    assert!(
+        !endpoint.contains("/srv/db") && !endpoint.contains("hunter2"),
+        "{endpoint}"
+    );
 }

@@ -1,6 +1,7 @@
 //! What a sandbox is asked to be.
 
 use crate::deadline::Deadline;
+use crate::outside::Reach;
 use protocol::fault::Faults;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -72,6 +73,8 @@ pub enum Kind {
     },
     /// Look at the host with the executor's own readers; runs no program.
     Host,
+    /// Reach one thing outside, over the host's network; sees no workspace and runs no program.
+    Outside(Reach),
 }
 
 /// Everything needed to start an executor.

@@ -25,6 +25,8 @@ pub struct Surroundings {
     pub folders: Vec<(PathBuf, SystemFolder)>,
     /// Harmless files and folders of `/etc` that exist.
     pub etc: Vec<PathBuf>,
+    /// Files that names of hosts are looked up by: (what they really are, where they are expected).
+    pub names: Vec<(PathBuf, PathBuf)>,
 }
 
 /// Why no sandbox can be made here.
@@ -76,6 +78,9 @@ const ETC_SSL: [&str; 3] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// What names of hosts are looked up by, for sandboxes with a network.
+const NAMES: [&str; 2] = ["/etc/hosts", "/etc/resolv.conf"];
+
 /// Looks at the machine. Runs `bwrap --version` once a process.
 pub fn look() -> Result<Surroundings, SurroundingsError> {
     static VERSION: OnceLock<Result<(u32, u32), SurroundingsError>> = OnceLock::new();
@@ -92,6 +97,12 @@ pub fn look() -> Result<Surroundings, SurroundingsError> {
             .chain(&ETC_SSL)
             .map(PathBuf::from)
             .filter(|path| path.exists())
+            .collect(),
+        names: NAMES
+            .iter()
+            .map(PathBuf::from)
+            // One of them is often a link into `/run`, which no sandbox sees.
+            .filter_map(|path| Some((path.canonicalize().ok()?, path)))
             .collect(),
     })
 }

@@ -6,6 +6,7 @@ mod clones;
 mod ends;
 mod frost;
 mod output;
+mod outside;
 mod tools;
 mod user;
 mod walls;
@@ -100,6 +101,7 @@ pub fn grant(level: Level) -> Grant {
         level,
         tools: vec![],
         host_read: true,
+        outside: guard::outside::Outside::default(),
     }
 }
 

@@ -158,6 +158,8 @@ mod tests {
                 tools: Vec::new(),
                 host_read: false,
                 model: None,
+                endpoints: Default::default(),
+                sources: Default::default(),
             })
             .collect()
     }

@@ -4,12 +4,14 @@
 
 mod analyse;
 mod changes;
+mod commit;
 mod files;
 mod frost;
 mod git;
 mod lifeline;
 mod limits;
 mod output;
+mod outside;
 mod place;
 mod program;
 mod quick;
@@ -56,7 +58,8 @@ fn begin(stdin: &mut Stdin, stdout: &mut Stdout) -> Result<Hello, String> {
     walls::become_owner(&hello)?;
     walls::check(&hello)?;
     limits::set(&hello)?;
-    place::prepare(hello.host).map_err(|e| format!("the folders inside cannot be used: {e}"))?;
+    place::prepare(hello.host || hello.reach.is_some())
+        .map_err(|e| format!("the folders inside cannot be used: {e}"))?;
     say(stdout, &FromInside::Ready).map_err(|e| format!("the holder is gone: {e}"))?;
     Ok(hello)
 }
@@ -99,7 +102,7 @@ fn listen(mut stdin: Stdin, lifeline: &Lifeline, questions: &mpsc::SyncSender<(u
                 }
             }
             ToInside::Ask { id, ask } => {
-                if questions.try_send((id, ask)).is_err() {
+                if questions.try_send((id, *ask)).is_err() {
                     break;
                 }
             }

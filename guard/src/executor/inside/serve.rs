@@ -3,7 +3,9 @@
 use super::super::wire::{Ask, Hello, Reply};
 use super::lifeline::Lifeline;
 use super::program::Leash;
-use super::{analyse, changes, files, git, program, quick, search, snapshot, suites};
+use super::{
+    analyse, changes, commit, files, git, outside, program, quick, search, snapshot, suites,
+};
 use crate::act::Operation;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -51,13 +53,27 @@ pub(super) fn answer(hello: &Hello, lifeline: &Lifeline, id: u64, ask: Ask) -> R
             why: "this sandbox looks at the host and does nothing else".to_owned(),
         };
     }
+    if let Some(reach) = &hello.reach {
+        return match ask {
+            Ask::Run {
+                operation,
+                timeout_ms,
+            } => {
+                let most = Duration::from_millis(timeout_ms).min(LONGEST);
+                ran(|| outside::run(&operation, reach, leash(most)))
+            }
+            _ => Reply::Failed {
+                why: "this sandbox reaches outside and does nothing else".to_owned(),
+            },
+        };
+    }
     match ask {
         Ask::Run {
             operation,
             timeout_ms,
         } => {
             let most = Duration::from_millis(timeout_ms).min(LONGEST);
-            run(&operation, leash(most))
+            ran(|| operate(&operation, leash(most)))
         }
         Ask::Before { operation } => Reply::Value {
             value: changes::before(&operation),
@@ -81,9 +97,9 @@ fn text(result: Result<String, String>) -> Reply {
     }
 }
 
-fn run(operation: &Operation, leash: Leash<'_>) -> Reply {
+fn ran(work: impl FnOnce() -> Result<Done, String>) -> Reply {
     let started = Instant::now();
-    let done = operate(operation, leash).unwrap_or_else(|why| Done {
+    let done = work().unwrap_or_else(|why| Done {
         is_error: true,
         data: json!({ "error": why }),
         text: why,
@@ -140,6 +156,14 @@ fn operate(operation: &Operation, leash: Leash<'_>) -> Result<Done, String> {
         Operation::Dependencies => analyse::dependencies(),
         Operation::Profile { path } => analyse::profile(path),
         Operation::HostFacts => analyse::host_facts(),
+        Operation::GitCommit {
+            message,
+            paths,
+            key,
+        } => commit::commit(message, paths, key, leash),
+        Operation::HttpRequest { .. }
+        | Operation::SqlQuery { .. }
+        | Operation::SqlExecute { .. } => Err("this sandbox reaches nothing outside".to_owned()),
     }
 }
 

@@ -1,0 +1,193 @@
+//! What an agent may reach outside its sandbox: named endpoints and named data sources, granted one
+//! by one. Calls name them; addresses and credentials come from the grant alone.
+
+use crate::act::Operation;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Everything granted to one agent; empty by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Endpoints by name.
+    pub endpoints: BTreeMap<String, Endpoint>,
+    /// Data sources by name.
+    pub sources: BTreeMap<String, Source>,
+}
+
+/// A web address that requests may go to, and below.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its base: scheme, host, port and path.
+    pub url: String,
+    /// The header under which the other side does a request once; `None` where it knows none.
+    pub key_header: Option<String>,
+    /// Sent as a bearer token.
+    pub token: Option<Credential>,
+}
+
+/// A database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file of an SQLite database.
+    pub file: PathBuf,
+    /// Whether it may be changed.
+    pub write: bool,
+}
+
+/// A value that is never shown. It crosses the executor's wire, and nothing else.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Credential(String);
+
+impl Credential {
+    /// Wraps a value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// The one thing that a sandbox opened for it can reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reach", rename_all = "snake_case")]
+pub enum Reach {
+    /// An endpoint.
+    Endpoint {
+        /// Its base.
+        url: String,
+        /// Sent as a bearer token.
+        token: Option<Credential>,
+    },
+    /// An SQLite database.
+    Sqlite {
+        /// Its file.
+        file: PathBuf,
+        /// Whether it may be changed.
+        write: bool,
+    },
+}
+
+impl Outside {
+    /// What an operation reaches, where this grants it; else why not.
+    pub fn reach(&self, operation: &Operation) -> Result<Reach, String> {
+        match operation {
+            Operation::HttpRequest {
+                endpoint,
+                method,
+                url,
+                key,
+                ..
+            } => {
+                let granted = self
+                    .endpoints
+                    .get(endpoint)
+                    .ok_or_else(|| no("endpoint", endpoint, self.endpoints.keys()))?;
+                // The effect class hangs on it: a key the other side ignores would be a lie.
+                let header = key.as_ref().map(|key| &key.header);
+                let expected = granted.key_header.as_ref().filter(|_| changes(method));
+                if !below(url, &granted.url) || header != expected {
+                    return Err(format!("the request leaves the endpoint `{endpoint}`"));
+                }
+                Ok(Reach::Endpoint {
+                    url: granted.url.clone(),
+                    token: granted.token.clone(),
+                })
+            }
+            Operation::SqlQuery { source, .. } | Operation::SqlExecute { source, .. } => {
+                let granted = self
+                    .sources
+                    .get(source)
+                    .ok_or_else(|| no("data source", source, self.sources.keys()))?;
+                let write = matches!(operation, Operation::SqlExecute { .. });
+                if write && !granted.write {
+                    return Err(format!(
+                        "the data source `{source}` is granted for reading: say `write: true` in permissions.yaml"
+                    ));
+                }
+                Ok(Reach::Sqlite {
+                    file: granted.file.clone(),
+                    write,
+                })
+            }
+            other => Err(format!("{} reaches nothing outside", other.tool())),
+        }
+    }
+}
+
+fn no<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    let name: String = name.chars().take(60).collect();
+    match known.is_empty() {
+        true => format!(
+            "no {what} is granted to this agent: name one in permissions.yaml, with the agent in its `agents`"
+        ),
+        false => format!(
+            "the {what} `{name}` is not granted to this agent: use one of {}",
+            known.join(", ")
+        ),
+    }
+}
+
+/// Whether a method changes something on the other side.
+pub fn changes(method: &str) -> bool {
+    !matches!(method, "GET" | "HEAD")
+}
+
+/// Whether an address lies at or below a base: same scheme, host and port, and the base's path.
+pub fn below(url: &str, base: &str) -> bool {
+    let (Ok(url), Ok(base)) = (reqwest::Url::parse(url), reqwest::Url::parse(base)) else {
+        return false;
+    };
+    let folder = base.path().trim_end_matches('/');
+    let plain = url.username().is_empty() && url.password().is_none();
+    let path = url.path();
+    plain
+        && url.origin() == base.origin()
+        && matches!(path.strip_prefix(folder), Some(rest) if rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_stays_below_its_base() {
+        for (url, base, expected) in [
+            ("https://h/a/b", "https://h/a", true),
+            ("https://h/a", "https://h/a/", true),
+            ("https://h/ab", "https://h/a", false),
+            ("https://h/", "https://h/a", false),
+            ("https://h/a/../b", "https://h/a", false),
+            ("https://h/a/%2e%2e/b", "https://h/a", false),
+            ("http://h/a", "https://h/a", false),
+            ("https://h:444/a", "https://h/a", false),
+            ("https://h.evil/a", "https://h/a", false),
+            ("https://h@evil/a", "https://h/a", false),
+            ("https://u:p@h/a", "https://h/a", false),
+            ("https://h/x", "https://h", true),
+        ] {
+            assert_eq!(below(url, base), expected, "{url} {base}");
+        }
+    }
+
+    #[test]
+    fn a_credential_shows_itself_to_nobody() {
+        let reach = Reach::Endpoint {
+            url: "https://h".to_owned(),
+            token: Some(Credential::new("hunter2")),
+        };
+        assert!(!format!("{reach:?}").contains("hunter2"));
+    }
+}
