@@ -37,6 +37,11 @@ const INPUT: TaskState = TaskState::Waiting {
     on: WaitReason::Input,
 };
 
+/// Where a task rests that a person paused.
+const PAUSED: TaskState = TaskState::Waiting {
+    on: WaitReason::Paused,
+};
+
 /// A future that ends with whoever started it, also when that one panics.
 struct Beside(JoinHandle<()>);
 
@@ -148,6 +153,7 @@ async fn finish(
         Err(stop @ (Stop::Yield | Stop::Lost)) => return Err(stop),
         Ok(End::Cancelled) => (TaskState::Cancelled, None),
         Ok(End::Outcome(outcome)) => (settle(&mut record, outcome), None),
+        Err(Stop::Pause) => (PAUSED, None),
         Err(Stop::AskPerson(question)) => (INPUT, Some(*question)),
         Err(Stop::HandOff(wish)) => {
             handoff = Some(*wish);
@@ -188,6 +194,7 @@ fn named(ended: &Result<End, Stop>) -> String {
     match ended {
         Ok(End::Cancelled) => TaskState::Cancelled.to_string(),
         Ok(End::Outcome(outcome)) => settle(&mut Record::default(), outcome.clone()).to_string(),
+        Err(Stop::Pause) => PAUSED.to_string(),
         Err(Stop::AskPerson(_)) => INPUT.to_string(),
         Err(Stop::HandOff(_)) => HANDED.to_string(),
         Err(stop) => stop.to_string(),

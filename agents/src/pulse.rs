@@ -226,6 +226,11 @@ pub async fn keep(hold: Hold, look: Arc<Notify>, tell: watch::Sender<Signal>) {
         let asked = Instant::now();
         pause = third;
         match tokio::time::timeout(third, hold.renew()).await {
+            Ok(Ok(Renewal::Held {
+                cancel: false,
+                pause: true,
+                ..
+            })) => raise(&tell, Signal::Pause),
             Ok(Ok(Renewal::Held { cancel: false, .. })) => {}
             Ok(Ok(Renewal::Held { cancel: true, .. })) => raise(&tell, Signal::Cancel),
             Ok(Ok(Renewal::Lost)) => return raise(&tell, Signal::Lost),

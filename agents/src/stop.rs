@@ -11,6 +11,8 @@ pub enum Signal {
     /// Work on.
     #[default]
     Go,
+    /// A person paused the task: finish the effect in hand, journal it, park it.
+    Pause,
     /// Finish the effect in hand, journal it, give the lease back.
     Yield,
     /// A person cancelled the task: stop its process tree now.
@@ -22,6 +24,9 @@ pub enum Signal {
 /// Why the drive through the phases was left.
 #[derive(Debug, thiserror::Error)]
 pub enum Stop {
+    /// A person paused the task.
+    #[error("paused by a person")]
+    Pause,
     /// Told to give the lease back.
     #[error("told to give the lease back")]
     Yield,
@@ -58,9 +63,10 @@ impl Signal {
     fn weight(self) -> u8 {
         match self {
             Signal::Go => 0,
-            Signal::Yield => 1,
-            Signal::Cancel => 2,
-            Signal::Lost => 3,
+            Signal::Pause => 1,
+            Signal::Yield => 2,
+            Signal::Cancel => 3,
+            Signal::Lost => 4,
         }
     }
 }
@@ -83,6 +89,7 @@ pub type Watch = watch::Receiver<Signal>;
 pub fn check(watch: &Watch) -> Result<(), Stop> {
     match *watch.borrow() {
         Signal::Go | Signal::Cancel => Ok(()),
+        Signal::Pause => Err(Stop::Pause),
         Signal::Yield => Err(Stop::Yield),
         Signal::Lost => Err(Stop::Lost),
     }
@@ -112,6 +119,7 @@ mod tests {
             (&[Signal::Yield, Signal::Cancel], Signal::Cancel),
             (&[Signal::Lost, Signal::Cancel, Signal::Yield], Signal::Lost),
             (&[Signal::Yield, Signal::Go], Signal::Yield),
+            (&[Signal::Yield, Signal::Pause], Signal::Yield),
         ] {
             let (tell, watch) = watch::channel(Signal::Go);
             said.iter().for_each(|signal| raise(&tell, *signal));

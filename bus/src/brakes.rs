@@ -4,12 +4,24 @@
 
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
+use crate::keys::{self, WORK_GROUP};
 use crate::scripts;
 use protocol::envelope::{Envelope, MessageType};
-use protocol::ids::Role;
+use protocol::ids::{Epoch, Role, TaskId};
 
 /// The action of the hint that the brakes changed.
 pub const BRAKES: &str = "brakes";
+
+/// What pausing a task met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paused {
+    /// Nobody held it; it is out of its queue, parked under this epoch.
+    Parked(Epoch),
+    /// Its holder hears of it and parks it.
+    Told,
+    /// It is not in a queue and nobody holds it.
+    Unknown,
+}
 
 impl Bus {
     /// Makes the brakes what the ledger says: `frozen` tells who froze the team and when, `roles`
@@ -30,6 +42,30 @@ impl Bus {
         self.run::<i64>(&scripts::BRAKES, &call, Again::Yes)
             .await
             .map(drop)
+    }
+
+    /// Pauses one task, or (`paused` false) no longer tells its holder to. Saying it twice is fine.
+    pub async fn pause(&self, task: TaskId, paused: bool) -> Result<Paused, BusError> {
+        let Some(role) = self.role_of(task).await? else {
+            return Ok(Paused::Unknown);
+        };
+        let names = self.keys();
+        let record = names.task(&role, task);
+        let lane: Option<String> = self
+            .query(redis::cmd("HGET").arg(&record).arg("lane"), Again::Yes)
+            .await?;
+        let lane = lane.unwrap_or_else(|| keys::lane(&role, None));
+        let call = Call::on([record, names.back(&lane)])
+            .arg(task)
+            .arg(WORK_GROUP)
+            .arg(u8::from(paused));
+        let said: Vec<String> = self.run(&scripts::PAUSE, &call, Again::Yes).await?;
+        let epoch = said.get(1).and_then(|epoch| epoch.parse().ok());
+        Ok(match (said.first().map(String::as_str), epoch) {
+            (Some("parked"), Some(epoch)) => Paused::Parked(Epoch(epoch)),
+            (Some("told"), _) => Paused::Told,
+            _ => Paused::Unknown,
+        })
     }
 
     /// Makes every holder look at its lease now. A hint that is lost costs the time to the next

@@ -80,6 +80,8 @@ scripts! {
     CLAIM = "claim", needs_room;
     /// Freeze the team, pause roles, or let go of them.
     BRAKES = "brakes", always;
+    /// Pause one task.
+    PAUSE = "pause", always;
     /// Stay the holder.
     RENEW = "renew", always;
     /// Let go of a task.

@@ -123,6 +123,16 @@ pub enum Verb {
         #[serde(flatten)]
         said: Said,
     },
+    /// Pause this task until `TaskResume`: one that runs finishes the step in hand.
+    TaskPause {
+        /// Which.
+        task: TaskRef,
+    },
+    /// Let a paused task go on.
+    TaskResume {
+        /// Which.
+        task: TaskRef,
+    },
     /// Do an ended task again, as a new task. Answers like `Submit`.
     TaskRetry {
         /// Which.

@@ -8,6 +8,7 @@ use crate::ledger::events::Happening;
 use crate::ledger::pages::Open;
 use crate::ledger::resume::OwedResume;
 use crate::ledger::store::LedgerError;
+use crate::paused;
 use bus::cancel::CancelOutcome;
 use bus::connect::Bus;
 use bus::error::BusError;
@@ -159,6 +160,7 @@ pub async fn outbox(desk: &Desk) {
             let look = async {
                 tell_stops(desk, &bus).await?;
                 tell_resumes(desk, &bus).await?;
+                paused::reconcile(desk, &bus).await?;
                 if Instant::now() >= whole_at {
                     sweep(desk, &bus).await?;
                     whole_at = Instant::now() + WHOLE_SWEEP;
@@ -186,7 +188,7 @@ pub async fn outbox(desk: &Desk) {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum OutboxError {
+pub(crate) enum OutboxError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]

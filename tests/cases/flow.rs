@@ -123,6 +123,70 @@ fn a_full_queue_says_so_and_a_paused_agent_goes_on_after_its_resume() {
     team.down();
 }
 
+/// Three counted steps, the first of them slow.
+const STEPS: &str = r#"
+playbook: 1
+name: three-steps
+agent: code
+level: 1
+intents: ["three steps"]
+steps:
+  - {id: one, tool: Bash, args: {command: "echo begun >> /workspace/begun.txt; sleep 1; echo one >> /workspace/count.txt"}}
+  - {id: two, tool: Bash, args: {command: "echo two >> /workspace/count.txt"}}
+criteria:
+  - {id: c1, text: "each ran once", check: {command: {argv: [sh, -c, "test \"$(cat count.txt begun.txt)\" = \"$(printf 'one\\ntwo\\nbegun')\""]}}}
+report: "counted"
+tests: [{ask: "three steps"}]
+"#;
+
+#[test]
+fn a_task_is_paused_after_its_step_or_in_its_queue_and_goes_on_once() {
+    let (team, work) = team("");
+    let playbooks = team.home().join("playbooks");
+    std::fs::write(playbooks.join("three-steps.yaml"), STEPS).expect("a playbook");
+    let run = team.start(&["run", "three steps", "--workspace", &work]);
+    let folder = team.home().join("tasks/t1/work");
+    let begun = wait_until(Duration::from_secs(10), || {
+        folder.join("begun.txt").exists()
+    });
+    assert!(begun, "the first step did not begin");
+    let said = team.ai(&["task", "pause", "t1"]).expect(0);
+    assert!(
+        said.stdout.contains("as soon as the step in hand"),
+        "{said:#?}"
+    );
+    let ended = run.wait_with_output().expect("run ends");
+    assert_eq!(ended.status.code(), Some(3), "{ended:?}");
+    assert_eq!(page(&team, "t1")["document"]["on"], "paused");
+    let count = || std::fs::read_to_string(folder.join("count.txt")).unwrap_or_default();
+    assert_eq!(
+        count(),
+        "one\n",
+        "the step in hand ends and no other begins"
+    );
+    // A queued one waits at once, also when its agent takes work again.
+    team.ai(&["agents", "pause", "code"]).expect(0);
+    let queued = ["run", "count once", "--workspace", &work, "--no-wait"];
+    team.ai(&queued).expect(0);
+    let said = team.ai(&["task", "pause", "t2"]).expect(0);
+    assert!(
+        said.stdout.starts_with("t2 is paused; it goes on with"),
+        "{said:#?}"
+    );
+    team.ai(&["agents", "resume", "code"]).expect(0);
+    team.ai(&["restart"]).expect(0);
+    team.ai(&queued).expect(0);
+    comes_to(&team, "t3", "done");
+    for task in ["t1", "t2"] {
+        assert_eq!(page(&team, task)["document"]["on"], "paused", "{task}");
+        team.ai(&["task", "resume", task]).expect(0);
+        comes_to(&team, task, "done");
+    }
+    let said = team.ai(&["task", "resume", "t1"]).expect(0);
+    assert!(said.stdout.contains("is not paused"), "{said:#?}");
+    team.down();
+}
+
 #[test]
 fn a_task_is_done_again_and_an_agent_is_started_anew() {
     let (team, work) = team("");

@@ -52,6 +52,16 @@ pub enum TaskCommand {
         #[arg(long, value_name = "N")]
         question: Option<u64>,
     },
+    /// Let a task wait until `resume`; one that runs finishes the step in hand
+    Pause {
+        /// Such as t142
+        task: TaskRef,
+    },
+    /// Let a paused task go on
+    Resume {
+        /// Such as t142
+        task: TaskRef,
+    },
     /// Do an ended task again, as a new task that names the old one
     Retry {
         /// Such as t142

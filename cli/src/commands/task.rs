@@ -48,6 +48,8 @@ pub async fn run(context: &Context, command: TaskCommand) -> Result<u8, Failure>
             };
             tell(context, verb).await
         }
+        TaskCommand::Pause { task } => tell(context, Verb::TaskPause { task }).await,
+        TaskCommand::Resume { task } => tell(context, Verb::TaskResume { task }).await,
         TaskCommand::Retry {
             task,
             request_id,

@@ -36,6 +36,9 @@ pub fn summary(document: &RunDocument, took: Duration) -> String {
         TaskState::Waiting {
             on: WaitReason::Time,
         } => "waits for its time".to_owned(),
+        TaskState::Waiting {
+            on: WaitReason::Paused,
+        } => format!("paused; go on: ai-infra task resume {}", document.short_id),
         TaskState::Waiting { .. } => "waits for you".to_owned(),
         other => format!("{other} since {took}"),
     };

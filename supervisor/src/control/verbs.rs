@@ -10,6 +10,7 @@ use crate::ledger::questions::Taken;
 use crate::ledger::store::LedgerError;
 use crate::memory_owner::OwnerError;
 use crate::patches::{self, PatchError};
+use crate::paused;
 use crate::route;
 use crate::status;
 use jiff::Timestamp;
@@ -147,6 +148,12 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
             said,
         } => Answer::Ok {
             message: take_answer(desk, who, task, question, said).await?,
+        },
+        Verb::TaskPause { task } => Answer::Ok {
+            message: paused::pause(desk, who, task).await?,
+        },
+        Verb::TaskResume { task } => Answer::Ok {
+            message: paused::resume(desk, task).await?,
         },
         Verb::TaskDiff { task } => Answer::Text {
             text: patches::diff(desk, task).await?,
