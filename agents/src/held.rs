@@ -88,7 +88,8 @@ async fn work(
         &delivery.lease,
         Blobs(shared.home.blobs()),
         hold.clone(),
-    );
+    )
+    .far(shared.settings.joined.is_some());
     let mut record = Record::default();
     let opened = open(shared, delivery, hold, &outbox, watch.clone()).await;
     let mut bench = match opened {

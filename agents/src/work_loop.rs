@@ -262,9 +262,10 @@ async fn keep_patch(bench: &mut Workbench, record: &mut Record) -> Result<(), St
     // A holder that wakes up late leaves the patch of its successor alone.
     bench.toolbox.sandboxes.hold.surely().await?;
     record.artifacts.retain(|a| a.kind != "patch");
-    record
-        .artifacts
-        .extend(bench.toolbox.sandboxes.keep_patch(&patch)?);
+    if let Some(mut kept) = bench.toolbox.sandboxes.keep_patch(&patch)? {
+        kept.blob = bench.outbox.send_ahead(patch.as_bytes()).await?;
+        record.artifacts.push(kept);
+    }
     Ok(())
 }
 

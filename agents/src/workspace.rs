@@ -235,6 +235,7 @@ impl Sandboxes {
         write_synced(&path, patch.as_bytes())
             .map_err(|e| Stop::Fail(format!("cannot keep the patch {}: {e}", path.display())))?;
         Ok(Some(Artifact {
+            blob: None,
             kind: "patch".to_owned(),
             path: path.display().to_string(),
             bytes: patch.len() as u64,

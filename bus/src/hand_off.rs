@@ -24,7 +24,10 @@ impl Bus {
         envelope: &Envelope,
     ) -> Result<Resumed, BusError> {
         let names = self.keys();
-        let lane = keys::lane(to, None);
+        // The task as accepted says where its folder is, and it stays there.
+        let host = envelope.payload.context.get("host");
+        let host = host.and_then(|host| host.as_str());
+        let lane = keys::lane(to, host.filter(|host| keys::is_host(host)));
         let class = Class::of_priority(envelope.priority);
         let call = Call::on([
             names.role_of(task),

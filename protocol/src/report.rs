@@ -53,6 +53,9 @@ impl Usage {
 /// A file the task left for the person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
+    /// The digest under which its content travels, where it was made on another host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob: Option<String>,
     /// What it is: `patch`, `log`, `report`.
     pub kind: String,
     /// Absolute path on the host that ran the task.

@@ -90,7 +90,7 @@ async fn send_many(
         .map(|((task, due), envelope)| Submission {
             envelope,
             role: &task.agent,
-            host: None,
+            host: task.host.as_deref(),
             class: Class::of_priority(task.priority),
             due: *due,
         })

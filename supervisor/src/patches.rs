@@ -3,6 +3,7 @@
 
 use crate::daemon::process::own_exe;
 use crate::desk::Desk;
+use crate::intake::hosts;
 use crate::ledger::pages::Open;
 use crate::ledger::patch::PatchState;
 use crate::ledger::store::LedgerError;
@@ -46,6 +47,18 @@ pub enum PatchError {
         short_id: ShortId,
         /// Where it rests.
         state: TaskState,
+    },
+    /// Its folder is on another disk.
+    #[error(
+        "the folder of {short_id} is on host {host}: bring the patch there with `ai-infra task diff {short_id} | ssh {host} git -C {} apply`", .workspace.display()
+    )]
+    Elsewhere {
+        /// Which task.
+        short_id: ShortId,
+        /// Where.
+        host: String,
+        /// Its folder there.
+        workspace: PathBuf,
     },
     /// It was applied before.
     #[error("the patch of {0} was applied already")]
@@ -150,6 +163,14 @@ pub async fn apply(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
         .workspace
         .clone()
         .ok_or(PatchError::NoWorkspace(short_id))?;
+    if let Some(host) = hosts::other(desk, &task) {
+        let host = host.to_owned();
+        return Err(PatchError::Elsewhere {
+            short_id,
+            host,
+            workspace,
+        });
+    }
     let before = desk.ledger.patch_state(task.id).await?;
     match before {
         PatchState::Applied => return Err(PatchError::Again(short_id)),

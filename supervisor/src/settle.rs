@@ -1,6 +1,8 @@
 //! Folds what agents report into the ledger, and only then lets go of it on the bus. Cut off
 //! between the two, the same messages come again and change nothing.
 
+mod fetch;
+
 use crate::desk::Desk;
 use crate::ledger::events::Event;
 use crate::ledger::fold::{ENDED, Folded, Incoming, NO_TASK, News};
@@ -45,6 +47,7 @@ async fn settle_while_up(desk: &Desk, bus: &Bus) -> Result<(), bus::error::BusEr
         if messages.is_empty() {
             continue;
         }
+        fetch::ahead(desk, bus, &messages).await?;
         let _alone = desk.ledger.folding().lock().await;
         let owed = fold(desk, &messages).await;
         pay(bus, owed).await?;

@@ -11,6 +11,7 @@ mod flow;
 mod freeze;
 mod handing;
 mod homes;
+mod hosts;
 mod interrupts;
 mod kills;
 mod memory;

@@ -1,0 +1,104 @@
+//! Fetches what another host sent ahead of its reports, before they are folded: the report itself
+//! where it was too large for a message, and the patch it names. Afterwards both lie where those of
+//! this host's own agents lie.
+
+use super::{blob, parsed};
+use crate::desk::Desk;
+use bus::connect::Bus;
+use bus::error::BusError;
+use bus::outflow::OutMessage;
+use config::private_file;
+use protocol::envelope::MessageType;
+use protocol::ids::{Role, TaskRef};
+use protocol::report::{Artifact, TaskReport};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// Fetches everything these messages need.
+///
+/// # Errors
+/// When the bus does not answer; what is not there is said when the report is read.
+pub(super) async fn ahead(desk: &Desk, bus: &Bus, messages: &[OutMessage]) -> Result<(), BusError> {
+    for message in messages {
+        if !matches!(
+            message.envelope.kind,
+            MessageType::Result | MessageType::Handoff
+        ) {
+            continue;
+        }
+        let blobs = desk.home.blobs();
+        let name = message.envelope.payload.context.get("blob");
+        if let Some(name) = name.and_then(Value::as_str)
+            && blob(&blobs, name).is_err()
+        {
+            fetch(bus, &message.role, name, &blobs.join(name)).await?;
+        }
+        let Ok(report) = parsed::<TaskReport>(&message.envelope, &blobs) else {
+            continue;
+        };
+        for artifact in &report.artifacts {
+            patch(desk, bus, message, artifact).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The patch of a task of another host, put where this host's own would be.
+async fn patch(
+    desk: &Desk,
+    bus: &Bus,
+    message: &OutMessage,
+    artifact: &Artifact,
+) -> Result<(), BusError> {
+    let (Some(task), Some(name)) = (message.envelope.payload.task_id, &artifact.blob) else {
+        return Ok(());
+    };
+    if artifact.kind != "patch" {
+        return Ok(());
+    }
+    let Ok(open) = desk.ledger.find(TaskRef::Id(task)).await else {
+        return Ok(());
+    };
+    // A role's agent speaks for its own tasks, and only for those that are on another host.
+    let elsewhere = open
+        .task
+        .host
+        .is_some_and(|host| host != desk.settings.host);
+    if open.task.agent != message.role || !elsewhere || open.state.is_final() {
+        return Ok(());
+    }
+    let folder = desk.home.tasks().join(open.task.short_id.to_string());
+    if let Err(error) = std::fs::create_dir_all(&folder) {
+        tracing::warn!(%task, %error, "the patch of another host cannot be kept");
+        return Ok(());
+    }
+    fetch(bus, &message.role, name, &folder.join("patch.diff")).await
+}
+
+async fn fetch(bus: &Bus, role: &Role, name: &str, to: &Path) -> Result<(), BusError> {
+    let is_digest = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+    if !is_digest {
+        return Ok(());
+    }
+    let Some(content) = bus.blob(role, name).await? else {
+        tracing::warn!(name, "what another host sent ahead is not there (any more)");
+        return Ok(());
+    };
+    if digest(&content) != name {
+        tracing::warn!(name, "what another host sent ahead is not what it says");
+        return Ok(());
+    }
+    match private_file::write(to, &content) {
+        Ok(()) => bus.blob_fetched(role, name).await,
+        Err(error) => {
+            tracing::error!(name, %error, "what another host sent ahead cannot be kept");
+            Ok(())
+        }
+    }
+}
+
+fn digest(content: &[u8]) -> String {
+    let sum = Sha256::digest(content);
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,178 @@
+//! Another host of the team: two homes that share nothing but an address with TLS. It joins by an
+//! invitation, works where its folder is, and what it made comes back; wrong invitations are
+//! refused in words.
+
+use crate::AI_INFRA;
+use serde_json::Value;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tests::processes::wait_until;
+use tests::team::Team;
+
+const MARKER: &str = r#"
+playbook: 1
+name: marker
+agent: code
+level: 1
+intents: ["leave a mark"]
+steps:
+  - {id: first, tool: Bash, args: {argv: [sh, -c, "echo one >> marks; seq 1 2000 > many"]}}
+  - {id: second, tool: Bash, args: {argv: [sh, -c, "touch begun; sleep 3; echo two >> marks"]}}
+criteria:
+  - {id: c1, text: "both marks are there", check: {command: {argv: [sh, -c, "test $(cat marks | tr -d '\\n') = onetwo"], expect: {exit: 0}}}}
+report: "marked"
+tests: [{ask: "leave a mark"}]
+"#;
+
+fn with_marker(team: Team) -> Team {
+    let playbooks = team.home().join("playbooks");
+    std::fs::create_dir_all(&playbooks).expect("a folder");
+    std::fs::write(playbooks.join("marker.yaml"), MARKER).expect("a playbook");
+    team
+}
+
+fn first() -> Team {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port();
+    let team = with_marker(Team::new(AI_INFRA))
+        .with_env("AI_INFRA__REDIS__LISTEN__ADDRESS", "127.0.0.1")
+        .with_env("AI_INFRA__REDIS__LISTEN__PORT", &port.to_string());
+    team.up();
+    team
+}
+
+fn invitation(team: &Team, name: &str) -> PathBuf {
+    let file = team.scratch("invitations").join(name);
+    let path = file.display().to_string();
+    team.ai(&["host", "invite", name, "--agents", "code", "--out", &path])
+        .expect(0);
+    file
+}
+
+fn join(team: &Team, invitation: &Path) -> tests::team::Ran {
+    let path = invitation.display().to_string();
+    team.ai(&["up", "--no-tmux", "--join", &path])
+}
+
+fn changed(invitation: &Path, to: &Path, change: impl FnOnce(&mut Value)) -> PathBuf {
+    let mut text: Value =
+        serde_json::from_slice(&std::fs::read(invitation).expect("an invitation")).expect("json");
+    change(&mut text);
+    std::fs::copy(invitation, to).expect("a private copy");
+    std::fs::write(to, text.to_string()).expect("an invitation");
+    to.to_owned()
+}
+
+#[test]
+fn work_is_done_where_its_folder_is_and_comes_back() {
+    let team = first();
+    let there = with_marker(Team::new(AI_INFRA));
+    let file = invitation(&team, "web2");
+    join(&there, &file).expect(0);
+    let status = there.status();
+    assert!(
+        status["joined"]
+            .as_str()
+            .is_some_and(|said| said.contains("host web2")),
+        "{status:#}"
+    );
+    let folder = there.scratch("work");
+    let work = folder.display().to_string();
+    let ran = team.ai(&[
+        "run",
+        "leave a mark",
+        "--host",
+        "web2",
+        "--workspace",
+        &work,
+        "--json",
+    ]);
+    let document = ran.expect(0).json();
+    assert_eq!(document["state"], "done", "{document:#}");
+    let diff = team.ai(&["task", "diff", "t1"]).expect(0).stdout;
+    assert!(diff.contains("+one") && diff.contains("+two"), "{diff}");
+    let apply = team.ai(&["task", "apply", "t1"]);
+    assert!(
+        apply.code != 0 && apply.stderr.contains("on host web2"),
+        "{apply:#?}"
+    );
+    let asked = there.ai(&["run", "leave a mark", "--workspace", &work]);
+    assert!(
+        asked.code == 2 && asked.stderr.contains("ask there"),
+        "{asked:#?}"
+    );
+    // Down there is down there alone.
+    there.down();
+    assert_eq!(team.status()["state"], "up");
+    // Its work waits for it, and for nobody else.
+    let begun = team.start(&[
+        "run",
+        "leave a mark",
+        "--host",
+        "web2",
+        "--workspace",
+        &work,
+        "--json",
+    ]);
+    assert!(
+        wait_until(Duration::from_secs(10), || {
+            team.ai(&["task", "show", "t2", "--json"]).code == 0
+        }),
+        "t2 was not kept"
+    );
+    there.ai(&["up", "--no-tmux"]).expect(0);
+    let ended = begun.wait_with_output().expect("run ends");
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    there.down();
+    team.down();
+}
+
+#[test]
+fn wrong_invitations_are_refused_in_words() {
+    let team = first();
+    let other = Team::new(AI_INFRA);
+    let file = invitation(&team, "web2");
+    let folder = team.scratch("invitations");
+    let stranger = first();
+    let strange = invitation(&stranger, "web2");
+    let strange: Value =
+        serde_json::from_slice(&std::fs::read(strange).expect("a file")).expect("json");
+    let refused = |file: &Path, word: &str| {
+        let ran = join(&other, file);
+        assert!(
+            ran.code == 5 && ran.stderr.contains(word),
+            "{word}: {ran:#?}"
+        );
+        assert!(!other.home().join("join.json").exists());
+    };
+    let wrong = changed(&file, &folder.join("ca"), |text| {
+        text["ca"] = strange["ca"].clone();
+    });
+    refused(&wrong, "certificate");
+    let wrong = changed(&file, &folder.join("team"), |text| {
+        text["team"] = "other".into();
+    });
+    refused(&wrong, "another team");
+    let wrong = changed(&file, &folder.join("password"), |text| {
+        text["users"]["daemon"]["password"] = "x".into();
+    });
+    refused(&wrong, "does not let this host in");
+    // A newer invitation makes the older one worthless, and putting out ends it.
+    let newer = team.scratch("newer").join("web2");
+    let path = newer.display().to_string();
+    team.ai(&["host", "invite", "web2", "--agents", "code", "--out", &path])
+        .expect(0);
+    refused(&file, "does not let this host in");
+    join(&other, &newer).expect(0);
+    team.ai(&["host", "remove", "web2"]).expect(0);
+    let noticed = wait_until(Duration::from_secs(15), || {
+        other.status()["problems"].to_string().contains("redis")
+    });
+    assert!(noticed, "{:#}", other.status());
+    other.down();
+    stranger.down();
+    team.down();
+}
