@@ -112,7 +112,10 @@ impl Outbox {
         };
         let envelope = self.report(kind, report).await?;
         let tell = || self.bus.park(&self.lease, &envelope);
-        self.hold.insist(tell).await
+        self.hold.boundary.before();
+        let parked = self.hold.insist(tell).await?;
+        self.hold.boundary.after();
+        Ok(parked)
     }
 
     fn envelope(

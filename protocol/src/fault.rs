@@ -36,11 +36,14 @@ pub enum Fault {
     LostTimer,
     /// An executor lives on without its holder and without a lease.
     OrphanedChild,
-    /// The holder of a task dies at one write of its journal, the first time the task is held.
+    /// The first holder of a task dies at one write of its journal.
     DieAt {
         /// Which write, counted from 1; `None` = the task's own number walks over them all: task 1
         /// dies before its first write, task 2 after it, task 3 before its second.
         write: Option<(u64, Side)>,
+        /// The second holder dies too, at its own second write: that is where it recovers what the
+        /// first one was at.
+        again: bool,
     },
 }
 
@@ -55,13 +58,18 @@ impl std::str::FromStr for Faults {
             "no-key" => Fault::NoKey,
             "lost-timer" => Fault::LostTimer,
             "orphaned-child" => Fault::OrphanedChild,
-            "die-at=journal:each" => Fault::DieAt { write: None },
+            "die-at=journal:each" | "die-at=journal:each:again" => Fault::DieAt {
+                write: None,
+                again: word.ends_with("again"),
+            },
             other => Fault::DieAt {
+                again: false,
                 write: Some(place(other).ok_or_else(|| {
                     format!(
                         "there is no fault `{other}`: no-epoch-check, ack-before-journal, no-key, \
                          lost-timer, orphaned-child, die-at=journal:N:before, \
-                         die-at=journal:N:after, die-at=journal:each"
+                         die-at=journal:N:after, die-at=journal:each, \
+                         die-at=journal:each:again"
                     )
                 })?),
             },
@@ -127,15 +135,28 @@ impl Faults {
         false
     }
 
-    /// Whether the `attempt`th holder of the task with this number dies at its `write`th write.
+    /// Whether the `attempt`th holder of the task with this number dies at its own `write`th write.
     pub fn dies_at(self, task: u64, attempt: u64, write: u64, side: Side) -> bool {
         #[cfg(debug_assertions)]
-        if let Some(Fault::DieAt { write: place }) = self.on {
+        if let Some(Fault::DieAt {
+            write: place,
+            again,
+        }) = self.on
+        {
             let walk = || match task % 2 {
                 1 => (task.div_ceil(2), Side::Before),
                 _ => (task / 2, Side::After),
             };
-            return attempt == 1 && place.unwrap_or_else(walk) == (write, side);
+            let second = if task % 4 < 2 {
+                Side::Before
+            } else {
+                Side::After
+            };
+            return match attempt {
+                1 => place.unwrap_or_else(walk) == (write, side),
+                2 => again && (write, side) == (2, second),
+                _ => false,
+            };
         }
         let _unused = (task, attempt, write, side);
         false
@@ -201,8 +222,12 @@ mod tests {
         assert_eq!(place(2), [(1, Side::After)]);
         assert_eq!(place(7), [(4, Side::Before)]);
         assert!(
-            !each.dies_at(1, 2, 1, Side::Before),
+            !each.dies_at(1, 2, 2, Side::Before),
             "only the first holder"
         );
+        let again = faults("die-at=journal:each:again");
+        assert!(again.dies_at(7, 1, 4, Side::Before));
+        assert!(again.dies_at(4, 2, 2, Side::Before) && again.dies_at(7, 2, 2, Side::After));
+        assert!(!again.dies_at(7, 3, 2, Side::After), "not the third");
     }
 }

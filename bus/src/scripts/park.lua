@@ -5,7 +5,7 @@
 local f = call('HMGET', KEYS[1], 'state', 'epoch', 'stream', 'entry', 'cancel', 'parked')
 -- Also when it was resumed since: this park was heard, only its answer was not.
 if f[6] == ARGV[1] then return 'ok' end
-if f[1] ~= 'held' or f[2] ~= ARGV[1] then return 'fenced' end
+if f[1] ~= 'held' or f[2] ~= ARGV[1] then return 'fenced' end -- fence
 if f[5] then return 'cancel' end
 local found = call('XRANGE', f[3], f[4], f[4])
 local body = found[1] and field(found[1][2], 'e') or ''

@@ -2,6 +2,7 @@
 //! anything was lost, doubled or left over. `scripts/torture.sh` builds it and calls it.
 
 use ::tests::torture::courses;
+use ::tests::torture::effects::Kind;
 use ::tests::torture::rig::{Rig, Setup};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -21,7 +22,8 @@ struct Asked {
 
 const USAGE: &str = "usage: torture.sh [--tasks N] [--kills K] [--seed S] [--lease 1s|1500ms] \
     [--fault NAME] [--tmux|--no-tmux] [--keep] [--json]
-faults: no-epoch-check, ack-before-journal, no-key, lost-timer, orphaned-child, die-at=journal:each
+faults: no-epoch-check, ack-before-journal, no-key, lost-timer, orphaned-child, die-at=journal:each,
+        die-at=journal:each:again
 a fault runs the short course in which it must be seen; every third seed runs in tmux windows";
 
 fn parse(words: impl Iterator<Item = String>) -> Result<Asked, String> {
@@ -86,8 +88,12 @@ fn main() -> ExitCode {
         eprintln!("error: there is no course for this fault\n{USAGE}");
         return ExitCode::from(2);
     };
+    let Ok(exe) = std::fs::canonicalize(&asked.exe) else {
+        eprintln!("error: there is no {}\n{USAGE}", asked.exe);
+        return ExitCode::from(2);
+    };
     let began = Instant::now();
-    let mut rig = Rig::up(&asked.exe, asked.setup.clone());
+    let mut rig = Rig::up(&exe.to_string_lossy(), asked.setup.clone());
     let (sound, mut sums) = run(&rig);
     let setup = &asked.setup;
     let course = json!({
@@ -122,8 +128,8 @@ fn course(asked: &Asked) -> Option<Course> {
     } = *asked;
     match asked.setup.fault.as_deref() {
         None => Some(Box::new(move |rig| at_random(rig, tasks, kills, seed))),
-        Some("die-at=journal:each") => Some(Box::new(|rig| {
-            let walk = courses::every_boundary(rig);
+        Some("die-at=journal:each" | "die-at=journal:each:again") => Some(Box::new(|rig| {
+            let walk = courses::every_boundary(rig, Kind::Outside);
             let mut sums = walk.account.json();
             sums["writes"] = json!(walk.writes);
             sums["deaths"] = json!(walk.deaths);

@@ -1,8 +1,8 @@
 //! The sums at the end of a torture: what became of every accepted task and of each of its effects,
 //! and what was left over.
 
-use super::effects::{self, Effects};
-use super::rig::Rig;
+use super::effects::Effects;
+use super::rig::{Handed, Rig};
 use crate::processes::{self, wait_until};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -73,14 +73,16 @@ pub fn is_final(state: &str) -> bool {
 }
 
 /// Waits until all tasks have come to an end, or none did for `patience`; then counts.
-pub fn close(rig: &Rig, tasks: &[String], patience: Duration) -> Account {
+pub fn close(rig: &Rig, tasks: &[Handed], patience: Duration) -> Account {
     let mut line = rig.line();
     let mut ends: Vec<Option<(String, String)>> = vec![None; tasks.len()];
     let mut last = Instant::now();
     loop {
         for (task, end) in tasks.iter().zip(&mut ends) {
             if end.is_none() {
-                *end = line.page(task).as_ref().and_then(ending);
+                let page = line.page(&task.id).unwrap_or_default();
+                rig.world.answer(&mut line, &task.id, task.number, &page);
+                *end = ending(&page);
                 if end.is_some() {
                     last = Instant::now();
                 }
@@ -94,6 +96,7 @@ pub fn close(rig: &Rig, tasks: &[String], patience: Duration) -> Account {
     let lost = ends.iter().filter(|end| end.is_none()).count();
     let quiet = if lost == 0 { QUIET } else { Duration::ZERO };
     wait_until(quiet, || pending(rig) == Some(0) && orphans(rig).is_empty());
+    rig.world.look();
     let mut account = Account {
         accepted: tasks.len(),
         ended: tasks.len() - lost,
@@ -104,7 +107,9 @@ pub fn close(rig: &Rig, tasks: &[String], patience: Duration) -> Account {
     };
     for (task, end) in tasks.iter().zip(&ends) {
         let (state, reason) = end.clone().unwrap_or_default();
-        let mut counted = effects::count(&rig.work(task));
+        let mut counted = task
+            .kind
+            .count(&rig.work(&task.id), &rig.world, task.number);
         let is_done = state == "done";
         match (is_done, reason.contains("holders died with it")) {
             (true, _) => account.done += 1,
@@ -113,7 +118,7 @@ pub fn close(rig: &Rig, tasks: &[String], patience: Duration) -> Account {
             (false, false) => {}
         }
         if !is_done || counted.seen < counted.expected || counted.doubled > 0 {
-            eprintln!("{task}: {state} {reason} {counted:?}");
+            eprintln!("{task:?}: {state} {reason} {counted:?}");
         }
         if !is_done {
             (counted.expected, counted.seen) = (0, 0);

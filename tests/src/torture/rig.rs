@@ -2,9 +2,11 @@
 //! harness's own beside the daemon's, so that a task has somebody else to go to.
 
 use super::ROLES;
-use super::effects::Pace;
+use super::effects::Kind;
 use super::line::Line;
+use super::world::World;
 use crate::processes::{self, wait_until};
+use crate::projects;
 use crate::team::Team;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,9 @@ use std::time::Duration;
 
 /// How long a task may take to be accepted while everything around it is killed.
 const ACCEPTED: Duration = Duration::from_secs(120);
+
+/// The uid that works on what root owns, as shipped.
+const SERVICE: u32 = 60_999;
 
 /// How the team is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +41,17 @@ impl Default for Setup {
     }
 }
 
+/// A task that was handed in.
+#[derive(Debug, Clone)]
+pub struct Handed {
+    /// Its short id.
+    pub id: String,
+    /// What it does.
+    pub kind: Kind,
+    /// Its number in the world outside.
+    pub number: usize,
+}
+
 /// The team.
 pub struct Rig {
     /// Its home and commands.
@@ -44,6 +60,8 @@ pub struct Rig {
     pub setup: Setup,
     /// The host's name in keys.
     pub host: String,
+    /// What lies outside its sandboxes.
+    pub world: World,
     workspace: PathBuf,
     spares: Mutex<Vec<(String, Child)>>,
 }
@@ -63,13 +81,21 @@ impl Rig {
         let playbooks = team.home().join("playbooks");
         std::fs::create_dir_all(&playbooks).expect("a folder");
         for role in ROLES {
-            for pace in Pace::ALL {
-                let (name, text) = pace.playbook(role);
-                std::fs::write(playbooks.join(name), text).expect("a playbook");
+            for kind in Kind::ALL {
+                let path = playbooks.join(format!("{}.yaml", kind.name(role)));
+                std::fs::write(path, kind.playbook(role)).expect("a playbook");
             }
         }
         let workspace = team.scratch("work");
         std::fs::write(workspace.join("README.md"), "counting\n").expect("a file");
+        projects::commit_all(&workspace);
+        let world = World::new(&team.scratch("world"), &workspace, SERVICE);
+        let config = team.home().join("config");
+        std::fs::write(config.join("permissions.yaml"), world.permissions(&ROLES)).expect("a file");
+        let tools =
+            |role: &&str| format!("{role}: {{tools: [Read, Write, Edit, Bash, GitCommit]}}\n");
+        let agents: String = ROLES.iter().map(tools).collect();
+        std::fs::write(config.join("agents.yaml"), agents).expect("a file");
         match setup.tmux {
             true => team.ai(&["up"]),
             false => team.ai(&["up", "--no-tmux"]),
@@ -80,6 +106,7 @@ impl Rig {
             host: host.to_string_lossy().into_owned(),
             team,
             setup,
+            world,
             workspace,
             spares: Mutex::default(),
         }
@@ -90,14 +117,20 @@ impl Rig {
         Line::new(&self.team.home())
     }
 
-    /// Hands a task in for a role; the same id twice is one task.
-    pub fn hand_in(&self, line: &mut Line, pace: Pace, role: &str, id: &str) -> String {
+    /// Hands a task in for a role; the same number twice is one task.
+    pub fn hand_in(&self, line: &mut Line, kind: Kind, role: &str, number: usize) -> Handed {
+        let name = kind.name(role);
         let submit = json!({
-            "request": pace.request(role),
-            "request_id": id,
+            "request": name,
+            "playbook": [name, {"n": number}],
+            "request_id": format!("torture-{number}"),
             "workspace": self.workspace,
         });
-        line.submit(&submit, ACCEPTED)
+        Handed {
+            id: line.submit(&submit, ACCEPTED),
+            kind,
+            number,
+        }
     }
 
     /// The clone of a task.
