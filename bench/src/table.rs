@@ -46,6 +46,9 @@ pub struct Report {
     pub machine: String,
     /// The rows.
     pub rows: Vec<Row>,
+    /// What was not measured, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 impl Report {
@@ -55,7 +58,14 @@ impl Report {
             version: 1,
             machine: crate::machine::describe(),
             rows,
+            notes: Vec::new(),
         }
+    }
+
+    /// The same with what was not measured.
+    pub fn with_notes(mut self, notes: Vec<String>) -> Self {
+        self.notes = notes;
+        self
     }
 
     /// The table.
@@ -77,6 +87,10 @@ impl Report {
                 row.name, row.value, row.unit
             );
             text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        for note in &self.notes {
+            text.push_str(note);
             text.push('\n');
         }
         text

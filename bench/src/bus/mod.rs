@@ -1,0 +1,124 @@
+//! The bus beside redis-benchmark and beside its peers, on one Redis in one minute: publish, whole
+//! lives of tasks, one hop to an idle agent, a long queue, and how soon a dead holder's task is
+//! claimed again.
+
+mod backlog;
+mod latency;
+mod peers;
+mod redis;
+mod throughput;
+mod words;
+
+use crate::memory_use::{cpu_time, pss_mb};
+use crate::table::{Report, Row};
+use ::bus::connect::Bus;
+use protocol::ids::Role;
+use redis::Redis;
+use std::time::Duration;
+use throughput::Lines;
+
+/// The lease of every claim.
+const LEASE: Duration = Duration::from_secs(2);
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+#[error("bench bus: {0}")]
+pub struct BenchError(String);
+
+fn fail(error: impl std::fmt::Display) -> BenchError {
+    BenchError(error.to_string())
+}
+
+/// A Redis and a bus over it.
+struct Scene {
+    redis: Redis,
+    bus: Bus,
+    role: Role,
+}
+
+impl Scene {
+    async fn new() -> Result<Self, BenchError> {
+        let redis = Redis::start()?;
+        let team = "bench".parse().map_err(fail)?;
+        let connected = Bus::connect(&redis.address(), &team, LEASE).await;
+        Ok(Self {
+            bus: connected.map_err(fail)?.with_queue_limit(10_000_000),
+            role: "code".parse().map_err(fail)?,
+            redis,
+        })
+    }
+
+    /// A rate beside the yardstick, taken right before and right after, and the processor time that
+    /// Redis and this process (all publishers and workers) took for a task. That second figure
+    /// holds also on a machine that is busy with other things.
+    async fn beside<F>(&self, name: &str, tasks: usize, rate: F) -> Result<[Row; 3], BenchError>
+    where
+        F: Future<Output = Result<f64, BenchError>>,
+    {
+        let before = self.redis.reference()?;
+        let times = || [self.redis.pid(), std::process::id()].map(cpu_time);
+        let began = times();
+        let rate = rate.await?;
+        let mut rows = Vec::new();
+        for ((from, to), whose) in began.into_iter().zip(times()).zip(["redis", "clients"]) {
+            let took = to.zip(from).map(|(to, from)| to.saturating_sub(from));
+            let each = took.unwrap_or_default().as_secs_f64() * 1e6 / tasks.max(1) as f64;
+            rows.push(Row::new(
+                &format!("  {whose}, processor a task"),
+                each,
+                "µs",
+            ));
+        }
+        let reference = (before + self.redis.reference()?) / 2.0;
+        let row = Row::new(name, rate, "1/s").beside(reference);
+        let [redis, clients] = <[Row; 2]>::try_from(rows).map_err(|_| fail("two processes"))?;
+        Ok([row, redis, clients])
+    }
+}
+
+/// Measures with `tasks` messages a row.
+pub async fn run(tasks: usize) -> Result<Report, BenchError> {
+    let scene = Scene::new().await?;
+    let mut rows = vec![Row::new(
+        "redis-benchmark XADD 600 B, P=64, c=1",
+        scene.redis.reference()?,
+        "1/s",
+    )];
+    let rate = throughput::publish(&scene, tasks);
+    let name = "publish with dedupe, 64 in flight";
+    rows.extend(scene.beside(name, tasks, rate).await?);
+    let rate = throughput::publish_many(&scene, tasks);
+    let name = "publish with dedupe, 64 a call";
+    rows.extend(scene.beside(name, tasks, rate).await?);
+    drop(scene);
+
+    let scene = Scene::new().await?;
+    let rate = throughput::lives(&scene, tasks, Lines::One);
+    let name = "whole lives, one call an operation, 64 workers on one connection";
+    rows.extend(scene.beside(name, tasks, rate).await?);
+    let rate = throughput::lives(&scene, tasks, Lines::Each);
+    let name = "whole lives, one call an operation, 64 workers on 64 connections";
+    rows.extend(scene.beside(name, tasks, rate).await?);
+    let rate = throughput::lives_many(&scene, tasks);
+    rows.extend(
+        scene
+            .beside("whole lives, calls that carry several", tasks, rate)
+            .await?,
+    );
+    let few = tasks.div_ceil(10);
+    let rate = throughput::one_at_a_time(&scene, few);
+    let name = "claim, 4 journal entries, finish, one at a time";
+    rows.extend(scene.beside(name, few, rate).await?);
+    if let Some(used) = pss_mb(std::process::id()) {
+        let name = "64 workers and publishers in one process, memory (PSS)";
+        rows.push(Row::new(name, used, "MB"));
+    }
+    rows.extend(latency::idle(&scene).await?);
+    rows.push(latency::recovery(&scene).await?);
+    drop(scene);
+
+    rows.extend(backlog::rows(tasks * 5).await?);
+    let (beside, notes) = peers::rows(tasks)?;
+    rows.extend(beside);
+    Ok(Report::new(rows).with_notes(notes))
+}
