@@ -195,19 +195,13 @@ pub struct ProcessLine {
 pub struct HostLine {
     /// What the team calls it.
     pub name: String,
-    /// `up`, `away`, or `not seen yet`.
+    /// `up`, or `not seen` where no agent there gave a sign of life for three lease times.
     pub state: String,
-    /// Since when it is away.
-    #[serde(default)]
-    pub since: Option<Timestamp>,
     /// The roles that may work there.
     pub roles: Vec<Role>,
     /// The roles that were seen there a moment ago.
     #[serde(default)]
     pub seen: Vec<Role>,
-    /// Tasks that wait for it.
-    #[serde(default)]
-    pub waiting: u64,
 }
 
 /// What `status` prints.

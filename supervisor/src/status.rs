@@ -2,11 +2,12 @@
 //! on the bus. It answers at once, whatever state Redis is in.
 
 use crate::desk::Desk;
+use crate::hosts::roll::{self, Guest};
 use crate::ledger::store::LedgerError;
 use bus::connect::Bus;
 use bus::dead_letter::DeadLetter;
 use bus::presence::Presence;
-use protocol::document::{DOCUMENT_VERSION, ProcessLine, TeamStatus};
+use protocol::document::{DOCUMENT_VERSION, HostLine, ProcessLine, TeamStatus};
 use protocol::ids::TaskRef;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -114,7 +115,11 @@ async fn from_bus(desk: &Desk, bus: &Bus, status: &mut TeamStatus) {
     let Ok(present) = bus.present().await else {
         return;
     };
-    for seen in living(present) {
+    let own = |seen: &Presence| seen.host == desk.settings.host;
+    let (here, there): (Vec<Presence>, Vec<Presence>) = present.into_iter().partition(own);
+    let roll = roll::read(&desk.home).unwrap_or_default();
+    status.hosts = roll.hosts.iter().map(|g| host_line(g, &there)).collect();
+    for seen in living(here) {
         let task = match seen.task {
             Some(id) => desk.ledger.line(TaskRef::Id(id)).await.ok(),
             None => None,
@@ -130,6 +135,19 @@ async fn from_bus(desk: &Desk, bus: &Bus, status: &mut TeamStatus) {
     status
         .processes
         .sort_by(|a, b| (a.name != "supervisor", &a.name).cmp(&(b.name != "supervisor", &b.name)));
+}
+
+/// Another host, and who was seen there.
+fn host_line(guest: &Guest, present: &[Presence]) -> HostLine {
+    let there = present.iter().filter(|seen| seen.host == guest.name);
+    let mut seen: Vec<_> = there.map(|seen| seen.role.clone()).collect();
+    seen.dedup();
+    HostLine {
+        name: guest.name.clone(),
+        state: if seen.is_empty() { "not seen" } else { "up" }.to_owned(),
+        roles: guest.roles.clone(),
+        seen,
+    }
 }
 
 /// The agents, each once: where a process was replaced a moment ago, the sign of life of the old

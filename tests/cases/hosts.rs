@@ -79,6 +79,8 @@ fn work_is_done_where_its_folder_is_and_comes_back() {
             .is_some_and(|said| said.contains("host web2")),
         "{status:#}"
     );
+    let hosts = team.ai(&["host", "list", "--json"]).expect(0).json();
+    assert_eq!(hosts["hosts"][0]["state"], "up", "{hosts:#}");
     let folder = there.scratch("work");
     let work = folder.display().to_string();
     let ran = team.ai(&[

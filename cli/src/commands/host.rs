@@ -99,6 +99,7 @@ async fn list(context: &Context, json: bool) -> Result<u8, Failure> {
             .into_iter()
             .map(|guest| HostLine {
                 name: guest.name,
+                state: "not seen".to_owned(),
                 roles: guest.roles,
                 ..HostLine::default()
             })

@@ -169,23 +169,14 @@ pub fn hosts(hosts: &[HostLine]) -> Vec<Vec<String>> {
             let names: Vec<&str> = roles.iter().map(Role::as_str).collect();
             names.join(", ")
         };
-        let state = match (&host.since, host.state.as_str()) {
-            (Some(since), "away") => format!("away since {}", since.strftime("%F %H:%M:%S UTC")),
-            _ => safe(&host.state),
-        };
-        let waiting = match host.waiting {
-            0 => String::new(),
-            many => count(many, "task waits for it", "tasks wait for it"),
-        };
         let roles = match host.seen.as_slice() {
             [] => names(&host.roles),
             seen => names(seen),
         };
         vec![
             format!("  host {}", safe(&host.name)),
-            state,
+            safe(&host.state),
             roles,
-            waiting,
         ]
     };
     hosts.iter().map(row).collect()
