@@ -10,6 +10,7 @@ use bus::connect::Bus;
 use bus::error::BusError;
 use bus::incarnation::Arrival;
 use bus::presence::Presence;
+use config::disk::is_low;
 use config::env::Env;
 use config::home::Home;
 use config::settings::{AgentSettings, Settings};
@@ -210,10 +211,22 @@ async fn read_queue(
     events: mpsc::Sender<Event>,
 ) {
     let mut inbox: Option<Inbox> = None;
+    let mut was_low = false;
     loop {
         let Ok(permit) = free.acquire().await else {
             return;
         };
+        let low = is_low(&shared.home, shared.settings.team.min_free_mb);
+        if low != was_low {
+            tracing::warn!(low, "space on the disk of the home");
+        }
+        was_low = low;
+        if low {
+            // Whatever it was just handed is given back.
+            inbox = None;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        }
         match next(&shared, &mut inbox).await {
             Ok(Some(delivery)) => {
                 permit.forget();

@@ -16,6 +16,7 @@
 pub mod agents;
 pub mod bus_access;
 pub mod check;
+pub mod disk;
 pub mod document;
 pub mod env;
 pub mod error;

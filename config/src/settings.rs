@@ -73,6 +73,8 @@ pub struct TeamSettings {
     pub lease_ms: u64,
     /// Most tasks that may wait in all queues.
     pub queue_limit: u64,
+    /// No task is started while less is free where the home is, in MB.
+    pub min_free_mb: u64,
 }
 
 /// Section `redis`. Without a `url` the team runs its own Redis.

@@ -42,7 +42,7 @@ impl Desk {
             LedgerError::Superseded => {
                 self.superseded.send_replace(true);
             }
-            LedgerError::Database(_) | LedgerError::Unreadable { .. } => {
+            LedgerError::Database(_) | LedgerError::DiskFull | LedgerError::Unreadable { .. } => {
                 tracing::error!(%error, "ledger");
             }
             _ => {}

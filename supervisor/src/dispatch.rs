@@ -14,6 +14,7 @@ use bus::connect::Bus;
 use bus::error::BusError;
 use bus::park::Resumed;
 use bus::publish::Submission;
+use config::disk::is_low;
 use jiff::Timestamp;
 use protocol::envelope::{Envelope, EnvelopeError, MessageType};
 use protocol::ids::{Epoch, ShortId, TaskId, TeamName};
@@ -39,6 +40,9 @@ pub const AWAY: &str = "redis does not answer; the task is kept and starts when 
 /// Why a task whose question was answered cannot go on.
 const PARK_LOST: &str = "redis no longer knows where this task stood, so the answer has no place: \
     look at what was done, then run it again";
+
+/// What the person reads when the disk has no room for more.
+const DISK: &str = "the disk of the home is nearly full (team.min_free_mb): the task is kept and starts when there is space";
 
 /// What the person reads when Redis has no room for more.
 pub const TIGHT: &str = "the memory of redis is nearly used up (redis.maxmemory_mb); the task is kept and starts when there is room";
@@ -123,7 +127,7 @@ pub async fn first(desk: &Desk, task: &Task) -> Option<String> {
     let team = &desk.settings.team.name;
     let sent = timeout(FIRST_SEND, send(&bus, team, task, task.due)).await;
     match sent {
-        Ok(Ok(())) => None,
+        Ok(Ok(())) => is_low(&desk.home, desk.settings.team.min_free_mb).then(|| DISK.to_owned()),
         Ok(Err(OutboxError::Bus(error))) if error.is_unreachable() => {
             desk.link.noticed(&error);
             Some(match error {

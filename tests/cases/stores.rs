@@ -111,6 +111,31 @@ fn a_full_redis_keeps_new_tasks_and_begins_them_when_there_is_room() {
     team.down();
 }
 
+#[test]
+fn on_a_disk_that_is_nearly_full_no_task_is_started() {
+    let (team, workspace) = team();
+    let yaml = |least: u64| {
+        format!("team:\n  lease_ms: 1500\n  min_free_mb: {least}\nengine:\n  name: playbook\n")
+    };
+    team.configure(&yaml(1_000_000_000));
+    team.up();
+    let kept = marks(&team, &workspace, &["--no-wait"]).expect(0);
+    let heard = format!("{}{}", kept.stdout, kept.stderr);
+    assert!(heard.contains("disk of the home"), "{heard}");
+    assert!(
+        problems(&team).contains("no task is started"),
+        "{}",
+        problems(&team)
+    );
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(team.status()["queued"], 1);
+    team.configure(&yaml(1));
+    team.ai(&["restart"]).expect(0);
+    let done = wait_until(PATIENCE, || state(&team, "t1") == "done");
+    assert!(done, "{:#}", task(&team, "t1"));
+    team.down();
+}
+
 fn begin_slowly(team: &Team, workspace: &Path, name: &str) {
     let folder = workspace.display().to_string();
     team.ai(&["run", "mark slowly", "--workspace", &folder, "--no-wait"])

@@ -281,7 +281,8 @@ impl Daemon {
         let team = roster::status(&self.members, self.was_ready);
         let own = process::daemon_line(std::process::id());
         let far = self.far.as_ref();
-        let problems = disk::problem(&self.home).into_iter();
+        let least = self.settings.team.min_free_mb;
+        let problems = disk::problem(&self.home, least).into_iter();
         let problems = problems.chain(far.and_then(joined::Far::problem));
         TeamStatus {
             joined: far.map(joined::Far::sentence),

@@ -72,10 +72,29 @@ pub enum LedgerError {
     },
     /// The database refused or failed.
     #[error("the ledger does not answer: {0}: check free disk space and that the file is intact")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
+    /// There is no space for another word.
+    #[error(
+        "the disk of the home is full, so nothing was kept: free some space, then say it again"
+    )]
+    DiskFull,
     /// The tables could not be made.
     #[error("the ledger's tables could not be made: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+impl From<sqlx::Error> for LedgerError {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLITE_FULL
+        let full = error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .is_some_and(|code| code == "13");
+        match full {
+            true => LedgerError::DiskFull,
+            false => LedgerError::Database(error),
+        }
+    }
 }
 
 impl LedgerError {
