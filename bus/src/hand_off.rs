@@ -13,21 +13,18 @@ use protocol::task::Class;
 
 impl Bus {
     /// Moves a task that was parked under the epoch `parked` from one role to another and queues
-    /// it there, with `entry` at the end of its journal and `envelope` as its work message. Saying
+    /// it there, on one host or on any, with `entry` at the end of its journal and `envelope` as its work message. Saying
     /// it twice is fine, also after it was parked again or moved on. The supervisor's alone.
     pub async fn hand_off(
         &self,
         task: TaskId,
         parked: Epoch,
-        (from, to): (&Role, &Role),
+        (from, to, host): (&Role, &Role, Option<&str>),
         entry: &JournalEntry,
         envelope: &Envelope,
     ) -> Result<Resumed, BusError> {
         let names = self.keys();
-        // The task as accepted says where its folder is, and it stays there.
-        let host = envelope.payload.context.get("host");
-        let host = host.and_then(|host| host.as_str());
-        let lane = keys::lane(to, host.filter(|host| keys::is_host(host)));
+        let lane = keys::lane(to, host);
         let class = Class::of_priority(envelope.priority);
         let call = Call::on([
             names.role_of(task),

@@ -6,6 +6,7 @@ use crate::desk::Desk;
 use crate::intake::hosts;
 use crate::intake::{self, Accepted, IntakeError};
 use crate::ledger::keep::NewTask;
+use crate::plans;
 use crate::route;
 use jiff::Timestamp;
 use protocol::ids::{RequestId, TaskId, TaskRef};
@@ -40,13 +41,17 @@ pub(crate) async fn anew(
     if let Some(task) = desk.ledger.asked_before(&request_id, &asked).await? {
         return intake::hand_over(desk, &task, true).await;
     }
-    if matches!(old.way, Way::Plan { .. }) {
-        return Err(IntakeError::IsPlan(old.short_id));
-    }
     let now = Timestamp::now();
     let there = hosts::other(desk, old);
     let workspace = hosts::folder(desk, old.workspace.as_deref(), there)?;
-    route::check_still_there(old, &desk.settings, &desk.shelf.library())?;
+    let parts = match &old.way {
+        // What is done stays done; its results are there for the parts that are tried again.
+        Way::Plan { plan } => plans::again(desk, old, plan).await?,
+        _ => {
+            route::check_still_there(old, &desk.settings, &desk.shelf.library())?;
+            Vec::new()
+        }
+    };
     if matches!(old.way, Way::Anthropic) {
         intake::check_month(desk, now).await?;
     }
@@ -70,7 +75,7 @@ pub(crate) async fn anew(
         retry_of: Some(old.short_id),
         accepted: now,
         parent: None,
-        parts: Vec::new(),
+        parts,
     };
     let (task, again) = intake::keep_new(desk, &new).await?;
     intake::hand_over(desk, &task, again).await

@@ -261,10 +261,11 @@ async fn tell_resumes(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
 async fn tell_resume(desk: &Desk, bus: &Bus, owed: &OwedResume) -> Result<(), OutboxError> {
     let resumed = match (&owed.handed, &owed.answer) {
         (Some(roles), Some(entry)) => {
-            let (from, to) = (&roles.0, &roles.1);
             let open = desk.ledger.find(protocol::ids::TaskRef::Id(owed.task));
-            let envelope = envelope(&desk.settings.team.name, &open.await?.task)?;
-            bus.hand_off(owed.task, owed.parked, (from, to), entry, &envelope)
+            let task = open.await?.task;
+            let envelope = envelope(&desk.settings.team.name, &task)?;
+            let way = (&roles.0, &roles.1, task.host.as_deref());
+            bus.hand_off(owed.task, owed.parked, way, entry, &envelope)
                 .await?
         }
         _ => {

@@ -3,11 +3,12 @@
 
 use crate::desk::Desk;
 use crate::dispatch;
+use crate::intake::hosts;
 use crate::ledger::events::Event;
 use crate::ledger::handoffs::AskedHandOff;
 use crate::ledger::store::LedgerError;
 use jiff::Timestamp;
-use protocol::ids::Role;
+use protocol::ids::{Role, TaskRef};
 use protocol::limits::MOST_HANDOFFS;
 use protocol::task_state::{TaskState, WaitReason};
 use std::time::Duration;
@@ -48,7 +49,10 @@ fn is_wish(event: &Event) -> bool {
 async fn decide_all(desk: &Desk) -> Result<(), LedgerError> {
     for asked in desk.ledger.handoffs_asked(PAGE).await? {
         let roles: Vec<&Role> = desk.settings.agents.iter().map(|a| &a.name).collect();
-        let refused = refused(&asked, &roles);
+        let refused = match refused(&asked, &roles) {
+            None => not_there(desk, &asked).await?,
+            refused => refused,
+        };
         let decided = desk
             .ledger
             .hand_off(&asked, refused.as_deref(), Timestamp::now());
@@ -57,6 +61,18 @@ async fn decide_all(desk: &Desk) -> Result<(), LedgerError> {
         }
     }
     Ok(())
+}
+
+/// Why the other role cannot have it where its folder is: another host runs only the roles it was
+/// invited for.
+async fn not_there(desk: &Desk, asked: &AskedHandOff) -> Result<Option<String>, LedgerError> {
+    let task = desk.ledger.find(TaskRef::Id(asked.task)).await?.task;
+    let Some(host) = hosts::other(desk, &task) else {
+        return Ok(None);
+    };
+    let to = std::slice::from_ref(&asked.wish.to);
+    let there = hosts::host_of(desk, Some(host.to_owned()), true, to);
+    Ok(there.err().map(|error| error.to_string()))
 }
 
 /// Why a task stays with whom it is; `None` where it may go.

@@ -77,11 +77,11 @@ pub enum IntakeError {
     /// A folder that is never worked on.
     #[error(transparent)]
     Guarded(#[from] CloneError),
-    /// A plan's parts have tasks of their own.
+    /// A plan of which nothing is left to be tried again.
     #[error(
-        "{0} is a plan: retry its parts (ai-infra task show {0}), or hand the request in again"
+        "every part of {0} is done, so nothing of it is left to retry: hand the plan in again to run it whole"
     )]
-    IsPlan(ShortId),
+    PlanDone(ShortId),
     /// A plan begins at once.
     #[error(
         "this request is a plan for several agents, and a plan begins at once: leave out --at, or hand in its parts one by one"

@@ -19,7 +19,7 @@ use protocol::control::Submit;
 use protocol::ids::{RequestId, TaskId};
 use protocol::money::MicroUsd;
 use protocol::plan::{Parent, Part, Plan};
-use protocol::task::Way;
+use protocol::task::{Task, Way};
 use protocol::task_state::TaskState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +75,23 @@ pub async fn check(desk: &Desk, submit: &Submit, plan: &Plan) -> Result<Vec<NewP
         intake::check_month(desk, Timestamp::now()).await?;
     }
     Ok(known)
+}
+
+/// What is known of the parts of an ended plan that is tried again: which an earlier task has done,
+/// and how the others are routed now.
+///
+/// # Errors
+/// When every part is done, or nobody can do one that is not.
+pub async fn again(desk: &Desk, old: &Task, plan: &Plan) -> Result<Vec<NewPart>, IntakeError> {
+    let done = desk.ledger.parts_done(old.id).await?;
+    if done.iter().all(Option::is_some) {
+        return Err(IntakeError::PlanDone(old.short_id));
+    }
+    let mut parts = check(desk, &as_asked(old), plan).await?;
+    for (part, done_by) in parts.iter_mut().zip(done) {
+        part.done_by = done_by;
+    }
+    Ok(parts)
 }
 
 /// A part as if a person had asked for it alone.
@@ -249,7 +266,7 @@ async fn share(desk: &Desk, plan: TaskId, budget: MicroUsd) -> Result<MicroUsd, 
     Ok(MicroUsd(budget.0.saturating_sub(taken.0) / open.max(1)))
 }
 
-fn as_asked(plan: &protocol::task::Task) -> Submit {
+fn as_asked(plan: &Task) -> Submit {
     Submit {
         request: String::new(),
         request_id: plan.request_id.clone(),

@@ -181,6 +181,40 @@ fn failures_are_mended_skipped_or_stop_the_plan() {
 }
 
 #[test]
+fn a_plan_tried_again_runs_what_is_not_done() {
+    let (team, work) = team();
+    team.up();
+    let (code, document) = run_plan(
+        &team,
+        &work,
+        "plan: 1\nname: p\ntasks:\n\
+         - {id: shaky, ask: fail at first, on_failure: skip}\n\
+         - {id: fine, ask: announce fine}\n\
+         - {id: after, ask: \"announce {{ tasks.fine.line }}\", after: [shaky, fine]}\n",
+    );
+    assert_eq!(code, 1, "{document:#}");
+    assert_eq!(parts(&document), "shaky failed, fine done, after left");
+    let retry = team.ai(&["task", "retry", "t1", "--json"]).expect(0).json();
+    let id = retry["short_id"].as_str().expect("an id");
+    let again = team.ai(&["task", "follow", id, "--json"]).expect(0).json();
+    assert_eq!(parts(&again), "shaky done, fine done, after done");
+    assert_eq!(again["children"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        again["plan"]["parts"][1]["task"],
+        document["plan"]["parts"][1]["task"]
+    );
+    let result = again["result"].as_str().expect("a result");
+    assert!(result.contains("I say: I say fine"), "{result}");
+    let whole = again["short_id"].as_str().expect("an id");
+    let refused = team.ai(&["task", "retry", whole]).expect(2);
+    assert!(
+        refused.stderr.contains("nothing of it is left to retry"),
+        "{refused:#?}"
+    );
+    team.down();
+}
+
+#[test]
 fn plans_that_cannot_work_are_refused_before_anything_runs() {
     let (team, work) = team();
     team.up();

@@ -78,6 +78,85 @@ async fn an_unanswered_question_ends_and_is_not_read_late() {
 }
 
 #[tokio::test]
+async fn a_late_answer_reaches_nobody_and_does_not_stay() {
+    let server = Server::start();
+    let bus = server.bus().await;
+    let mut questions = Questions::open(&bus, "supervisor").await.unwrap();
+    let asking = {
+        let bus = bus.clone();
+        tokio::spawn(async move {
+            bus.ask(&question("first"), Duration::from_millis(200))
+                .await
+        })
+    };
+    let asked = next_question(&mut questions).await;
+    let error = asking.await.unwrap().unwrap_err();
+    assert!(matches!(error, BusError::NoAnswer { .. }), "{error}");
+    // The peer was slow: its answer is no error, and no answer to whatever is asked next.
+    bus.answer(&asked, &answer("too late")).await.unwrap();
+    let key = format!("{{main}}:reply:{}", asked.reply_to.as_deref().unwrap());
+    let left: i64 = redis::cmd("PTTL")
+        .arg(&key)
+        .query(&mut server.raw())
+        .unwrap();
+    assert!((1..=60_000).contains(&left), "{left}");
+    let asking = {
+        let bus = bus.clone();
+        tokio::spawn(async move { bus.ask(&question("second"), Duration::from_secs(10)).await })
+    };
+    let asked = next_question(&mut questions).await;
+    assert_eq!(asked.payload.context, "second");
+    bus.answer(&asked, &answer("in time")).await.unwrap();
+    assert_eq!(asking.await.unwrap().unwrap().payload.context, "in time");
+}
+
+#[tokio::test]
+async fn a_peer_that_dies_costs_the_asker_its_deadline_and_the_next_one_answers() {
+    let server = Server::start();
+    let bus = server.bus().await;
+    let asking = {
+        let bus = bus.clone();
+        tokio::spawn(async move {
+            let first = bus.ask(&question("x"), Duration::from_millis(300)).await;
+            (
+                first,
+                bus.ask(&question("x"), Duration::from_secs(10)).await,
+            )
+        })
+    };
+    let mut questions = Questions::open(&bus, "supervisor").await.unwrap();
+    let read = next_question(&mut questions).await;
+    assert_eq!(read.payload.context, "x");
+    // It took the question and died with it.
+    drop(questions);
+    let mut questions = Questions::open(&bus, "supervisor").await.unwrap();
+    let again = next_question(&mut questions).await;
+    assert_ne!(
+        again.reply_to, read.reply_to,
+        "asked anew, not handed out twice"
+    );
+    bus.answer(&again, &answer("y")).await.unwrap();
+    let (first, second) = asking.await.unwrap();
+    assert!(matches!(first, Err(BusError::NoAnswer { .. })));
+    assert_eq!(second.unwrap().payload.context, "y");
+}
+
+fn answer(text: &str) -> Envelope {
+    let mut envelope = Envelope::new(&team(), MessageType::Answer, "supervisor", "code");
+    envelope.payload.context = text.into();
+    envelope
+}
+
+async fn next_question(questions: &mut Questions) -> Envelope {
+    for _ in 0..20 {
+        if let Some(question) = questions.next().await.unwrap() {
+            return question;
+        }
+    }
+    panic!("no question came");
+}
+
+#[tokio::test]
 async fn the_present_are_listed_until_they_fall_silent() {
     let server = Server::start();
     let bus = server.bus_with(Duration::from_millis(100)).await;

@@ -50,7 +50,7 @@ async fn a_parked_task_moves_with_its_journal_once() {
     envelope.target = "qa".to_owned();
     let entry = answer(epoch);
     let move_it = async |bus: &Bus| {
-        bus.hand_off(task, epoch, (&code, &qa), &entry, &envelope)
+        bus.hand_off(task, epoch, (&code, &qa, None), &entry, &envelope)
             .await
     };
     assert_eq!(move_it(&bus).await, Ok(Resumed::Queued));
@@ -87,7 +87,13 @@ async fn a_parked_task_moves_with_its_journal_once() {
         .await
         .unwrap();
     let back = answer(again.lease.epoch);
-    let moved = bus.hand_off(task, again.lease.epoch, (&qa, &code), &back, &held.envelope);
+    let moved = bus.hand_off(
+        task,
+        again.lease.epoch,
+        (&qa, &code, None),
+        &back,
+        &held.envelope,
+    );
     assert_eq!(moved.await, Ok(Resumed::Queued));
     assert_eq!(move_it(&bus).await, Ok(Resumed::Again));
     let home = next(&mut at_code).await;
@@ -108,7 +114,7 @@ async fn what_is_not_parked_stays_where_it_is() {
     let epoch = held.lease.epoch;
     let entry = answer(epoch);
     let move_it = async || {
-        bus.hand_off(task, epoch, (&code, &qa), &entry, &held.envelope)
+        bus.hand_off(task, epoch, (&code, &qa, None), &entry, &held.envelope)
             .await
     };
     assert_eq!(move_it().await, Ok(Resumed::Unknown), "it is held");
@@ -118,7 +124,7 @@ async fn what_is_not_parked_stays_where_it_is() {
     assert_eq!(bus.cancel(task).await, Ok(CancelOutcome::Removed));
     assert_eq!(move_it().await, Ok(Resumed::Ended));
     let nobody = TaskId::new();
-    let moved = bus.hand_off(nobody, epoch, (&code, &qa), &entry, &held.envelope);
+    let moved = bus.hand_off(nobody, epoch, (&code, &qa, None), &entry, &held.envelope);
     assert_eq!(moved.await, Ok(Resumed::Unknown));
     assert!(other(&bus).await.try_next().await.unwrap().is_none());
 }

@@ -65,6 +65,18 @@ impl Ledger {
         Ok(ready)
     }
 
+    /// The tasks that did the parts of a plan, in its order; `None` for a part that is not done.
+    pub async fn parts_done(&self, plan: TaskId) -> Result<Vec<Option<TaskId>>, LedgerError> {
+        let mut tx = self.read().await?;
+        let stored = load(&mut tx, plan).await?;
+        let stored = stored.map(|(_, stored)| stored).unwrap_or_default();
+        let done = |part: &Stored| part.standing.state == PartState::Done;
+        Ok(stored
+            .iter()
+            .map(|part| part.task.filter(|_| done(part)))
+            .collect())
+    }
+
     /// What the parts of a plan came to so far.
     pub async fn parts_came(&self, plan: TaskId) -> Result<Vec<Came>, LedgerError> {
         let mut tx = self.read().await?;
