@@ -43,19 +43,6 @@ macro_rules! scripts {
                 include_str!(concat!("scripts/", $file, ".lua"))
             ))
         });)*
-
-        /// Every script: its name and its text, of which the first line is for Redis and not Lua.
-        #[cfg(feature = "model")]
-        pub fn sources() -> Vec<(&'static str, &'static str)> {
-            vec![$((
-                $file,
-                concat!(
-                    first_line!($when_full),
-                    include_str!("scripts/prelude.lua"),
-                    include_str!(concat!("scripts/", $file, ".lua"))
-                )
-            )),*]
-        }
     };
 }
 

@@ -40,7 +40,7 @@ impl Source {
         let of_tests = ["tests.rs", "story.rs", "story_team.rs"].contains(&stem)
             || stem.ends_with("_tests.rs");
         let folder = self.path.contains("/tests/") && !self.path.starts_with("inspect/src/tests/");
-        !matches!(self.room(), "tests" | "bench")
+        !matches!(self.room(), "tests" | "bench" | "modelcheck")
             && !of_tests
             && !folder
             && !self.path.contains("/shipped_tests/")
@@ -56,7 +56,7 @@ fn root() -> PathBuf {
 
 fn sources() -> Vec<Source> {
     let mut all = Vec::new();
-    for room in ORDER.iter().chain(&["tests", "bench"]) {
+    for room in ORDER.iter().chain(&["tests", "bench", "modelcheck"]) {
         collect(&root().join(room), room, &mut all);
     }
     assert!(all.len() > 50, "the sources were not found");
