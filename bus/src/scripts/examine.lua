@@ -14,7 +14,6 @@ local function try(...)
 end
 try('TIME')
 try('SET', value, '1')
-try('RENAME', value, value)
 try('GET', value)
 try('RENAME', value, value)
 try('MGET', value)
