@@ -166,7 +166,7 @@ impl Team {
         })
     }
 
-    /// Walks everything; `most` is a bound on the number of states.
+    /// Walks everything; `most` is a bound on the number of moves.
     pub fn walk(self, most: usize) -> Walk {
         let checker = self
             .checker()
@@ -178,7 +178,8 @@ impl Team {
         let team = checker.model();
         let graph = team.graph.lock().unwrap_or_else(PoisonError::into_inner);
         let graph = std::mem::take(&mut *{ graph });
-        let whole = checker.unique_state_count() < most;
+        // Cut off, a walk has seen too little to say what cannot be reached.
+        let whole = checker.state_count() < most;
         let first = team.first().print();
         let bad = graph
             .broken
