@@ -143,6 +143,9 @@ fn begin_slowly(team: &Team, workspace: &Path, name: &str) {
     let mark = team.home().join(format!("tasks/{name}/work/slow.txt"));
     let begun = wait_until(PATIENCE, || mark.exists());
     assert!(begun, "the slow step did not begin");
+    // What the ledger has not heard of cannot be missed by it.
+    let heard = wait_until(PATIENCE, || state(team, name) == "running");
+    assert!(heard, "{:#}", task(team, name));
 }
 
 fn copy(from: &Path, to: &Path) {

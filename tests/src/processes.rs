@@ -14,9 +14,11 @@ pub struct Seen {
     pub command: String,
 }
 
-/// Every living process whose words or environment name `home`.
+/// Every living process whose words or environment name `home`, or that sees a folder of it. What
+/// runs inside a sandbox knows the home by its mounts alone.
 pub fn of_home(home: &Path) -> Vec<Seen> {
     let needle = home.display().to_string();
+    let mounted = mounted_as(home);
     let mut all = Vec::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry
@@ -34,11 +36,26 @@ pub fn of_home(home: &Path) -> Vec<Seen> {
             String::from_utf8_lossy(&bytes).replace('\0', " ")
         };
         let command = read("cmdline");
-        if command.contains(&needle) || read("environ").contains(&needle) {
+        if command.contains(&needle)
+            || read("environ").contains(&needle)
+            || read("mountinfo").contains(&mounted)
+        {
             all.push(Seen { pid, command });
         }
     }
     all
+}
+
+/// How a mount from `home` is named: without what lies above its file system, which is not known.
+fn mounted_as(home: &Path) -> String {
+    let words: Vec<String> = home
+        .components()
+        .rev()
+        .take(2)
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect();
+    let words: Vec<&str> = words.iter().rev().map(String::as_str).collect();
+    format!("/{}/", words.join("/").trim_start_matches('/'))
 }
 
 /// Lives and is not a zombie.
