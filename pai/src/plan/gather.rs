@@ -62,8 +62,10 @@ fn row(part: &Came) -> String {
     for line in excerpt.lines() {
         text.push_str(&format!("\n> {line}"));
     }
-    if said.len() > LINES {
-        text.push_str(&format!("\n> … {} more lines", said.len() - LINES));
+    match said.len().saturating_sub(LINES) {
+        0 => {}
+        1 => text.push_str("\n> … 1 more line"),
+        more => text.push_str(&format!("\n> … {more} more lines")),
     }
     text
 }
@@ -110,7 +112,7 @@ mod tests {
     fn the_table_says_how_each_part_ended() {
         assert_eq!(
             report(&plan(None), &parts()),
-            "**tests** (t2) done by qa, 2 of 2 criteria proven\n> 1\n> 2\n> 3\n> 4\n> … 1 more lines\n\n\
+            "**tests** (t2) done by qa, 2 of 2 criteria proven\n> 1\n> 2\n> 3\n> 4\n> … 1 more line\n\n\
              **scan** (t3) failed by qa, 2 of 2 criteria proven: it broke\n\n\
              **look** not started: it comes after `scan`, which is not done"
         );
