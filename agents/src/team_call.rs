@@ -3,14 +3,14 @@
 
 use crate::record::Record;
 use crate::stop::{self, Stop};
-use crate::toolbox::line;
+use crate::toolbox::{line, refusal};
 use crate::workbench::Workbench;
 use protocol::ids::Role;
 use protocol::journal::EntryKind;
 use protocol::report::{HandOff, Progress};
 use protocol::tool::{TEAM_TOOLS, ToolAnswer, ToolCall};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Longest note that goes with a task, in bytes: it travels in one journal entry.
 const NOTE_BYTES: usize = 1500;
@@ -78,14 +78,4 @@ async fn hand_off(bench: &mut Workbench, step: &str, call: &ToolCall) -> Result<
         step: step.to_owned(),
         call: call.id.clone(),
     })))
-}
-
-fn refusal(call: &ToolCall, text: &str) -> ToolAnswer {
-    ToolAnswer {
-        id: call.id.clone(),
-        is_error: true,
-        text: text.to_owned(),
-        data: Value::Null,
-        took_ms: 0,
-    }
 }

@@ -376,7 +376,8 @@ fn in_doubt(act: &Act, outcome: &Outcome) -> bool {
     act.effect != EffectClass::Pure && outcome.data["unknown"] == Value::Bool(true)
 }
 
-fn refusal(call: &ToolCall, text: &str) -> ToolAnswer {
+/// An answer that says why nothing was done.
+pub(crate) fn refusal(call: &ToolCall, text: &str) -> ToolAnswer {
     ToolAnswer {
         id: call.id.clone(),
         is_error: true,
