@@ -7,6 +7,7 @@ use crate::document::{
 use crate::ids::{RequestId, Role, ShortId, TaskRef};
 use crate::memory::{FoundMemory, NewMemory};
 use crate::plan::Plan;
+use crate::proposal::Proposal;
 use crate::question::Said;
 use crate::report::Progress;
 use crate::task::Effort;
@@ -93,6 +94,11 @@ pub enum Verb {
     BusAccept,
     /// Do this.
     Submit(Box<Submit>),
+    /// What would be done with this? Nothing is kept.
+    Propose(Box<Submit>),
+    /// Tell me what happens to every task and to the team, from now on, until I go away. Answers
+    /// `Happened` and `Event`s; what a slow listener misses is not told again.
+    Watch,
     /// Tell me everything about this task until it rests. Answers `Event`s, then its document.
     Follow {
         /// Which.
@@ -250,6 +256,15 @@ pub enum Reply {
         /// An `event` or a `state`.
         told: Box<Reply>,
     },
+    /// Something happened to one of the tasks, for who watches them all.
+    Happened {
+        /// Its number.
+        task: ShortId,
+        /// Who works on it.
+        agent: Role,
+        /// An `event` or a `state`.
+        told: Box<Reply>,
+    },
     /// The answer; nothing follows.
     Done {
         /// What was asked for.
@@ -275,6 +290,11 @@ pub enum Answer {
     Status {
         /// How it is.
         status: Box<TeamStatus>,
+    },
+    /// What would be done.
+    Proposed {
+        /// It.
+        proposal: Box<Proposal>,
     },
     /// A followed task rests.
     Run {

@@ -18,6 +18,7 @@ pub mod memory;
 pub mod money;
 pub mod phase;
 pub mod plan;
+pub mod proposal;
 pub mod question;
 pub mod report;
 pub mod task;

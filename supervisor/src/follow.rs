@@ -121,6 +121,11 @@ impl Follower {
 }
 
 fn line((_, event): (i64, Event)) -> Reply {
+    told(event)
+}
+
+/// An event as it is told to a client.
+pub(crate) fn told(event: Event) -> Reply {
     match event {
         Event::Progress(progress) => Reply::Event {
             progress: Box::new(progress),

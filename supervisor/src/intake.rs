@@ -1,6 +1,7 @@
 //! From a request to a kept task: checked, routed, written to the ledger, handed to the bus. A
 //! request is acknowledged only after the ledger has it; Redis being away does not refuse it.
 
+pub(crate) mod consider;
 pub(crate) mod hosts;
 
 use crate::brakes;
@@ -8,9 +9,9 @@ use crate::desk::Desk;
 use crate::dispatch;
 use crate::ledger::keep::{Kept, NewTask};
 use crate::ledger::store::LedgerError;
-use crate::plans;
-use crate::route::{self, RouteError};
+use crate::route::RouteError;
 use config::settings::Settings;
+use consider::{Considered, consider};
 use guard::clone::CloneError;
 use jiff::Timestamp;
 use pai::plan::PlanError;
@@ -194,26 +195,12 @@ async fn keep(
     asked: String,
 ) -> Result<(Task, bool), IntakeError> {
     let now = Timestamp::now();
-    check_words(&submit.request)?;
-    check_terms(&submit, &desk.settings, now)?;
-    let there = hosts::named(desk, &submit)?;
-    let workspace = hosts::folder(desk, submit.workspace.as_deref(), there.as_deref())?;
-    let library = desk.shelf.library();
-    let plan = match submit.plan.clone() {
-        Some(plan) => Some(*plan),
-        None => route::compound(&submit, &desk.settings, &library),
-    };
-    let mut parts = Vec::new();
-    let routed = match plan {
-        Some(_) if submit.due.is_some() => return Err(IntakeError::LaterPlan),
-        Some(plan) => {
-            parts = plans::check(desk, &submit, &plan).await?;
-            route::of_plan(plan, submit.plan.is_some())
-        }
-        None => route::decide(&submit, &desk.settings, &library)?,
-    };
-    let roles = hosts::roles(&routed.agent, &parts);
-    let host = hosts::host_of(desk, there, workspace.is_some(), &roles)?;
+    let Considered {
+        workspace,
+        host,
+        routed,
+        parts,
+    } = consider(desk, &submit, now).await?;
     if matches!(routed.way, Way::Anthropic) {
         check_month(desk, now).await?;
     }
@@ -289,7 +276,11 @@ pub(crate) fn check_words(words: &str) -> Result<(), IntakeError> {
     unseen.map_or(Ok(()), |c| Err(IntakeError::Control(u32::from(c))))
 }
 
-fn check_terms(submit: &Submit, settings: &Settings, now: Timestamp) -> Result<(), IntakeError> {
+pub(crate) fn check_terms(
+    submit: &Submit,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<(), IntakeError> {
     if let Some(priority) = submit.priority
         && !(1..=10).contains(&priority)
     {

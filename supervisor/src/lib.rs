@@ -30,6 +30,7 @@ pub mod patches;
 pub mod paused;
 pub mod plans;
 pub mod principal;
+pub mod propose;
 pub mod route;
 pub mod run;
 pub mod settle;

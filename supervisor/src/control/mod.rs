@@ -13,4 +13,6 @@ mod story;
 mod story_questions;
 #[cfg(test)]
 mod story_team;
+#[cfg(test)]
+mod story_watch;
 pub mod verbs;

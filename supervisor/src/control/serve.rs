@@ -6,7 +6,7 @@ use super::verbs::{self, Refusal, VerbError};
 use crate::again;
 use crate::dead;
 use crate::desk::{Desk, SharedDesk};
-use crate::follow::Follower;
+use crate::follow::{Follower, told};
 use crate::intake::{self, Accepted};
 use crate::principal;
 use nix::unistd::Uid;
@@ -20,6 +20,7 @@ use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{sleep, timeout};
 
 /// Most clients at a time; the next waits.
@@ -79,6 +80,7 @@ async fn client(desk: &Desk, stream: UnixStream) -> Result<(), LineError> {
         };
         match request(&line) {
             Ok(Verb::Follow { task }) => follow(desk, &mut reader, &mut writer, task).await?,
+            Ok(Verb::Watch) => return watch(desk, &mut reader, &mut writer).await,
             Ok(Verb::Submit(asked)) => {
                 let accepted = intake::submit(desk, who.clone(), *asked).await;
                 accept(desk, &mut writer, accepted.map_err(VerbError::from)).await?;
@@ -190,6 +192,35 @@ async fn follow(
         Err(error) => refuse(error),
     };
     line::write(writer, &reply).await
+}
+
+/// Tells what happens to every task and to the team, until the client goes away.
+async fn watch(
+    desk: &Desk,
+    reader: &mut Reader,
+    writer: &mut OwnedWriteHalf,
+) -> Result<(), LineError> {
+    let (mut happenings, mut words) = (desk.hub.listen(), desk.hub.listen_to_words());
+    loop {
+        let reply = tokio::select! {
+            happening = happenings.recv() => match happening {
+                Ok(happening) => Reply::Happened {
+                    task: happening.short_id,
+                    agent: happening.agent.clone(),
+                    told: Box::new(told(happening.event.clone())),
+                },
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => return Ok(()),
+            },
+            said = words.recv() => match said {
+                Ok(text) => Reply::Event { progress: Box::new(Progress::Note { text }) },
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => return Ok(()),
+            },
+            () = gone(reader) => return Err(LineError::Gone),
+        };
+        line::write(writer, &reply).await?;
+    }
 }
 
 /// Waits until the client has closed its side. What it says meanwhile is passed over.

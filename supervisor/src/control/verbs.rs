@@ -11,6 +11,7 @@ use crate::ledger::store::LedgerError;
 use crate::memory_owner::OwnerError;
 use crate::patches::{self, PatchError};
 use crate::paused;
+use crate::propose;
 use crate::route;
 use crate::status;
 use jiff::Timestamp;
@@ -133,6 +134,9 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         Verb::BusAccept => Answer::Ok {
             message: compare::accept(desk).await?,
         },
+        Verb::Propose(submit) => Answer::Proposed {
+            proposal: Box::new(propose::propose(desk, &submit).await?),
+        },
         Verb::TaskList { limit } => Answer::Tasks {
             tasks: desk.ledger.newest(limit.min(LINES)).await?,
         },
@@ -216,6 +220,7 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         | Verb::Submit(_)
         | Verb::TaskRetry { .. }
         | Verb::DeadReplay { .. }
+        | Verb::Watch
         | Verb::Follow { .. } => return Err(VerbError::Daemon),
     })
 }

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use std::path::PathBuf;
 
 /// What adds Claude, as people type it.
-const ADD_CLAUDE: &str =
+pub(crate) const ADD_CLAUDE: &str =
     "`ai-infra secret set anthropic-api-key` adds Claude, which takes any request";
 
 /// A routed request.
