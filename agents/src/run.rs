@@ -2,6 +2,7 @@
 //! the queue, renewing the lease and working are futures of their own that report here.
 
 use crate::held;
+use crate::pressure::Gate;
 use crate::screen::Screen;
 use crate::stop::{Signal, raise};
 use bus::broadcast::Listener;
@@ -18,8 +19,8 @@ use guard::redact::Redactor;
 use jiff::Timestamp;
 use protocol::ids::{Role, TaskId};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
@@ -67,6 +68,16 @@ pub struct Shared {
     /// One copy of a workspace at a time: a thread that copies cannot be cut off, and the next
     /// holder of the same task may be this process again.
     pub copying: Arc<Mutex<()>>,
+    /// Whether this host has room for another task.
+    pub gate: std::sync::Mutex<Gate>,
+}
+
+impl Shared {
+    /// Why only urgent tasks are to be begun here; `None` while there is room.
+    fn held_back(&self) -> Option<String> {
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        gate.look(&self.settings.pressure)
+    }
 }
 
 /// Everything that can happen to the process.
@@ -196,6 +207,7 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
         look: Arc::new(Notify::new()),
         leaving: AtomicBool::new(false),
         copying: Arc::new(Mutex::new(())),
+        gate: std::sync::Mutex::default(),
         settings: Arc::new(settings),
         home,
         agent,
@@ -211,7 +223,7 @@ async fn read_queue(
     events: mpsc::Sender<Event>,
 ) {
     let mut inbox: Option<Inbox> = None;
-    let mut was_low = false;
+    let (mut was_low, mut was_held) = (false, false);
     loop {
         let Ok(permit) = free.acquire().await else {
             return;
@@ -227,7 +239,14 @@ async fn read_queue(
             tokio::time::sleep(Duration::from_secs(1)).await;
             continue;
         }
-        match next(&shared, &mut inbox).await {
+        let held = shared.held_back();
+        if held.is_some() != was_held {
+            was_held = held.is_some();
+            Screen::held_back(held.as_deref());
+            // At once, for people who ask why nothing starts.
+            announce(&shared, None).await;
+        }
+        match next(&shared, &mut inbox, was_held).await {
             Ok(Some(delivery)) => {
                 permit.forget();
                 if events
@@ -253,7 +272,12 @@ async fn read_queue(
     }
 }
 
-async fn next(shared: &Shared, inbox: &mut Option<Inbox>) -> Result<Option<Delivery>, BusError> {
+/// One round of the queue; of new tasks only urgent ones where the host is under pressure.
+async fn next(
+    shared: &Shared,
+    inbox: &mut Option<Inbox>,
+    held_back: bool,
+) -> Result<Option<Delivery>, BusError> {
     let open = match inbox.take() {
         Some(open) => open,
         None => {
@@ -266,7 +290,11 @@ async fn next(shared: &Shared, inbox: &mut Option<Inbox>) -> Result<Option<Deliv
             }
         }
     };
-    inbox.insert(open).next().await
+    let inbox = inbox.insert(open);
+    match held_back {
+        true => inbox.next_urgent().await,
+        false => inbox.next().await,
+    }
 }
 
 fn listen_for_signals(
@@ -329,6 +357,7 @@ async fn announce(shared: &Shared, task: Option<TaskId>) {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: shared.settings.host.clone(),
         task,
+        held_back: shared.held_back(),
         at: Timestamp::now(),
     };
     if let Err(error) = shared.bus.announce(&presence).await

@@ -43,6 +43,15 @@ impl Screen {
         println!("{} {what}", clock());
     }
 
+    /// The host is under pressure, or no longer.
+    pub fn held_back(why: Option<&str>) {
+        let what = match why {
+            Some(why) => format!("held back: {why}; only urgent tasks are begun"),
+            None => "there is room again".to_owned(),
+        };
+        println!("{} {what}", clock());
+    }
+
     /// A task was left, in this state or for this reason.
     pub fn left(task: &Task, state: &str) {
         println!("{} {} ▸ {}", clock(), task.short_id, plain(state));

@@ -23,6 +23,9 @@ pub struct Presence {
     pub host: String,
     /// The task it holds.
     pub task: Option<TaskId>,
+    /// Why it begins only urgent tasks, where its host is under pressure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_back: Option<String>,
     /// When it said so.
     pub at: Timestamp,
 }

@@ -73,6 +73,7 @@ pub fn load_from(sources: &Sources<'_>) -> Result<Settings, ConfigError> {
         budget: section(&layers, "budget")?,
         daemon: section(&layers, "daemon")?,
         sandbox: section(&layers, "sandbox")?,
+        pressure: section(&layers, "pressure")?,
         log: section(&layers, "log")?,
         agents,
         tmux,

@@ -29,6 +29,8 @@ pub struct Settings {
     pub daemon: DaemonSettings,
     /// What runs inside a sandbox.
     pub sandbox: SandboxSettings,
+    /// When this host is too busy for new work.
+    pub pressure: PressureSettings,
     /// Logs.
     pub log: LogSettings,
     /// The shipped agents and the person's, shipped ones first, then by name.
@@ -187,6 +189,23 @@ pub struct SandboxSettings {
     pub file_mb: u64,
     /// Whether toolchains in the person's home are shown, read-only.
     pub toolchains: bool,
+}
+
+/// Section `pressure`: while one of these is exceeded, agents of this host begin only urgent tasks.
+/// A limit of 0 is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PressureSettings {
+    /// Whether the host is looked at.
+    pub enabled: bool,
+    /// Most processes that run or wait for a core, for each core, over a minute.
+    pub load_per_core: f64,
+    /// Most memory in use, in percent of all.
+    pub memory_percent: f64,
+    /// Longest time in which everything stands still for want of memory, in percent of ten seconds.
+    pub memory_stall_percent: f64,
+    /// The same for want of a disk.
+    pub io_stall_percent: f64,
 }
 
 /// Section `log`.

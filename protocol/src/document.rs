@@ -243,6 +243,9 @@ pub struct TeamStatus {
     /// Agents that take no new work because a person paused them.
     #[serde(default)]
     pub paused: Vec<BrakeLine>,
+    /// Agents that begin only urgent tasks, because their host is under pressure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_back: Vec<HeldBackLine>,
     /// Messages nobody could read.
     pub dead_letters: u64,
     /// Sentences about what is wrong, each with its next step.
@@ -259,6 +262,18 @@ pub struct BrakeLine {
     pub since: Timestamp,
     /// Who did it.
     pub by: String,
+}
+
+/// An agent that begins only urgent tasks, because its host is under pressure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBackLine {
+    /// Which.
+    pub role: Role,
+    /// The other host it works on; none on the team's first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What was seen there, such as `memory 94 % in use (over 90 %)`.
+    pub why: String,
 }
 
 /// One line of `dead list`.

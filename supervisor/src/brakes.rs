@@ -7,10 +7,11 @@ use crate::ledger::brakes::Brakes;
 use crate::ledger::store::LedgerError;
 use bus::connect::Bus;
 use bus::error::BusError;
+use bus::presence::Presence;
 use jiff::Timestamp;
 use protocol::document::BrakeLine;
 use protocol::ids::Role;
-use protocol::task::Principal;
+use protocol::task::{Class, Principal, Task};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -65,6 +66,24 @@ pub async fn holding(desk: &Desk, role: &Role) -> Result<Option<String>, LedgerE
         desk.link.noticed(&error);
     }
     Ok(Some(sentence(line)))
+}
+
+/// That a new task waits because every agent that could begin it is held back by pressure on its
+/// host, as a sentence. Only a word for the person: nothing hangs on it.
+pub async fn pressed(desk: &Desk, task: &Task) -> Option<String> {
+    let urgent = Class::of_priority(task.priority) == Class::Urgent;
+    if urgent || !desk.settings.pressure.enabled {
+        return None;
+    }
+    let bus = desk.link.now().ok()?;
+    let present = timeout(PATIENCE, bus.present()).await.ok()?.ok()?;
+    let host = task.host.as_deref().unwrap_or(&desk.settings.host);
+    let could = |seen: &&Presence| seen.role == task.agent && seen.host == host;
+    let newest = present.iter().filter(could).max_by_key(|seen| seen.at)?;
+    let why = newest.held_back.as_deref()?;
+    Some(format!(
+        "held back: {why}; it begins when there is room, or at once with --priority 8"
+    ))
 }
 
 /// Pulls the brake of a role, or freezes the team. Answers a sentence.

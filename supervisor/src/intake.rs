@@ -178,6 +178,7 @@ pub(crate) async fn hand_over(
         // The parts of a plan are started one by one, by the loop in `plans`.
         if !matches!(task.way, Way::Plan { .. }) {
             notices.extend(dispatch::first(desk, task).await);
+            notices.extend(brakes::pressed(desk, task).await);
         }
     }
     let line = desk.ledger.line(TaskRef::Id(task.id)).await?;

@@ -177,6 +177,7 @@ async fn announce(desk: &Desk) {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: host.clone(),
             task: None,
+            held_back: None,
             at: Timestamp::now(),
         };
         if let Ok(Err(error)) = timeout(pause, bus.announce(&presence)).await {

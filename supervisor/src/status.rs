@@ -7,7 +7,7 @@ use crate::ledger::store::LedgerError;
 use bus::connect::Bus;
 use bus::dead_letter::DeadLetter;
 use bus::presence::Presence;
-use protocol::document::{DOCUMENT_VERSION, HostLine, ProcessLine, TeamStatus};
+use protocol::document::{DOCUMENT_VERSION, HeldBackLine, HostLine, ProcessLine, TeamStatus};
 use protocol::ids::TaskRef;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -41,6 +41,7 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
         delayed: counts.delayed,
         frozen: brakes.frozen,
         paused: brakes.paused,
+        held_back: Vec::new(),
         dead_letters: 0,
         problems: desk.shelf.problems(),
     };
@@ -119,7 +120,14 @@ async fn from_bus(desk: &Desk, bus: &Bus, status: &mut TeamStatus) {
     let (here, there): (Vec<Presence>, Vec<Presence>) = present.into_iter().partition(own);
     let roll = roll::read(&desk.home).unwrap_or_default();
     status.hosts = roll.hosts.iter().map(|g| host_line(g, &there)).collect();
-    for seen in living(here) {
+    let here = living(here);
+    status.held_back = here
+        .iter()
+        .filter_map(|seen| held_back(seen, true))
+        .collect();
+    let others = there.iter().filter_map(|seen| held_back(seen, false));
+    status.held_back.extend(others);
+    for seen in here {
         let task = match seen.task {
             Some(id) => desk.ledger.line(TaskRef::Id(id)).await.ok(),
             None => None,
@@ -135,6 +143,15 @@ async fn from_bus(desk: &Desk, bus: &Bus, status: &mut TeamStatus) {
     status
         .processes
         .sort_by(|a, b| (a.name != "supervisor", &a.name).cmp(&(b.name != "supervisor", &b.name)));
+}
+
+/// What an agent said about pressure on its host.
+fn held_back(seen: &Presence, here: bool) -> Option<HeldBackLine> {
+    Some(HeldBackLine {
+        role: seen.role.clone(),
+        host: (!here).then(|| seen.host.clone()),
+        why: seen.held_back.clone()?,
+    })
 }
 
 /// Another host, and who was seen there.
@@ -205,6 +222,7 @@ mod tests {
             version: String::new(),
             host: "here".to_owned(),
             task: None,
+            held_back: None,
             at: Timestamp::from_second(second).unwrap(),
         }
     }

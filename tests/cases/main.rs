@@ -17,6 +17,7 @@ mod kills;
 mod memory;
 mod model;
 mod plans;
+mod pressure;
 mod run_tests;
 mod stores;
 mod tidy;

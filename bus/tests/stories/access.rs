@@ -47,6 +47,7 @@ fn presence(name: &str) -> Presence {
         version: "0".to_owned(),
         host: "here".to_owned(),
         task: None,
+        held_back: None,
         at: Timestamp::now(),
     }
 }

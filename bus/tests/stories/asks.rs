@@ -167,6 +167,7 @@ async fn the_present_are_listed_until_they_fall_silent() {
         version: "0".to_owned(),
         host: "here".to_owned(),
         task: None,
+        held_back: None,
         at: Timestamp::now(),
     };
     bus.announce(&presence).await.unwrap();

@@ -40,6 +40,7 @@ fn presence() -> Presence {
         version: "0".to_owned(),
         host: "here".to_owned(),
         task: None,
+        held_back: None,
         at: Timestamp::now(),
     }
 }

@@ -8,7 +8,7 @@ use crate::render::text::{clock, columns, count, one_line, safe};
 use crate::terminal;
 use config::settings::AgentSettings;
 use protocol::control::{Answer, Verb};
-use protocol::document::{BrakeLine, DOCUMENT_VERSION, ProcessLine, TeamStatus};
+use protocol::document::{BrakeLine, DOCUMENT_VERSION, HeldBackLine, ProcessLine, TeamStatus};
 use protocol::ids::Role;
 use serde_json::{Value, json};
 use supervisor::client;
@@ -75,7 +75,7 @@ fn document(agent: &AgentSettings, status: &TeamStatus) -> Value {
     json!({
         "name": agent.name, "level": agent.level, "description": agent.description,
         "tools": agent.tools, "state": state(agent, status),
-        "paused": paused(agent, status), "pid": process.and_then(|p| p.pid),
+        "paused": paused(agent, status), "held_back": held_back(agent, status), "pid": process.and_then(|p| p.pid),
         "restarts": process.map(|p| p.restarts), "task": process.and_then(|p| p.task),
     })
 }
@@ -88,6 +88,16 @@ fn process<'a>(agent: &AgentSettings, status: &'a TeamStatus) -> Option<&'a Proc
 fn paused<'a>(agent: &AgentSettings, status: &'a TeamStatus) -> Option<&'a BrakeLine> {
     let role = Some(&agent.name);
     status.paused.iter().find(|line| line.role.as_ref() == role)
+}
+
+/// Why it begins only urgent tasks here, where it does.
+fn held_back<'a>(agent: &AgentSettings, status: &'a TeamStatus) -> Option<&'a str> {
+    let here = |line: &&HeldBackLine| line.host.is_none() && line.role == agent.name;
+    status
+        .held_back
+        .iter()
+        .find(here)
+        .map(|line| line.why.as_str())
 }
 
 fn page(agent: &AgentSettings, status: &TeamStatus) -> String {
@@ -116,16 +126,23 @@ fn page(agent: &AgentSettings, status: &TeamStatus) -> String {
         );
         rows.push(row("paused", next));
     }
+    if let Some(why) = held_back(agent, status) {
+        let next = format!("{}; only urgent tasks are begun", safe(why));
+        rows.push(row("held back", next));
+    }
     format!("{}\n{}", agent.name, columns(&rows))
 }
 
-/// How its process is; a paused agent's says that too.
+/// How its process is; a paused agent's says that too, and one's that is held back.
 fn state(agent: &AgentSettings, status: &TeamStatus) -> String {
-    let state = process(agent, status).map_or("down".to_owned(), |process| safe(&process.state));
-    match paused(agent, status) {
-        Some(_) => format!("{state}, paused"),
-        None => state,
+    let mut state = process(agent, status).map_or("down".to_owned(), |p| safe(&p.state));
+    if paused(agent, status).is_some() {
+        state.push_str(", paused");
     }
+    if held_back(agent, status).is_some() {
+        state.push_str(", held back");
+    }
+    state
 }
 
 fn text(agents: &[AgentSettings], status: &TeamStatus) -> String {

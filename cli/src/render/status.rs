@@ -26,6 +26,7 @@ pub fn merge(
             status.delayed = tasks.delayed;
             status.frozen = tasks.frozen;
             status.paused = tasks.paused;
+            status.held_back = tasks.held_back;
             status.dead_letters = tasks.dead_letters;
             status.problems.extend(tasks.problems);
             if status.state == "up" && tasks.state == "degraded" {
@@ -142,7 +143,7 @@ pub fn text(status: &TeamStatus) -> String {
     text
 }
 
-/// What a person holds back, and how it goes on.
+/// What a person or the host holds back, and how it goes on.
 pub fn brakes(status: &TeamStatus) -> String {
     let since = |line: &BrakeLine| format!("since {} by {}", clock(line.since), safe(&line.by));
     let mut text = String::new();
@@ -159,7 +160,26 @@ pub fn brakes(status: &TeamStatus) -> String {
             since(line)
         ));
     }
+    text.push_str(&held_back(status));
     text
+}
+
+/// Who begins only urgent tasks, and why: agents of one host mostly say the same.
+fn held_back(status: &TeamStatus) -> String {
+    let mut groups: Vec<(Option<&str>, &str, Vec<&str>)> = Vec::new();
+    for line in &status.held_back {
+        let (host, why) = (line.host.as_deref(), line.why.as_str());
+        match groups.iter_mut().find(|(h, w, _)| (*h, *w) == (host, why)) {
+            Some((_, _, roles)) => roles.push(line.role.as_str()),
+            None => groups.push((host, why, vec![line.role.as_str()])),
+        }
+    }
+    let text = groups.iter().map(|(host, why, roles)| {
+        let place = host.map_or(String::new(), |host| format!(" on {}", safe(host)));
+        let (roles, why) = (roles.join(", "), safe(why));
+        format!("held back{place}: {why}; {roles}: only urgent tasks are begun\n")
+    });
+    text.collect()
 }
 
 /// The other hosts, as rows.
@@ -196,7 +216,9 @@ pub fn workers(status: &TeamStatus) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use protocol::document::HeldBackLine;
 
     fn line(name: &str, state: &str, restarts: u64) -> ProcessLine {
         ProcessLine {
@@ -244,6 +266,28 @@ attach: tmux attach -t ai
         let merged = merge(Some(daemon()), Some(supervisor), Vec::new(), "/h");
         assert_eq!(text(&merged), expected);
         assert_eq!(workers(&merged), "supervisor, code");
+    }
+
+    #[test]
+    fn who_is_held_back_is_said_once_a_reason() {
+        let held = |role: &str, host: Option<&str>, why: &str| HeldBackLine {
+            role: role.parse().unwrap(),
+            host: host.map(str::to_owned),
+            why: why.to_owned(),
+        };
+        let status = TeamStatus {
+            held_back: vec![
+                held("code", None, "memory 94 % in use (over 90 %)"),
+                held("qa", None, "memory 94 % in use (over 90 %)"),
+                held("qa", Some("big"), "load 9.0 a core (over 4)\u{1b}[2J"),
+            ],
+            ..TeamStatus::default()
+        };
+        let said = brakes(&status);
+        let expected = "held back: memory 94 % in use (over 90 %); code, qa: only urgent tasks are begun\n\
+            held back on big: load 9.0 a core (over 4)";
+        assert!(said.starts_with(expected), "{said}");
+        assert!(!said.contains('\u{1b}'), "{said:?}");
     }
 
     #[test]

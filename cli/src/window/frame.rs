@@ -206,6 +206,15 @@ fn problems(seen: &Seen) -> Vec<Line> {
     if seen.daemon_away {
         sentences.push("daemon does not answer; trying again");
     }
+    let held = seen.supervisor.iter().flat_map(|status| &status.held_back);
+    let held: Vec<String> = held
+        .map(|line| format!("held back: {}", line.why))
+        .collect();
+    for sentence in &held {
+        if !sentences.contains(&sentence.as_str()) {
+            sentences.push(sentence);
+        }
+    }
     for status in [&seen.daemon, &seen.supervisor].into_iter().flatten() {
         for problem in &status.problems {
             if !sentences.contains(&problem.as_str()) {
