@@ -240,7 +240,7 @@ fn wrong_variables_and_flags_are_named() {
         ),
         (
             "nothing",
-            "unknown key `nothing`; known here: team, redis, engine, budget, daemon, sandbox, log, agents, permissions, tmux, prices",
+            "unknown key `nothing`; known here: team, redis, engine, budget, daemon, sandbox, pressure, log, agents, permissions, tmux, prices",
         ),
     ] {
         let case = Case {
