@@ -10,6 +10,7 @@ need redis-server redis-server
 need tmux tmux
 need bwrap bubblewrap
 need git git
+need ip iproute2
 need cc gcc
 need make make
 need python3 python3

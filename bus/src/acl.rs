@@ -29,7 +29,7 @@ const WATCH: &str = "+get +set +time +smembers +hget +hset +hmget +hgetall +hdel
     +zrem +zrange +xadd +shutdown +acl|setuser +acl|deluser";
 /// What the daemon of another host needs.
 const WATCH_THERE: &str = "+get +set +time +smembers +hget +hset +hmget +hgetall +hvals +zadd +zrem \
-    +zrange +xadd";
+    +zrange +xadd +xreadgroup +xack +xdel +xgroup|create +multi +exec";
 
 /// The passwords of a team's users.
 #[derive(Clone, Default)]
@@ -109,10 +109,12 @@ pub fn host_lines(
         let name = format!("{DAEMON}@{host}");
         // A script that names a key as its own must be let write it; its commands only read.
         let lanes = format!("(+evalsha ~{})", keys.lanes());
+        // What it was ordered to do is answered where the order says.
+        let answers = format!("(+rpush +pexpire ~{})", keys.any_reply());
         lines.push(user(
             &name,
             digest,
-            &[&own, &read, "-@all", CONNECT, WATCH_THERE, &lanes],
+            &[&own, &read, "-@all", CONNECT, WATCH_THERE, &lanes, &answers],
         ));
     }
     for role in roles {

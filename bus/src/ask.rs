@@ -43,7 +43,7 @@ impl Bus {
         }
     }
 
-    async fn await_reply(
+    pub(crate) async fn await_reply(
         &self,
         reply: Uuid,
         timeout: Duration,

@@ -130,6 +130,14 @@ impl Keys {
     pub fn here(&self, role: &Role) -> String {
         format!("{}{role}", self.here_prefix())
     }
+    /// What the daemon of another host said of itself; gone when it is silent for a while.
+    pub fn host(&self, host: &str) -> String {
+        self.key(&format!("host:{host}"))
+    }
+    /// What the supervisor wants done on another host. Nobody but it writes there.
+    pub fn orders(&self, host: &str) -> String {
+        self.key(&format!("orders:{host}"))
+    }
     /// The broadcast channel.
     pub fn broadcast(&self) -> String {
         self.key("broadcast")
@@ -238,6 +246,7 @@ impl Keys {
     /// roles held there.
     pub fn of_host_daemon(&self, roles: &[Role], host: &str) -> Vec<String> {
         let mut patterns = vec![self.pulse(), self.grace(), self.incarnation()];
+        patterns.extend([self.host(host), self.orders(host)]);
         for role in roles {
             patterns.push(self.lease(&lane(role, Some(host))));
             patterns.push(self.back(&lane(role, Some(host))));
@@ -249,6 +258,10 @@ impl Keys {
     /// What it may only read: who is alive.
     pub fn read_by_host_daemons(&self) -> Vec<String> {
         vec![self.lanes(), self.here_prefix() + "*"]
+    }
+    /// Pattern of every place where an answer is waited for.
+    pub fn any_reply(&self) -> String {
+        self.key("reply:*")
     }
     /// Pattern of every ask stream.
     pub fn any_ask(&self) -> String {

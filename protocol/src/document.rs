@@ -84,6 +84,9 @@ pub struct RunDocument {
     pub criteria: Vec<CriterionDocument>,
     /// The report, Markdown.
     pub result: String,
+    /// What it waits for, as a sentence, where that is a host that is away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
     /// The question, where it waits for a person.
     pub question: Option<String>,
     /// Every question it asked a person, with the answers.
@@ -195,13 +198,20 @@ pub struct ProcessLine {
 pub struct HostLine {
     /// What the team calls it.
     pub name: String,
-    /// `up`, or `not seen` where no agent there gave a sign of life for three lease times.
+    /// `up`; `not seen` where nobody there gave a sign of life for three lease times; `lost` once its
+    /// tasks wait for it; `out` where it was put out and tasks still wait for it.
     pub state: String,
     /// The roles that may work there.
     pub roles: Vec<Role>,
     /// The roles that were seen there a moment ago.
     #[serde(default)]
     pub seen: Vec<Role>,
+    /// When it was seen last, while it is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Tasks that wait for it.
+    #[serde(default)]
+    pub waiting: u64,
 }
 
 /// What `status` prints.
@@ -237,6 +247,9 @@ pub struct TeamStatus {
     /// Tasks that wait for their time.
     #[serde(default)]
     pub delayed: u64,
+    /// Tasks that wait for a host that is lost.
+    #[serde(default)]
+    pub for_hosts: u64,
     /// Who froze the team and since when, while it is frozen.
     #[serde(default)]
     pub frozen: Option<BrakeLine>,

@@ -191,7 +191,9 @@ impl fmt::Display for TaskState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TaskState::Running { phase } => write!(f, "running({})", phase.as_str()),
-            TaskState::Waiting { on } => write!(f, "waiting({on:?})"),
+            TaskState::Waiting { on } => {
+                write!(f, "waiting({})", format!("{on:?}").to_lowercase())
+            }
             other => f.write_str(other.name().as_str()),
         }
     }

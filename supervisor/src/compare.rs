@@ -176,7 +176,7 @@ async fn begun(desk: &Desk, open: &Open) -> Result<bool, LedgerError> {
     match open.state {
         TaskState::Queued
         | TaskState::Waiting {
-            on: WaitReason::Time,
+            on: WaitReason::Time | WaitReason::Host,
         } => {
             let page = desk.ledger.page(TaskRef::Id(open.task.id)).await?;
             Ok(!page.attempts.is_empty())

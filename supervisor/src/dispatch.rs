@@ -4,6 +4,7 @@
 
 use crate::brakes::{self, BrakeError};
 use crate::desk::Desk;
+use crate::ledger::away::FOR_HOST;
 use crate::ledger::events::Happening;
 use crate::ledger::pages::Open;
 use crate::ledger::resume::OwedResume;
@@ -357,9 +358,9 @@ async fn unknown(
         TaskState::Queued
         | TaskState::Running { .. }
         | TaskState::Waiting {
-            on: WaitReason::Time,
+            on: WaitReason::Time | WaitReason::Host,
         } if desk.link.is_tight() => {}
-        TaskState::Running { .. } if went_outside(desk, task.id).await? => {
+        TaskState::Running { .. } | FOR_HOST if went_outside(desk, task.id).await? => {
             let question = "redis has forgotten this task, and it had touched more than its own clone: look at what was done, then let it start anew or cancel it";
             let told = desk.ledger.ask_person(task.id, question, Timestamp::now());
             desk.hub.tell(told.await?);
@@ -367,7 +368,7 @@ async fn unknown(
         TaskState::Queued
         | TaskState::Running { .. }
         | TaskState::Waiting {
-            on: WaitReason::Time,
+            on: WaitReason::Time | WaitReason::Host,
         } => return Ok(Some((task, due))),
         TaskState::Cancelling => {
             let told = desk

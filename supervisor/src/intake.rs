@@ -7,6 +7,7 @@ pub(crate) mod hosts;
 use crate::brakes;
 use crate::desk::Desk;
 use crate::dispatch;
+use crate::hosts::watch;
 use crate::ledger::keep::{Kept, NewTask};
 use crate::ledger::store::LedgerError;
 use crate::route::RouteError;
@@ -180,6 +181,7 @@ pub(crate) async fn hand_over(
             notices.extend(dispatch::first(desk, task).await);
             notices.extend(brakes::pressed(desk, task).await);
         }
+        notices.extend(watch::about(desk, task).await?);
     }
     let line = desk.ledger.line(TaskRef::Id(task.id)).await?;
     Ok(Accepted {

@@ -10,6 +10,7 @@ use crate::daemon::watch::keep_daemon;
 use crate::desk::{Desk, SharedDesk};
 use crate::dispatch;
 use crate::handoff;
+use crate::hosts::watch;
 use crate::hub::Hub;
 use crate::ledger::store::{Ledger, LedgerError};
 use crate::memory_owner::MemoryOwner;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -114,7 +115,7 @@ pub fn desk(settings: Settings, home: Home, ledger: Ledger) -> SharedDesk {
         hub: Hub::default(),
         outbox: Notify::new(),
         braked: Notify::new(),
-        superseded: watch::Sender::new(false),
+        superseded: tokio::sync::watch::Sender::new(false),
         ledger,
         settings,
         home,
@@ -139,6 +140,8 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     loops.spawn(async move { brakes::keep(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { handoff::keep_going(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { watch::keep(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { announce(&shared).await });
     loops

@@ -2,12 +2,12 @@
 //! on the bus. It answers at once, whatever state Redis is in.
 
 use crate::desk::Desk;
-use crate::hosts::roll::{self, Guest};
+use crate::hosts::lines;
 use crate::ledger::store::LedgerError;
 use bus::connect::Bus;
 use bus::dead_letter::DeadLetter;
 use bus::presence::Presence;
-use protocol::document::{DOCUMENT_VERSION, HeldBackLine, HostLine, ProcessLine, TeamStatus};
+use protocol::document::{DOCUMENT_VERSION, HeldBackLine, ProcessLine, TeamStatus};
 use protocol::ids::TaskRef;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -39,6 +39,7 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
         waiting: counts.waiting,
         questions: desk.ledger.open_questions(QUESTIONS).await?,
         delayed: counts.delayed,
+        for_hosts: counts.for_hosts,
         frozen: brakes.frozen,
         paused: brakes.paused,
         held_back: Vec::new(),
@@ -118,8 +119,7 @@ async fn from_bus(desk: &Desk, bus: &Bus, status: &mut TeamStatus) {
     };
     let own = |seen: &Presence| seen.host == desk.settings.host;
     let (here, there): (Vec<Presence>, Vec<Presence>) = present.into_iter().partition(own);
-    let roll = roll::read(&desk.home).unwrap_or_default();
-    status.hosts = roll.hosts.iter().map(|g| host_line(g, &there)).collect();
+    status.hosts = lines::all(desk, &there).await.unwrap_or_default();
     let here = living(here);
     status.held_back = here
         .iter()
@@ -152,19 +152,6 @@ fn held_back(seen: &Presence, here: bool) -> Option<HeldBackLine> {
         host: (!here).then(|| seen.host.clone()),
         why: seen.held_back.clone()?,
     })
-}
-
-/// Another host, and who was seen there.
-fn host_line(guest: &Guest, present: &[Presence]) -> HostLine {
-    let there = present.iter().filter(|seen| seen.host == guest.name);
-    let mut seen: Vec<_> = there.map(|seen| seen.role.clone()).collect();
-    seen.dedup();
-    HostLine {
-        name: guest.name.clone(),
-        state: if seen.is_empty() { "not seen" } else { "up" }.to_owned(),
-        roles: guest.roles.clone(),
-        seen,
-    }
 }
 
 /// The agents, each once: where a process was replaced a moment ago, the sign of life of the old

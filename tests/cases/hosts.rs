@@ -25,7 +25,7 @@ report: "marked"
 tests: [{ask: "leave a mark"}]
 "#;
 
-fn with_marker(team: Team) -> Team {
+pub(crate) fn with_marker(team: Team) -> Team {
     let playbooks = team.home().join("playbooks");
     std::fs::create_dir_all(&playbooks).expect("a folder");
     std::fs::write(playbooks.join("marker.yaml"), MARKER).expect("a playbook");
@@ -44,7 +44,7 @@ fn first() -> Team {
     team
 }
 
-fn invitation(team: &Team, name: &str) -> PathBuf {
+pub(crate) fn invitation(team: &Team, name: &str) -> PathBuf {
     let file = team.scratch("invitations").join(name);
     let path = file.display().to_string();
     team.ai(&["host", "invite", name, "--agents", "code", "--out", &path])
@@ -52,7 +52,7 @@ fn invitation(team: &Team, name: &str) -> PathBuf {
     file
 }
 
-fn join(team: &Team, invitation: &Path) -> tests::team::Ran {
+pub(crate) fn join(team: &Team, invitation: &Path) -> tests::team::Ran {
     let path = invitation.display().to_string();
     team.ai(&["up", "--no-tmux", "--join", &path])
 }

@@ -14,6 +14,7 @@ mod homes;
 mod hosts;
 mod interrupts;
 mod kills;
+mod link;
 mod memory;
 mod model;
 mod plans;

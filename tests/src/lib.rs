@@ -1,10 +1,11 @@
 //! What the stories need: a team in a home of its own, small projects of several languages, and
-//! eyes on the process table; `torture` pulls plugs and counts. `cases/` holds one story a file; `tidy` keeps the walls.
+//! eyes on the process table, two networks with a link that can be cut; `torture` pulls plugs and counts. `cases/` holds one story a file; `tidy` keeps the walls.
 
 // A story stops at the first thing that is not as it must be.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 pub mod hooks;
+pub mod network;
 pub mod processes;
 pub mod projects;
 pub mod team;

@@ -49,6 +49,7 @@ pub struct Team {
     exe: PathBuf,
     folder: TempDir,
     extra: Vec<(String, String)>,
+    before: Vec<String>,
 }
 
 impl Team {
@@ -62,6 +63,7 @@ impl Team {
             exe: PathBuf::from(exe),
             folder,
             extra: Vec::new(),
+            before: Vec::new(),
         };
         std::fs::create_dir_all(team.home().join("config")).expect("a config folder");
         set_private(&team.home());
@@ -80,6 +82,12 @@ impl Team {
     /// One more environment variable for every command.
     pub fn with_env(mut self, name: &str, value: &str) -> Self {
         self.extra.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Words before every command, such as those that enter a network namespace.
+    pub fn inside(mut self, before: Vec<String>) -> Self {
+        self.before = before;
         self
     }
 
@@ -102,8 +110,11 @@ impl Team {
 
     /// A command of `ai-infra` in this home, not started.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.exe);
+        let exe = self.exe.display().to_string();
+        let mut words = self.before.iter().chain([&exe]);
+        let mut command = Command::new(words.next().unwrap_or(&exe));
         command
+            .args(words)
             .args(args)
             .env_clear()
             .current_dir(self.folder.path());

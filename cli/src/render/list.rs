@@ -60,6 +60,12 @@ fn state(task: &TaskLine, now: Timestamp) -> String {
             },
             _,
         ) => "works".to_owned(),
+        (
+            TaskState::Waiting {
+                on: WaitReason::Host,
+            },
+            _,
+        ) => "waits host".to_owned(),
         (TaskState::Waiting { .. }, None) => "waits".to_owned(),
         (other, _) => other.name().as_str().to_owned(),
     }

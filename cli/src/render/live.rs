@@ -11,6 +11,11 @@ use protocol::task_state::{TaskState, WaitReason};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+/// The host that it is worked on is away.
+const FOR_HOST: TaskState = TaskState::Waiting {
+    on: WaitReason::Host,
+};
+
 /// What is known of the task so far.
 #[derive(Debug)]
 pub struct Live {
@@ -93,6 +98,8 @@ impl Live {
             TaskState::Queued if matches!(before, Some(TaskState::Running { .. })) => {
                 Some(self.said("", "given back; waits for its next holder"))
             }
+            // A note said why.
+            TaskState::Queued if before == Some(FOR_HOST) => None,
             TaskState::Queued => Some(self.said("", "queued")),
             TaskState::Cancelling => Some(self.said("", "is being stopped")),
             TaskState::Waiting {
@@ -200,11 +207,12 @@ impl Live {
             }
         }
         let what = match &self.state {
-            _ if !words.is_empty() => words.join(" "),
+            _ if !words.is_empty() && self.state != Some(FOR_HOST) => words.join(" "),
             Some(TaskState::Queued) | None => "waits in the queue …".to_owned(),
             Some(TaskState::Waiting {
                 on: WaitReason::Time,
             }) => "waits for its time …".to_owned(),
+            Some(state) if *state == FOR_HOST => "waits for its host …".to_owned(),
             Some(state) => state.to_string(),
         };
         let doing = match self.doing.as_str() {

@@ -63,6 +63,12 @@ fn head(page: &TaskPage) -> String {
     if let Some(workspace) = &task.workspace {
         rows.push(row("workspace", &safe(&workspace.to_string_lossy())));
     }
+    if let Some(host) = &task.host {
+        rows.push(row("host", &safe(host)));
+    }
+    if let Some(waits) = &document.waits {
+        rows.push(row("waits", &one_line(waits, 400)));
+    }
     if let Some(budget) = task.budget {
         rows.push(row("budget", &budget.to_string()));
     }

@@ -39,6 +39,9 @@ pub fn summary(document: &RunDocument, took: Duration) -> String {
         TaskState::Waiting {
             on: WaitReason::Paused,
         } => format!("paused; go on: ai-infra task resume {}", document.short_id),
+        TaskState::Waiting {
+            on: WaitReason::Host,
+        } => "waits for its host".to_owned(),
         TaskState::Waiting { .. } => "waits for you".to_owned(),
         other => format!("{other} since {took}"),
     };

@@ -24,6 +24,7 @@ pub fn merge(
             status.waiting = tasks.waiting;
             status.questions = tasks.questions;
             status.delayed = tasks.delayed;
+            status.for_hosts = tasks.for_hosts;
             status.frozen = tasks.frozen;
             status.paused = tasks.paused;
             status.held_back = tasks.held_back;
@@ -123,6 +124,9 @@ pub fn text(status: &TeamStatus) -> String {
     if status.delayed > 0 {
         tasks.push_str(&format!(", {} for later", status.delayed));
     }
+    if status.for_hosts > 0 {
+        tasks.push_str(&format!(", {} waiting for a host", status.for_hosts));
+    }
     if status.dead_letters > 0 {
         let letters = count(status.dead_letters, "dead letter", "dead letters");
         tasks.push_str(&format!(", {letters}"));
@@ -197,9 +201,22 @@ pub fn hosts(hosts: &[HostLine]) -> Vec<Vec<String>> {
             format!("  host {}", safe(&host.name)),
             safe(&host.state),
             roles,
+            away(host),
         ]
     };
     hosts.iter().map(row).collect()
+}
+
+/// Since when a host is away, and what that holds up.
+fn away(host: &HostLine) -> String {
+    let seen = host.since.map(|at| format!("last seen {}", clock(at)));
+    let tasks = match host.waiting {
+        0 => None,
+        1 => Some("1 task waits for it, nothing is moved".to_owned()),
+        many => Some(format!("{many} tasks wait for it, nothing is moved")),
+    };
+    let parts: Vec<String> = seen.into_iter().chain(tasks).collect();
+    parts.join("; ")
 }
 
 /// `supervisor, code, …`: who works.

@@ -179,7 +179,7 @@ async fn a_due_task_waits_over_a_restart_and_a_redis_that_forgot() {
         ..asked(HEALTH)
     };
     let (task, _) = team.submit(later).await.unwrap();
-    assert_eq!(team.state(task).await.to_string(), "waiting(Time)");
+    assert_eq!(team.state(task).await.to_string(), "waiting(time)");
     let far = Submit {
         due: Some(due + SignedDuration::from_hours(9)),
         ..asked(HEALTH)

@@ -53,7 +53,7 @@ async fn the_first_answer_counts_and_a_late_one_is_refused() {
     let (task, _) = team.submit(asked(HEALTH)).await.unwrap();
     refused(&team, says(task, None, Choice::Again), "asked nothing").await;
     agent.asks(&claimed(&agent).await).await;
-    team.until(task, "waiting(Input)").await;
+    team.until(task, "waiting(input)").await;
     match team.ask(Verb::Status).await.unwrap() {
         Answer::Status { status } => assert_eq!(status.questions.len(), 1),
         other => panic!("{other:?}"),
@@ -75,11 +75,11 @@ async fn the_first_answer_counts_and_a_late_one_is_refused() {
         ("execute/call", &"again".into())
     );
     agent.asks(&second).await;
-    team.until(task, "waiting(Input)").await;
+    team.until(task, "waiting(input)").await;
     // What was typed for the first question says nothing about the second.
     refused(&team, says(task, Some(1), Choice::Stop), "`again`").await;
     team.ask(says(task, Some(1), Choice::Again)).await.unwrap();
-    assert_eq!(team.state(task).await.to_string(), "waiting(Input)");
+    assert_eq!(team.state(task).await.to_string(), "waiting(input)");
     team.supervise().await;
     team.agent().await;
     team.ask(says(task, Some(2), Choice::Happened))
@@ -105,7 +105,7 @@ async fn an_answer_redis_did_not_hear_is_sent_again_and_one_without_a_place_fail
     let agent = team.agent().await;
     let (task, _) = team.submit(asked(HEALTH)).await.unwrap();
     agent.asks(&claimed(&agent).await).await;
-    team.until(task, "waiting(Input)").await;
+    team.until(task, "waiting(input)").await;
     drop(redis);
     team.ask(says(task, Some(1), Choice::Again)).await.unwrap();
     assert_eq!(team.state(task).await.to_string(), "queued");
@@ -121,10 +121,10 @@ async fn a_task_that_waits_is_left_alone_and_can_be_cancelled() {
     let agent = team.agent().await;
     let (task, _) = team.submit(asked(HEALTH)).await.unwrap();
     agent.asks(&claimed(&agent).await).await;
-    team.until(task, "waiting(Input)").await;
+    team.until(task, "waiting(input)").await;
     team.supervise().await;
     sleep(Duration::from_millis(300)).await;
-    assert_eq!(team.state(task).await.to_string(), "waiting(Input)");
+    assert_eq!(team.state(task).await.to_string(), "waiting(input)");
     team.ask(Verb::TaskCancel { task }).await.unwrap();
     team.until(task, "cancelled").await;
     refused(&team, says(task, Some(1), Choice::Again), "no longer open").await;

@@ -5,7 +5,9 @@ use crate::compare::{self, CompareError};
 use crate::dead::{self, DeadError};
 use crate::desk::Desk;
 use crate::dispatch;
+use crate::hosts::watch;
 use crate::intake::IntakeError;
+use crate::ledger::away::FOR_HOST;
 use crate::ledger::questions::Taken;
 use crate::ledger::store::LedgerError;
 use crate::memory_owner::OwnerError;
@@ -16,6 +18,7 @@ use crate::route;
 use crate::status;
 use jiff::Timestamp;
 use protocol::control::{Answer, Reply, Verb};
+use protocol::document::TaskPage;
 use protocol::exit;
 use protocol::ids::TaskRef;
 use protocol::question::Said;
@@ -141,7 +144,7 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
             tasks: desk.ledger.newest(limit.min(LINES)).await?,
         },
         Verb::TaskShow { task } => Answer::Task {
-            page: Box::new(desk.ledger.page(task).await?),
+            page: Box::new(show(desk, task).await?),
         },
         Verb::TaskCancel { task } => Answer::Ok {
             message: cancel(desk, task).await?,
@@ -246,15 +249,29 @@ async fn take_answer(
     }
 }
 
+/// A task's page, with what it waits for where its host is away.
+async fn show(desk: &Desk, task: TaskRef) -> Result<TaskPage, LedgerError> {
+    let mut page = desk.ledger.page(task).await?;
+    let state = &page.document.state;
+    if *state == FOR_HOST || *state == TaskState::Cancelling {
+        page.document.waits = watch::about(desk, &page.task).await?;
+    }
+    Ok(page)
+}
+
 async fn cancel(desk: &Desk, task: TaskRef) -> Result<String, LedgerError> {
     let open = desk.ledger.find(task).await?;
     let short_id = open.task.short_id;
     if open.state.is_final() {
         return Ok(format!("{short_id} had ended already: {}", open.state));
     }
-    Ok(match dispatch::cancel(desk, open.task.id).await? {
-        TaskState::Cancelled => format!("{short_id} is cancelled"),
-        TaskState::Cancelling => format!("{short_id} is being stopped"),
-        ended => format!("{short_id} ended meanwhile: {ended}"),
+    let away = watch::about(desk, &open.task).await?;
+    Ok(match (dispatch::cancel(desk, open.task.id).await?, away) {
+        (TaskState::Cancelled, _) => format!("{short_id} is cancelled"),
+        (TaskState::Cancelling, Some(away)) => format!(
+            "{short_id} is being stopped, but {away}: what was begun there is settled when it is back"
+        ),
+        (TaskState::Cancelling, None) => format!("{short_id} is being stopped"),
+        (ended, _) => format!("{short_id} ended meanwhile: {ended}"),
     })
 }

@@ -1,13 +1,20 @@
-//! The daemon of a host that joined a team: where its processes find the team's Redis, and a look at
-//! whether it answers. The link may be down for hours; the agents stay and go on when it is up.
+//! The daemon of a host that joined a team: where its processes find the team's Redis, a look at
+//! whether it answers, and the word that this host is there. The link may be down for hours; the
+//! agents stay and go on when it is up.
 
 use super::error::DaemonError;
+use super::process::Process;
 use super::ready;
+use super::team::team;
 use bus::connect::Bus;
+use bus::error::BusError;
+use bus::host::HostWord;
 use config::bus_access::{self, BusAccess};
 use config::home::Home;
 use config::invitation;
 use config::settings::Settings;
+use jiff::Timestamp;
+use protocol::ids::Role;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -58,10 +65,13 @@ impl Far {
         );
         let (say, seen) = watch::channel(Seen::default());
         let (home, settings) = (home.clone(), settings.clone());
+        // The word stands for three lease times.
+        let pause = LOOK.min(Duration::from_millis(settings.team.lease_ms));
+        let word = HostWord::new(&settings.host, env!("CARGO_PKG_VERSION"), roles(&settings));
         let looking = tokio::spawn(async move {
             let mut bus: Option<Bus> = None;
             loop {
-                let looked = timeout(PATIENCE, once(&home, &settings, bus.as_ref())).await;
+                let looked = timeout(PATIENCE, once(&home, &settings, bus.as_ref(), &word)).await;
                 let problem = match looked {
                     Ok(Ok(found)) => {
                         bus = Some(found);
@@ -74,7 +84,7 @@ impl Far {
                     bus: bus.clone(),
                     problem,
                 });
-                sleep(LOOK).await;
+                sleep(pause).await;
             }
         });
         Some(Self {
@@ -103,13 +113,36 @@ impl Far {
     }
 }
 
-async fn once(home: &Home, settings: &Settings, bus: Option<&Bus>) -> Result<Bus, String> {
-    match bus {
-        Some(bus) => {
-            let answer = bus.ping().await;
-            answer.map_err(|error| ready::explained(&error.to_string()))?;
-            Ok(bus.clone())
-        }
-        None => ready::connect(home, settings).await,
+/// The agents that run here.
+fn roles(settings: &Settings) -> Vec<Role> {
+    let agent = |process| match process {
+        Process::Agent(role) => Some(role),
+        _ => None,
+    };
+    team(settings).into_iter().filter_map(agent).collect()
+}
+
+async fn once(
+    home: &Home,
+    settings: &Settings,
+    bus: Option<&Bus>,
+    word: &HostWord,
+) -> Result<Bus, String> {
+    let bus = match bus {
+        Some(bus) => bus.clone(),
+        None => ready::connect(home, settings).await?,
+    };
+    let mut word = word.clone();
+    word.at = Timestamp::now();
+    match bus.say_host(&word).await {
+        Err(error) if is_older(&error) => bus.ping().await,
+        said => said,
     }
+    .map_err(|error| ready::explained(&error.to_string()))?;
+    Ok(bus)
+}
+
+/// The first host let this one in before hosts gave their word; its agents are seen all the same.
+fn is_older(error: &BusError) -> bool {
+    error.to_string().contains("NOPERM")
 }

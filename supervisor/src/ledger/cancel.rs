@@ -2,6 +2,7 @@
 //! task that was being stopped. `stop_owed` remembers, over any crash, whom the bus must still be
 //! told about.
 
+use super::away::FOR_HOST;
 use super::events::Happening;
 use super::plan;
 use super::standing::{self, micros, shift};
@@ -31,7 +32,8 @@ impl Ledger {
     }
 
     /// Cancels: a task nobody holds ends at once, one that is `held` (or runs) is being stopped
-    /// and ends with its agent's report. With `owed` the bus is still to be told, later.
+    /// and ends with its agent's report. With `owed` the bus is still to be told, later; whether one
+    /// that was begun on a lost host is held there is not known until then.
     pub async fn cancel(
         &self,
         task: TaskId,
@@ -56,6 +58,9 @@ impl Ledger {
             }
             TaskState::Running { .. } => Some(TaskState::Cancelling),
             _ if held => Some(TaskState::Cancelling),
+            state if *state == FOR_HOST && owed && standing.epoch > 0 => {
+                Some(TaskState::Cancelling)
+            }
             _ => Some(TaskState::Cancelled),
         };
         owe(&mut tx, task, owed).await?;

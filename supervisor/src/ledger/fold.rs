@@ -1,6 +1,7 @@
 //! Folding what agents say into the ledger: many messages in one transaction, each at most once,
 //! nothing from an older holder, nothing after the end.
 
+use super::away::FOR_HOST;
 use super::events::{self, Appended, Event, Happening};
 use super::marks;
 use super::records;
@@ -168,6 +169,8 @@ fn runs_now(standing: &Standing, progress: &Progress) -> Option<TaskState> {
     match (&standing.state, progress) {
         (TaskState::Queued, _) => Some(running),
         (TaskState::Running { .. }, Progress::PhaseStarted { .. }) => Some(running),
+        // Its host was lost and is heard again.
+        (state, Progress::PhaseStarted { .. }) if *state == FOR_HOST => Some(running),
         (TaskState::Waiting { .. }, Progress::Claimed { epoch, .. })
             if epoch.0 > standing.epoch =>
         {

@@ -164,7 +164,8 @@ pub(super) async fn has_room(
 ) -> Result<(), LedgerError> {
     let (name, carried) = moves::encode(state);
     let queued: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM tasks WHERE state = $1 AND COALESCE(reason, '') = $2",
+        "SELECT COUNT(*) FROM tasks WHERE (state = $1 AND COALESCE(reason, '') = $2)
+         OR ($1 = 'queued' AND state = 'waiting' AND reason = 'host')",
     )
     .bind(name)
     .bind(carried.unwrap_or_default())
@@ -268,8 +269,8 @@ async fn insert(
     let (name, carried) = moves::encode(state);
     sqlx::query(
         "INSERT INTO tasks (id, short_id, request_id, asked, principal_uid, agent, task, state,
-                            reason, due_us, accepted_us, deadline_us, parent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                            reason, due_us, accepted_us, deadline_us, parent, host)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(&key)
     .bind(task.short_id.0 as i64)
@@ -284,6 +285,7 @@ async fn insert(
     .bind(micros(task.accepted))
     .bind(task.deadline.map(micros))
     .bind(task.parent.as_ref().map(|parent| parent.task.to_string()))
+    .bind(task.host.as_deref())
     .execute(&mut *tx)
     .await?;
     Ok(())

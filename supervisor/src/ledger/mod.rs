@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod any_messages;
+pub mod away;
 pub mod brakes;
 pub mod cancel;
 pub mod due;

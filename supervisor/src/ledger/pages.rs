@@ -32,6 +32,8 @@ pub struct Counts {
     pub waiting: u64,
     /// Waiting for their time.
     pub delayed: u64,
+    /// Waiting for a host that is lost.
+    pub for_hosts: u64,
 }
 
 /// A task and where it stands.
@@ -69,13 +71,13 @@ impl Ledger {
     }
 
     /// Tasks that the bus must know, because they are queued, running, being stopped or waiting
-    /// for their time, and that come after a number, oldest first, at most `limit`: what the outbox
+    /// for their time or their host, and that come after a number, oldest first, at most `limit`: what the outbox
     /// walks over. Plans are not among them: no agent gets one.
     pub async fn in_hand(&self, after: ShortId, limit: u32) -> Result<Vec<Open>, LedgerError> {
         let mut tx = self.read().await?;
         let rows = sqlx::query(
             "SELECT * FROM tasks WHERE (state IN ('queued', 'running', 'cancelling')
-                    OR (state = 'waiting' AND reason = 'time'))
+                    OR (state = 'waiting' AND reason IN ('time', 'host')))
              AND agent <> 'supervisor' AND short_id > $1 ORDER BY short_id LIMIT $2",
         )
         .bind(after.0 as i64)
@@ -103,6 +105,7 @@ impl Ledger {
             match row.try_get::<String, _>("state")?.as_str() {
                 "queued" => counts.queued += many,
                 "waiting" if wait.as_deref() == Some("time") => counts.delayed += many,
+                "waiting" if wait.as_deref() == Some("host") => counts.for_hosts += many,
                 "waiting" => counts.waiting += many,
                 _ => counts.running += many,
             }
@@ -251,6 +254,7 @@ async fn document_of(
         phases: phases(tx, &key).await?,
         criteria: criteria(tx, &key).await?,
         result: row.try_get("result")?,
+        waits: None,
         question,
         questions,
         artifacts: from_json("artifacts", &key, &row.try_get::<String, _>("artifacts")?)?,

@@ -292,7 +292,7 @@ pub(super) async fn moves(tx: &mut SqliteConnection, plan: &str) -> Result<bool,
         "SELECT (SELECT COUNT(*) FROM parts WHERE plan = $1 AND state = 'ready')
               + (SELECT COUNT(*) FROM tasks WHERE parent = $1
                  AND (state IN ('queued', 'running', 'cancelling')
-                      OR (state = 'waiting' AND reason IN ('time', 'handoff'))))",
+                      OR (state = 'waiting' AND reason IN ('time', 'handoff', 'host'))))",
     )
     .bind(plan)
     .fetch_one(&mut *tx)

@@ -3,6 +3,7 @@
 //! `plans` about tasks that are made of others.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod away;
 mod folding;
 mod handing;
 mod keeping;
