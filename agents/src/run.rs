@@ -199,6 +199,7 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
                 .values()
                 .filter_map(|one| one.token.as_ref()),
         )
+        .chain(agent.sources.values().filter_map(|one| one.password()))
         .map(|s| s.reveal().to_owned());
     Ok(Shared {
         redactor: Redactor::new(secrets),

@@ -15,9 +15,9 @@ use crate::toolbox::Toolbox;
 use crate::workbench::{BASE, Workbench};
 use crate::workspace::Sandboxes;
 use bus::claim::Delivery;
-use config::settings::{AgentSettings, EndpointGrant, SourceGrant};
+use config::settings::{AgentSettings, DatabaseGrant, EndpointGrant, SourceGrant};
 use guard::gate::Grant;
-use guard::outside::{Credential, Endpoint, Outside, Source};
+use guard::outside::{Credential, Database, Endpoint, Outside, Source};
 use jiff::Timestamp;
 use pai::algorithm::{Answer, Ask, Machine, Outcome};
 use protocol::criterion::{Criterion, Evidence};
@@ -92,8 +92,17 @@ fn outside_of(agent: &AgentSettings) -> Outside {
             .map(|token| Credential::new(token.reveal())),
     };
     let source = |grant: &SourceGrant| Source {
-        file: grant.file.clone(),
+        database: match &grant.database {
+            DatabaseGrant::Sqlite(file) => Database::Sqlite { file: file.clone() },
+            DatabaseGrant::Postgres { address, password } => Database::Postgres {
+                address: address.clone(),
+                password: password
+                    .as_ref()
+                    .map(|password| Credential::new(password.reveal())),
+            },
+        },
         write: grant.write,
+        backups: grant.backups.clone(),
     };
     let named = |(name, grant)| (String::clone(name), endpoint(grant));
     Outside {

@@ -10,7 +10,7 @@ use config::settings::SandboxSettings;
 use guard::clone::{Clone as TaskClone, CloneError};
 use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError};
-use guard::outside::Reach;
+use guard::outside::{Database, Reach};
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
 use protocol::ids::{Role, ShortId};
 use protocol::journal::EntryKind;
@@ -161,8 +161,11 @@ impl Sandboxes {
     /// Opens a sandbox that reaches one thing outside and sees nothing of the clone or the home.
     pub async fn open_outside(&self, reach: Reach) -> Result<Executor, Stop> {
         let owner = match &reach {
-            Reach::Sqlite { file, .. } => self.owner_of(file)?,
-            Reach::Endpoint { .. } => self.owner_of(&self.home.root)?,
+            Reach::Database {
+                database: Database::Sqlite { file },
+                ..
+            } => self.owner_of(file)?,
+            Reach::Endpoint { .. } | Reach::Database { .. } => self.owner_of(&self.home.root)?,
         };
         self.start(Kind::Outside(reach), owner).await
     }

@@ -153,6 +153,13 @@ fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
             &["permissions", "endpoints", &name, "token"],
         );
     }
+    for name in layers.names_below(&["permissions", "sources"]) {
+        settle_secret(
+            layers,
+            sources,
+            &["permissions", "sources", &name, "password"],
+        );
+    }
     if layers
         .get(&["redis", "url"])
         .is_some_and(|entry| entry.value.is_null())

@@ -4,8 +4,9 @@
 use crate::error::{Problem, did_you_mean, quoted};
 use crate::layers::{Layers, Origin};
 use crate::secret::Secret;
-use crate::settings::{EndpointGrant, SourceGrant};
+use crate::settings::{DatabaseGrant, EndpointGrant, SourceGrant};
 use protocol::ids::Role;
+use protocol::postgres::{Address, Tls};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,7 +30,17 @@ fn names(layers: &Layers, section: &str) -> Vec<String> {
     }
 }
 
+/// Keys that a home adds to nothing the machine names: they would widen it.
+const WIDENING: [&str; 6] = ["write", "tls", "authority", "backups", "password", "token"];
+
 fn value<'a>(layers: &'a Layers, section: &str, name: &str, key: &str) -> Option<&'a Value> {
+    let of_machine = |key: &str| {
+        let entry = layers.get(&["permissions", section, name, key]);
+        entry.is_some_and(|entry| matches!(entry.origin, Origin::System(..)))
+    };
+    if WIDENING.contains(&key) && of_machine("url") && !of_machine(key) {
+        return None;
+    }
     layers
         .get(&["permissions", section, name, key])
         .map(|entry| &entry.value)
@@ -73,23 +84,72 @@ pub fn sources(layers: &Layers, role: &Role) -> BTreeMap<String, SourceGrant> {
         .filter(|name| is_for(layers, SECTION, name, role))
         .filter_map(|name| {
             let grant = SourceGrant {
-                file: file(&text(layers, SECTION, &name, "url")?).ok()?,
+                database: database(layers, &name).ok()?,
                 write: value(layers, SECTION, &name, "write") == Some(&Value::Bool(true)),
+                backups: folder(layers, &name).ok()?,
             };
             Some((name, grant))
         })
         .collect()
 }
 
-/// The file of a source's address.
-fn file(url: &str) -> Result<PathBuf, String> {
-    let path = url.strip_prefix("sqlite://").map(PathBuf::from);
-    match path {
-        Some(path) if path.is_absolute() && path.file_name().is_some() => Ok(path),
-        _ => Err(
-            "must be sqlite:///absolute/path/of/the.db; other databases are not built in"
-                .to_owned(),
-        ),
+/// The database of a source; else which key is wrong, and why.
+fn database(layers: &Layers, name: &str) -> Result<DatabaseGrant, (&'static str, String)> {
+    let say = |key: &str| text(layers, "sources", name, key);
+    let url = say("url").unwrap_or_default();
+    if let Some(path) = url.strip_prefix("sqlite://").map(PathBuf::from) {
+        if !path.is_absolute() || path.file_name().is_none() {
+            return Err((
+                "url",
+                "must be sqlite:///absolute/path/of/the.db".to_owned(),
+            ));
+        }
+        let odd = ["password", "tls", "authority"]
+            .into_iter()
+            .find(|key| say(key).is_some());
+        return match odd {
+            Some(key) => Err((
+                key,
+                "is for PostgreSQL, and this is an SQLite file".to_owned(),
+            )),
+            None => Ok(DatabaseGrant::Sqlite(path)),
+        };
+    }
+    if !url.starts_with("postgres") {
+        let known = "must be sqlite:///absolute/path or postgres://user@host/database; other databases are not built in";
+        return Err(("url", known.to_owned()));
+    }
+    let (mut address, plain) = Address::parse(&url).map_err(|why| ("url", why))?;
+    if plain.is_some() {
+        let why = "holds a password: take it out, keep it with `ai-infra secret set NAME` and write `password: {secret: NAME}`";
+        return Err(("url", why.to_owned()));
+    }
+    if let Some(tls) = say("tls").as_deref().and_then(Tls::parse) {
+        address.tls = tls;
+    }
+    address.authority = say("authority").or(address.authority);
+    if address
+        .authority
+        .as_deref()
+        .is_some_and(|path| !path.starts_with('/'))
+    {
+        return Err((
+            "authority",
+            "must be the absolute path of a file".to_owned(),
+        ));
+    }
+    let password = say("password").map(Secret::new);
+    Ok(DatabaseGrant::Postgres { address, password })
+}
+
+/// Where backups of a source may go.
+fn folder(layers: &Layers, name: &str) -> Result<Option<PathBuf>, (&'static str, String)> {
+    match text(layers, "sources", name, "backups").map(PathBuf::from) {
+        Some(path) if !path.is_absolute() || path.parent().is_none() => Err((
+            "backups",
+            "must be the absolute path of a folder".to_owned(),
+        )),
+        path => Ok(path),
     }
 }
 
@@ -103,12 +163,15 @@ pub fn check(layers: &Layers, roles: &[String], problems: &mut Vec<Problem>) {
                 .map(|entry| entry.origin.to_string())
                 .unwrap_or_default();
             let mut say = |message: String| problems.push(Problem::new(origin.clone(), message));
-            let Some(url) = url.and_then(|entry| entry.value.as_str()) else {
+            if url.and_then(|entry| entry.value.as_str()).is_none() {
                 say(format!("`{}` is missing", place("url")));
                 continue;
-            };
-            if let ("sources", Err(why)) = (section, file(url)) {
-                say(format!("`{}` {why}", place("url")));
+            }
+            if section == "sources" {
+                let wrong = [database(layers, &name).err(), folder(layers, &name).err()];
+                for (key, why) in wrong.into_iter().flatten() {
+                    say(format!("`{}` {why}", place(key)));
+                }
             }
             if let Some(header) = text(layers, section, &name, "key_header")
                 && !header

@@ -5,6 +5,7 @@ use crate::layers::Origin;
 use crate::secret::Secret;
 use protocol::ids::{Role, TeamName};
 use protocol::level::Level;
+use protocol::postgres::Address;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -253,10 +254,37 @@ pub struct EndpointGrant {
 /// A data source that an agent was granted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SourceGrant {
-    /// The file of an SQLite database.
-    pub file: PathBuf,
+    /// Which database.
+    pub database: DatabaseGrant,
     /// Whether it may be changed.
     pub write: bool,
+    /// The folder that backups of it may be written to.
+    pub backups: Option<PathBuf>,
+}
+
+impl SourceGrant {
+    /// The password it is entered with.
+    pub fn password(&self) -> Option<&Secret> {
+        match &self.database {
+            DatabaseGrant::Postgres { password, .. } => password.as_ref(),
+            DatabaseGrant::Sqlite(_) => None,
+        }
+    }
+}
+
+/// A database that an agent was granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatabaseGrant {
+    /// The file of an SQLite database.
+    Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres {
+        /// Where it is, and who enters.
+        address: Address,
+        /// The password.
+        password: Option<Secret>,
+    },
 }
 
 /// The tmux session and its windows, in order of index.

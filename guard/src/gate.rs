@@ -166,8 +166,11 @@ mod tests {
         }
         check(post, &one, Some("leaves the endpoint"));
         let source = crate::outside::Source {
-            file: "/srv/shop.db".into(),
+            database: crate::outside::Database::Sqlite {
+                file: "/srv/shop.db".into(),
+            },
             write: false,
+            backups: None,
         };
         one.outside.sources.insert("shop".to_owned(), source);
         let tell = Operation::SqlExecute {

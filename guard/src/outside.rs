@@ -2,6 +2,7 @@
 //! by one. Calls name them; addresses and credentials come from the grant alone.
 
 use crate::act::Operation;
+use protocol::postgres::Address;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,13 +28,33 @@ pub struct Endpoint {
     pub token: Option<Credential>,
 }
 
-/// A database.
+/// A data source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// The file of an SQLite database.
-    pub file: PathBuf,
+    /// Which database.
+    pub database: Database,
     /// Whether it may be changed.
     pub write: bool,
+    /// The folder that backups of it may be written to.
+    pub backups: Option<PathBuf>,
+}
+
+/// A database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Database {
+    /// An SQLite database.
+    Sqlite {
+        /// Its file.
+        file: PathBuf,
+    },
+    /// A PostgreSQL database.
+    Postgres {
+        /// Where it is, and who enters.
+        address: Address,
+        /// The user's password.
+        password: Option<Credential>,
+    },
 }
 
 /// A value that is never shown. It crosses the executor's wire, and nothing else.
@@ -70,10 +91,10 @@ pub enum Reach {
         /// Sent as a bearer token.
         token: Option<Credential>,
     },
-    /// An SQLite database.
-    Sqlite {
-        /// Its file.
-        file: PathBuf,
+    /// A database, for statements.
+    Database {
+        /// Which.
+        database: Database,
         /// Whether it may be changed.
         write: bool,
     },
@@ -116,8 +137,8 @@ impl Outside {
                         "the data source `{source}` is granted for reading: say `write: true` in permissions.yaml"
                     ));
                 }
-                Ok(Reach::Sqlite {
-                    file: granted.file.clone(),
+                Ok(Reach::Database {
+                    database: granted.database.clone(),
                     write,
                 })
             }

@@ -13,6 +13,7 @@ pub mod language;
 pub mod limits;
 pub mod marks;
 pub mod overview;
+pub mod postgres;
 pub mod profile;
 pub mod quick_checks;
 pub mod secret_rules;

@@ -19,6 +19,7 @@ pub mod money;
 pub mod phase;
 pub mod plan;
 pub mod proposal;
+pub mod postgres;
 pub mod question;
 pub mod report;
 pub mod task;

@@ -5,6 +5,7 @@
 
 mod again;
 mod bad_input;
+mod databases;
 mod effects;
 mod first_run;
 mod flow;

@@ -6,6 +6,7 @@
 
 pub mod hooks;
 pub mod network;
+pub mod postgres;
 pub mod processes;
 pub mod projects;
 pub mod team;

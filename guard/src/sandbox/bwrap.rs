@@ -10,7 +10,7 @@ use super::modules::{Entry, Listings};
 use super::profile::Profile;
 use super::spec::{CACHE, EXECUTOR, HOME, Kind, OBJECTS, SNAPSHOTS, SandboxSpec, WORKSPACE};
 use super::surroundings::{Surroundings, SystemFolder};
-use crate::outside::Reach;
+use crate::outside::{Database, Reach};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -195,11 +195,26 @@ fn outside(args: &mut Arguments, around: &Surroundings, reach: &Reach) {
     for (from, to) in &around.names {
         args.mount("--ro-bind", from, to);
     }
-    if let Reach::Sqlite { file, write } = reach
-        && let Some(folder) = file.parent()
-    {
-        let how = if *write { "--bind" } else { "--ro-bind" };
-        args.mount(how, folder, folder);
+    if let Reach::Database { database, write } = reach {
+        data(args, database, *write);
+    }
+}
+
+/// What a database needs of the host's files. A socket answers through a mount that cannot be written.
+fn data(args: &mut Arguments, database: &Database, write: bool) {
+    match database {
+        Database::Sqlite { file } => {
+            if let Some(folder) = file.parent() {
+                let how = if write { "--bind" } else { "--ro-bind" };
+                args.mount(how, folder, folder);
+            }
+        }
+        Database::Postgres { address, .. } => {
+            let socket = address.is_socket().then_some(&address.host);
+            for path in socket.into_iter().chain(&address.authority) {
+                args.mount("--ro-bind", Path::new(path), Path::new(path));
+            }
+        }
     }
 }
 

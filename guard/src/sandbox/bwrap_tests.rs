@@ -221,17 +221,34 @@ fn the_host_is_shown_read_only_and_nothing_else() {
 
 #[test]
 fn a_sandbox_that_reaches_outside_sees_its_own_thing_and_nothing_else() {
-    use crate::outside::Reach;
+    use crate::outside::{Database, Reach};
+    let reach = |database, write| {
+        line(
+            Kind::Outside(Reach::Database { database, write }),
+            true,
+            (0, 8),
+        )
+    };
     let sqlite = |write| {
         let file = "/srv/db/shop.db".into();
-        line(Kind::Outside(Reach::Sqlite { file, write }), true, (0, 8))
+        reach(Database::Sqlite { file }, write)
     };
+    let url = "postgres://ann@/shop?host=/run/postgresql&sslrootcert=/etc/pg/ca.pem";
+    let (address, _) = protocol::postgres::Address::parse(url).unwrap();
+    let password = Some(crate::outside::Credential::new("hunter2"));
+    let postgres = reach(Database::Postgres { address, password }, true);
+    for path in ["/run/postgresql", "/etc/pg/ca.pem"] {
+        assert!(
+            postgres.contains(&format!("--ro-bind {path} {path}")),
+            "{postgres}"
+        );
+    }
     assert!(sqlite(true).contains("--bind /srv/db /srv/db"));
     assert!(sqlite(false).contains("--ro-bind /srv/db /srv/db"));
     let url = "https://h".to_owned();
     let token = Some(crate::outside::Credential::new("hunter2"));
     let endpoint = line(Kind::Outside(Reach::Endpoint { url, token }), true, (0, 8));
-    for line in [&sqlite(true), &endpoint] {
+    for line in [&sqlite(true), &postgres, &endpoint] {
         assert!(
             !line.contains("--unshare-net") && !line.contains("/h/work"),
             "{line}"

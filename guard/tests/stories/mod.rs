@@ -7,6 +7,7 @@ mod ends;
 mod frost;
 mod output;
 mod outside;
+mod postgres;
 mod tools;
 mod user;
 mod walls;

@@ -4,7 +4,7 @@
 use super::*;
 use guard::act::Key;
 use guard::deadline::Deadline;
-use guard::outside::{Credential, Endpoint, Outside, Reach, Source};
+use guard::outside::{Credential, Database, Endpoint, Outside, Reach, Source};
 use guard::sandbox::spec::Kind;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::mpsc;
 
 /// Whoever works where the tester owns everything; root gives the folder away.
-fn worker(folder: &Path) -> Owner {
+pub(super) fn worker(folder: &Path) -> Owner {
     if nix::unistd::geteuid().is_root() {
         for entry in std::fs::read_dir(folder).unwrap().flatten() {
             std::os::unix::fs::chown(entry.path(), Some(SERVICE.uid), Some(SERVICE.gid)).unwrap();
@@ -26,7 +26,7 @@ fn worker(folder: &Path) -> Owner {
     }
 }
 
-async fn open(reach: Reach, owner: Owner) -> Executor {
+pub(super) async fn open(reach: Reach, owner: Owner) -> Executor {
     let spec = SandboxSpec {
         exe: exe(),
         kind: Kind::Outside(reach),
@@ -39,7 +39,11 @@ async fn open(reach: Reach, owner: Owner) -> Executor {
     Executor::start(spec).await.unwrap()
 }
 
-async fn carry_out(executor: &mut Executor, operation: Operation, outside: &Outside) -> Outcome {
+pub(super) async fn carry_out(
+    executor: &mut Executor,
+    operation: Operation,
+    outside: &Outside,
+) -> Outcome {
     let act = Act::of(operation);
     let grant = Grant {
         outside: outside.clone(),
@@ -80,8 +84,9 @@ async fn a_statement_changes_a_database_once_for_its_key() {
     let owner = worker(folder.path());
     let mut outside = Outside::default();
     let source = Source {
-        file: file.clone(),
+        database: Database::Sqlite { file: file.clone() },
         write: true,
+        backups: None,
     };
     outside.sources.insert("shop".to_owned(), source);
     let reach = outside.reach(&tell("x", "k")).unwrap();

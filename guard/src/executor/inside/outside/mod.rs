@@ -2,17 +2,20 @@
 //! operations for that thing, and never a program.
 
 mod http;
+mod postgres;
 mod sqlite;
 
 use super::program::Leash;
 use super::serve::Done;
 use crate::act::Operation;
-use crate::outside::Reach;
+use crate::outside::{Database, Reach};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Longest wait for the other side, whatever the call allows.
 const LONGEST: Duration = Duration::from_secs(60);
+/// How much sooner the other side is told to stop than it is given up.
+const MARGIN: Duration = Duration::from_secs(2);
 
 /// How an operation failed.
 pub(super) enum Failed {
@@ -30,9 +33,10 @@ pub(super) fn run(operation: &Operation, reach: &Reach, leash: Leash<'_>) -> Res
         .map_err(|e| format!("no connection can be made: {e}"))?;
     let left = leash.until.saturating_duration_since(Instant::now());
     let done = runtime.block_on(async {
-        let work = carry_out(operation, reach);
+        let most = left.min(LONGEST);
+        let work = carry_out(operation, reach, most.saturating_sub(MARGIN));
         let late = "no answer in time".to_owned();
-        tokio::time::timeout(left.min(LONGEST), work)
+        tokio::time::timeout(most, work)
             .await
             .unwrap_or(Err(Failed::Unknown(late)))
     });
@@ -47,7 +51,7 @@ pub(super) fn run(operation: &Operation, reach: &Reach, leash: Leash<'_>) -> Res
     }
 }
 
-async fn carry_out(operation: &Operation, reach: &Reach) -> Result<Done, Failed> {
+async fn carry_out(operation: &Operation, reach: &Reach, most: Duration) -> Result<Done, Failed> {
     match (operation, reach) {
         (
             Operation::HttpRequest {
@@ -76,8 +80,15 @@ async fn carry_out(operation: &Operation, reach: &Reach) -> Result<Done, Failed>
                 limit,
                 ..
             },
-            Reach::Sqlite { file, .. },
-        ) => sqlite::query(file, statement, params, *limit).await,
+            Reach::Database { database, .. },
+        ) => match database {
+            Database::Sqlite { file } => sqlite::query(file, statement, params, *limit).await,
+            Database::Postgres { address, password } => {
+                let text = statement;
+                let statement = postgres::Statement { text, params };
+                postgres::query(address, password.as_ref(), &statement, *limit, most).await
+            }
+        },
         (
             Operation::SqlExecute {
                 statement,
@@ -85,10 +96,30 @@ async fn carry_out(operation: &Operation, reach: &Reach) -> Result<Done, Failed>
                 key,
                 ..
             },
-            Reach::Sqlite { file, write: true },
-        ) => sqlite::execute(file, statement, params, key).await,
+            Reach::Database {
+                database,
+                write: true,
+            },
+        ) => match database {
+            Database::Sqlite { file } => sqlite::execute(file, statement, params, key).await,
+            Database::Postgres { address, password } => {
+                let text = statement;
+                let statement = postgres::Statement { text, params };
+                postgres::execute(address, password.as_ref(), &statement, key, most).await
+            }
+        },
         _ => Err(Failed::Refused(
             "this sandbox was opened for something else".to_owned(),
         )),
     }
+}
+
+/// What a change did, for people and as data.
+fn told_changed(changed: i64, before: bool) -> Done {
+    let rows = if changed == 1 { "row" } else { "rows" };
+    let text = match before {
+        true => format!("{changed} {rows} changed, before the interruption"),
+        false => format!("{changed} {rows} changed"),
+    };
+    Done::good(text, json!({"changed": changed, "before": before}))
 }

@@ -2,7 +2,7 @@
 //! database itself: either both are there or neither, so the same key never changes anything twice.
 
 use super::super::serve::Done;
-use super::Failed;
+use super::{Failed, told_changed};
 use serde_json::{Map, Value, json};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo, ValueRef};
@@ -130,7 +130,7 @@ pub(super) async fn execute(
             .await
             .map_err(refused)?;
     if let Some(changed) = before {
-        return Ok(told(changed, true));
+        return Ok(told_changed(changed, true));
     }
     let done = bound(statement, params).execute(&mut *tx).await;
     let changed = i64::try_from(done.map_err(refused)?.rows_affected()).unwrap_or(i64::MAX);
@@ -144,14 +144,5 @@ pub(super) async fn execute(
     tx.commit()
         .await
         .map_err(|e| Failed::Unknown(format!("the commit failed: {e}")))?;
-    Ok(told(changed, false))
-}
-
-fn told(changed: i64, before: bool) -> Done {
-    let rows = if changed == 1 { "row" } else { "rows" };
-    let text = match before {
-        true => format!("{changed} {rows} changed, before the interruption"),
-        false => format!("{changed} {rows} changed"),
-    };
-    Done::good(text, json!({"changed": changed, "before": before}))
+    Ok(told_changed(changed, false))
 }

@@ -1,0 +1,317 @@
+//! Statements for a PostgreSQL database. One statement at a time, whatever the text holds: it is prepared by the extended
+//! protocol, which takes no second one, and only what can be prepared is run that way. A change runs in one transaction
+//! with its key: either both are there or neither.
+
+use super::super::serve::Done;
+use super::{Failed, told_changed};
+use crate::outside::Credential;
+use futures_util::StreamExt;
+use inspect::postgres::{self as pg, Server};
+use protocol::limits::OUTPUT_BYTES;
+use protocol::postgres::Address;
+use serde_json::{Map, Value, json};
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Column, Row, TypeInfo, ValueRef};
+use std::time::Duration;
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS ai_infra_calls \
+    (key TEXT NOT NULL PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT now(), changed BIGINT NOT NULL)";
+/// The lock under which the table of keys is made: two who make it at once would hinder one another.
+const MAKING: &str = "SELECT pg_advisory_xact_lock(7231095506424)";
+/// Statements that only show something and cannot be prepared.
+const SHOWN: [&str; 2] = ["explain", "show"];
+/// Statements that change the shape of a database and cannot be prepared. None of them ends a transaction.
+const SHAPING: [&str; 8] = [
+    "create", "alter", "drop", "truncate", "comment", "refresh", "analyze", "grant",
+];
+/// How often a change is tried when nobody knows what became of it: its key says.
+const TRIES: u32 = 3;
+
+/// A statement with its values.
+pub(super) struct Statement<'a> {
+    pub(super) text: &'a str,
+    pub(super) params: &'a [Value],
+}
+
+impl Statement<'_> {
+    fn starts_with(&self, words: &[&str]) -> bool {
+        let first: String = self
+            .text
+            .trim_start()
+            .chars()
+            .take_while(char::is_ascii_alphabetic)
+            .collect();
+        words.contains(&first.to_ascii_lowercase().as_str())
+    }
+
+    /// The text to run; it is prepared where it can be.
+    async fn ready(
+        &self,
+        connection: &mut PgConnection,
+        plain: &[&str],
+    ) -> Result<String, sqlx::Error> {
+        if self.starts_with(plain) && self.params.is_empty() {
+            return Ok(self.text.to_owned());
+        }
+        let text = self.text.trim_end().trim_end_matches(';');
+        let prepare = format!("PREPARE ai_infra_statement AS {text}");
+        sqlx::query(AssertSqlSafe(prepare))
+            .persistent(false)
+            .execute(connection)
+            .await?;
+        let values: Vec<String> = self.params.iter().map(value).collect();
+        Ok(match values.is_empty() {
+            true => "EXECUTE ai_infra_statement".to_owned(),
+            false => format!("EXECUTE ai_infra_statement ({})", values.join(", ")),
+        })
+    }
+}
+
+/// A value as SQL reads it back; the server gives it the type that the statement asks for.
+fn value(value: &Value) -> String {
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::String(text) => pg::literal(text),
+        other => pg::literal(&other.to_string()),
+    }
+}
+
+fn server<'a>(address: &'a Address, password: Option<&'a Credential>) -> Server<'a> {
+    Server {
+        address,
+        password: password.map(Credential::reveal),
+    }
+}
+
+/// Why a statement failed; a table that is not there is told with those that are.
+async fn refused(error: sqlx::Error, connection: &mut PgConnection) -> Failed {
+    let mut why = pg::told(&error);
+    if pg::is_no_table(&error) {
+        why.push_str(&pg::known_tables(connection).await);
+    }
+    Failed::Refused(why)
+}
+
+/// Reads, in a transaction that cannot write.
+pub(super) async fn query(
+    address: &Address,
+    password: Option<&Credential>,
+    statement: &Statement<'_>,
+    limit: u64,
+    most: Duration,
+) -> Result<Done, Failed> {
+    let mut connection = server(address, password)
+        .read(most)
+        .await
+        .map_err(Failed::Refused)?;
+    let mut rows = Vec::new();
+    let (mut truncated, mut bytes) = (false, 0);
+    let ready = match statement.ready(&mut connection, &SHOWN).await {
+        Ok(ready) => ready,
+        Err(error) => return Err(refused(error, &mut connection).await),
+    };
+    {
+        // What cannot be prepared goes by the extended protocol all the same: one statement.
+        let mut found = match ready == statement.text {
+            true => sqlx::query(AssertSqlSafe(ready))
+                .persistent(false)
+                .fetch(&mut connection),
+            false => sqlx::raw_sql(AssertSqlSafe(ready)).fetch(&mut connection),
+        };
+        while let Some(row) = found.next().await {
+            let row = row.map_err(|e| Failed::Refused(pg::told(&e)))?;
+            let object = Value::Object(object(&row));
+            bytes += object.to_string().len();
+            truncated = rows.len() as u64 >= limit || bytes > OUTPUT_BYTES;
+            if truncated {
+                break;
+            }
+            rows.push(object);
+        }
+    }
+    // What is still to come of a cut answer is not waited for.
+    if !truncated {
+        pg::close(connection).await;
+    }
+    let text: Vec<String> = rows.iter().map(Value::to_string).collect();
+    Ok(Done::good(
+        text.join("\n"),
+        json!({"rows": rows, "truncated": truncated}),
+    ))
+}
+
+fn object(row: &PgRow) -> Map<String, Value> {
+    row.columns()
+        .iter()
+        .enumerate()
+        .map(|(at, column)| (column.name().to_owned(), cell(row, at)))
+        .collect()
+}
+
+/// A value as the server writes it: numbers stay numbers where none of their digits is lost.
+fn cell(row: &PgRow, at: usize) -> Value {
+    let Ok(raw) = row.try_get_raw(at) else {
+        return Value::Null;
+    };
+    if raw.is_null() {
+        return Value::Null;
+    }
+    let kind = raw.type_info().name().to_owned();
+    let Ok(text) = raw.as_str() else {
+        return Value::Null;
+    };
+    let as_text = || Value::from(text);
+    match kind.as_str() {
+        "BOOL" => Value::Bool(text == "t"),
+        "INT2" | "INT4" | "INT8" | "OID" => {
+            text.parse::<i64>().map_or_else(|_| as_text(), Value::from)
+        }
+        "FLOAT4" | "FLOAT8" | "NUMERIC" => number(text).unwrap_or_else(as_text),
+        "JSON" | "JSONB" => serde_json::from_str(text).unwrap_or_else(|_| as_text()),
+        "BYTEA" => json!(format!("{} bytes", text.len().saturating_sub(2) / 2)),
+        _ => as_text(),
+    }
+}
+
+/// A decimal number that a double holds whole.
+fn number(text: &str) -> Option<Value> {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let value: f64 = text.parse().ok().filter(|value: &f64| value.is_finite())?;
+    (digits <= 17).then(|| json!(value))
+}
+
+/// Changes, once for the key.
+pub(super) async fn execute(
+    address: &Address,
+    password: Option<&Credential>,
+    statement: &Statement<'_>,
+    key: &str,
+    most: Duration,
+) -> Result<Done, Failed> {
+    let server = server(address, password);
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        match once(&server, statement, key, most).await {
+            Err(Failed::Unknown(_)) if tried < TRIES => {}
+            ended => return ended,
+        }
+    }
+}
+
+async fn once(
+    server: &Server<'_>,
+    statement: &Statement<'_>,
+    key: &str,
+    most: Duration,
+) -> Result<Done, Failed> {
+    let mut connection = server.connect(most).await.map_err(Failed::Refused)?;
+    let changed = match change(&mut connection, statement, key).await {
+        Ok(Ok(before)) => {
+            pg::close(connection).await;
+            return Ok(told_changed(before, true));
+        }
+        Ok(Err(changed)) => changed,
+        Err(error) => return Err(refused(error, &mut connection).await),
+    };
+    // A commit that fails may be there all the same; the key tells whoever asks again.
+    if let Err(error) = sqlx::raw_sql("COMMIT").execute(&mut connection).await {
+        return Err(match error.as_database_error() {
+            Some(_) => Failed::Refused(pg::told(&error)),
+            None => Failed::Unknown(format!("the commit failed: {error}")),
+        });
+    }
+    pg::close(connection).await;
+    Ok(told_changed(changed, false))
+}
+
+/// Everything but the commit. `Ok` of the first call's count where the key is there already, else `Err` of this one's.
+async fn change(
+    connection: &mut PgConnection,
+    statement: &Statement<'_>,
+    key: &str,
+) -> Result<Result<i64, i64>, sqlx::Error> {
+    sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('ai_infra_calls') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !there {
+        sqlx::raw_sql(MAKING).execute(&mut *connection).await?;
+        sqlx::raw_sql(TABLE).execute(&mut *connection).await?;
+    }
+    // The key is taken first: whoever holds the same one in an open transaction is waited for.
+    let taken = sqlx::query(
+        "INSERT INTO ai_infra_calls (key, changed) VALUES ($1, -1) ON CONFLICT DO NOTHING",
+    )
+    .bind(key)
+    .execute(&mut *connection)
+    .await?;
+    if taken.rows_affected() == 0 {
+        let before: i64 = sqlx::query_scalar("SELECT changed FROM ai_infra_calls WHERE key = $1")
+            .bind(key)
+            .fetch_one(&mut *connection)
+            .await?;
+        return Ok(Ok(before));
+    }
+    let ready = statement.ready(connection, &SHAPING).await?;
+    let done = match ready == statement.text {
+        true => {
+            sqlx::query(AssertSqlSafe(ready))
+                .persistent(false)
+                .execute(&mut *connection)
+                .await?
+        }
+        false => {
+            sqlx::raw_sql(AssertSqlSafe(ready))
+                .execute(&mut *connection)
+                .await?
+        }
+    };
+    let changed = i64::try_from(done.rows_affected()).unwrap_or(i64::MAX);
+    sqlx::query("UPDATE ai_infra_calls SET changed = $2 WHERE key = $1")
+        .bind(key)
+        .bind(changed)
+        .execute(&mut *connection)
+        .await?;
+    Ok(Err(changed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_quoted_and_numbers_keep_their_digits() {
+        for (given, expected) in [
+            (json!(null), "NULL"),
+            (json!(5), "'5'"),
+            (json!(true), "'true'"),
+            (json!("it's \\ '; DROP"), "'it''s \\ ''; DROP'"),
+        ] {
+            assert_eq!(value(&given), expected);
+        }
+        for (text, expected) in [
+            ("12.50", Some(json!(12.5))),
+            ("NaN", None),
+            ("123456789012345678901", None),
+        ] {
+            assert_eq!(number(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_shows_or_shapes_goes_unprepared() {
+        let starts = |text, words: &[&str]| Statement { text, params: &[] }.starts_with(words);
+        assert!(starts(" Explain SELECT 1", &SHOWN) && starts("CREATE TABLE a ()", &SHAPING));
+        for text in [
+            "COMMIT",
+            "/* create */ COMMIT",
+            "created",
+            "rollback",
+            "SET x = 1",
+            "DO $$ $$",
+        ] {
+            assert!(!starts(text, &SHAPING) && !starts(text, &SHOWN), "{text}");
+        }
+    }
+}
