@@ -10,7 +10,6 @@ use protocol::ids::TaskId;
 use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
 use protocol::limits::JOURNAL_INLINE_BYTES;
 use serde::Deserialize;
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// Longest name of a step, in bytes.
@@ -20,9 +19,21 @@ const ENTRIES: u64 = 100_000;
 /// Entries fetched at a time.
 const PAGE: usize = 256;
 
+/// Fields and values of a stream's entry; several values may have the same name.
+type Fields = Vec<(String, Vec<u8>)>;
+
 #[derive(Deserialize)]
 struct Version {
     v: u32,
+}
+
+/// How values go to a stream.
+#[derive(Default, Clone, Copy)]
+struct Rules {
+    /// Where the stream is full, the rest is written without them.
+    may_be_left_out: bool,
+    /// Values of one call lie in one entry of the stream.
+    share: bool,
 }
 
 impl Bus {
@@ -46,7 +57,7 @@ impl Bus {
         let out = self.keys().out(&lease.role);
         let call = Call::on([self.keys().task(&lease.role, lease.task)]).arg(lease.epoch.0);
         let told = vec![envelope.to_bytes()?];
-        let call = stream(call, out, "e", self.queue_limit(), false, told);
+        let call = stream(call, out, "e", self.queue_limit(), Rules::default(), told);
         let answer: String = self.run(&scripts::APPEND, &call, Again::Yes).await?;
         self.settled(lease, &answer)
     }
@@ -66,13 +77,21 @@ impl Bus {
         if !entries.is_empty() {
             let written = entries.iter().map(bytes).collect::<Result<_, _>>()?;
             let journal = names.journal(&lease.role, lease.task);
-            call = stream(call, journal, "j", ENTRIES, false, written);
+            let rules = Rules {
+                share: true,
+                ..Rules::default()
+            };
+            call = stream(call, journal, "j", ENTRIES, rules, written);
         }
         if !told.is_empty() {
             let written = told.iter().map(Envelope::to_bytes);
             let written = written.collect::<Result<_, _>>()?;
             let out = names.out(&lease.role);
-            call = stream(call, out, "e", self.queue_limit(), true, written);
+            let rules = Rules {
+                may_be_left_out: true,
+                ..Rules::default()
+            };
+            call = stream(call, out, "e", self.queue_limit(), rules, written);
         }
         // What was done is always written down; nothing is begun without room.
         let begins =
@@ -96,7 +115,7 @@ impl Bus {
         let mut entries = Vec::new();
         let mut from = "-".to_owned();
         loop {
-            let page: Vec<(String, HashMap<String, Vec<u8>>)> = self
+            let page: Vec<(String, Fields)> = self
                 .query(
                     redis::cmd("XRANGE")
                         .arg(&stream)
@@ -108,10 +127,12 @@ impl Bus {
                 )
                 .await?;
             for (_, fields) in &page {
-                entries.push(read(
-                    task,
-                    fields.get("j").map(Vec::as_slice).unwrap_or_default(),
-                )?);
+                if !fields.iter().any(|(name, _)| name == "j") {
+                    entries.push(read(task, &[])?);
+                }
+                for (_, value) in fields.iter().filter(|(name, _)| name == "j") {
+                    entries.push(read(task, value)?);
+                }
             }
             match page.last() {
                 Some((id, _)) if page.len() == PAGE => from = format!("({id}"),
@@ -151,14 +172,15 @@ fn stream(
     key: String,
     field: &str,
     limit: u64,
-    may_be_left_out: bool,
+    rules: Rules,
     values: Vec<Vec<u8>>,
 ) -> Call {
     let call = call
         .key(key)
         .arg(field)
         .arg(limit)
-        .arg(u8::from(may_be_left_out))
+        .arg(u8::from(rules.may_be_left_out))
+        .arg(u8::from(rules.share))
         .arg(values.len());
     values.into_iter().fold(call, Call::bytes)
 }

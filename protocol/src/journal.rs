@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Version of the entry format; a newer one is refused by an older binary.
-/// 2 brought `parked` and `answer`.
-pub const JOURNAL_VERSION: u32 = 2;
+/// 2 brought `parked` and `answer`, 3 several entries of one call in one entry of the stream.
+pub const JOURNAL_VERSION: u32 = 3;
 
 /// What an entry says about its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,6 +2,18 @@
 -- KEYS: for each task: task, lease, journal, out
 -- ARGV: group, then for each task: epoch, task id, journal entry, envelope
 -- Answers a word for each task: ok or fenced.
+
+-- Entries that are over, by stream, and tasks without a lease, by set: each leaves in one call.
+local over, free = {}, {}
+local function put(lists, key, value)
+  local list = lists[key]
+  if not list then
+    list = {}
+    lists[key] = list
+  end
+  list[#list + 1] = value
+end
+
 local function finish(k, a)
   local f = call('HMGET', KEYS[k], 'state', 'epoch', 'stream', 'entry')
   if f[2] ~= ARGV[a] then return 'fenced' end -- fence
@@ -9,12 +21,26 @@ local function finish(k, a)
   if f[1] ~= 'held' then return 'fenced' end -- fence
   call('XADD', KEYS[k + 2], '*', 'j', ARGV[a + 2])
   call('XADD', KEYS[k + 3], '*', 'e', ARGV[a + 3])
-  call('XACK', f[3], ARGV[1], f[4])
-  call('XDEL', f[3], f[4])
-  call('ZREM', KEYS[k + 1], ARGV[a + 1])
   call('HSET', KEYS[k], 'state', 'finished')
+  put(over, f[3], f[4])
+  put(free, KEYS[k + 1], ARGV[a + 1])
   return 'ok'
 end
-local said = {}
-for n = 1, #KEYS / 4 do said[n] = finish(4 * n - 3, 4 * n - 2) end
+
+-- One task that fails (its journal is no stream) keeps nobody else from leaving.
+local said, failed = {}, nil
+for n = 1, #KEYS / 4 do
+  local good, word = pcall(finish, 4 * n - 3, 4 * n - 2)
+  if not good then
+    failed = word
+    break
+  end
+  said[n] = word
+end
+for stream, entries in pairs(over) do
+  call('XACK', stream, ARGV[1], unpack(entries))
+  call('XDEL', stream, unpack(entries))
+end
+for lease, tasks in pairs(free) do call('ZREM', lease, unpack(tasks)) end
+if failed then error(failed) end
 return said

@@ -189,6 +189,38 @@ async fn one_fenced_end_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn a_task_that_cannot_end_holds_up_nobody_who_ended_before_it() {
+    let server = Server::start();
+    let bus = server.bus_with(LONG).await;
+    let (good, broken) = (submit(&bus).await, submit(&bus).await);
+    let held = inbox(&bus, "code-1").await.next_many(2).await.unwrap();
+    let journal = format!("{{main}}:journal:code:{broken}");
+    let set = redis::cmd("SET")
+        .arg(&journal)
+        .arg("no stream")
+        .exec(&mut server.raw());
+    set.unwrap();
+    let ends = [
+        word(&held[0], MessageType::Result),
+        word(&held[1], MessageType::Result),
+    ];
+    let ends: Vec<_> = held.iter().map(|d| &d.lease).zip(&ends).collect();
+    for _ in 0..2 {
+        let said = bus.finish_many(&ends).await;
+        assert!(matches!(said, Err(BusError::Redis(_))), "{said:?}");
+    }
+    let left: Vec<String> = redis::cmd("ZRANGE")
+        .arg("{main}:lease:code:any")
+        .arg(0)
+        .arg(-1)
+        .query(&mut server.raw())
+        .unwrap();
+    assert_eq!(left, [broken.to_string()], "{good} let go");
+    assert_eq!(length(&server, "{main}:q:code:any:normal"), 1);
+    assert_eq!(length(&server, "{main}:out:code"), 1);
+}
+
+#[tokio::test]
 async fn entries_and_words_arrive_together_once_and_only_under_the_lease() {
     let server = Server::start();
     let bus = server.bus_with(LONG).await;
@@ -203,6 +235,8 @@ async fn entries_and_words_arrive_together_once_and_only_under_the_lease() {
         bus.record(&held.lease, &entries, &told).await.unwrap();
     }
     assert_eq!(bus.journal_read(task).await.unwrap(), entries);
+    let journal = format!("{{main}}:journal:code:{task}");
+    assert_eq!(length(&server, &journal), 1, "one entry of the stream");
     assert_eq!(length(&server, "{main}:out:code"), 2);
 
     expire(&mut server.raw(), task);

@@ -28,11 +28,12 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The value of `field` in each entry that has it, oldest first.
+    /// Every value of `field`, oldest first; an entry may have several.
     pub fn values(&self, field: &str) -> impl Iterator<Item = &Bytes> {
-        self.entries.values().filter_map(move |fields| {
-            let at = fields.chunks(2).find(|pair| pair[0] == field.as_bytes())?;
-            at.get(1)
+        self.entries.values().flat_map(move |fields| {
+            let pairs = fields.chunks_exact(2);
+            let named = pairs.filter(move |pair| pair[0] == field.as_bytes());
+            named.map(|pair| &pair[1])
         })
     }
 }
