@@ -270,6 +270,16 @@ pub enum Reply {
         /// What was asked for.
         answer: Box<Answer>,
     },
+    /// It cannot be done before this is answered; nothing was kept, nothing follows.
+    Ask {
+        /// The question, as a sentence.
+        message: String,
+        /// What is open: `Missing` or `Several`.
+        proposal: Box<Proposal>,
+        /// What else would work, for people.
+        #[serde(default)]
+        hints: Vec<String>,
+    },
     /// It cannot be done; nothing follows.
     Error {
         /// Exit code of the command line.

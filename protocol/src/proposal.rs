@@ -26,7 +26,7 @@ pub enum Proposal {
         /// What is to be asked, in order; at least one.
         wanted: Vec<Wanted>,
     },
-    /// Several playbooks fit equally well.
+    /// Several playbooks fit equally well, or these only perhaps.
     Several {
         /// Which.
         candidates: Vec<Candidate>,
@@ -80,7 +80,7 @@ pub struct Wanted {
 }
 
 /// A playbook that may have been meant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {
     /// Its name.
     pub playbook: String,
@@ -90,4 +90,10 @@ pub struct Candidate {
     pub about: String,
     /// Words that surely mean it.
     pub example: String,
+    /// Its parameters, as far as the request says them.
+    #[serde(default)]
+    pub params: Map<String, Value>,
+    /// Words of the request that it knows nothing of.
+    #[serde(default)]
+    pub beside: Vec<String>,
 }

@@ -9,6 +9,7 @@ use config::home::Home;
 use config::invitation::Invitation;
 use protocol::control::{Answer, Reply, Request, Verb};
 use protocol::limits::CONTROL_LINE_BYTES;
+use protocol::proposal::Proposal;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -51,6 +52,16 @@ pub enum ClientError {
         /// Nearest things that would work.
         hints: Vec<String>,
     },
+    /// It asks back; nothing was kept.
+    #[error("{message}")]
+    Asks {
+        /// The question, as a sentence.
+        message: String,
+        /// What is open.
+        proposal: Box<Proposal>,
+        /// What else would work.
+        hints: Vec<String>,
+    },
     /// The answer is of a kind that does not belong to the question.
     #[error(
         "the {who} answered something else than it was asked: versions differ? ai-infra restart"
@@ -66,6 +77,7 @@ impl ClientError {
     pub fn exit_code(&self) -> u8 {
         match self {
             ClientError::Refused { exit, .. } => *exit,
+            ClientError::Asks { .. } => protocol::exit::WAITS,
             _ => protocol::exit::SERVICE,
         }
     }
@@ -73,7 +85,7 @@ impl ClientError {
     /// Lines to print below the sentence.
     pub fn hints(&self) -> &[String] {
         match self {
-            ClientError::Refused { hints, .. } => hints,
+            ClientError::Refused { hints, .. } | ClientError::Asks { hints, .. } => hints,
             _ => &[],
         }
     }
@@ -198,6 +210,15 @@ impl Client {
             }) => Err(ClientError::Refused {
                 exit,
                 message,
+                hints,
+            }),
+            Ok(Reply::Ask {
+                message,
+                proposal,
+                hints,
+            }) => Err(ClientError::Asks {
+                message,
+                proposal,
                 hints,
             }),
             Ok(reply) => Ok(reply),

@@ -22,6 +22,7 @@ use protocol::exit;
 use protocol::ids::{ShortId, TaskId, TaskRef};
 use protocol::limits::REQUEST_BYTES;
 use protocol::money::MicroUsd;
+use protocol::proposal::Proposal;
 use protocol::task::{Principal, Task, Way};
 use protocol::task_state::TaskState;
 use sha2::{Digest, Sha256};
@@ -125,9 +126,20 @@ impl IntakeError {
             IntakeError::Ledger(error) => error.exit_code(),
             IntakeError::Spent { .. } => exit::REFUSED,
             IntakeError::Late(_) => exit::DEADLINE,
+            // A question about one part cannot be answered alone: the plan is mended.
+            IntakeError::Part { error, .. } if error.asks().is_some() => exit::USAGE,
             IntakeError::Part { error, .. } => error.exit_code(),
             IntakeError::NotEnded { .. } => exit::FAILED,
+            IntakeError::Route(error) if error.asks().is_some() => exit::WAITS,
             _ => exit::USAGE,
+        }
+    }
+
+    /// What is asked back.
+    pub fn asks(&self) -> Option<Proposal> {
+        match self {
+            IntakeError::Route(error) => error.asks(),
+            _ => None,
         }
     }
 

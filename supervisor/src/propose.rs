@@ -6,17 +6,16 @@ use crate::intake::IntakeError;
 use crate::intake::consider::{Considered, consider};
 use crate::intake::hosts;
 use crate::ledger::parts;
-use crate::route::{ADD_CLAUDE, RouteError};
+use crate::route::{ADD_CLAUDE, RouteError, candidate};
 use config::settings::Settings;
 use jiff::Timestamp;
 use pai::playbook::Playbook;
 use pai::playbook::library::Library;
 use pai::playbook::matching;
-use pai::playbook::params::{ParamSpec, ParamType};
 use pai::playbook::run::Run;
 use protocol::control::Submit;
 use protocol::plan::{PartDocument, PartState, PlanDocument};
-use protocol::proposal::{Candidate, Proposal, Ready, Wanted};
+use protocol::proposal::{Proposal, Ready};
 use protocol::task::Way;
 use serde_json::{Map, Value};
 
@@ -33,7 +32,7 @@ pub async fn propose(desk: &Desk, submit: &Submit) -> Result<Proposal, IntakeErr
             &library,
             considered,
         )))),
-        Err(IntakeError::Route(error)) => open(submit, &library, error).map_err(IntakeError::Route),
+        Err(IntakeError::Route(error)) => open(&library, error).map_err(IntakeError::Route),
         Err(error) => Err(error),
     }
 }
@@ -108,116 +107,25 @@ fn confirm(submit: &Submit, playbook: &Playbook) -> Option<String> {
 }
 
 /// What a person is asked where the rules alone cannot decide.
-fn open(submit: &Submit, library: &Library, error: RouteError) -> Result<Proposal, RouteError> {
+fn open(library: &Library, error: RouteError) -> Result<Proposal, RouteError> {
     match error {
-        RouteError::Missing { name, missing } => {
-            let Some(playbook) = library.find(&name) else {
-                return Err(RouteError::Missing { name, missing });
-            };
-            let params = match &submit.playbook {
-                Some((_, given)) => given.clone(),
-                None => matching::fit(playbook, &submit.request).params,
-            };
-            Ok(lacking(playbook, params))
-        }
-        RouteError::Playbook(error) => {
-            let named = submit.playbook.as_ref();
-            let lacks = named.and_then(|(name, given)| Some((library.find(name)?, given)));
-            match lacks.filter(|(playbook, given)| is_missing_only(playbook, given)) {
-                Some((playbook, given)) => Ok(lacking(playbook, given.clone())),
-                None => Err(RouteError::Playbook(error)),
-            }
-        }
-        RouteError::Several(names) => Ok(Proposal::Several {
-            candidates: names
-                .iter()
-                .filter_map(|name| candidate(library, name))
-                .collect(),
-        }),
-        RouteError::NoWay { nearest } => Ok(Proposal::NoWay {
+        RouteError::NoWay { nearest, .. } => Ok(Proposal::NoWay {
             nearest: nearest
-                .iter()
+                .into_iter()
                 .filter(|near| near.score > 0.0)
-                .filter_map(|near| candidate(library, &near.name))
+                .filter_map(|near| candidate(library, near))
                 .collect(),
             model: ADD_CLAUDE.to_owned(),
         }),
-        error => Err(error),
+        error => error.asks().ok_or(error),
     }
-}
-
-fn lacks(playbook: &Playbook, given: &Map<String, Value>) -> Vec<Wanted> {
-    let missing = |(name, spec): (&String, &ParamSpec)| {
-        let absent = given.get(name).is_none_or(Value::is_null);
-        (spec.required && spec.default.is_none() && absent).then(|| wanted(name, spec))
-    };
-    playbook.params.iter().filter_map(missing).collect()
-}
-
-/// Whether every value that was given fits, and only some were not given.
-fn is_missing_only(playbook: &Playbook, given: &Map<String, Value>) -> bool {
-    let fits = |(name, value): (&String, &Value)| {
-        let spec = playbook.params.get(name);
-        spec.is_some_and(|spec| spec.check(value).is_ok())
-    };
-    given.iter().all(fits) && !lacks(playbook, given).is_empty()
-}
-
-fn lacking(playbook: &Playbook, params: Map<String, Value>) -> Proposal {
-    Proposal::Missing {
-        playbook: playbook.name.clone(),
-        agent: playbook.agent.clone(),
-        wanted: lacks(playbook, &params),
-        params,
-    }
-}
-
-fn wanted(name: &str, spec: &ParamSpec) -> Wanted {
-    Wanted {
-        name: name.to_owned(),
-        kind: kind(spec),
-        about: spec.description.clone(),
-        choices: match spec.kind {
-            ParamType::Choice => spec.choices.clone(),
-            _ => Vec::new(),
-        },
-    }
-}
-
-/// The kind of value, in words.
-fn kind(spec: &ParamSpec) -> String {
-    match spec.kind {
-        ParamType::Text => "a text".to_owned(),
-        ParamType::Int => match (spec.min, spec.max) {
-            (Some(min), Some(max)) => format!("a whole number from {min} to {max}"),
-            (Some(min), None) => format!("a whole number, at least {min}"),
-            (None, Some(max)) => format!("a whole number, at most {max}"),
-            (None, None) => "a whole number".to_owned(),
-        },
-        ParamType::Bool => "yes or no".to_owned(),
-        ParamType::Path => "a file or folder of the workspace".to_owned(),
-        ParamType::File if spec.extensions.is_empty() => "a file of the workspace".to_owned(),
-        ParamType::File => format!("a file of the workspace: .{}", spec.extensions.join(", .")),
-        ParamType::Unit => "the name of a service".to_owned(),
-        ParamType::Choice => format!("one of {}", spec.choices.join(", ")),
-    }
-}
-
-fn candidate(library: &Library, name: &str) -> Option<Candidate> {
-    let playbook = library.find(name)?;
-    Some(Candidate {
-        playbook: playbook.name.clone(),
-        agent: playbook.agent.clone(),
-        about: playbook.description.clone(),
-        example: playbook.example(),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use pai::playbook::library::Route;
+    use crate::route::decide;
     use protocol::ids::RequestId;
     use protocol::task::Effort;
     use serde_json::json;
@@ -261,14 +169,17 @@ report: "done"
         }
     }
 
+    fn decided(submit: &Submit) -> Result<Proposal, RouteError> {
+        let folder = tempfile::tempdir().unwrap();
+        let home = config::home::Home::at(folder.path());
+        let settings = config::load::load(&home, &config::env::Env::default(), &[]).unwrap();
+        let library = library();
+        open(&library, decide(submit, &settings, &library).unwrap_err())
+    }
+
     #[test]
     fn what_is_missing_is_asked_with_its_kind_and_what_was_said_is_kept() {
-        let library = library();
-        let submit = asked("rotate the logs of shop", None);
-        let Route::Missing { name, missing } = library.route(&submit.request) else {
-            panic!("{:?}", library.route(&submit.request));
-        };
-        let proposal = open(&submit, &library, RouteError::Missing { name, missing }).unwrap();
+        let proposal = decided(&asked("rotate the logs of shop", None)).unwrap();
         let Proposal::Missing { params, wanted, .. } = proposal else {
             panic!("{proposal:?}");
         };
@@ -279,13 +190,7 @@ report: "done"
 
     #[test]
     fn a_value_that_does_not_fit_is_an_error_and_no_question() {
-        let library = library();
-        let open_with = |given: Value| {
-            let submit = asked("rotate the logs", Some(given));
-            let (name, params) = submit.playbook.clone().unwrap();
-            let error = library.check_params(&name, &params).unwrap_err();
-            open(&submit, &library, RouteError::Playbook(error))
-        };
+        let open_with = |given: Value| decided(&asked("rotate the logs", Some(given)));
         assert!(matches!(
             open_with(json!({"service": "shop"})),
             Ok(Proposal::Missing { wanted, .. }) if wanted[0].name == "days"

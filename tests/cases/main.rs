@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod again;
+mod asked_back;
 mod bad_input;
 mod databases;
 mod effects;

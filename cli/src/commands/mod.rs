@@ -6,6 +6,7 @@ mod attach;
 mod bench;
 mod brakes;
 mod bus;
+mod clarify;
 mod completions;
 mod config;
 mod daemon;

@@ -1,7 +1,7 @@
 //! `run`: give the team a task, watch it, print its result.
 
 use super::follow::{self, Ended, Follow};
-use super::{strange, team};
+use super::{clarify, strange, team};
 use crate::args::RunArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -37,8 +37,11 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
     let later = submit.due.is_some();
     team::ensure(context).await?;
     team::warn_of_differences(context);
+    let Some((line, again)) = accepted(context, &args, submit).await? else {
+        terminal::complain("nothing was started\n");
+        return Ok(protocol::exit::CANCELLED);
+    };
     let began = Instant::now();
-    let (line, again) = hand_in(context, Verb::Submit(Box::new(submit))).await?;
     if args.no_wait || later {
         return left(&line, again, args.json);
     }
@@ -140,18 +143,44 @@ pub fn left(line: &TaskLine, again: bool, json: bool) -> Result<u8, Failure> {
     Ok(protocol::exit::DONE)
 }
 
+/// Hands the request in until nothing is open about it; `None` where the person wants none of what
+/// it could mean.
+async fn accepted(
+    context: &Context,
+    args: &RunArgs,
+    mut submit: Submit,
+) -> Result<Option<(TaskLine, bool)>, Failure> {
+    loop {
+        match handed(context, Verb::Submit(Box::new(submit.clone()))).await {
+            Err(ClientError::Asks {
+                message,
+                proposal,
+                hints,
+            }) => match clarify::answered(args, &message, &proposal, &hints)? {
+                Some(chosen) => submit.playbook = Some(chosen),
+                None => return Ok(None),
+            },
+            answer => return Ok(Some(answer?)),
+        }
+    }
+}
+
 /// Hands a task in, by whatever verb makes one, until it is accepted or refused; a supervisor that is started again meanwhile
 /// is waited for.
 pub async fn hand_in(context: &Context, verb: Verb) -> Result<(TaskLine, bool), Failure> {
+    Ok(handed(context, verb).await?)
+}
+
+async fn handed(context: &Context, verb: Verb) -> Result<(TaskLine, bool), ClientError> {
     let began = Instant::now();
     loop {
         match once(context, verb.clone()).await {
             Err(error) if error.is_passing() && began.elapsed() < AWAY => {
                 sleep(Duration::from_millis(50)).await;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
             Ok(Some(accepted)) => return Ok(accepted),
-            Ok(None) => return Err(strange()),
+            Ok(None) => return Err(ClientError::Strange { who: "supervisor" }),
         }
     }
 }

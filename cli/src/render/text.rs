@@ -124,9 +124,13 @@ pub fn columns(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// `error: <sentence>` and what to do next.
+/// `error: <sentence>` and what to do next; what waits for a person is a question, not an error.
 pub fn failure(failure: &Failure) -> String {
-    let mut text = format!("error: {}\n", safe(failure.message.trim_end()));
+    let kind = match failure.exit {
+        protocol::exit::WAITS => "question",
+        _ => "error",
+    };
+    let mut text = format!("{kind}: {}\n", safe(failure.message.trim_end()));
     for hint in &failure.hints {
         text.push_str(&format!("  {}\n", safe(hint)));
     }

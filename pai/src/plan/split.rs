@@ -2,7 +2,10 @@
 //! connectors, and only when every part is a playbook's by itself; else it stays one request.
 
 use crate::playbook::library::{Library, Route};
+use crate::playbook::params::ParamType;
+use crate::playbook::words;
 use protocol::plan::{OnFailure, PLAN_VERSION, Part, Plan};
+use serde_json::{Map, Value};
 
 /// Most parts a request is split into; more is no sentence a person says.
 const MOST: usize = 8;
@@ -49,15 +52,8 @@ pub fn split(library: &Library, request: &str, exact: bool) -> Option<Plan> {
     let mut stage: Vec<String> = Vec::new();
     let mut before: Vec<String> = Vec::new();
     for (link, words) in &pieces {
-        let Route::Sure {
-            name,
-            params,
-            exact: whole,
-            ..
-        } = library.route(words)
-        else {
-            return None;
-        };
+        let (name, params, whole) =
+            sure(library, words).or_else(|| same_again(library, &tasks, words))?;
         // The same job twice is one thing said in two ways, or something not understood.
         let twice = tasks
             .iter()
@@ -89,6 +85,61 @@ pub fn split(library: &Library, request: &str, exact: bool) -> Option<Plan> {
     })
 }
 
+/// The parts of a request that no playbook does, where others of its parts are a playbook's;
+/// empty where it has no parts, or none of them is known.
+pub fn beyond(library: &Library, request: &str) -> Vec<String> {
+    let pieces = pieces(request);
+    let unknown: Vec<String> = pieces
+        .iter()
+        .filter(|(_, words)| sure(library, words).is_none())
+        .map(|(_, words)| words.clone())
+        .collect();
+    match unknown.len() < pieces.len() && pieces.len() <= MOST {
+        true => unknown,
+        false => Vec::new(),
+    }
+}
+
+/// The playbook that a piece is, its parameters, and whether it matches as a whole.
+fn sure(library: &Library, words: &str) -> Option<(String, Map<String, Value>, bool)> {
+    match library.route(words) {
+        Route::Sure {
+            name,
+            params,
+            exact,
+            ..
+        } => Some((name, params, exact)),
+        _ => None,
+    }
+}
+
+/// "profile a.csv and b.csv": a piece that only names a file is the job before it, with that file.
+fn same_again(
+    library: &Library,
+    tasks: &[Part],
+    words: &str,
+) -> Option<(String, Map<String, Value>, bool)> {
+    let tokens = words::tokens(words);
+    let [token] = tokens.as_slice() else {
+        return None;
+    };
+    let last = tasks.last()?;
+    let name = last.playbook.clone()?;
+    let playbook = library.find(&name)?;
+    let mut named = last.params.iter().filter(|(key, _)| {
+        let spec = playbook.params.get(*key);
+        spec.is_some_and(|spec| matches!(spec.kind, ParamType::File | ParamType::Path))
+    });
+    let (key, _) = named.next()?;
+    let value = playbook.params.get(key)?.read(token)?;
+    if named.next().is_some() {
+        return None;
+    }
+    let mut params = last.params.clone();
+    params.insert(key.clone(), value);
+    Some((name, params, true))
+}
+
 /// The playbook's name as a part's; numbered where it is there already.
 fn id(name: &str, tasks: &[Part]) -> String {
     let plain: String = name.replace('-', "_").chars().take(44).collect();
@@ -118,13 +169,18 @@ fn pieces(request: &str) -> Vec<(Link, String)> {
     let mut at = 0;
     while let Some(word) = words.get(at) {
         let (link, long) = connector(&lower[at..]);
-        if let Some(link) = link {
+        let sign = matches!(*word, "&" | "+").then_some(Link::And);
+        if let Some(link) = link.or(sign) {
             cut(&mut pieces, link);
-            at += long;
+            at += long.max(1);
             continue;
         }
         at += 1;
-        let bare = word.trim_end_matches([',', ';']);
+        let opens = pieces.last().is_some_and(|(_, piece)| piece.is_empty());
+        if opens && matches!(word.trim_end_matches(','), "first" | "First") {
+            continue;
+        }
+        let bare = word.trim_end_matches([',', ';', '.', '?', '!']);
         if let Some((_, piece)) = pieces.last_mut()
             && !bare.is_empty()
         {
@@ -195,86 +251,5 @@ fn cut(pieces: &mut Vec<(Link, Vec<&str>)>, link: Link) {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
-    use super::*;
-    use crate::playbook::Playbook;
-
-    fn library() -> Library {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/playbooks");
-        let read = |entry: std::io::Result<std::fs::DirEntry>| {
-            let yaml = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-            Playbook::parse(&yaml).unwrap()
-        };
-        Library::new(std::fs::read_dir(folder).unwrap().map(read).collect())
-    }
-
-    /// `id<before,before id …`, or nothing.
-    fn made(request: &str, exact: bool) -> String {
-        let Some(plan) = split(&library(), request, exact) else {
-            return String::new();
-        };
-        crate::plan::grammar::check(&plan).unwrap();
-        let parts: Vec<String> = plan
-            .tasks
-            .iter()
-            .map(|part| match part.after.as_slice() {
-                [] => part.id.clone(),
-                after => format!("{}<{}", part.id, after.join(",")),
-            })
-            .collect();
-        parts.join(" ")
-    }
-
-    #[test]
-    fn requests_are_split_where_every_part_is_sure() {
-        for (request, expected) in [
-            (
-                "run the tests, then look for leaked secrets and show the host health",
-                "run_tests leaked_secrets<run_tests host_health<run_tests",
-            ),
-            (
-                "run the tests and look for leaked secrets",
-                "run_tests leaked_secrets",
-            ),
-            (
-                "run the tests; look for leaked secrets",
-                "run_tests leaked_secrets",
-            ),
-            (
-                "Run the tests, and then scan the code for secrets.",
-                "run_tests leaked_secrets<run_tests",
-            ),
-            (
-                "run the tests. After that, look for secrets",
-                "run_tests leaked_secrets<run_tests",
-            ),
-            ("run the tests", ""),
-            ("run the tests and tell me what fails", ""),
-            ("run the tests and fix what fails", ""),
-            ("run the tests and run the tests again", ""),
-            ("if the tests pass, look for leaked secrets", ""),
-            ("run the tests but not look for leaked secrets", ""),
-            ("run the tests and do not look for leaked secrets", ""),
-            ("run the tests or look for leaked secrets", ""),
-            ("look for leaked secrets after you run the tests", ""),
-            (
-                "run the tests and look for leaked secrets and write a poem",
-                "",
-            ),
-            ("say \"run the tests and look for leaked secrets\"", ""),
-            ("and, then; and", ""),
-            ("", ""),
-        ] {
-            assert_eq!(made(request, false), expected, "{request}");
-        }
-    }
-
-    #[test]
-    fn where_a_model_is_at_hand_every_part_must_be_exact() {
-        assert_ne!(made("run the tests and look for leaked secrets", true), "");
-        let near = "run unit tests colourfully and look for leaked secrets";
-        assert_ne!(made(near, false), "", "sure by its words");
-        assert_eq!(made(near, true), "");
-    }
-}
+#[path = "split_tests.rs"]
+mod tests;

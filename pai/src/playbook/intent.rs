@@ -97,7 +97,7 @@ impl Intent {
         request: &[Token],
         specs: &BTreeMap<String, ParamSpec>,
     ) -> Option<Map<String, Value>> {
-        if request.len() > words::MOST_TOKENS {
+        if request.len() > words::MOST_TOKENS || !self.could_match(request, specs) {
             return None;
         }
         let mut search = Search {
@@ -109,6 +109,26 @@ impl Intent {
         };
         let mut rest: Vec<&Part> = self.parts.iter().rev().collect();
         search.go(0, &mut rest, false).then_some(search.bound)
+    }
+
+    /// Whether every word that may not be skipped stands in the pattern or could be a parameter's;
+    /// most patterns are ruled out here, without a search.
+    fn could_match(&self, request: &[Token], specs: &BTreeMap<String, ParamSpec>) -> bool {
+        let named = self.params();
+        let kinds = || named.iter().filter_map(|name| specs.get(name));
+        let takes_words = kinds().any(|spec| spec.takes_words());
+        request.iter().all(|token| match &token.kind {
+            Kind::Word {
+                weight: Weight::Stop,
+                ..
+            } => true,
+            Kind::Word {
+                weight: Weight::Soft,
+                ..
+            } if !self.strict => true,
+            Kind::Word { stem, .. } => takes_words || self.stems.contains(stem),
+            _ => !named.is_empty(),
+        })
     }
 
     /// How much of the pattern's weight the words cover, 0 to 1. Alternatives and optional parts

@@ -1,8 +1,9 @@
 //! All playbooks of a team: found by name, or by what a person says.
 
 use super::grammar::Playbook;
-use super::matching::{self, Fit, SURE, TOO_NEAR};
+use super::matching::{self, Fit, PERHAPS, SURE, TOO_NEAR};
 use super::{PlaybookError, hint, params};
+use protocol::proposal::Wanted;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -24,6 +25,10 @@ pub struct Nearest {
     pub score: f64,
     /// A request that would match it.
     pub example: String,
+    /// Parameters read from the request.
+    pub params: Map<String, Value>,
+    /// Words of the request that it does not know.
+    pub beside: Vec<String>,
 }
 
 /// Where a request goes.
@@ -44,11 +49,13 @@ pub enum Route {
     Missing {
         /// Its name.
         name: String,
+        /// Parameters read from the request.
+        params: Map<String, Value>,
         /// Names of the missing parameters.
         missing: Vec<String>,
     },
-    /// Several match equally well; a person must choose.
-    Several(Vec<String>),
+    /// Several match equally well, or some only perhaps; a person must choose. Best first.
+    Which(Vec<Nearest>),
     /// None matches.
     None {
         /// The nearest ones, best first.
@@ -117,6 +124,23 @@ impl Library {
         })
     }
 
+    /// The required parameters of a playbook that are not given, for the person to say.
+    pub fn wanted(&self, name: &str, given: &Map<String, Value>) -> Vec<Wanted> {
+        let Some(playbook) = self.find(name) else {
+            return Vec::new();
+        };
+        let there = |name: &String| given.get(name).is_some_and(|value| !value.is_null());
+        let lacks = |(name, spec): (&String, &params::ParamSpec)| {
+            (spec.required && spec.default.is_none() && !there(name)).then(|| Wanted {
+                name: name.clone(),
+                kind: spec.kind_in_words(),
+                about: spec.description.clone(),
+                choices: spec.choices.clone(),
+            })
+        };
+        playbook.params.iter().filter_map(lacks).collect()
+    }
+
     /// Finds the playbook a request means. One that may write is taken only on an exact match.
     pub fn route(&self, request: &str) -> Route {
         let mut fits: Vec<(&Playbook, Fit)> = self
@@ -135,23 +159,20 @@ impl Library {
         };
         let candidates: Vec<&(&Playbook, Fit)> = fits.iter().filter(fitting).collect();
         let Some((playbook, fit)) = candidates.first() else {
-            return Route::None {
-                nearest: nearest(&fits),
-            };
+            return unsure(&fits);
         };
-        let rivals: Vec<String> = candidates
+        let rivals: Vec<Nearest> = candidates
             .iter()
             .filter(|(_, other)| fit.score - other.score < TOO_NEAR)
-            .map(|(p, _)| p.name.clone())
+            .map(|near| of(near))
             .collect();
         if rivals.len() > 1 {
-            return Route::Several(rivals);
+            return Route::Which(rivals);
         }
-        let lacks = |(name, spec): (&String, &params::ParamSpec)| {
-            (spec.required && !fit.params.contains_key(name)).then(|| name.clone())
-        };
-        let missing: Vec<String> = playbook.params.iter().filter_map(lacks).collect();
         let name = playbook.name.clone();
+        let missing: Vec<String> = (self.wanted(&name, &fit.params).into_iter())
+            .map(|wanted| wanted.name)
+            .collect();
         if missing.is_empty() {
             Route::Sure {
                 name,
@@ -160,7 +181,11 @@ impl Library {
                 because: fit.because.clone(),
             }
         } else {
-            Route::Missing { name, missing }
+            Route::Missing {
+                name,
+                params: fit.params.clone(),
+                missing,
+            }
         }
     }
 
@@ -183,7 +208,7 @@ impl Library {
                     wrong.push(misrouted(
                         playbook,
                         not,
-                        &Route::Several(vec![playbook.name.clone()]),
+                        &Route::Which(vec![of(&(playbook, matching::fit(playbook, not)))]),
                         "elsewhere",
                     ));
                 }
@@ -233,8 +258,11 @@ fn misrouted(playbook: &Playbook, ask: &str, route: &Route, expected: &str) -> M
         Route::Sure { name, params, .. } => {
             format!("{name} with {}", Value::Object(params.clone()))
         }
-        Route::Missing { name, missing } => format!("{name} without {}", missing.join(", ")),
-        Route::Several(names) => names.join(" or "),
+        Route::Missing { name, missing, .. } => format!("{name} without {}", missing.join(", ")),
+        Route::Which(these) => {
+            let names: Vec<&str> = these.iter().map(|near| near.name.as_str()).collect();
+            names.join(" or ")
+        }
         Route::None { .. } => "none".to_owned(),
     };
     Misrouted {
@@ -245,11 +273,24 @@ fn misrouted(playbook: &Playbook, ask: &str, route: &Route, expected: &str) -> M
     }
 }
 
-fn nearest(fits: &[(&Playbook, Fit)]) -> Vec<Nearest> {
-    let of = |(playbook, fit): &(&Playbook, Fit)| Nearest {
+/// What is asked back where nothing is sure: those that it is perhaps.
+fn unsure(fits: &[(&Playbook, Fit)]) -> Route {
+    let perhaps = |(_, fit): &&(&Playbook, Fit)| fit.score >= PERHAPS && fit.askable;
+    let these: Vec<Nearest> = fits.iter().filter(perhaps).take(NEAREST).map(of).collect();
+    match these.is_empty() {
+        true => Route::None {
+            nearest: fits.iter().take(NEAREST).map(of).collect(),
+        },
+        false => Route::Which(these),
+    }
+}
+
+fn of((playbook, fit): &(&Playbook, Fit)) -> Nearest {
+    Nearest {
         name: playbook.name.clone(),
         score: fit.score,
         example: playbook.example(),
-    };
-    fits.iter().take(NEAREST).map(of).collect()
+        params: fit.params.clone(),
+        beside: fit.beside.clone(),
+    }
 }

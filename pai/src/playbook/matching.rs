@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 /// Least score at which a request is taken to mean a playbook without an exact match. At 0.85 one
 /// word out of four or more may be unknown, and none that changes what is wanted.
 pub const SURE: f64 = 0.85;
+/// Least score at which a person is asked whether they mean a playbook.
+pub const PERHAPS: f64 = 0.6;
 /// Two scores nearer than this are a question to the person.
 pub const TOO_NEAR: f64 = 0.05;
 /// How much an unknown verb of change, negation, "why" or "how" counts against a match.
@@ -32,6 +34,11 @@ pub struct Fit {
     pub exact: bool,
     /// 1 for exact, else the lexical score, 0 to 1.
     pub score: f64,
+    /// A person may be asked whether they mean it: it shares a word that says something, and no
+    /// word that changes what is wanted was said.
+    pub askable: bool,
+    /// Words of the request that the playbook does not know.
+    pub beside: Vec<String>,
     /// What matched, for people.
     pub because: String,
 }
@@ -71,6 +78,8 @@ pub fn fit(playbook: &Playbook, request: &str) -> Fit {
             params: Map::new(),
             exact: false,
             score: 0.0,
+            askable: false,
+            beside: Vec::new(),
             because: String::new(),
         };
     }
@@ -82,6 +91,8 @@ fn exact(playbook: &Playbook, request: &str, tokens: &[Token], gist: &[String]) 
         params,
         exact: true,
         score: 1.0,
+        askable: true,
+        beside: Vec::new(),
         because,
     };
     if let Some(test) = playbook.tests.iter().find(|test| asks(&test.ask, gist)) {
@@ -123,6 +134,8 @@ fn lexical(playbook: &Playbook, tokens: &[Token]) -> Fit {
             params,
             exact: false,
             score: 0.0,
+            askable: false,
+            beside: Vec::new(),
             because: String::new(),
         };
     };
@@ -140,6 +153,8 @@ fn lexical(playbook: &Playbook, tokens: &[Token]) -> Fit {
         params,
         exact: false,
         score: value,
+        askable: best.shares && !best.heavy,
+        beside: best.unknown,
         because,
     }
 }
@@ -150,6 +165,10 @@ struct Score {
     total: f64,
     recall: f64,
     unknown: Vec<String>,
+    /// A word that says something is known.
+    shares: bool,
+    /// A word that changes what is wanted was said, known or not; "how" alone asks.
+    heavy: bool,
 }
 
 impl Score {
@@ -178,6 +197,8 @@ fn score(intent: &Intent, words: &[Token], known: &BTreeSet<&str>) -> Score {
         total: 0.0,
         recall: 0.0,
         unknown: Vec::new(),
+        shares: false,
+        heavy: false,
     };
     let mut said: BTreeSet<&str> = BTreeSet::new();
     for token in words {
@@ -190,11 +211,15 @@ fn score(intent: &Intent, words: &[Token], known: &BTreeSet<&str>) -> Score {
             Weight::Plain => (1.0, 1.0, known),
             Weight::Heavy => (1.0, HEAVY_WEIGHT, &own),
         };
-        if vocabulary.contains(stem.as_str()) {
+        score.heavy |= *weight == Weight::Heavy && stem != "how";
+        let knows = vocabulary.contains(stem.as_str());
+        score.shares |= knows && *weight == Weight::Plain;
+        if knows {
             score.covered += base;
             score.total += base;
             said.insert(stem);
         } else if let Some(meant) = misspelt(stem, *weight, known) {
+            score.shares = true;
             score.covered += MISSPELT * base;
             score.total += base;
             said.insert(meant);

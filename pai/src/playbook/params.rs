@@ -65,6 +65,35 @@ impl ParamSpec {
         self.kind == ParamType::Text
     }
 
+    /// Whether an ordinary word can be its value; else only paths, quoted texts and numbers are.
+    pub fn takes_words(&self) -> bool {
+        !matches!(
+            self.kind,
+            ParamType::Int | ParamType::Path | ParamType::File
+        )
+    }
+
+    /// The kind of value, in words.
+    pub fn kind_in_words(&self) -> String {
+        match self.kind {
+            ParamType::Text => "a text".to_owned(),
+            ParamType::Int => match (self.min, self.max) {
+                (Some(min), Some(max)) => format!("a whole number from {min} to {max}"),
+                (Some(min), None) => format!("a whole number, at least {min}"),
+                (None, Some(max)) => format!("a whole number, at most {max}"),
+                (None, None) => "a whole number".to_owned(),
+            },
+            ParamType::Bool => "yes or no".to_owned(),
+            ParamType::Path => "a file or folder of the workspace".to_owned(),
+            ParamType::File if self.extensions.is_empty() => "a file of the workspace".to_owned(),
+            ParamType::File => {
+                format!("a file of the workspace: .{}", self.extensions.join(", ."))
+            }
+            ParamType::Unit => "the name of a service".to_owned(),
+            ParamType::Choice => format!("one of {}", self.choices.join(", ")),
+        }
+    }
+
     /// Reads a value from one token of a request; `None` when it does not look like one.
     pub fn read(&self, token: &Token) -> Option<Value> {
         let text = || Value::String(token.raw.clone());
@@ -196,12 +225,14 @@ fn has_extension(text: &str, extensions: &[String]) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParamError {
     /// A name the playbook does not have.
-    #[error("it has no parameter `{name}`{hint}")]
+    #[error("it has no parameter `{name}`{hint} ({})", it_takes(.known))]
     Unknown {
         /// As given.
         name: String,
         /// The nearest known one, as `: did you mean …?`, or nothing.
         hint: String,
+        /// All it has.
+        known: Vec<String>,
     },
     /// A required one is missing.
     #[error("it needs `{name}`{description}: give it as {name}=…")]
@@ -221,6 +252,14 @@ pub enum ParamError {
     },
 }
 
+/// `it takes: a, b`, for a sentence.
+fn it_takes(known: &[String]) -> String {
+    match known {
+        [] => "it takes none".to_owned(),
+        known => format!("it takes: {}", known.join(", ")),
+    }
+}
+
 /// Checks given values against the declared parameters; every declared name is in the answer,
 /// null where it was not given and has no default.
 ///
@@ -235,6 +274,7 @@ pub fn check_all(
         return Err(ParamError::Unknown {
             name: name.clone(),
             hint: nearest.map_or_else(String::new, |n| format!(": did you mean `{n}`?")),
+            known: specs.keys().cloned().collect(),
         });
     }
     let mut checked = Map::new();
@@ -330,7 +370,7 @@ mod tests {
         };
         assert_eq!(
             check(json!({"fil": "a"})),
-            "it has no parameter `fil`: did you mean `file`?"
+            "it has no parameter `fil`: did you mean `file`? (it takes: file)"
         );
         assert_eq!(check(json!({})), "it needs `file`: give it as file=…");
     }

@@ -21,6 +21,7 @@ use protocol::control::{Answer, Reply, Verb};
 use protocol::document::TaskPage;
 use protocol::exit;
 use protocol::ids::TaskRef;
+use protocol::proposal::Proposal;
 use protocol::question::Said;
 use protocol::task::Principal;
 use protocol::task_state::TaskState;
@@ -58,11 +59,12 @@ pub enum VerbError {
 }
 
 /// An error line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     exit: u8,
     message: String,
     hints: Vec<String>,
+    asks: Option<Box<Proposal>>,
 }
 
 impl Refusal {
@@ -72,6 +74,7 @@ impl Refusal {
             exit,
             message,
             hints: Vec::new(),
+            asks: None,
         }
     }
 
@@ -90,19 +93,37 @@ impl Refusal {
             VerbError::Compare(error) => (error.exit_code(), Vec::new()),
             VerbError::Daemon => (exit::USAGE, Vec::new()),
         };
+        let asks = match &error {
+            VerbError::Intake(error) => error.asks(),
+            _ => None,
+        };
         Self {
             exit,
             message: error.to_string(),
             hints,
+            asks: asks.map(Box::new),
         }
     }
 
     /// Its line.
     pub fn reply(self) -> Reply {
-        Reply::Error {
-            exit: self.exit,
-            message: self.message,
-            hints: self.hints,
+        let Self {
+            exit,
+            message,
+            hints,
+            asks,
+        } = self;
+        match asks {
+            Some(proposal) => Reply::Ask {
+                message,
+                proposal,
+                hints,
+            },
+            None => Reply::Error {
+                exit,
+                message,
+                hints,
+            },
         }
     }
 }

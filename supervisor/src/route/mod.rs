@@ -1,23 +1,21 @@
 //! Who does it, and how: rules first, a model only where the rules are silent and there is one.
 //! Pure; `shelf` holds the playbooks, `role` picks a role from words.
 
+mod error;
 pub mod role;
 pub mod shelf;
 
+pub use error::{ADD_CLAUDE, Missing, RouteError};
+
 use config::settings::{EngineName, Settings};
 use pai::plan::split;
-use pai::playbook::PlaybookError;
 use pai::playbook::library::{Library, Nearest, Route};
 use protocol::control::Submit;
 use protocol::ids::Role;
 use protocol::plan::Plan;
+use protocol::proposal::Candidate;
 use protocol::task::{Task, Way};
 use serde_json::{Map, Value};
-use std::path::PathBuf;
-
-/// What adds Claude, as people type it.
-pub(crate) const ADD_CLAUDE: &str =
-    "`ai-infra secret set anthropic-api-key` adds Claude, which takes any request";
 
 /// A routed request.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,83 +26,6 @@ pub struct Routed {
     pub way: Way,
     /// Why, as a sentence for people.
     pub because: String,
-}
-
-/// Why nobody can take a request.
-#[derive(Debug, thiserror::Error)]
-pub enum RouteError {
-    /// The rules are silent and there is no model.
-    #[error("no playbook covers this and there is no model key")]
-    NoWay {
-        /// The nearest playbooks.
-        nearest: Vec<Nearest>,
-    },
-    /// A playbook fits, but the words leave something open.
-    #[error("the playbook `{name}` needs {}: say it in the request", .missing.join(", "))]
-    Missing {
-        /// Which playbook.
-        name: String,
-        /// Its parameters without a value.
-        missing: Vec<String>,
-    },
-    /// More than one playbook fits.
-    #[error("this fits more than one playbook ({}): say it in the words of one", .0.join(", "))]
-    Several(Vec<String>),
-    /// No agent of that name.
-    #[error("there is no agent `{given}`; the nearest is `{}`, and there are: {}", .known.first().map_or("", String::as_str), .known.join(", "))]
-    NoAgent {
-        /// As given.
-        given: String,
-        /// Those there are, nearest first.
-        known: Vec<String>,
-    },
-    /// No playbook of that name.
-    #[error("there is no playbook `{0}`: `ai-infra playbook list` shows what there is")]
-    NoPlaybook(String),
-    /// No playbook of that name, or its parameters are wrong.
-    #[error(transparent)]
-    Playbook(PlaybookError),
-    /// The person insists on an agent that the playbook is not for.
-    #[error(
-        "this is the playbook `{playbook}` of the agent {owner}, not of {given}: leave out --agent, or add a model key"
-    )]
-    OtherAgent {
-        /// Which playbook.
-        playbook: String,
-        /// Whose it is.
-        owner: Role,
-        /// Who was insisted on.
-        given: Role,
-    },
-    /// Scripts are for tests.
-    #[error("scripted replies are not allowed here: set engine.allow_scripted (for tests only)")]
-    NoScripts,
-    /// The configured engine is the scripted one, and there is no script.
-    #[error("the engine is `scripted` and the request brings no script: use another engine.name")]
-    NoScript,
-    /// A script that is not there.
-    #[error("the script {} is no file with an absolute path", .0.display())]
-    BadScript(PathBuf),
-}
-
-impl RouteError {
-    /// What would work, for people.
-    pub fn hints(&self) -> Vec<String> {
-        match self {
-            RouteError::NoWay { nearest } => {
-                let mut hints: Vec<String> = nearest
-                    .iter()
-                    .map(|near| format!("{}: \"{}\"", near.name, near.example))
-                    .collect();
-                hints.push(ADD_CLAUDE.to_owned());
-                hints
-            }
-            RouteError::Missing { .. } | RouteError::Several(_) | RouteError::OtherAgent { .. } => {
-                vec![ADD_CLAUDE.to_owned()]
-            }
-            _ => Vec::new(),
-        }
-    }
 }
 
 /// Decides who does a request, and how.
@@ -240,6 +161,9 @@ fn named(
     name: &str,
     params: &Map<String, Value>,
 ) -> Result<Routed, RouteError> {
+    if let Some(missing) = only_missing(library, name, params) {
+        return Err(missing);
+    }
     let params = checked(library, name, params)?;
     let playbook = library
         .find(name)
@@ -252,6 +176,24 @@ fn named(
             params,
         },
         because: format!("the playbook `{name}` was named"),
+    })
+}
+
+/// Whether every value that was given fits, and only some were not given.
+fn only_missing(library: &Library, name: &str, given: &Map<String, Value>) -> Option<RouteError> {
+    let playbook = library.find(name)?;
+    let fits = |(name, value): (&String, &Value)| {
+        let spec = playbook.params.get(name);
+        spec.is_some_and(|spec| value.is_null() || spec.check(value).is_ok())
+    };
+    let missing = library.wanted(name, given);
+    (!missing.is_empty() && given.iter().all(fits)).then(|| {
+        RouteError::Missing(Box::new(Missing {
+            name: name.to_owned(),
+            agent: playbook.agent.clone(),
+            known: given.clone(),
+            missing,
+        }))
     })
 }
 
@@ -290,7 +232,8 @@ fn by_words(submit: &Submit, settings: &Settings, library: &Library) -> Result<R
         return Err(RouteError::NoScript);
     }
     let model = has_model(settings);
-    match library.route(&submit.request) {
+    let route = library.route(&submit.request);
+    match route {
         // With a model at hand only an exact match is surer than the model.
         Route::Sure {
             name,
@@ -302,7 +245,7 @@ fn by_words(submit: &Submit, settings: &Settings, library: &Library) -> Result<R
                 return Err(RouteError::NoPlaybook(name));
             };
             match insists(submit, &name, &playbook.agent) {
-                Err(_) if model => Ok(by_model(submit, settings)),
+                Err(_) if model => Ok(by_model(submit, settings, "another agent was asked for")),
                 Err(error) => Err(error),
                 Ok(()) => Ok(Routed {
                     agent: playbook.agent.clone(),
@@ -314,20 +257,71 @@ fn by_words(submit: &Submit, settings: &Settings, library: &Library) -> Result<R
                 }),
             }
         }
-        _ if model => Ok(by_model(submit, settings)),
-        Route::Missing { name, missing } => Err(RouteError::Missing { name, missing }),
-        Route::Several(names) => Err(RouteError::Several(names)),
-        Route::None { nearest } => Err(RouteError::NoWay { nearest }),
+        route if model => Ok(by_model(submit, settings, &silent(&route))),
+        Route::Missing {
+            name,
+            params,
+            missing: _,
+        } => match library.find(&name) {
+            Some(playbook) => Err(RouteError::Missing(Box::new(Missing {
+                missing: library.wanted(&name, &params),
+                agent: playbook.agent.clone(),
+                known: params,
+                name,
+            }))),
+            None => Err(RouteError::NoPlaybook(name)),
+        },
+        Route::Which(these) => Err(RouteError::Which(
+            (these.into_iter())
+                .filter_map(|near| candidate(library, near))
+                .collect(),
+        )),
+        Route::None { nearest } => Err(RouteError::NoWay {
+            nearest,
+            beyond: split::beyond(library, &submit.request),
+        }),
         Route::Sure { name, .. } => Err(RouteError::NoPlaybook(name)),
     }
 }
 
-fn by_model(submit: &Submit, settings: &Settings) -> Routed {
+/// A near playbook, for a person to choose.
+pub fn candidate(library: &Library, near: Nearest) -> Option<Candidate> {
+    let playbook = library.find(&near.name)?;
+    Some(Candidate {
+        playbook: near.name,
+        agent: playbook.agent.clone(),
+        about: playbook.description.clone(),
+        example: near.example,
+        params: near.params,
+        beside: near.beside,
+    })
+}
+
+/// Why the rules did not decide, for `task show`.
+fn silent(route: &Route) -> String {
+    match route {
+        Route::Which(these) | Route::None { nearest: these } => match these.first() {
+            Some(near) if near.score > 0.0 => format!(
+                "no playbook covers these words exactly (nearest is {}, {:.2} of 1)",
+                near.name, near.score
+            ),
+            _ => "no playbook knows any of these words".to_owned(),
+        },
+        Route::Sure { name, because, .. } => {
+            format!("{name} only {because}, and beside a model only an exact match counts")
+        }
+        Route::Missing { name, missing, .. } => {
+            format!("{name} would need {}", missing.join(", "))
+        }
+    }
+}
+
+fn by_model(submit: &Submit, settings: &Settings, silent: &str) -> Routed {
     let (agent, why) = chosen_role(submit, settings);
     Routed {
         agent,
         way: Way::Anthropic,
-        because: format!("no playbook covers these words exactly, so a model works; {why}"),
+        because: format!("{silent}, so a model works; {why}"),
     }
 }
 
@@ -338,5 +332,7 @@ fn chosen_role(submit: &Submit, settings: &Settings) -> (Role, String) {
     }
 }
 
+#[cfg(test)]
+mod requests_tests;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //! request; `code` when no word speaks for another.
 
 use config::settings::AgentSettings;
+use pai::playbook::words::stem;
 use protocol::ids::Role;
 
 /// Words that speak for a role. Earlier roles win a draw.
@@ -10,8 +11,6 @@ const WORDS: [(&str, &[&str]); 4] = [
         "qa",
         &[
             "test",
-            "tests",
-            "testing",
             "review",
             "verify",
             "coverage",
@@ -45,10 +44,16 @@ const WORDS: [(&str, &[&str]); 4] = [
             "cron",
             "uptime",
             "log",
-            "logs",
             "backup",
             "port",
-            "ports",
+            "package",
+            "update",
+            "install",
+            "restart",
+            "reboot",
+            "timer",
+            "ip",
+            "ssh",
             "infra",
         ],
     ),
@@ -62,11 +67,8 @@ const WORDS: [(&str, &[&str]); 4] = [
             "database",
             "query",
             "table",
-            "tables",
             "column",
-            "columns",
             "row",
-            "rows",
             "dataset",
             "parquet",
             "spreadsheet",
@@ -88,7 +90,6 @@ const WORDS: [(&str, &[&str]); 4] = [
             "overview",
             "article",
             "paper",
-            "papers",
             "learn",
             "why",
         ],
@@ -102,6 +103,7 @@ pub fn by_words(request: &str, agents: &[AgentSettings]) -> (Role, String) {
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
         .collect();
+    let stems: Vec<String> = words.iter().map(|word| stem(word)).collect();
     let there = |name: &str| agents.iter().find(|agent| agent.name.as_str() == name);
     // An agent that a person added is chosen by its name.
     let shipped = |name: &str| name == "code" || WORDS.iter().any(|(role, _)| *role == name);
@@ -117,7 +119,7 @@ pub fn by_words(request: &str, agents: &[AgentSettings]) -> (Role, String) {
         let found: Vec<&str> = known
             .iter()
             .copied()
-            .filter(|known| words.iter().any(|word| word == known))
+            .filter(|known| stems.contains(&stem(known)))
             .collect();
         if found.len() > best.as_ref().map_or(0, |(_, found)| found.len()) {
             best = Some((agent.name.clone(), found));

@@ -9,20 +9,20 @@ use config::load::{Sources, load_from};
 use protocol::ids::RequestId;
 use protocol::task::Effort;
 
-struct Room {
+pub(super) struct Room {
     folder: tempfile::TempDir,
-    home: Home,
+    pub(super) home: Home,
 }
 
 impl Room {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path().join("home"));
         home.ensure().unwrap();
         Self { folder, home }
     }
 
-    fn settings(&self, key: bool, flags: &[(&str, &str)]) -> Settings {
+    pub(super) fn settings(&self, key: bool, flags: &[(&str, &str)]) -> Settings {
         let pairs = match key {
             true => vec![("ANTHROPIC_API_KEY", "sk-for-tests")],
             false => Vec::new(),
@@ -41,7 +41,7 @@ impl Room {
     }
 }
 
-fn asked(request: &str, agent: &str) -> Submit {
+pub(super) fn asked(request: &str, agent: &str) -> Submit {
     Submit {
         request: request.to_owned(),
         request_id: RequestId::new(),
@@ -97,13 +97,13 @@ fn words_go_to_a_playbook_a_model_or_are_refused() {
         (
             "fix the race in the parser",
             "",
-            "no playbook covers",
+            "no playbook does this",
             "code model",
         ),
         (
             "fix the race in the parser",
             "data",
-            "no playbook covers",
+            "no playbook does this",
             "data model",
         ),
         (

@@ -6,8 +6,11 @@ use crate::playbook::library::Route;
 fn routed(request: &str) -> String {
     match library().route(request) {
         Route::Sure { name, .. } => name,
-        Route::Missing { name, missing } => format!("{name} needs {}", missing.join(",")),
-        Route::Several(names) => names.join("|"),
+        Route::Missing { name, missing, .. } => format!("{name} needs {}", missing.join(",")),
+        Route::Which(these) => {
+            let names: Vec<String> = these.into_iter().map(|near| near.name).collect();
+            format!("{}?", names.join("|"))
+        }
         Route::None { nearest } => {
             assert_eq!(nearest.len(), 3);
             "none".to_owned()
@@ -83,8 +86,8 @@ fn people_are_understood() {
         ("show all the todos", "unfinished-marks"),
         ("any TODOs left?", "unfinished-marks"),
         ("run-tests", "run-tests"),
-        ("list the keys of the map", "none"),
-        ("find tokens in the lexer", "none"),
+        ("list the keys of the map", "leaked-secrets?"),
+        ("find tokens in the lexer", "leaked-secrets?"),
         ("free some memory", "none"),
         ("fix the failing test", "none"),
         ("fix the failing tests in src/parser.rs", "none"),
@@ -102,8 +105,8 @@ fn people_are_understood() {
         ("make the disk bigger", "none"),
         ("look over this repository and fix what you find", "none"),
         ("check the server and restart nginx", "none"),
-        ("memory usage of nginx", "none"),
-        ("run the tests in docker", "none"),
+        ("memory usage of nginx", "host-health?"),
+        ("run the tests in docker", "run-tests?"),
         ("remove the leaked secrets", "none"),
         ("clean up the unfinished work", "none"),
         ("profile the login page", "none"),
@@ -168,10 +171,11 @@ fn two_that_fit_equally_ask_and_later_ones_replace() {
     let twin = one.replacen("name: run-tests", "name: run-tests-too", 1);
     let parse = |yaml: &str| Playbook::parse(yaml).unwrap();
     let both = Library::new(vec![parse(one), parse(&twin)]);
-    assert_eq!(
-        both.route("run the tests"),
-        Route::Several(vec!["run-tests".to_owned(), "run-tests-too".to_owned()])
-    );
+    let Route::Which(these) = both.route("run the tests") else {
+        panic!()
+    };
+    let names: Vec<&str> = these.iter().map(|near| near.name.as_str()).collect();
+    assert_eq!(names, ["run-tests", "run-tests-too"]);
     let own = one.replacen("agent: code", "agent: qa", 1);
     let replaced = Library::new(vec![parse(one), parse(&own)]);
     assert_eq!(replaced.playbooks().len(), 1);
@@ -193,6 +197,6 @@ fn one_that_writes_needs_an_exact_match() {
     ));
     assert!(matches!(
         library.route("tests: run all, and say which fail"),
-        Route::None { .. }
+        Route::Which(_)
     ));
 }
