@@ -7,12 +7,13 @@ use crate::stop::Stop;
 use crate::toolbox::{Toolbox, Tries};
 use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, judge};
+use guard::host_view::HostView;
 use guard::plan::plan;
 use jiff::Timestamp;
 use pai::playbook::render;
 use protocol::criterion::{Check, Criterion, Evidence, EvidenceSource, Verdict};
 use protocol::envelope::micros;
-use protocol::tool::ToolCall;
+use protocol::tool::{HOST, ToolCall};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ const HEAD_CHARS: usize = 120;
 /// The sandbox of one VERIFY.
 pub struct Measure {
     executor: Executor,
+    /// The side of the host that the sandbox shows, where it is one for that.
+    shows: Option<HostView>,
     on_host: bool,
     tree: Option<String>,
     /// Fresh answers of this VERIFY: criteria that look at the same thing share one look.
@@ -45,6 +48,7 @@ impl Measure {
         let executor = toolbox.sandboxes.open(copy.as_ref(), true).await?;
         Ok(Self {
             executor,
+            shows: None,
             on_host,
             tree,
             seen: Vec::new(),
@@ -91,6 +95,7 @@ impl Measure {
                     let (verdict, observed) = judge_outcome(check, &outcome, context);
                     return Ok((verdict, source, observed));
                 }
+                Err(Unmade::Stopped(stop)) => return Err(stop),
                 Err(Unmade::Refused(why)) => return Ok((Verdict::Unknown, source, why)),
                 Err(Unmade::Ended(why)) => {
                     let more = tries.again(hold.lapsed_since(lapses));
@@ -121,6 +126,13 @@ impl Measure {
                 return Err(Unmade::Refused(format!("the check was refused: {why}")));
             }
         };
+        let view = HostView::for_operation(&act.operation);
+        if let Some(view) = view.filter(|view| self.shows.as_ref() != Some(view)) {
+            let opened = toolbox.sandboxes.open_scan(view.clone()).await;
+            let opened = opened.map_err(Unmade::Stopped)?;
+            std::mem::replace(&mut self.executor, opened).stop().await;
+            self.shows = Some(view);
+        }
         let ran = self.executor.run(&act, leave, timeout).await;
         let outcome = ran.map_err(|e| Unmade::Ended(e.to_string()))?;
         if call.name != "Bash" {
@@ -141,13 +153,15 @@ enum Unmade {
     Refused(String),
     /// The sandbox ended under it.
     Ended(String),
+    /// Nothing more may be done.
+    Stopped(Stop),
 }
 
 /// Whether every criterion reads the host alone.
 pub fn on_host(criteria: &[Criterion]) -> bool {
     criteria
         .iter()
-        .all(|c| matches!(&c.check, Check::Tool { name, .. } if name == "HostFacts"))
+        .all(|c| matches!(&c.check, Check::Tool { name, .. } if HOST.contains(&name.as_str())))
 }
 
 fn timeout_of(check: &Check) -> Duration {

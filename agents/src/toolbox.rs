@@ -13,6 +13,7 @@ use crate::workspace::Sandboxes;
 use guard::act::{Act, Place};
 use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, Grant, judge};
+use guard::host_view::HostView;
 use guard::outside::Reach;
 use guard::plan::{View, plan};
 use guard::redact::Redactor;
@@ -46,6 +47,7 @@ impl Tries {
 enum Opened {
     Clone,
     Host,
+    Scan(HostView),
     Outside(Reach),
 }
 
@@ -162,7 +164,9 @@ impl Toolbox {
             let lapses = self.sandboxes.hold.lapses();
             let opened = match act.operation.place() {
                 Place::Clone => Opened::Clone,
-                Place::Host => Opened::Host,
+                Place::Host => {
+                    HostView::for_operation(&act.operation).map_or(Opened::Host, Opened::Scan)
+                }
                 Place::Outside => {
                     let reach = self.grant.outside.reach(&act.operation);
                     Opened::Outside(reach.map_err(Stop::Refuse)?)
@@ -317,6 +321,7 @@ impl Toolbox {
                     self.sandboxes.open(clone, self.writable).await?
                 }
                 Opened::Host => self.sandboxes.open(None, self.writable).await?,
+                Opened::Scan(view) => self.sandboxes.open_scan(view.clone()).await?,
                 Opened::Outside(reach) => self.sandboxes.open_outside(reach.clone()).await?,
             };
             self.executor = Some((started, wanted));

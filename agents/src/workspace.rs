@@ -10,6 +10,7 @@ use config::settings::SandboxSettings;
 use guard::clone::{Clone as TaskClone, CloneError};
 use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError};
+use guard::host_view::HostView;
 use guard::outside::{Database, Reach};
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
 use protocol::ids::{Role, ShortId};
@@ -168,6 +169,12 @@ impl Sandboxes {
             Reach::Endpoint { .. } | Reach::Database { .. } => self.owner_of(&self.home.root)?,
         };
         self.start(Kind::Outside(reach), owner).await
+    }
+
+    /// Opens a sandbox that is shown one side of the host, and nothing of the clone or the home.
+    pub async fn open_scan(&self, view: HostView) -> Result<Executor, Stop> {
+        let owner = self.owner_of(&self.home.root)?;
+        self.start(Kind::Scan(view), owner).await
     }
 
     fn owner_of(&self, path: &Path) -> Result<Owner, Stop> {

@@ -2,6 +2,7 @@
 //! effect is recovered, and how it is shown to people. Plain data; journaled with every intent.
 
 use crate::outside::changes;
+use inspect::host::Scan;
 use protocol::effect::EffectClass;
 use protocol::level::Level;
 use serde::{Deserialize, Serialize};
@@ -99,6 +100,11 @@ pub enum Operation {
     },
     /// Facts about the host.
     HostFacts,
+    /// Look at one side of the host.
+    HostScan {
+        /// Which.
+        scan: Scan,
+    },
     /// Commit in the clone, once for its key.
     GitCommit {
         /// The message.
@@ -187,6 +193,7 @@ impl Operation {
             Operation::QuickChecks => "QuickChecks",
             Operation::Profile { .. } => "Profile",
             Operation::HostFacts => "HostFacts",
+            Operation::HostScan { scan } => scan.tool(),
             Operation::GitCommit { .. } => "GitCommit",
             Operation::HttpRequest { .. } => "HttpRequest",
             Operation::SqlQuery { .. } => "SqlQuery",
@@ -231,7 +238,7 @@ impl Operation {
     /// Where it is carried out.
     pub fn place(&self) -> Place {
         match self {
-            Operation::HostFacts => Place::Host,
+            Operation::HostFacts | Operation::HostScan { .. } => Place::Host,
             Operation::HttpRequest { .. }
             | Operation::SqlQuery { .. }
             | Operation::SqlExecute { .. } => Place::Outside,

@@ -13,6 +13,7 @@ pub mod clone;
 pub mod deadline;
 pub mod executor;
 pub mod gate;
+pub mod host_view;
 pub mod outside;
 pub mod plan;
 pub mod redact;

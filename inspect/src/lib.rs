@@ -3,11 +3,13 @@
 //!
 //! Open `tests` for test suites (find, choose the command, read what it printed), `walk` for how a tree is read
 //! (ignore rules, no links followed, bounds), `limits` for the bounds and the errors, `overview`, `secrets`, `marks`,
-//! `dependencies`, `quick_checks`, `profile` and `host_facts` for the analysers of those names, and `git` for reading
+//! `dependencies`, `quick_checks`, `profile` and `host_facts` for the analysers of those names, `host` for
+//! those that look at a server (logs, ports, certificates, …), and `git` for reading
 //! what git prints and the plain files of `.git`.
 
 pub mod dependencies;
 pub mod git;
+pub mod host;
 pub mod host_facts;
 pub mod language;
 pub mod limits;

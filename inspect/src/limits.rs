@@ -52,6 +52,9 @@ pub enum InspectError {
         /// What is wrong with it, and the next step.
         why: String,
     },
+    /// What was asked for makes no sense; the sentence says what does.
+    #[error("{0}")]
+    Asked(String),
     /// No command can run this suite.
     #[error("no way to run the {kind} tests in {dir}: {why}")]
     NoCommand {

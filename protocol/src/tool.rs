@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 20] = [
+pub const TOOLS: [&str; 22] = [
     "Read",
     "Write",
     "Edit",
@@ -21,6 +21,8 @@ pub const TOOLS: [&str; 20] = [
     "QuickChecks",
     "Profile",
     "HostFacts",
+    "ListeningPorts",
+    "LogErrors",
     "GitCommit",
     "HttpRequest",
     "SqlQuery",
@@ -47,12 +49,14 @@ pub fn stays_inside(tool: &str) -> bool {
             | "Dependencies"
             | "QuickChecks"
             | "Profile"
-            | "HostFacts"
             | "HandOff"
             | "GitCommit"
             | "SqlQuery"
-    )
+    ) || HOST.contains(&tool)
 }
+
+/// Those that look at the host and at no workspace, read-only.
+pub const HOST: [&str; 3] = ["HostFacts", "ListeningPorts", "LogErrors"];
 
 /// Tools that reach no executor: what they do is done by the team.
 pub const TEAM_TOOLS: [&str; 1] = ["HandOff"];

@@ -9,7 +9,7 @@ use pai::playbook::Playbook;
 use pai::playbook::run::{Next, Run};
 use protocol::criterion::Criterion;
 use protocol::task::Task;
-use protocol::tool::{OUTSIDE, ToolAnswer, ToolCall};
+use protocol::tool::{HOST, OUTSIDE, ToolAnswer, ToolCall};
 use serde_json::{Map, Value};
 
 /// A playbook with its parameters, and what was done so far.
@@ -74,7 +74,7 @@ impl PlaybookBrain {
         self.playbook
             .steps
             .iter()
-            .any(|step| step.tool != "HostFacts")
+            .any(|step| !HOST.contains(&step.tool.as_str()))
     }
 
     /// OBSERVE.

@@ -87,10 +87,7 @@ impl Executor {
     /// Starts the sandbox and waits until its walls have been checked from inside. Needs a tokio
     /// runtime with IO and time.
     pub async fn start(spec: SandboxSpec) -> Result<Executor, ExecutorError> {
-        let (around, profile) = {
-            let spec = spec.clone();
-            blocking(move || look(&spec)).await??
-        };
+        let (spec, around, profile) = blocking(move || look(spec)).await??;
         check_owner(spec.owner, &around)?;
         let hello = hello(&spec, &around);
         let mut child = {
@@ -305,13 +302,16 @@ async fn blocking<T: Send + 'static>(
         .map_err(|e| ExecutorError::Failed(format!("starting a sandbox was interrupted: {e}")))
 }
 
-fn look(spec: &SandboxSpec) -> Result<(Surroundings, Profile), SurroundingsError> {
+fn look(mut spec: SandboxSpec) -> Result<(SandboxSpec, Surroundings, Profile), SurroundingsError> {
     let around = surroundings::look()?;
     let profile = match spec.toolchains && matches!(spec.kind, Kind::Workspace { .. }) {
         true => profile::detect(&spec.home),
         false => Profile::default(),
     };
-    Ok((around, profile))
+    if let Kind::Scan(view) = spec.kind {
+        spec.kind = Kind::Scan(view.on_this_host());
+    }
+    Ok((spec, around, profile))
 }
 
 fn check_owner(owner: Owner, around: &Surroundings) -> Result<(), ExecutorError> {
@@ -337,7 +337,7 @@ fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
             .filter_map(|(_, inside)| inside.strip_prefix(WORKSPACE).ok())
             .map(|path| path.to_string_lossy().into_owned())
             .collect(),
-        Kind::Host | Kind::Outside(_) => Vec::new(),
+        Kind::Host | Kind::Scan(_) | Kind::Outside(_) => Vec::new(),
     };
     Hello {
         v: WIRE_VERSION,
@@ -349,7 +349,11 @@ fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
         } else {
             0
         },
-        host: matches!(spec.kind, Kind::Host),
+        host: matches!(spec.kind, Kind::Host | Kind::Scan(_)),
+        keep: match &spec.kind {
+            Kind::Scan(view) if around.root => view.rights.clone(),
+            _ => Vec::new(),
+        },
         reach: match &spec.kind {
             Kind::Outside(reach) => Some(reach.clone()),
             _ => None,

@@ -2,6 +2,7 @@
 
 use crate::act::Operation;
 use crate::deadline::Deadline;
+use crate::host_view::Right;
 use crate::outside::Reach;
 use crate::sandbox::spec::{Limits, Owner};
 use protocol::effect::ProbeAnswer;
@@ -32,6 +33,8 @@ pub struct Hello {
     pub running: u64,
     /// Only host readers are served.
     pub host: bool,
+    /// Rights of root that the inside keeps.
+    pub keep: Vec<Right>,
     /// Only what reaches this one thing is served.
     pub reach: Option<Reach>,
     /// Folders below the workspace that are mounts and must stay out of snapshots, relative.

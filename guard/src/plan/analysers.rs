@@ -1,7 +1,9 @@
-//! Tools that take no input, and Profile.
+//! Tools that take no input, Profile, and the scans of the host.
 
 use super::{PlanError, input, paths, wrong};
 use crate::act::Operation;
+use inspect::host::Scan;
+use protocol::tool::TOOLS;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -34,4 +36,15 @@ pub(super) fn profile(value: &Value) -> Result<Operation, PlanError> {
     Ok(Operation::Profile {
         path: paths::clean(&given.file_path)?,
     })
+}
+
+/// A scan of the host; its tool's name and its input are one value in the room that scans.
+pub(super) fn host(name: &str, value: &Value) -> Result<Operation, PlanError> {
+    let scan = Scan::parse(name, value).map_err(|why| wrong(name_of(name), why))?;
+    Ok(Operation::HostScan { scan })
+}
+
+fn name_of(name: &str) -> &'static str {
+    let known = TOOLS.into_iter().find(|known| *known == name);
+    known.unwrap_or("HostScan")
 }

@@ -11,7 +11,7 @@ mod suites;
 
 use crate::act::{Act, Operation, Place};
 use crate::outside::Outside;
-use protocol::tool::{TOOLS, ToolCall};
+use protocol::tool::{HOST, TOOLS, ToolCall};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -94,6 +94,7 @@ pub fn plan(call: &ToolCall, view: &View) -> Result<Act, PlanError> {
         "Dependencies" => analysers::bare("Dependencies", input, Operation::Dependencies)?,
         "QuickChecks" => analysers::bare("QuickChecks", input, Operation::QuickChecks)?,
         "HostFacts" => analysers::bare("HostFacts", input, Operation::HostFacts)?,
+        name if HOST.contains(&name) => analysers::host(name, input)?,
         "Profile" => analysers::profile(input)?,
         "GitCommit" => outside::commit(input, view)?,
         "HttpRequest" => outside::http(input, view)?,

@@ -194,6 +194,8 @@ fn every_tool_has_its_class() {
         ("QuickChecks", json!({}), Contained),
         ("Profile", json!({"file_path": "a.csv"}), Pure),
         ("HostFacts", json!({}), Pure),
+        ("ListeningPorts", json!({}), Pure),
+        ("LogErrors", json!({"since": "2 hours"}), Pure),
         ("GitCommit", json!({"message": "m"}), Keyed),
         ("HttpRequest", json!({"endpoint": "hooks"}), Pure),
         ("HttpRequest", post("hooks"), Keyed),

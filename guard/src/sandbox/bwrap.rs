@@ -10,6 +10,7 @@ use super::modules::{Entry, Listings};
 use super::profile::Profile;
 use super::spec::{CACHE, EXECUTOR, HOME, Kind, OBJECTS, SNAPSHOTS, SandboxSpec, WORKSPACE};
 use super::surroundings::{Surroundings, SystemFolder};
+use crate::host_view::{HOST, HostView, Right};
 use crate::outside::{Database, Reach};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -116,6 +117,12 @@ pub fn argv(
             devices(&mut args);
             scratch(&mut args, spec, around);
         }
+        Kind::Scan(view) => {
+            system(&mut args, around, fds, &[]);
+            devices(&mut args);
+            scratch(&mut args, spec, around);
+            scanned(&mut args, view);
+        }
     }
     args.made.insert("/run".into());
     args.mount("--ro-bind", &spec.exe, Path::new(EXECUTOR));
@@ -149,6 +156,13 @@ fn namespaces(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings) {
     args.add(["--cap-drop", "ALL"]);
     if around.root {
         args.add(["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]);
+        if let Kind::Scan(view) = &spec.kind {
+            let kept = view.rights.iter().map(|right| match right {
+                Right::ReadAll => "CAP_DAC_READ_SEARCH",
+                Right::SeePrograms => "CAP_SYS_PTRACE",
+            });
+            kept.for_each(|right| args.add(["--cap-add", right]));
+        }
     } else {
         let (uid, gid) = (spec.owner.uid.to_string(), spec.owner.gid.to_string());
         args.add(["--unshare-user", "--uid", &uid, "--gid", &gid]);
@@ -215,6 +229,23 @@ fn data(args: &mut Arguments, database: &Database, write: bool) {
                 args.mount("--ro-bind", Path::new(path), Path::new(path));
             }
         }
+    }
+}
+
+/// What one scan is shown of the host, below a folder of its own.
+fn scanned(args: &mut Arguments, view: &HostView) {
+    let inside = |path: &Path| Path::new(HOST).join(path.strip_prefix("/").unwrap_or(path));
+    args.parents(&inside(Path::new("/x")));
+    for path in &view.paths {
+        args.mount("--ro-bind", path, &inside(path));
+    }
+    for folder in &view.emptied {
+        args.list.extend(["--tmpfs".into(), inside(folder).into()]);
+        args.list
+            .extend(["--remount-ro".into(), inside(folder).into()]);
+    }
+    for file in &view.masked {
+        args.mount_over(&inside(file));
     }
 }
 

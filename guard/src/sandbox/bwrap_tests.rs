@@ -220,6 +220,39 @@ fn the_host_is_shown_read_only_and_nothing_else() {
 }
 
 #[test]
+fn a_scan_is_shown_its_side_of_the_host_and_nothing_else() {
+    use crate::host_view::{HostView, Right};
+    let view = HostView {
+        paths: vec!["/var/log".into(), "/etc/ssl".into(), "/le/archive".into()],
+        emptied: vec!["/etc/ssl/private".into()],
+        masked: vec!["/le/archive/a/privkey1.pem".into()],
+        rights: vec![Right::ReadAll],
+    };
+    let root = line(Kind::Scan(view.clone()), true, (0, 8));
+    has(&root, "--ro-bind /var/log /host/var/log");
+    has(
+        &root,
+        "--tmpfs /host/etc/ssl/private --remount-ro /host/etc/ssl/private",
+    );
+    has(&root, "--ro-bind /dev/null /host/le/archive/a/privkey1.pem");
+    has(&root, "--cap-add CAP_SETGID --cap-add CAP_DAC_READ_SEARCH");
+    has(&root, "--unshare-pid --unshare-net");
+    has(&root, "--remount-ro / --seccomp");
+    assert!(
+        !root.contains(" / / ") && !root.contains(" --bind "),
+        "{root}"
+    );
+    assert!(
+        !root.contains("PTRACE") && !root.contains("/h/work"),
+        "{root}"
+    );
+    let user = line(Kind::Scan(view), false, (0, 8));
+    assert!(!user.contains("--cap-add"), "{user}");
+    let facts = line(Kind::Host, true, (0, 8));
+    assert!(!facts.contains("DAC_READ_SEARCH"), "{facts}");
+}
+
+#[test]
 fn a_sandbox_that_reaches_outside_sees_its_own_thing_and_nothing_else() {
     use crate::outside::{Database, Reach};
     let reach = |database, write| {

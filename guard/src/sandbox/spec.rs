@@ -1,6 +1,7 @@
 //! What a sandbox is asked to be.
 
 use crate::deadline::Deadline;
+use crate::host_view::HostView;
 use crate::outside::Reach;
 use protocol::fault::Faults;
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,8 @@ pub enum Kind {
     },
     /// Look at the host with the executor's own readers; runs no program.
     Host,
+    /// Look at one side of the host: only what the view shows is there; runs no program.
+    Scan(HostView),
     /// Reach one thing outside, over the host's network; sees no workspace and runs no program.
     Outside(Reach),
 }

@@ -8,6 +8,7 @@ mod frost;
 mod output;
 mod outside;
 mod postgres;
+mod scans;
 mod tools;
 mod user;
 mod walls;

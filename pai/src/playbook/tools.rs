@@ -51,6 +51,8 @@ pub const TOOLS: &[ToolFacts] = &[
     reads("Dependencies"),
     reads("Profile"),
     reads("HostFacts"),
+    reads("ListeningPorts"),
+    reads("LogErrors"),
     reads("HandOff"),
     runs("Tests"),
     runs("QuickChecks"),

@@ -3,6 +3,8 @@
 use super::program::Leash;
 use super::serve::Done;
 use super::{git, place};
+use crate::host_view::HOST;
+use inspect::host::Scan;
 use inspect::limits::{InspectError, Limits};
 use serde::Serialize;
 use std::path::Path;
@@ -47,4 +49,13 @@ pub(super) fn host_facts() -> Result<Done, String> {
         Path::new("/"),
         &Limits::default(),
     ))
+}
+
+/// Looks at what is shown of the host; where nothing is, this is another kind of sandbox.
+pub(super) fn host_scan(scan: &Scan) -> Result<Done, String> {
+    let root = Path::new(HOST);
+    if !root.is_dir() {
+        return Err("this sandbox was opened for something else".to_owned());
+    }
+    report(inspect::host::scan(scan, root, &Limits::default()))
 }

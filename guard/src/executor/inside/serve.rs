@@ -156,6 +156,7 @@ fn operate(operation: &Operation, leash: Leash<'_>) -> Result<Done, String> {
         Operation::Dependencies => analyse::dependencies(),
         Operation::Profile { path } => analyse::profile(path),
         Operation::HostFacts => analyse::host_facts(),
+        Operation::HostScan { scan } => analyse::host_scan(scan),
         Operation::GitCommit {
             message,
             paths,

@@ -2,6 +2,8 @@
 //! not hold is a reason to refuse to serve.
 
 use super::super::wire::Hello;
+use crate::host_view::Right;
+use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, getpid, getresgid, getresuid, setgroups, setresgid, setresuid};
@@ -19,13 +21,42 @@ pub(super) fn become_owner(hello: &Hello) -> Result<(), String> {
         let cannot = |what: &str, e: nix::Error| format!("{what} cannot be changed: {e}");
         setgroups(&[]).map_err(|e| cannot("the groups", e))?;
         setresgid(gid, gid, gid).map_err(|e| cannot("the group", e))?;
+        // Without it every right goes with the user.
+        let keeps = !hello.keep.is_empty();
+        prctl::set_keepcaps(keeps).map_err(|e| cannot("the rights", e))?;
         setresuid(uid, uid, uid).map_err(|e| cannot("the user", e))?;
+        if keeps {
+            keep(&hello.keep).map_err(|e| format!("the rights cannot be kept: {e}"))?;
+        }
         // Changing the user cleared it; bwrap above dies with its holder, and we with bwrap.
         prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| cannot("the parent's signal", e))?;
     }
     prctl::set_no_new_privs().map_err(|e| format!("no_new_privs cannot be set: {e}"))?;
     // Tools run as the same user: they must not trace this process or open its pipe.
     prctl::set_dumpable(false).map_err(|e| format!("tracing cannot be denied: {e}"))
+}
+
+/// Keeps these rights of root and no other; no program that is started has them.
+fn keep(rights: &[Right]) -> Result<(), caps::errors::CapsError> {
+    let wanted: CapsHashSet = rights.iter().map(capability).collect();
+    caps::set(None, CapSet::Effective, &CapsHashSet::new())?;
+    caps::set(None, CapSet::Permitted, &wanted)?;
+    caps::set(None, CapSet::Inheritable, &CapsHashSet::new())?;
+    caps::set(None, CapSet::Effective, &wanted)
+}
+
+fn capability(right: &Right) -> Capability {
+    match right {
+        Right::ReadAll => Capability::CAP_DAC_READ_SEARCH,
+        Right::SeePrograms => Capability::CAP_SYS_PTRACE,
+    }
+}
+
+/// The set of rights as the kernel writes it.
+fn mask(rights: &[Right]) -> u64 {
+    rights
+        .iter()
+        .fold(0, |set, right| set | capability(right).bitmask())
 }
 
 /// Looks at what is left.
@@ -48,7 +79,8 @@ pub(super) fn check(hello: &Hello) -> Result<(), String> {
     }
     let status = std::fs::read_to_string("/proc/self/status").map_err(|e| e.to_string())?;
     for name in ["CapPrm", "CapEff"] {
-        if field(&status, name).is_none_or(|set| !set.trim_start_matches('0').is_empty()) {
+        let left = field(&status, name).and_then(|set| u64::from_str_radix(set, 16).ok());
+        if left != Some(mask(&hello.keep)) {
             return Err(format!("capabilities are left inside ({name})"));
         }
     }

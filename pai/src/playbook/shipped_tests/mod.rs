@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod host;
 mod reports;
 mod routing;
 mod sabotage;
@@ -23,6 +24,9 @@ const SHIPPED: &[&str] = &[
     include_str!("../../../../config/playbooks/repository-overview.yaml"),
     include_str!("../../../../config/playbooks/run-tests.yaml"),
     include_str!("../../../../config/playbooks/unfinished-marks.yaml"),
+    // of a host
+    include_str!("../../../../config/playbooks/listening-ports.yaml"),
+    include_str!("../../../../config/playbooks/log-errors.yaml"),
 ];
 
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
@@ -140,51 +144,64 @@ fn tests(suites: Value) -> Value {
 
 /// A lively repository on a host with room.
 fn world() -> World {
-    json!({
-        "Tests": tests(json!([
-            suite("cargo", "", 1200, json!([
-                {"name": "parser::empty", "file": "src/parser.rs", "message": "assertion failed: left == right\n  left: 1"},
-                {"name": "parser::wide", "file": null, "message": null}]), Value::Null),
-            suite("pytest", "tools", 10, json!([]), json!("no module named yaml")),
-        ])),
-        "Overview": {"files": 312, "bytes": 1_234_567, "lines": 16000,
-            "languages": [{"name": "Rust", "files": 200, "lines": 14203}, {"name": "YAML", "files": 1, "lines": 1}],
-            "manifests": ["Cargo.toml"], "largest": [{"path": "src/lib.rs", "lines": 449}], "repository": true, "branch": "main",
-            "head": "9c1e2ab00112233445566778899aabbccddeeff0",
-            "newest_commit": {"hash": "9c1e2ab", "at": "2026-08-01T10:00:00Z", "subject": "[pai] playbooks route"},
-            "has_readme": true, "has_license": false, "has_ci": true},
-        "Secrets": {"findings": [{"path": "a.env", "line": 3, "rule": "aws access key", "preview": "AKIA****"}], "total": 1, "files_scanned": 312, "skipped": 2},
-        "Marks": {"findings": [{"path": "src/lib.rs", "line": 7, "mark": "TODO", "text": "TODO: finish"},
-            {"path": "src/lib.rs", "line": 9, "mark": "FIXME", "text": "FIXME later"}], "total": 2, "files_scanned": 310},
-        "Dependencies": {"manifests": [{"path": "Cargo.toml", "kind": "cargo", "direct": [{"name": "serde", "requirement": "1"}], "locked": true},
-            {"path": "web/package.json", "kind": "npm", "direct": [{"name": "vue", "requirement": "^3"}], "locked": false}], "total": 2},
-        "QuickChecks": {"checks": [{"name": "cargo fmt", "argv": ["cargo", "fmt", "--check"], "passed": false, "exit": 1, "observed": "Diff in src/lib.rs"},
-            {"name": "yaml parses", "argv": [], "passed": true, "exit": 0, "observed": ""}], "passed": 1, "failed": 1},
-        "Profile": {"kind": "csv", "tables": [{"name": "data", "rows": 1200, "columns": [
-            {"name": "id", "type": "integer", "nulls": 0, "distinct": 1200, "min": 1, "max": 1200},
-            {"name": "city", "type": "text", "nulls": 300, "distinct": 12, "min": "Aachen", "max": "Zwickau"},
-            {"name": "note", "type": "empty", "nulls": 1200, "distinct": 0, "min": null, "max": null}]}]},
-        "HostFacts": {"hostname": "shop1", "cpus": 4, "load": [0.5, 0.25, 0.125], "uptime_s": 1_036_800,
-            "memory": {"total": 8_000_000_000_u64, "available": 4_800_000_000_u64, "used": 3_000_000_000_u64, "swap_total": 0, "swap_used": 0},
-            "disks": [{"mount": "/", "source": "/dev/vda1", "fstype": "ext4", "total": 50_000_000_000_u64, "used": 30_000_000_000_u64, "free": 18_000_000_000_u64, "percent": 62},
-                {"mount": "/data", "source": "/dev/vdb1", "fstype": "xfs", "total": 100_000_000_000_u64, "used": 95_000_000_000_u64, "free": 5_000_000_000_u64, "percent": 95}]},
-    })
+    with(
+        host::busy(),
+        json!({
+            "Tests": tests(json!([
+                suite("cargo", "", 1200, json!([
+                    {"name": "parser::empty", "file": "src/parser.rs", "message": "assertion failed: left == right\n  left: 1"},
+                    {"name": "parser::wide", "file": null, "message": null}]), Value::Null),
+                suite("pytest", "tools", 10, json!([]), json!("no module named yaml")),
+            ])),
+            "Overview": {"files": 312, "bytes": 1_234_567, "lines": 16000,
+                "languages": [{"name": "Rust", "files": 200, "lines": 14203}, {"name": "YAML", "files": 1, "lines": 1}],
+                "manifests": ["Cargo.toml"], "largest": [{"path": "src/lib.rs", "lines": 449}], "repository": true, "branch": "main",
+                "head": "9c1e2ab00112233445566778899aabbccddeeff0",
+                "newest_commit": {"hash": "9c1e2ab", "at": "2026-08-01T10:00:00Z", "subject": "[pai] playbooks route"},
+                "has_readme": true, "has_license": false, "has_ci": true},
+            "Secrets": {"findings": [{"path": "a.env", "line": 3, "rule": "aws access key", "preview": "AKIA****"}], "total": 1, "files_scanned": 312, "skipped": 2},
+            "Marks": {"findings": [{"path": "src/lib.rs", "line": 7, "mark": "TODO", "text": "TODO: finish"},
+                {"path": "src/lib.rs", "line": 9, "mark": "FIXME", "text": "FIXME later"}], "total": 2, "files_scanned": 310},
+            "Dependencies": {"manifests": [{"path": "Cargo.toml", "kind": "cargo", "direct": [{"name": "serde", "requirement": "1"}], "locked": true},
+                {"path": "web/package.json", "kind": "npm", "direct": [{"name": "vue", "requirement": "^3"}], "locked": false}], "total": 2},
+            "QuickChecks": {"checks": [{"name": "cargo fmt", "argv": ["cargo", "fmt", "--check"], "passed": false, "exit": 1, "observed": "Diff in src/lib.rs"},
+                {"name": "yaml parses", "argv": [], "passed": true, "exit": 0, "observed": ""}], "passed": 1, "failed": 1},
+            "Profile": {"kind": "csv", "tables": [{"name": "data", "rows": 1200, "columns": [
+                {"name": "id", "type": "integer", "nulls": 0, "distinct": 1200, "min": 1, "max": 1200},
+                {"name": "city", "type": "text", "nulls": 300, "distinct": 12, "min": "Aachen", "max": "Zwickau"},
+                {"name": "note", "type": "empty", "nulls": 1200, "distinct": 0, "min": null, "max": null}]}]},
+            "HostFacts": {"hostname": "shop1", "cpus": 4, "load": [0.5, 0.25, 0.125], "uptime_s": 1_036_800,
+                "memory": {"total": 8_000_000_000_u64, "available": 4_800_000_000_u64, "used": 3_000_000_000_u64, "swap_total": 0, "swap_used": 0},
+                "disks": [{"mount": "/", "source": "/dev/vda1", "fstype": "ext4", "total": 50_000_000_000_u64, "used": 30_000_000_000_u64, "free": 18_000_000_000_u64, "percent": 62},
+                    {"mount": "/data", "source": "/dev/vdb1", "fstype": "xfs", "total": 100_000_000_000_u64, "used": 95_000_000_000_u64, "free": 5_000_000_000_u64, "percent": 95}]},
+        }),
+    )
+}
+
+/// Two worlds as one.
+fn with(more: World, mut world: World) -> World {
+    let fields = more.as_object().unwrap().clone();
+    world.as_object_mut().unwrap().extend(fields);
+    world
 }
 
 /// An empty folder.
 fn empty() -> World {
-    json!({
-        "Tests": tests(json!([])),
-        "Overview": {"files": 0, "bytes": 0, "lines": 0, "languages": [], "manifests": [], "largest": [], "repository": false, "branch": null,
-            "head": null, "newest_commit": null, "has_readme": false, "has_license": false, "has_ci": false},
-        "Secrets": {"findings": [], "total": 0, "files_scanned": 0, "skipped": 0},
-        "Marks": {"findings": [], "total": 0, "files_scanned": 0},
-        "Dependencies": {"manifests": [], "total": 0},
-        "QuickChecks": {"checks": [], "passed": 0, "failed": 0},
-        "Profile": {"kind": "csv", "tables": [{"name": "data", "rows": 0, "columns": []}]},
-        "HostFacts": {"hostname": "bare", "cpus": 1, "load": [0, 0, 0], "uptime_s": 5,
-            "memory": {"total": 1_000_000_000, "available": 900_000_000, "used": 100_000_000, "swap_total": 500_000_000, "swap_used": 0}, "disks": []},
-    })
+    with(
+        host::quiet(),
+        json!({
+            "Tests": tests(json!([])),
+            "Overview": {"files": 0, "bytes": 0, "lines": 0, "languages": [], "manifests": [], "largest": [], "repository": false, "branch": null,
+                "head": null, "newest_commit": null, "has_readme": false, "has_license": false, "has_ci": false},
+            "Secrets": {"findings": [], "total": 0, "files_scanned": 0, "skipped": 0},
+            "Marks": {"findings": [], "total": 0, "files_scanned": 0},
+            "Dependencies": {"manifests": [], "total": 0},
+            "QuickChecks": {"checks": [], "passed": 0, "failed": 0},
+            "Profile": {"kind": "csv", "tables": [{"name": "data", "rows": 0, "columns": []}]},
+            "HostFacts": {"hostname": "bare", "cpus": 1, "load": [0, 0, 0], "uptime_s": 5,
+                "memory": {"total": 1_000_000_000, "available": 900_000_000, "used": 100_000_000, "swap_total": 500_000_000, "swap_used": 0}, "disks": []},
+        }),
+    )
 }
 
 fn params_of(name: &str) -> Value {

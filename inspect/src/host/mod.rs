@@ -1,0 +1,138 @@
+//! Scans of a server: each reads one side of it below a folder that is its `/`, and says what is there in numbers that
+//! a second scan at the same moment must find again. The folder is a view made by the sandbox, or a tree of files in a
+//! test; links in it lead where they would lead on that host.
+
+pub mod logs;
+pub mod people;
+pub mod ports;
+pub mod processes;
+pub mod tree;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::limits::{InspectError, Limits};
+use tree::Tree;
+
+/// One scan, named as its tool. `at` is the moment it speaks of; now, unless given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "tool", deny_unknown_fields)]
+pub enum Scan {
+    /// Who listens on which port.
+    ListeningPorts {
+        /// The moment.
+        #[serde(default)]
+        at: Option<Timestamp>,
+    },
+    /// Errors in the logs.
+    LogErrors {
+        /// The moment.
+        #[serde(default)]
+        at: Option<Timestamp>,
+        /// Since when, in a person's words.
+        #[serde(default = "a_day")]
+        since: String,
+        /// Of one unit or program alone.
+        #[serde(default)]
+        unit: Option<String>,
+    },
+}
+
+fn a_day() -> String {
+    "24 hours".to_owned()
+}
+
+impl Scan {
+    /// The scan that a tool's name and input ask for.
+    ///
+    /// # Errors
+    /// A sentence about the input.
+    pub fn parse(tool: &str, input: &Value) -> Result<Scan, String> {
+        let mut fields = match input {
+            Value::Null => serde_json::Map::new(),
+            Value::Object(fields) => fields.clone(),
+            _ => return Err("send an object".to_owned()),
+        };
+        if fields
+            .insert("tool".to_owned(), Value::from(tool))
+            .is_some()
+        {
+            return Err("unknown field `tool`".to_owned());
+        }
+        serde_json::from_value(Value::Object(fields)).map_err(|e| e.to_string())
+    }
+
+    /// The tool's name.
+    pub fn tool(&self) -> &'static str {
+        match self {
+            Scan::ListeningPorts { .. } => "ListeningPorts",
+            Scan::LogErrors { .. } => "LogErrors",
+        }
+    }
+
+    fn at(&self) -> Option<Timestamp> {
+        match self {
+            Scan::ListeningPorts { at } | Scan::LogErrors { at, .. } => *at,
+        }
+    }
+}
+
+/// Looks. The answer is the scan's report as data.
+///
+/// # Errors
+/// When what the scan is about cannot be read at all.
+pub fn scan(scan: &Scan, root: &Path, limits: &Limits) -> Result<Value, InspectError> {
+    let tree = Tree::new(root);
+    let at = scan.at().unwrap_or_else(second);
+    match scan {
+        Scan::ListeningPorts { .. } => said(ports::scan(&tree, at)?),
+        Scan::LogErrors { since, unit, .. } => {
+            said(logs::scan(&tree, since, unit.as_deref(), at, limits)?)
+        }
+    }
+}
+
+/// Now, in whole seconds: what a report names is what a second scan is given.
+fn second() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+fn said(report: impl Serialize) -> Result<Value, InspectError> {
+    serde_json::to_value(report)
+        .map_err(|e| InspectError::unreadable(Path::new("the report"), e.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn inputs_become_scans() {
+        let check =
+            |tool, input, expected: Result<&str, &str>| match (Scan::parse(tool, &input), expected)
+            {
+                (Ok(scan), Ok(tool)) => assert_eq!(scan.tool(), tool),
+                (Err(why), Err(words)) => assert!(why.contains(words), "{why}"),
+                (other, _) => panic!("{other:?}, expected {expected:?}"),
+            };
+        check("ListeningPorts", json!({}), Ok("ListeningPorts"));
+        check("ListeningPorts", Value::Null, Ok("ListeningPorts"));
+        check(
+            "ListeningPorts",
+            json!({"at": "2026-01-02T03:04:05Z"}),
+            Ok("ListeningPorts"),
+        );
+        check("ListeningPorts", json!({"at": "soon"}), Err("parse"));
+        check("LogErrors", json!({"since": "2h"}), Ok("LogErrors"));
+        check("ListeningPorts", json!({"x": 1}), Err("unknown field `x`"));
+        check("ListeningPorts", json!({"tool": "x"}), Err("`tool`"));
+        check("ListeningPorts", json!([1]), Err("object"));
+        check("Nothing", json!({}), Err("unknown variant"));
+    }
+}
