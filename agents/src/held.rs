@@ -6,7 +6,7 @@ use crate::outbox::Outbox;
 use crate::pulse::{self, Hold};
 use crate::record::Record;
 use crate::run::Shared;
-use crate::screen::Screen;
+use crate::screen::is_well;
 use crate::stop::{Signal, Stop, must_drop};
 use crate::work_loop;
 use crate::workbench::Workbench;
@@ -18,10 +18,12 @@ use protocol::envelope::micros;
 use protocol::report::TaskReport;
 use protocol::task::Task;
 use protocol::task_state::{TaskState, WaitReason};
+use protocol::trace::Trace;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 /// How long after its lease, or its holder, an executor may still live: its own watch looks ten
 /// times a second. The next holder waits it out before it looks at the world.
@@ -51,6 +53,19 @@ impl Drop for Beside {
     }
 }
 
+/// What every log line of a task carries: its number, its id, its trace.
+pub fn span(delivery: &Delivery) -> tracing::Span {
+    let number = delivery.envelope.payload.context["short_id"].as_str();
+    let trace: Option<Trace> = delivery
+        .envelope
+        .trace
+        .as_deref()
+        .and_then(|t| t.parse().ok());
+    tracing::info_span!(
+        "task", task = number, id = %delivery.lease.task, trace_id = trace.map(|trace| trace.id()),
+    )
+}
+
 /// Holds one task from claim to report.
 pub async fn hold(
     shared: Arc<Shared>,
@@ -61,13 +76,17 @@ pub async fn hold(
     let length = Duration::from_millis(shared.settings.team.lease_ms);
     let hold = Hold::new(&shared.bus, &delivery, length, watch.clone());
     let pulse = pulse::keep(hold.clone(), shared.look.clone(), tell);
-    let pulse = Beside(tokio::spawn(pulse));
-    let _frost = Beside(tokio::spawn(hold.clone().freeze(Screen::frozen)));
-    let Err(stop) = work(&shared, &delivery, &hold, watch).await else {
+    let pulse = Beside(tokio::spawn(pulse.in_current_span()));
+    let screen = shared.screen.clone();
+    let frost = hold.clone().freeze(move |frozen| screen.frozen(frozen));
+    let _frost = Beside(tokio::spawn(frost.in_current_span()));
+    let worked = work(&shared, &delivery, &hold, watch).await;
+    shared.screen.idle();
+    let Err(stop) = worked else {
         return;
     };
     drop(pulse);
-    tracing::info!(task = %delivery.lease.task, why = %stop, "task left without a report");
+    tracing::info!(why = %stop, "left without a report");
     // Yielded, or dropped because Redis was away: nothing of it runs here any more. Where somebody
     // else has it already, this is refused.
     hold.give_back(&shared.leaving).await;
@@ -89,8 +108,9 @@ async fn work(
         Blobs(shared.home.blobs()),
         hold.clone(),
     )
-    .far(shared.settings.joined.is_some());
-    let mut record = Record::default();
+    .far(shared.settings.joined.is_some())
+    .traced(delivery.envelope.trace.clone());
+    let mut record = Record::on(&shared.screen);
     let opened = open(shared, delivery, hold, &outbox, watch.clone()).await;
     let mut bench = match opened {
         Ok(bench) => bench,
@@ -115,7 +135,10 @@ async fn work(
             .iter()
             .for_each(|cost| record.lost(*cost));
     }
-    Screen::left(&bench.task, &named(&ended));
+    let (state, well) = named(&ended);
+    tracing::info!(state, "left");
+    shared.screen.left(&bench.task, &state, well);
+    let _reporting = shared.screen.doing("hands its report in");
     finish(shared, delivery, &outbox, record, ended).await
 }
 
@@ -136,8 +159,12 @@ async fn open(
 ) -> Result<Workbench, Stop> {
     let task: Task = serde_json::from_value(delivery.envelope.payload.context.clone())
         .map_err(|e| Stop::Fail(format!("the task cannot be read: {e}")))?;
-    Screen::took(&task, delivery.attempt);
-    work_loop::open(shared, task, delivery, hold, outbox, watch).await
+    shared.screen.took(&task, delivery.attempt);
+    let bench = work_loop::open(shared, task, delivery, hold, outbox, watch).await?;
+    let replayed = bench.steps.known();
+    shared.screen.of_task(|held| held.replayed = replayed);
+    tracing::info!(attempt = delivery.attempt, replayed, "taken");
+    Ok(bench)
 }
 
 /// Hands the report in: the drive's end as the task's state. A report that cannot be handed in is
@@ -168,7 +195,7 @@ async fn finish(
     report.handoff = handoff;
     match hand_in(outbox, report).await {
         Err(Stop::Fail(why)) => {
-            tracing::error!(%task, why, "the report cannot be handed in");
+            tracing::error!(why, "the report cannot be handed in");
             let reason = format!("its report could not be handed in: {why}");
             let failed = TaskState::Failed { reason };
             let short = Record::default().report(task, agent, failed, None);
@@ -190,15 +217,18 @@ async fn hand_in(outbox: &Outbox, mut report: TaskReport) -> Result<(), Stop> {
     outbox.finish(&report).await
 }
 
-/// The state for the window.
-fn named(ended: &Result<End, Stop>) -> String {
+/// The state for the window, and whether that is well.
+fn named(ended: &Result<End, Stop>) -> (String, bool) {
     match ended {
-        Ok(End::Cancelled) => TaskState::Cancelled.to_string(),
-        Ok(End::Outcome(outcome)) => settle(&mut Record::default(), outcome.clone()).to_string(),
-        Err(Stop::Pause) => PAUSED.to_string(),
-        Err(Stop::AskPerson(_)) => INPUT.to_string(),
-        Err(Stop::HandOff(_)) => HANDED.to_string(),
-        Err(stop) => stop.to_string(),
+        Ok(End::Cancelled) => (TaskState::Cancelled.to_string(), true),
+        Ok(End::Outcome(outcome)) => {
+            let state = settle(&mut Record::default(), outcome.clone());
+            (state.to_string(), state == TaskState::Done)
+        }
+        Err(Stop::Pause) => (PAUSED.to_string(), true),
+        Err(Stop::AskPerson(_)) => ("waits for an answer of yours".to_owned(), true),
+        Err(Stop::HandOff(_)) => (HANDED.to_string(), true),
+        Err(stop) => (stop.to_string(), is_well(stop)),
     }
 }
 

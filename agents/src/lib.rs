@@ -10,6 +10,7 @@ pub mod checks;
 pub mod context;
 pub mod doubt;
 pub mod held;
+pub mod keys;
 pub mod outbox;
 pub mod pressure;
 pub mod pulse;

@@ -26,6 +26,7 @@ pub struct Outbox {
     blobs: Blobs,
     hold: Hold,
     far: bool,
+    trace: Option<String>,
 }
 
 impl Outbox {
@@ -37,7 +38,14 @@ impl Outbox {
             blobs,
             hold,
             far: false,
+            trace: None,
         }
+    }
+
+    /// In the trace that the work message came with.
+    pub fn traced(mut self, trace: Option<String>) -> Self {
+        self.trace = trace;
+        self
     }
 
     /// For a host that shares no disk with the supervisor: what is too large for a message travels
@@ -127,6 +135,7 @@ impl Outbox {
     ) -> Result<Envelope, Stop> {
         let mut envelope = Envelope::new(self.bus.team(), kind, &self.lease.instance, "supervisor");
         envelope.epoch = Some(self.lease.epoch);
+        envelope.trace.clone_from(&self.trace);
         envelope.payload.task_id = Some(self.lease.task);
         envelope.payload.action = action.to_owned();
         envelope.payload.context = self.blobs.fit(context, inline)?;

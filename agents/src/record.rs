@@ -1,6 +1,7 @@
 //! What is known of a task while it is worked on; it outlives the drive, so that a cancelled or
 //! failed task still reports what it did.
 
+use crate::screen::Screen;
 use jiff::Timestamp;
 use protocol::criterion::{Criterion, Evidence};
 use protocol::ids::{Role, TaskId};
@@ -31,9 +32,19 @@ pub struct Record {
     pub learned: Vec<String>,
     /// The text of the work, for the person.
     pub text: String,
+    /// Where a person sees it grow.
+    pub screen: Screen,
 }
 
 impl Record {
+    /// An empty one that is shown while it grows.
+    pub fn on(screen: &Screen) -> Self {
+        Self {
+            screen: screen.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Ends the open phase and begins another.
     pub fn enter(&mut self, phase: Phase, at: Timestamp) {
         self.leave(at);
@@ -42,6 +53,7 @@ impl Record {
             started: at,
             ended: None,
         });
+        self.screen.of_task(|held| held.phase = Some((phase, at)));
     }
 
     /// Ends the open phase.
@@ -58,15 +70,34 @@ impl Record {
 
     /// A model call that was paid for and whose answer nobody has.
     pub fn lost(&mut self, cost: MicroUsd) {
-        self.usage.add(&Usage {
+        self.spent(&Usage {
             requests: 1,
             cost,
             ..Usage::default()
         });
     }
 
+    /// The criteria were written.
+    pub fn written(&mut self, criteria: &[Criterion]) {
+        self.criteria = criteria.to_vec();
+        self.screen.of_task(|held| held.criteria(criteria));
+    }
+
+    /// A call ended, or its answer was taken from the journal.
+    pub fn called(&mut self, line: CallLine) {
+        self.screen.of_task(|held| held.called(&line));
+        self.calls.push(line);
+    }
+
+    /// A model call was paid for.
+    pub fn spent(&mut self, usage: &Usage) {
+        self.usage.add(usage);
+        self.screen.of_task(|held| held.spent(&self.usage));
+    }
+
     /// Keeps the newest measurement of a criterion.
     pub fn measured(&mut self, evidence: Evidence) {
+        self.screen.of_task(|held| held.measured(&evidence));
         self.evidence.retain(|e| e.criterion != evidence.criterion);
         self.evidence.push(evidence);
     }

@@ -1,10 +1,10 @@
 //! The agent process: one loop over one closed set of events. It holds at most one task; reading
 //! the queue, renewing the lease and working are futures of their own that report here.
 
-use crate::held;
 use crate::pressure::Gate;
 use crate::screen::Screen;
 use crate::stop::{Signal, raise};
+use crate::{held, keys};
 use bus::broadcast::Listener;
 use bus::claim::{Delivery, Inbox};
 use bus::connect::Bus;
@@ -24,6 +24,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tracing::Instrument;
 
 /// How long an effect in hand may still run once the process was told to go.
 const GRACE: Duration = Duration::from_secs(8);
@@ -59,6 +60,8 @@ pub struct Shared {
     pub instance: String,
     /// Hides secrets.
     pub redactor: Redactor,
+    /// Its window.
+    pub screen: Screen,
     /// Whose toolchains programs in a sandbox may use.
     pub toolchain_home: PathBuf,
     /// Somebody said that a task was cancelled: look at the lease now.
@@ -95,11 +98,16 @@ enum Event {
 /// Runs one agent until it is told to go.
 pub async fn run(settings: Settings, home: Home, role: Role) -> Result<(), AgentError> {
     let shared = Arc::new(connect(settings, home, role).await?);
-    Screen::banner(&shared.agent);
     let (events, mut inbox) = mpsc::channel(8);
     let free = Arc::new(tokio::sync::Semaphore::new(1));
     tokio::spawn(read_queue(shared.clone(), free.clone(), events.clone()));
     tokio::spawn(listen_for_signals(events.clone())?);
+    let insisted = keys::insisted(shared.screen.clone()).map_err(AgentError::Signals)?;
+    let leave = events.clone();
+    tokio::spawn(async move {
+        insisted.await;
+        let _ended = leave.send(Event::Leave).await;
+    });
     tokio::spawn(beat(shared.settings.team.lease_ms, events.clone()));
     tokio::spawn(hear(shared.clone()));
     let mut held: Option<(TaskId, watch::Sender<Signal>)> = None;
@@ -116,7 +124,9 @@ pub async fn run(settings: Settings, home: Home, role: Role) -> Result<(), Agent
                 held = Some((task, tell.clone()));
                 announce(&shared, Some(task)).await;
                 let (shared, events) = (shared.clone(), events.clone());
-                let held = tokio::spawn(held::hold(shared, *delivery, tell, watch));
+                let span = held::span(&delivery);
+                let held = held::hold(shared, *delivery, tell, watch).instrument(span);
+                let held = tokio::spawn(held);
                 tokio::spawn(async move {
                     // Also when the work broke: its lease runs out then and counts as a crash.
                     if let Err(error) = held.await {
@@ -147,6 +157,7 @@ pub async fn run(settings: Settings, home: Home, role: Role) -> Result<(), Agent
             Event::Beat => announce(&shared, held.as_ref().map(|(task, _)| *task)).await,
         }
     }
+    shared.screen.close();
     Ok(())
 }
 
@@ -203,6 +214,7 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
         .map(|s| s.reveal().to_owned());
     Ok(Shared {
         redactor: Redactor::new(secrets),
+        screen: Screen::open(&agent, env.colour()),
         toolchain_home: env.toolchain_home(),
         instance: config::own::instance(&role, &settings.host, std::process::id()),
         look: Arc::new(Notify::new()),
@@ -243,7 +255,7 @@ async fn read_queue(
         let held = shared.held_back();
         if held.is_some() != was_held {
             was_held = held.is_some();
-            Screen::held_back(held.as_deref());
+            shared.screen.held_back(held.as_deref());
             // At once, for people who ask why nothing starts.
             announce(&shared, None).await;
         }

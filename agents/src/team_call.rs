@@ -28,7 +28,7 @@ pub async fn make(
     call: &ToolCall,
 ) -> Result<ToolAnswer, Stop> {
     if let Some(answer) = bench.steps.recorded::<ToolAnswer>(step)? {
-        record.calls.push(line(record, call, &answer));
+        record.called(line(record, call, &answer));
         return Ok(answer);
     }
     stop::check(&bench.toolbox.watch)?;
@@ -42,7 +42,7 @@ pub async fn make(
     };
     bench.steps.record(step, EntryKind::Result, &answer).await?;
     let line = line(record, call, &answer);
-    record.calls.push(line.clone());
+    record.called(line.clone());
     bench.outbox.progress(&Progress::Call { line }).await?;
     Ok(answer)
 }

@@ -120,17 +120,29 @@ impl Toolbox {
         timeout: Option<Duration>,
     ) -> Result<ToolAnswer, Stop> {
         if let Some(answer) = steps.recorded::<ToolAnswer>(step)? {
-            record.calls.push(line(record, call, &answer));
+            record.called(line(record, call, &answer));
             return Ok(answer);
         }
         stop::check(&self.watch)?;
+        let doing = record
+            .screen
+            .doing(format!("{} {}", call.name, summary(call)));
         let answer = self.admit(steps, step, call, timeout).await?;
+        drop(doing);
         let line = line(record, call, &answer);
+        tracing::info!(
+            step,
+            tool = line.tool,
+            what = line.summary,
+            ms = line.took_ms,
+            failed = line.is_error,
+            "call"
+        );
         let told = [outbox.word(&Progress::Call { line: line.clone() })?];
         steps
             .record_and_tell(step, EntryKind::Result, &answer, &told)
             .await?;
-        record.calls.push(line);
+        record.called(line);
         Ok(answer)
     }
 

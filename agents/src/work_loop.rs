@@ -49,6 +49,7 @@ pub async fn open(
         project: task.workspace.as_deref().map(project_of),
         role: shared.agent.name.clone(),
         copied: false,
+        trace: task.trace,
         folder: Sandboxes::folder(&shared.home, task.short_id),
         clone: None,
     };
@@ -151,14 +152,16 @@ async fn answer(
             Answer::Recalled(memories.clone())
         }
         Ask::Observe => {
+            let copying = record.screen.doing("copies the folder it works on");
             prepare(bench, brain).await?;
+            drop(copying);
             Answer::Observed(brain.observe(bench, record, memories).await?)
         }
         Ask::Think => Answer::Options(brain.options(bench, record).await?),
         Ask::Plan => Answer::Planned(brain.plan(bench, record).await?),
         Ask::WriteCriteria { complaint } => {
             let criteria = brain.criteria(bench, record, complaint).await?;
-            record.criteria = criteria.clone();
+            record.written(&criteria);
             let told = Progress::Criteria {
                 criteria: criteria.clone(),
             };
@@ -303,12 +306,18 @@ async fn measure(
                 sandbox.insert(opened)
             }
         };
+        let doing = record
+            .screen
+            .doing(format!("measures {}: {}", criterion.id, criterion.text));
         let seen = measure
             .check(&mut bench.toolbox, criterion, &context)
             .await?;
+        drop(doing);
+        tracing::info!(step, criterion = criterion.id, verdict = ?seen.verdict, "measured");
         let mut told = Vec::new();
         if record.phase() == protocol::phase::Phase::Verify {
             let evidence = seen.clone();
+            record.screen.of_task(|held| held.measured(&evidence));
             told.push(bench.outbox.word(&Progress::Evidence { evidence })?);
         }
         let Workbench { steps, .. } = bench;

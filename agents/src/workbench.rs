@@ -71,6 +71,7 @@ impl Workbench {
             record.enter(phase, at);
             return Ok(());
         }
+        tracing::info!(%phase, "phase");
         let at = micros(Timestamp::now());
         let left = record.phases.last().map(|span| span.phase);
         record.enter(phase, at);

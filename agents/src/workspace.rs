@@ -16,6 +16,7 @@ use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
 use protocol::ids::{Role, ShortId};
 use protocol::journal::EntryKind;
 use protocol::report::Artifact;
+use protocol::trace::Trace;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Sandboxes {
     pub role: Role,
     /// A copy of the clone was built in since the clone was made fresh.
     pub copied: bool,
+    /// The trace of the task.
+    pub trace: Option<Trace>,
     /// The task's folder.
     pub folder: PathBuf,
     /// The clone, where the task has a workspace.
@@ -233,6 +236,7 @@ impl Sandboxes {
                 ..Limits::default()
             },
             deadline,
+            trace: self.trace.map(Trace::next),
         })
     }
 

@@ -4,12 +4,14 @@
 mod agents;
 mod dead;
 mod host;
+mod logs;
 mod task;
 mod values;
 
 pub use agents::AgentsCommand;
 pub use dead::DeadCommand;
 pub use host::{HostCommand, JoinArgs};
+pub use logs::LogsArgs;
 pub use task::TaskCommand;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -74,6 +76,10 @@ pub enum Command {
     Freeze,
     /// Let a frozen team go on
     Thaw,
+    /// The team at a glance, drawn again as it changes; `?` shows the keys
+    Monitor,
+    /// What every process wrote, in order of time
+    Logs(Box<LogsArgs>),
     /// Messages that nobody could read or finish
     #[command(subcommand)]
     Dead(DeadCommand),
@@ -389,6 +395,16 @@ mod tests {
             ("run w --in 10m --at 2026-11-22T03:00", false),
             ("agents pause code", true),
             ("agents pause", false),
+            ("monitor", true),
+            (
+                "logs --follow --agent code --level warn --since 1h --grep x",
+                true,
+            ),
+            ("logs --task t1 --json -n 5", true),
+            ("logs --task t1 --trace aa", false),
+            ("logs --level loud", false),
+            ("logs --since yesterday", false),
+            ("task logs t1 --follow", true),
             ("freeze", true),
             ("thaw", true),
             ("dead list --json", true),

@@ -6,8 +6,10 @@ mod commands;
 mod context;
 mod failure;
 mod logging;
+mod logs;
 mod render;
 mod terminal;
+mod tui;
 mod window;
 
 use args::{Args, Command};

@@ -113,6 +113,17 @@ impl Env {
         None
     }
 
+    /// The trace that whoever started this process is in. As the standard wants it, one that
+    /// cannot be read is none.
+    pub fn trace(&self) -> Option<protocol::trace::Trace> {
+        self.get(protocol::trace::VARIABLE)?.parse().ok()
+    }
+
+    /// Whether terminals may be painted: <https://no-color.org>.
+    pub fn colour(&self) -> bool {
+        self.get("NO_COLOR").is_none()
+    }
+
     /// Names of variables whose value is not UTF-8.
     pub fn unreadable(&self) -> impl Iterator<Item = &str> {
         self.unreadable.iter().map(String::as_str)

@@ -87,6 +87,8 @@ pub const KEYS: &[Key] = &[
     key("pressure.memory_stall_percent", Kind::Number(0.0, 100.0), "time in which everything waits for memory above which that is so; 0 = not looked at"),
     key("pressure.io_stall_percent", Kind::Number(0.0, 100.0), "time in which everything waits for a disk above which that is so; 0 = not looked at"),
     key("log.level", Kind::Choice(&["error", "warn", "info", "debug", "trace"]), "how much is logged"),
+    key("log.max_mb", Kind::Whole(1, 1024), "size at which a process begins a new log file, in MiB"),
+    key("log.files", Kind::Whole(2, 100), "how many log files of a process are kept, the current one among them"),
     key("agents.*.level", Kind::Whole(0, 2), "highest level the agent acts at"),
     key("agents.*.tools", Kind::Names, "tools the agent may use"),
     key("agents.*.model", Kind::OptionalText, "the agent's own model"),

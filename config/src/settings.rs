@@ -51,6 +51,17 @@ impl Settings {
         self.origins.get(key).map(Origin::to_string)
     }
 
+    /// Every secret among the settings, for whoever hides them in what is written.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let tokens = self
+            .agents
+            .iter()
+            .flat_map(|agent| agent.endpoints.values());
+        let tokens = tokens.filter_map(|endpoint| endpoint.token.as_ref());
+        let own = self.engine.api_key.iter().chain(&self.redis.password);
+        own.chain(tokens)
+    }
+
     /// An agent by role.
     pub fn agent(&self, role: &Role) -> Option<&AgentSettings> {
         self.agents.iter().find(|agent| &agent.name == role)
@@ -215,6 +226,10 @@ pub struct PressureSettings {
 pub struct LogSettings {
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub level: String,
+    /// Size at which a process begins a new log file, in MiB.
+    pub max_mb: u64,
+    /// How many files of a process are kept, the current one among them.
+    pub files: u64,
 }
 
 /// An agent: its text with what `agents.yaml` and `permissions.yaml` make of it.

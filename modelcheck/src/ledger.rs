@@ -126,6 +126,7 @@ fn new_task() -> NewTask {
         retry_of: None,
         accepted: then(),
         parent: None,
+        trace: None,
         parts: Vec::new(),
         ceiling: None,
         host: None,

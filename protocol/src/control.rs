@@ -1,6 +1,7 @@
 //! What the command line says to the supervisor and to the daemon: one JSON object a line over a
 //! unix socket. A request is answered by zero or more `Event` lines and one `Done` or `Error`.
 
+use crate::board::Board;
 use crate::document::{
     DeadLetterLine, DeadLetterPage, RunDocument, TaskLine, TaskPage, TeamStatus,
 };
@@ -12,6 +13,7 @@ use crate::question::Said;
 use crate::report::Progress;
 use crate::task::Effort;
 use crate::task_state::TaskState;
+use crate::trace::Trace;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -80,6 +82,9 @@ pub struct Submit {
     /// Not to be begun before this time; one that has passed is now.
     #[serde(default)]
     pub due: Option<Timestamp>,
+    /// The trace it belongs to; it gets one of its own where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
 }
 
 /// What a client may want.
@@ -88,6 +93,8 @@ pub struct Submit {
 pub enum Verb {
     /// How is the team?
     Status,
+    /// The team at a glance, for a monitor.
+    Board,
     /// Is Redis the one the ledger knows?
     BusStatus,
     /// Take Redis and ledger as they are, though one of them was put back to an older state.
@@ -305,6 +312,11 @@ pub enum Answer {
     Proposed {
         /// It.
         proposal: Box<Proposal>,
+    },
+    /// The team at a glance.
+    Board {
+        /// All of it.
+        board: Box<Board>,
     },
     /// A followed task rests.
     Run {

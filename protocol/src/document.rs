@@ -98,6 +98,9 @@ pub struct RunDocument {
     pub usage: UsageDocument,
     /// How many holders it had.
     pub attempts: u64,
+    /// The trace its log lines carry: `ai-infra logs --trace ID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
 }
 
 /// A question of a task to a person.

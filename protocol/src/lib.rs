@@ -3,6 +3,7 @@
 //! `task_state` for how a task may move, `criterion` for what "done" means, `control` for what
 //! the command line says to the supervisor, `document` for what `--json` prints.
 
+pub mod board;
 pub mod control;
 pub mod criterion;
 pub mod document;
@@ -24,4 +25,6 @@ pub mod question;
 pub mod report;
 pub mod task;
 pub mod task_state;
+pub mod text;
 pub mod tool;
+pub mod trace;

@@ -4,6 +4,7 @@ use crate::ids::{RequestId, Role, ShortId, TaskId};
 use crate::level::Level;
 use crate::money::MicroUsd;
 use crate::plan::{Parent, Plan};
+use crate::trace::Trace;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -149,4 +150,7 @@ pub struct Task {
     /// The plan it is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// The trace it belongs to; `None` for a task of an older team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
 }

@@ -11,6 +11,7 @@ use crate::route;
 use jiff::Timestamp;
 use protocol::ids::{RequestId, TaskId, TaskRef};
 use protocol::task::{Principal, Task, Way};
+use protocol::trace::Trace;
 
 /// `task retry`: only what has ended is done again.
 pub async fn retry(
@@ -75,6 +76,7 @@ pub(crate) async fn anew(
         retry_of: Some(old.short_id),
         accepted: now,
         parent: None,
+        trace: Some(Trace::begin()),
         parts,
     };
     let (task, again) = intake::keep_new(desk, &new).await?;

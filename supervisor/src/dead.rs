@@ -236,6 +236,10 @@ fn read(letter: &DeadLetter) -> Result<Submit, String> {
         priority: Some(envelope.priority.clamp(1, 10)),
         deadline: None,
         due: None,
+        trace: envelope
+            .trace
+            .as_deref()
+            .and_then(|trace| trace.parse().ok()),
         plan: None,
     })
 }

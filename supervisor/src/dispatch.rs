@@ -59,6 +59,7 @@ pub fn envelope(team: &TeamName, task: &Task) -> Result<Envelope, EnvelopeError>
     envelope.request_id = Some(task.request_id.as_str().to_owned());
     envelope.deadline = task.deadline;
     envelope.principal = Some(task.principal.name.clone());
+    envelope.trace = task.trace.map(String::from);
     envelope.payload.task_id = Some(task.id);
     envelope.payload.action = "run".to_owned();
     envelope.payload.context =

@@ -1,7 +1,9 @@
 //! Tells whoever listens inside the supervisor that something was committed to the ledger. It is a
 //! wake-up and a line for window 0, never the truth: that is read from the ledger.
 
-use crate::ledger::events::Happening;
+use crate::ledger::events::{Event, Happening};
+use crate::recent::Recent;
+use protocol::board::EventLine;
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
@@ -13,6 +15,7 @@ const BEHIND: usize = 512;
 pub struct Hub {
     sender: broadcast::Sender<Arc<Happening>>,
     words: broadcast::Sender<String>,
+    recent: Recent,
 }
 
 impl Default for Hub {
@@ -20,6 +23,7 @@ impl Default for Hub {
         Self {
             sender: broadcast::Sender::new(BEHIND),
             words: broadcast::Sender::new(BEHIND),
+            recent: Recent::default(),
         }
     }
 }
@@ -28,6 +32,16 @@ impl Hub {
     /// Tells what was committed, in order.
     pub fn tell(&self, happenings: Vec<Happening>) {
         for happening in happenings {
+            if let Event::State(state) = &happening.event {
+                let Happening {
+                    task,
+                    short_id,
+                    agent,
+                    ..
+                } = &happening;
+                tracing::info!(task = %short_id, id = %task, %agent, %state, "state");
+            }
+            self.recent.note(&happening);
             // Nobody listening is fine.
             let _nobody = self.sender.send(Arc::new(happening));
         }
@@ -35,7 +49,13 @@ impl Hub {
 
     /// Says something about the team as a whole, for window 0.
     pub fn say(&self, words: String) {
+        self.recent.say(&words);
         let _nobody = self.words.send(words);
+    }
+
+    /// What was told last, oldest first.
+    pub fn recent(&self) -> Vec<EventLine> {
+        self.recent.all()
     }
 
     /// Listens to what is said about the team, from now on.

@@ -25,6 +25,7 @@ use protocol::money::MicroUsd;
 use protocol::proposal::Proposal;
 use protocol::task::{Principal, Task, Way};
 use protocol::task_state::TaskState;
+use protocol::trace::Trace;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
@@ -239,6 +240,7 @@ async fn keep(
         retry_of: None,
         accepted: now,
         parent: None,
+        trace: Some(submit.trace.map_or_else(Trace::begin, Trace::next)),
         parts,
     };
     keep_new(desk, &new).await
@@ -252,6 +254,11 @@ pub(crate) async fn keep_new(desk: &Desk, new: &NewTask) -> Result<(Task, bool),
     let limit = desk.settings.team.queue_limit;
     match desk.ledger.keep(new, limit).await? {
         Kept::New(task, happening) => {
+            tracing::info!(
+                task = %task.short_id, id = %task.id, trace_id = task.trace.map(|trace| trace.id()),
+                agent = %task.agent, by = task.principal.name, because = task.routed_because,
+                "accepted"
+            );
             desk.hub.tell(vec![happening]);
             Ok((*task, false))
         }
@@ -342,7 +349,7 @@ pub(crate) async fn check_month(desk: &Desk, now: Timestamp) -> Result<(), Intak
 }
 
 /// The start of the calendar month, in UTC.
-fn month_start(now: Timestamp) -> Timestamp {
+pub(crate) fn month_start(now: Timestamp) -> Timestamp {
     let date = now
         .to_zoned(jiff::tz::TimeZone::UTC)
         .date()
@@ -373,6 +380,7 @@ mod tests {
             priority: None,
             deadline: None,
             due: None,
+            trace: None,
         }
     }
 

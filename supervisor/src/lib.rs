@@ -10,6 +10,7 @@
 //! command line talks to both.
 
 pub mod again;
+pub mod board;
 pub mod brakes;
 pub mod bus_link;
 pub mod client;
@@ -31,6 +32,7 @@ pub mod paused;
 pub mod plans;
 pub mod principal;
 pub mod propose;
+pub mod recent;
 pub mod route;
 pub mod run;
 pub mod settle;

@@ -21,6 +21,7 @@ use protocol::money::MicroUsd;
 use protocol::plan::{Parent, Part, Plan};
 use protocol::task::{Task, Way};
 use protocol::task_state::TaskState;
+use protocol::trace::Trace;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
@@ -241,6 +242,7 @@ async fn task_of(desk: &Desk, ready: &ReadyPart) -> Result<NewTask, IntakeError>
             part: ready.part.id.clone(),
             number: ready.number,
         }),
+        trace: plan.trace.map(Trace::next),
         parts: Vec::new(),
     };
     intake::check_fits(desk, &new)?;
@@ -281,5 +283,6 @@ fn as_asked(plan: &Task) -> Submit {
         priority: None,
         deadline: None,
         due: None,
+        trace: None,
     }
 }

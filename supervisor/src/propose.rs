@@ -166,6 +166,7 @@ report: "done"
             priority: None,
             deadline: None,
             due: None,
+            trace: None,
         }
     }
 

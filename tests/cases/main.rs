@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod again;
+mod agent_window;
 mod asked_back;
 mod bad_input;
 mod databases;
@@ -26,6 +27,7 @@ mod stores;
 mod tidy;
 mod tmux_windows;
 mod torture;
+mod traces;
 
 /// The binary under test, built by cargo for this very run.
 const AI_INFRA: &str = env!("CARGO_BIN_EXE_ai-infra");

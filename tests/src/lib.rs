@@ -10,4 +10,5 @@ pub mod postgres;
 pub mod processes;
 pub mod projects;
 pub mod team;
+pub mod tmux;
 pub mod torture;

@@ -300,7 +300,7 @@ impl ModelBrain {
         let lost = bench.steps.lost(step);
         lost.iter().for_each(|cost| record.lost(*cost));
         if let Some(reply) = bench.steps.recorded::<ModelReply>(step)? {
-            record.usage.add(&reply.usage);
+            record.spent(&reply.usage);
             return Ok(reply);
         }
         if let Some(cost) = lost.last() {
@@ -327,13 +327,17 @@ impl ModelBrain {
             .steps
             .intent(step, EntryKind::ModelRequest, request_note)
             .await?;
+        let doing = record
+            .screen
+            .doing(format!("waits for an answer of {}", request.model));
         let reply = self.engine.reply(request, &reservation, &mut |_| {}).await;
+        drop(doing);
         let reply = match reply {
             Ok(reply) => reply,
             Err(error) => {
                 let spent = error.spent().cloned().unwrap_or_default();
                 bench.bus.settle(reservation, spent.cost).await?;
-                record.usage.add(&spent);
+                record.spent(&spent);
                 return Err(Stop::Fail(error.to_string()));
             }
         };
@@ -341,8 +345,9 @@ impl ModelBrain {
             .steps
             .record(step, EntryKind::ModelReply, &reply)
             .await?;
+        tracing::info!(step, model = request.model, cost = %reply.usage.cost, "model call");
         bench.bus.settle(reservation, reply.usage.cost).await?;
-        record.usage.add(&reply.usage);
+        record.spent(&reply.usage);
         Ok(reply)
     }
 }

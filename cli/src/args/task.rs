@@ -32,6 +32,17 @@ pub enum TaskCommand {
         #[arg(long)]
         json: bool,
     },
+    /// What every process logged about a task
+    Logs {
+        /// Such as t142
+        task: TaskRef,
+        /// Go on printing what is added
+        #[arg(long, short)]
+        follow: bool,
+        /// Print one JSON document a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Stop a task
     Cancel {
         /// Such as t142

@@ -40,6 +40,15 @@ pub fn moment(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| format!("`{text}` is no time: use 2026-11-22T03:00, or --in 10m"))
 }
 
+/// A moment that has passed: `2h` ago, or a time as [`moment`] takes it.
+pub fn since(text: &str) -> Result<Timestamp, String> {
+    let ago = duration(text)
+        .ok()
+        .and_then(|ago| Timestamp::now().checked_sub(ago).ok());
+    ago.or_else(|| moment(text).ok())
+        .ok_or_else(|| format!("`{text}` is no time: use 10m, 2h or 2026-11-22T03:00"))
+}
+
 /// Dollars such as `1.50` or `$1.50`.
 pub fn dollars(text: &str) -> Result<f64, String> {
     text.strip_prefix('$')

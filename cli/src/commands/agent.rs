@@ -16,7 +16,7 @@ pub async fn run(context: Context, role: Role) -> Result<u8, Failure> {
         );
     }
     let process = format!("agent-{role}");
-    logging::to_file(&context.home, &process, &settings.log.level)?;
+    logging::to_file(&context.home, &process, &settings)?;
     let home = context.home.clone();
     tokio::select! {
         ended = agents::run::run(settings, context.home, role) => ended.map_err(|error| {

@@ -8,7 +8,7 @@ use crate::logging;
 pub async fn run(context: &Context, no_tmux: bool) -> Result<u8, Failure> {
     context.home.ensure()?;
     let settings = context.settings()?;
-    logging::to_file(&context.home, "daemon", &settings.log.level)?;
+    logging::to_file(&context.home, "daemon", &settings)?;
     supervisor::daemon::run(settings, context.home.clone(), no_tmux).await?;
     Ok(protocol::exit::DONE)
 }

@@ -16,7 +16,9 @@ mod down;
 mod follow;
 mod host;
 mod join;
+mod logs;
 mod memory;
+mod monitor;
 mod playbook;
 mod restart;
 mod run;
@@ -52,6 +54,8 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Agents(command) => agents::run(&context, command).await,
         Command::Freeze => brakes::run(&context, Verb::Freeze).await,
         Command::Thaw => brakes::run(&context, Verb::Thaw).await,
+        Command::Monitor => monitor::run(&context).await,
+        Command::Logs(args) => logs::run(&context, &args).await,
         Command::Dead(command) => dead::run(&context, command).await,
         Command::Memory(command) => memory::run(&context, command).await,
         Command::Playbook(command) => playbook::run(&context, command),

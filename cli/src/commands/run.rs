@@ -33,7 +33,8 @@ const ENDING: Duration = Duration::from_secs(15);
 /// Hands in the task and, unless told otherwise, waits for its end.
 pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
     let now = Timestamp::now();
-    let submit = submit(&args, now)?;
+    let mut submit = submit(&args, now)?;
+    submit.trace = context.env.trace();
     let later = submit.due.is_some();
     team::ensure(context).await?;
     team::warn_of_differences(context);
@@ -247,6 +248,7 @@ fn submit(args: &RunArgs, now: Timestamp) -> Result<Submit, Failure> {
         priority: args.priority,
         deadline,
         due,
+        trace: None,
     })
 }
 

@@ -8,7 +8,7 @@ use crate::logging;
 pub async fn run(context: Context) -> Result<u8, Failure> {
     let context = context.in_team().await;
     let settings = context.settings()?;
-    logging::to_file(&context.home, "supervisor", &settings.log.level)?;
+    logging::to_file(&context.home, "supervisor", &settings)?;
     supervisor::run::run(settings, context.home)
         .await
         .map_err(|error| {

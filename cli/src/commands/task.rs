@@ -21,6 +21,9 @@ pub async fn run(context: &Context, command: TaskCommand) -> Result<u8, Failure>
         TaskCommand::List { limit, json } => list_tasks(context, limit, json).await,
         TaskCommand::Show { task, json } => show(context, task, json).await,
         TaskCommand::Follow { task, json } => follow_task(context, task, json).await,
+        TaskCommand::Logs { task, follow, json } => {
+            super::logs::of_task(context, task, follow, json).await
+        }
         TaskCommand::Diff { task } => {
             let text = said(context, Verb::TaskDiff { task }).await?;
             // A pipe gets the patch to the byte; a terminal must not be driven by it.

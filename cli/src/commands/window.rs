@@ -3,12 +3,13 @@
 use crate::args::WindowName;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::window::{logs, monitor};
+use crate::logs;
+use crate::window::monitor;
 
 /// Shows one until the window is closed.
 pub async fn run(context: Context, which: WindowName) -> Result<u8, Failure> {
     Ok(match which {
         WindowName::Monitor => monitor::run(&context.home).await,
-        WindowName::Logs => logs::run(&context.home).await,
+        WindowName::Logs => logs::window::run(&context.home, context.env.colour()).await,
     })
 }

@@ -72,6 +72,9 @@ fn head(page: &TaskPage) -> String {
     if let Some(budget) = task.budget {
         rows.push(row("budget", &budget.to_string()));
     }
+    if let Some(trace) = &document.trace_id {
+        rows.push(row("trace", &safe(trace)));
+    }
     if let Some(due) = document.due {
         rows.push(row("begins", &until(due, Timestamp::now())));
     }

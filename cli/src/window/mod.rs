@@ -2,7 +2,4 @@
 //! read log files, and never start or stop anything.
 
 pub mod frame;
-pub mod log_line;
-pub mod logs;
 pub mod monitor;
-pub mod tail;

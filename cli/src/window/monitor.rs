@@ -2,6 +2,7 @@
 //! window itself never gives up.
 
 use crate::terminal;
+use crate::tui::told_to_stop;
 use crate::window::frame::{Seen, frame, painted, plain};
 use config::home::Home;
 use jiff::Timestamp;
@@ -10,7 +11,6 @@ use protocol::control::{Answer, Verb};
 use protocol::document::{TaskLine, TeamStatus};
 use std::time::Duration;
 use supervisor::client;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// Between two pictures.
@@ -54,24 +54,6 @@ pub async fn run(home: &Home) -> u8 {
     }
     terminal::print(RESTORE);
     protocol::exit::DONE
-}
-
-/// Ends at the first of the signals that ask a process to stop; never where signals cannot be
-/// listened to, which leaves their usual effect.
-pub async fn told_to_stop() {
-    let kinds = [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ];
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
 }
 
 /// Asks everybody at once; what does not answer keeps its last answer.

@@ -138,6 +138,7 @@ async fn apply_on_stage(
         home: PathBuf::from("/"),
         limits: Limits::default(),
         deadline: Deadline::after(LONGEST),
+        trace: None,
     };
     let mut executor = Executor::start(spec).await?;
     let applied = executor.apply(patch).await;

@@ -2,6 +2,7 @@
 
 use super::profile::Profile;
 use super::spec::{CACHE, HOME, Kind, SandboxSpec};
+use protocol::trace::VARIABLE;
 
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -35,6 +36,10 @@ pub fn environment(spec: &SandboxSpec, profile: &Profile) -> Vec<(String, String
     env.push(("PATH".to_owned(), path(profile)));
     env.extend(profile.env.iter().cloned());
     env.extend(caches(spec));
+    env.extend(
+        spec.trace
+            .map(|trace| (VARIABLE.to_owned(), trace.to_string())),
+    );
     env
 }
 

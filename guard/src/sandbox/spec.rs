@@ -4,6 +4,7 @@ use crate::deadline::Deadline;
 use crate::host_view::HostView;
 use crate::outside::Reach;
 use protocol::fault::Faults;
+use protocol::trace::Trace;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -97,4 +98,6 @@ pub struct SandboxSpec {
     pub limits: Limits,
     /// Until when it lives without an extension.
     pub deadline: Deadline,
+    /// The trace that programs inside are told.
+    pub trace: Option<Trace>,
 }

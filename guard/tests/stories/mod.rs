@@ -84,6 +84,7 @@ impl Stage {
             home: home(),
             limits: Limits::default(),
             deadline: guard::deadline::Deadline::after(LONG),
+            trace: None,
         }
     }
 

@@ -278,6 +278,7 @@ pub(super) fn asked(request: &str) -> Submit {
         priority: None,
         deadline: None,
         due: None,
+        trace: None,
     }
 }
 

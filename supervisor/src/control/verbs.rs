@@ -1,5 +1,6 @@
 //! What each verb that has one answer does.
 
+use crate::board;
 use crate::brakes;
 use crate::compare::{self, CompareError};
 use crate::dead::{self, DeadError};
@@ -151,6 +152,9 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
     Ok(match verb {
         Verb::Status => Answer::Status {
             status: Box::new(status::status(desk).await?),
+        },
+        Verb::Board => Answer::Board {
+            board: Box::new(board::board(desk).await?),
         },
         Verb::BusStatus => Answer::Ok {
             message: compare::said(desk),

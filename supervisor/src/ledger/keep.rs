@@ -11,6 +11,7 @@ use protocol::money::MicroUsd;
 use protocol::plan::Parent;
 use protocol::task::{Ceiling, Effort, Principal, Task, Way};
 use protocol::task_state::{TaskState, WaitReason};
+use protocol::trace::Trace;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection};
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ pub struct NewTask {
     pub accepted: Timestamp,
     /// The plan it is part of.
     pub parent: Option<Parent>,
+    /// The trace it belongs to.
+    pub trace: Option<Trace>,
     /// What is known of its parts, where it is a plan; in the plan's order.
     pub parts: Vec<NewPart>,
 }
@@ -104,6 +107,7 @@ impl NewTask {
             retry_of: new.retry_of,
             accepted: new.accepted,
             parent: new.parent,
+            trace: new.trace,
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod questions;
 pub mod records;
 pub mod report;
 pub mod resume;
+pub mod running;
 pub mod standing;
 pub mod start;
 pub mod store;

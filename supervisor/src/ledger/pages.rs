@@ -260,6 +260,7 @@ async fn document_of(
         artifacts: from_json("artifacts", &key, &row.try_get::<String, _>("artifacts")?)?,
         usage: UsageDocument::from(&usage),
         attempts: attempts(tx, &key).await?.len() as u64,
+        trace_id: task.trace.map(|trace| trace.id()),
     })
 }
 

@@ -56,6 +56,7 @@ pub(super) fn asked(request: &str, agent: &str) -> Submit {
         priority: None,
         deadline: None,
         due: None,
+        trace: None,
     }
 }
 

@@ -73,6 +73,7 @@ fn new_task(request_id: &str, asked: &str) -> NewTask {
         retry_of: None,
         accepted: at(0),
         parent: None,
+        trace: None,
         parts: Vec::new(),
     }
 }

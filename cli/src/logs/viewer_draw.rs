@@ -1,0 +1,114 @@
+//! The picture of window 7: the lines, and below them what is shown and which keys there are.
+
+use super::line::{Level, LogLine};
+use super::viewer::Viewer;
+use crate::tui::Paint;
+use jiff::tz::TimeZone;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph};
+
+/// What `?` shows.
+const HELP: &[&str] = &[
+    "/        search; Enter keeps it, Esc forgets it",
+    "Tab      only what was found, or all lines with it marked",
+    "n N      the next line that was found, the one before",
+    "l        the least level: info, warn, error, debug",
+    "space    pause, follow again",
+    "↑ ↓ j k  one line     PgUp PgDn b f  a page",
+    "g G      the oldest, the newest",
+    "q        quit (in the team's window it comes back)",
+];
+
+/// Draws it; notes how many lines fit.
+pub fn draw(viewer: &mut Viewer, frame: &mut Frame, zone: &TimeZone, paint: Paint) {
+    let [body, foot] =
+        Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
+    viewer.height = usize::from(body.height).max(1);
+    let lines: Vec<Line> = viewer
+        .page()
+        .map(|line| row(line, viewer.found(line), body.width, zone, paint))
+        .collect();
+    match lines.is_empty() {
+        true => {
+            let why = match viewer.counts() {
+                (_, 0) => "no line yet: what the team's processes log appears here",
+                _ => "no line is shown: Esc forgets the search, l changes the level",
+            };
+            frame.render_widget(Paragraph::new(why).style(paint.dim()), body);
+        }
+        false => frame.render_widget(Paragraph::new(lines), body),
+    }
+    frame.render_widget(Paragraph::new(status(viewer, paint)), foot);
+    if viewer.help {
+        help(frame, body, paint);
+    }
+}
+
+fn row<'a>(line: &'a LogLine, found: bool, width: u16, zone: &TimeZone, paint: Paint) -> Line<'a> {
+    let (clock, process, level) = line.columns(zone, false);
+    let painted = match line.level {
+        Some(Level::Error) => paint.bad(),
+        Some(Level::Warn) => paint.warn(),
+        _ => paint.dim(),
+    };
+    let text = match found {
+        true => paint.chosen(),
+        false => Style::new(),
+    };
+    let mut spans = vec![
+        Span::styled(clock, paint.dim()),
+        Span::raw(" "),
+        Span::styled(process.clone(), paint.name(&line.process)),
+        Span::raw(" "),
+    ];
+    // A narrow window has no room for what most lines say alike.
+    if width >= 60 || line.level.is_some_and(|level| level > Level::Info) {
+        spans.push(Span::styled(level, painted));
+        spans.push(Span::raw(" "));
+    }
+    spans.push(Span::styled(&line.text, text));
+    Line::from(spans)
+}
+
+fn status(viewer: &Viewer, paint: Paint) -> Line<'static> {
+    if let Some(typed) = &viewer.typing {
+        return Line::from(format!("/{typed}▏")).style(paint.busy());
+    }
+    let (shown, all) = viewer.counts();
+    let mut spans = vec![match viewer.top {
+        None => Span::styled("following", paint.good()),
+        Some(_) if viewer.unseen > 0 => {
+            Span::styled(format!("paused, {} new", viewer.unseen), paint.warn())
+        }
+        Some(_) => Span::styled("paused", paint.warn()),
+    }];
+    let level = viewer.least.as_str().to_lowercase();
+    spans.push(Span::raw(format!(" · {shown} of {all} · {level}")));
+    if !viewer.search.is_empty() {
+        let kind = if viewer.only_found { "/" } else { "marked /" };
+        spans.push(Span::raw(" · "));
+        spans.push(Span::styled(
+            format!("{kind}{}", viewer.search),
+            paint.chosen(),
+        ));
+    }
+    spans.push(Span::styled("   ? help", paint.dim()));
+    Line::from(spans)
+}
+
+fn help(frame: &mut Frame, body: Rect, paint: Paint) {
+    let height = u16::try_from(HELP.len())
+        .unwrap_or(u16::MAX)
+        .min(body.height);
+    let area = Rect {
+        y: body.bottom().saturating_sub(height),
+        height,
+        ..body
+    };
+    frame.render_widget(Clear, area);
+    let lines: Vec<Line> = HELP.iter().map(|line| Line::from(*line)).collect();
+    frame.render_widget(Paragraph::new(lines).style(paint.heading()), area);
+}

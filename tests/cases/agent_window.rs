@@ -1,0 +1,166 @@
+//! An agent's window, captured from a real tmux: what it works on at 80x24 and at 40x15, what it
+//! left, and that neither a stopped terminal nor Ctrl-C holds up the work.
+
+use crate::AI_INFRA;
+use std::path::Path;
+use tests::processes::wait_until;
+use tests::team::Team;
+use tests::tmux::{capture, press, resize, tmux, wait_for};
+
+const GATE: &str = r#"
+playbook: 1
+name: walk-to-the-gate
+agent: code
+level: 1
+intents: ["walk to the gate"]
+steps:
+  - {id: one, tool: Bash, args: {argv: [echo, one]}}
+  - {id: two, tool: Bash, args: {argv: ["false"]}, on_error: continue}
+  - {id: gate, tool: Bash, args: {argv: [sh, -c, "while [ ! -e open ]; do sleep 0.05; done"]}}
+  - {id: door, tool: Bash, args: {argv: [sh, -c, "until [ -e open.door ]; do sleep 0.05; done"]}}
+criteria:
+  - {id: c1, text: "the gate stands open", check: {file: {path: open}}}
+report: "went through"
+tests: [{ask: "walk to the gate"}]
+"#;
+
+/// Every line fits, and none wraps into the next.
+fn fits(shown: &str, columns: usize, rows: usize) {
+    assert!(shown.lines().count() <= rows, "{shown}");
+    for line in shown.lines() {
+        assert!(line.chars().count() <= columns, "{line:?} in\n{shown}");
+    }
+}
+
+fn open(team: &Team, what: &str) {
+    let clone = team.home().join("tasks/t1/work");
+    std::fs::write(clone.join(what), "").expect("the clone is there");
+}
+
+fn give(team: &Team, folder: &Path) {
+    let folder = folder.display().to_string();
+    let words = [
+        "run",
+        "walk to the gate",
+        "--no-wait",
+        "--workspace",
+        &folder,
+    ];
+    team.ai(&words).expect(0);
+}
+
+#[test]
+fn a_task_is_seen_whole_and_the_terminal_never_holds_it_up() {
+    let team = Team::new(AI_INFRA);
+    let playbooks = team.home().join("playbooks");
+    std::fs::create_dir_all(&playbooks).expect("a folder");
+    std::fs::write(playbooks.join("gate.yaml"), GATE).expect("a playbook");
+    let folder = team.scratch("garden");
+    std::fs::write(folder.join("README.md"), "x").expect("a file");
+    team.ai(&["up"]).expect(0);
+    resize(&team, 1, 80, 24);
+    let idle = wait_for(&team, 1, "that it is idle", |s| {
+        s.starts_with("code (level 1)") && s.contains("idle since")
+    });
+    fits(&idle, 80, 24);
+
+    give(&team, &folder);
+    let gate = |s: &str| s.contains("▸ Bash sh -c while") && s.contains("calls 2, 1 failed");
+    let shown = wait_for(&team, 1, "the third call", gate);
+    fits(&shown, 80, 24);
+    for part in [
+        "t1 walk to the gate",
+        "playbook walk-to-the-gate, no model",
+        "✓OBSERVE ✓THINK ✓PLAN ✓BUILD EXECUTE",
+        "criteria 0 of 1 proven",
+        "… c1 the gate stands open",
+        "✓ Bash echo one",
+        "✗ Bash false",
+    ] {
+        assert!(shown.contains(part), "{part} is missing in\n{shown}");
+    }
+    let ticks = |s: &str| gate(s) && s != shown;
+    wait_for(&team, 1, "the time going by", ticks);
+
+    resize(&team, 1, 40, 15);
+    let small = wait_for(&team, 1, "the smaller picture", |s| {
+        s.contains("▸ Bash sh -c") && !s.contains("OBSERVE")
+    });
+    fits(&small, 40, 15);
+    assert!(
+        small.contains("EXECUTE") && small.contains("c1 the gate"),
+        "{small}"
+    );
+
+    // The terminal takes nothing any more; the work goes on.
+    press(&team, 1, &["C-s"]);
+    open(&team, "open");
+    open(&team, "open.door");
+    team.ai(&["task", "follow", "t1"]).expect(0);
+    let stopped = capture(&team, 1);
+    assert!(
+        stopped.contains("▸ Bash"),
+        "Ctrl-s stopped nothing:\n{stopped}"
+    );
+    press(&team, 1, &["C-q"]);
+    resize(&team, 1, 80, 24);
+    let left = wait_for(&team, 1, "what it left", |s| s.contains("t1   done 1/1"));
+    assert!(
+        left.contains("last results") && left.contains("idle since"),
+        "{left}"
+    );
+    fits(&left, 80, 24);
+
+    // What is typed does not stand in the picture, and one Ctrl-C ends nothing.
+    let pid = team.pid("code");
+    press(&team, 1, &["x", "y", "z", "C-c"]);
+    let hint = wait_for(&team, 1, "the hint", |s| s.contains("Ctrl-C again"));
+    assert!(!hint.contains("xyz"), "{hint}");
+    assert_eq!(team.pid("code"), pid);
+    team.down();
+}
+
+#[test]
+fn a_second_ctrl_c_starts_the_agent_anew_and_its_task_goes_on() {
+    let team = Team::new(AI_INFRA);
+    let playbooks = team.home().join("playbooks");
+    std::fs::create_dir_all(&playbooks).expect("a folder");
+    std::fs::write(playbooks.join("gate.yaml"), GATE).expect("a playbook");
+    let folder = team.scratch("garden");
+    std::fs::write(folder.join("README.md"), "x").expect("a file");
+    team.ai(&["up"]).expect(0);
+    resize(&team, 1, 80, 24);
+    give(&team, &folder);
+    wait_for(&team, 1, "the third call", |s| {
+        s.contains("▸ Bash sh -c while")
+    });
+    let pane = || {
+        let format = "#{pane_pid} #{pane_dead}";
+        tmux(
+            &team,
+            &["list-panes", "-t", "ai-infrastructure:1", "-F", format],
+        )
+    };
+    let before = pane();
+    press(&team, 1, &["C-c"]);
+    wait_for(&team, 1, "the hint", |s| s.contains("Ctrl-C again"));
+    press(&team, 1, &["C-c"]);
+    open(&team, "open");
+    let again = wait_until(std::time::Duration::from_secs(20), || {
+        let now = pane();
+        now.ends_with(" 0") && now != before
+    });
+    assert!(again, "the agent was not started anew");
+    let resumed = |s: &str| s.contains("attempt 2") && s.contains("▸ Bash sh -c until");
+    let shown = wait_for(&team, 1, "that it goes on", resumed);
+    for part in [
+        "steps from the journal",
+        "✓ Bash echo one",
+        "✓ Bash sh -c while",
+    ] {
+        assert!(shown.contains(part), "{part} is missing in\n{shown}");
+    }
+    open(&team, "open.door");
+    team.ai(&["task", "follow", "t1"]).expect(0);
+    team.down();
+}
