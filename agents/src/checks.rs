@@ -177,7 +177,8 @@ fn source_of(check: &Check) -> EvidenceSource {
         Check::Command { .. } => EvidenceSource::Process,
         Check::File { .. } => EvidenceSource::File,
         Check::Tool { name, .. } => match name.as_str() {
-            "Tests" | "Bash" | "QuickChecks" | "GitStatus" | "GitDiff" => EvidenceSource::Process,
+            "Tests" | "Bash" | "QuickChecks" | "Linters" | "GitStatus" | "GitDiff" | "Unpushed"
+            | "Branches" | "Changes" => EvidenceSource::Process,
             _ => EvidenceSource::File,
         },
     }

@@ -69,6 +69,13 @@ const PLAYBOOKS: &[(&str, &str)] = playbooks![
     "profile-data",
     "unfinished-marks",
     "look-over",
+    "format-and-lint",
+    "unpushed-work",
+    "stale-branches",
+    "dependency-inventory",
+    "broken-links",
+    "large-files",
+    "what-changed",
 ];
 
 /// The shipped playbooks: name and YAML.

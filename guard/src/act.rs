@@ -93,6 +93,29 @@ pub enum Operation {
     Dependencies,
     /// Run quick checks that need no network.
     QuickChecks,
+    /// Find work in repositories that exists nowhere else.
+    Unpushed,
+    /// Compare branches with the main one.
+    Branches {
+        /// From how many days on a branch counts as old.
+        days: u64,
+    },
+    /// Find large files and large blobs of the history.
+    LargeFiles {
+        /// From how many bytes on a file counts as large.
+        least: u64,
+    },
+    /// Tell what changed since a tag, branch, commit or date.
+    Changes {
+        /// Since what; the newest tag when not said.
+        since: Option<String>,
+    },
+    /// List every package with version and licence.
+    Inventory,
+    /// Try the links of documents.
+    Links,
+    /// Run the project's own formatters and linters in check mode.
+    Linters,
     /// Describe the tables of a data file.
     Profile {
         /// The file.
@@ -191,6 +214,13 @@ impl Operation {
             Operation::Marks => "Marks",
             Operation::Dependencies => "Dependencies",
             Operation::QuickChecks => "QuickChecks",
+            Operation::Unpushed => "Unpushed",
+            Operation::Branches { .. } => "Branches",
+            Operation::LargeFiles { .. } => "LargeFiles",
+            Operation::Changes { .. } => "Changes",
+            Operation::Inventory => "Inventory",
+            Operation::Links => "Links",
+            Operation::Linters => "Linters",
             Operation::Profile { .. } => "Profile",
             Operation::HostFacts => "HostFacts",
             Operation::HostScan { scan } => scan.tool(),
@@ -209,6 +239,7 @@ impl Operation {
             | Operation::Bash { .. }
             | Operation::Tests { .. }
             | Operation::QuickChecks
+            | Operation::Linters
             | Operation::GitCommit { .. }
             | Operation::HttpRequest { .. }
             | Operation::SqlQuery { .. }
@@ -222,9 +253,10 @@ impl Operation {
         match self {
             Operation::Write { .. } => EffectClass::Idempotent,
             Operation::Edit { .. } => EffectClass::Probed,
-            Operation::Bash { .. } | Operation::Tests { .. } | Operation::QuickChecks => {
-                EffectClass::Contained
-            }
+            Operation::Bash { .. }
+            | Operation::Tests { .. }
+            | Operation::QuickChecks
+            | Operation::Linters => EffectClass::Contained,
             Operation::GitCommit { .. } | Operation::SqlExecute { .. } => EffectClass::Keyed,
             Operation::HttpRequest { method, key, .. } => match key {
                 _ if !changes(method) => EffectClass::Pure,

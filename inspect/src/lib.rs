@@ -5,19 +5,24 @@
 //! (ignore rules, no links followed, bounds), `limits` for the bounds and the errors, `overview`, `secrets`, `marks`,
 //! `dependencies`, `quick_checks`, `profile` and `host_facts` for the analysers of those names, `host` for
 //! those that look at a server (logs, ports, certificates, …), and `git` for reading
-//! what git prints and the plain files of `.git`.
+//! what git prints and the plain files of `.git`. `repos` looks through repositories and their history, `links` through
+//! documents, `inventory` through what is installed, `lint` reads what a project's own checkers print.
 
 pub mod dependencies;
 pub mod git;
 pub mod host;
 pub mod host_facts;
+pub mod inventory;
 pub mod language;
 pub mod limits;
+pub mod links;
+pub mod lint;
 pub mod marks;
 pub mod overview;
 pub mod postgres;
 pub mod profile;
 pub mod quick_checks;
+pub mod repos;
 pub mod secret_rules;
 pub mod secrets;
 pub mod tests;

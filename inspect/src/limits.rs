@@ -44,6 +44,12 @@ pub enum InspectError {
     /// A folder was expected.
     #[error("{} is not a folder; name the folder to look at", .0.display())]
     NotAFolder(PathBuf),
+    /// Git did not answer as it must.
+    #[error("git could not tell: {why}")]
+    Git {
+        /// What it said.
+        why: String,
+    },
     /// The file is of a kind this analyser does not know, or is damaged.
     #[error("cannot profile {}: {why}", path.display())]
     NotProfiled {

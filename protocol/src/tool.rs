@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 22] = [
+pub const TOOLS: [&str; 29] = [
     "Read",
     "Write",
     "Edit",
@@ -19,6 +19,13 @@ pub const TOOLS: [&str; 22] = [
     "Marks",
     "Dependencies",
     "QuickChecks",
+    "Unpushed",
+    "Branches",
+    "LargeFiles",
+    "Changes",
+    "Inventory",
+    "Links",
+    "Linters",
     "Profile",
     "HostFacts",
     "ListeningPorts",
@@ -48,6 +55,13 @@ pub fn stays_inside(tool: &str) -> bool {
             | "Marks"
             | "Dependencies"
             | "QuickChecks"
+            | "Unpushed"
+            | "Branches"
+            | "LargeFiles"
+            | "Changes"
+            | "Inventory"
+            | "Links"
+            | "Linters"
             | "Profile"
             | "HandOff"
             | "GitCommit"

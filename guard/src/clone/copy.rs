@@ -3,6 +3,7 @@
 
 use super::CloneError;
 use super::heavy::{Facts, Fate, fate, is_candidate, is_ignored, rules};
+use super::nested;
 use crate::sandbox::spec::{Owner, WORKSPACE};
 use ignore::gitignore::Gitignore;
 use nix::libc;
@@ -32,12 +33,14 @@ pub(super) struct Copier {
     repository: bool,
     bytes: u64,
     files: u64,
+    /// Folders of packages that are shown.
+    packages: usize,
     pub(super) mounts: Vec<(PathBuf, PathBuf)>,
     pub(super) left_out: Vec<String>,
 }
 
 /// A path below an open folder that cannot be led astray.
-fn below(folder: &File, name: &OsStr) -> PathBuf {
+pub(super) fn below(folder: &File, name: &OsStr) -> PathBuf {
     Path::new("/proc/self/fd")
         .join(folder.as_raw_fd().to_string())
         .join(name)
@@ -63,6 +66,7 @@ impl Copier {
             repository: fs::symlink_metadata(workspace.join(".git")).is_ok(),
             bytes: 0,
             files: 0,
+            packages: 0,
             mounts: Vec::new(),
             left_out: Vec::new(),
         })
@@ -157,22 +161,35 @@ impl Copier {
             if relative.as_os_str().is_empty() && name == ".git" && stack.is_some() {
                 continue;
             }
-            let (path, below_to) = (relative.join(&name), to.join(&name));
-            let source = below(from, &name);
-            let Ok(meta) = fs::symlink_metadata(&source) else {
-                continue;
-            };
-            let kind = meta.file_type();
-            if kind.is_symlink() {
-                self.link(&source, &below_to)?;
-            } else if kind.is_file() {
-                self.file(&source, &below_to, &path)?;
-            } else if kind.is_dir() {
-                self.subfolder(from, &source, &below_to, &path, stack.as_deref_mut())?;
-            } else if kind.is_socket() || kind.is_fifo() {
-                self.left_out
-                    .push(format!("{}: not a regular file", path.display()));
-            }
+            self.entry(from, to, relative, &name, stack.as_deref_mut())?;
+        }
+        Ok(())
+    }
+
+    /// Copies one entry of a folder, whatever it is.
+    pub(super) fn entry(
+        &mut self,
+        from: &File,
+        to: &Path,
+        relative: &Path,
+        name: &OsStr,
+        stack: Option<&mut Vec<Gitignore>>,
+    ) -> Result<(), CloneError> {
+        let (path, below_to) = (relative.join(name), to.join(name));
+        let source = below(from, name);
+        let Ok(meta) = fs::symlink_metadata(&source) else {
+            return Ok(());
+        };
+        let kind = meta.file_type();
+        if kind.is_symlink() {
+            self.link(&source, &below_to)?;
+        } else if kind.is_file() {
+            self.file(&source, &below_to, &path)?;
+        } else if kind.is_dir() {
+            self.subfolder(from, &source, &below_to, &path, stack)?;
+        } else if kind.is_socket() || kind.is_fifo() {
+            self.left_out
+                .push(format!("{}: not a regular file", path.display()));
         }
         Ok(())
     }
@@ -200,6 +217,9 @@ impl Copier {
             self.left_out
                 .push(format!("{}: may not be read by its owner", path.display()));
             return Ok(());
+        }
+        if stack.is_some() && nested::is_repository(&folder) {
+            return self.repository(&folder, to, path);
         }
         match self.fate_of(parent, &folder, path, stack.as_deref()) {
             Fate::LeaveOut => self
@@ -244,17 +264,28 @@ impl Copier {
 
     /// Leaves an empty folder over which the sandbox shows the user's own.
     fn mount(&mut self, to: &Path, path: &Path) -> Result<(), CloneError> {
-        if self.mounts.len() >= MOST_MOUNTS {
+        if self.packages >= MOST_MOUNTS {
             self.left_out.push(format!(
                 "{}: more than {MOST_MOUNTS} such folders",
                 path.display()
             ));
             return Ok(());
         }
+        self.packages += 1;
+        self.show(to, path, path)
+    }
+
+    /// Shows a folder of the workspace in another place of the clone, without counting it.
+    pub(super) fn show(&mut self, to: &Path, from: &Path, at: &Path) -> Result<(), CloneError> {
         self.make_folder(to, 0o755)?;
         self.mounts
-            .push((self.source.join(path), Path::new(WORKSPACE).join(path)));
+            .push((self.source.join(from), Path::new(WORKSPACE).join(at)));
         Ok(())
+    }
+
+    /// Whether copies belong to this user.
+    pub(super) fn is_owner(&self, uid: u32) -> bool {
+        self.owner.is_none_or(|owner| owner.uid == uid)
     }
 
     /// Root could read it, the owner of the workspace could not: it is not ours to hand over.
@@ -273,7 +304,7 @@ impl Copier {
         self.give(to)
     }
 
-    fn file(&mut self, source: &Path, to: &Path, path: &Path) -> Result<(), CloneError> {
+    pub(super) fn file(&mut self, source: &Path, to: &Path, path: &Path) -> Result<(), CloneError> {
         let opened = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)

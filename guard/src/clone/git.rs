@@ -3,9 +3,10 @@
 //! plain folder, never an error.
 
 use super::CloneError;
-use super::config::rewritten;
-use super::copy::{Copier, small_text};
+use super::config::{Kind, rewritten};
+use super::copy::{Copier, open_folder, small_text};
 use crate::sandbox::spec::{OBJECTS, Owner};
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -71,6 +72,18 @@ pub(super) fn copy(
     for shared_index in names(&repository.own, "sharedindex.") {
         copier.plain_file(&repository.own.join(&shared_index), &to.join(&shared_index))?;
     }
+    copier.make_folder(&to.join("logs/refs"), 0o755)?;
+    copier.plain_file(
+        &repository.common.join("logs/refs/stash"),
+        &to.join("logs/refs/stash"),
+    )?;
+    if let Ok(common) = open_folder(&repository.common) {
+        let modules = Path::new(".git/modules");
+        let name = OsStr::new("modules");
+        if is_folder(&repository.common.join(name)) && repository.own == repository.common {
+            copier.modules(&common, name, &to.join(name), modules, 0)?;
+        }
+    }
     copier.plain_file(&repository.own.join("logs/HEAD"), &to.join("logs/HEAD"))?;
     copier.plain_file(
         &repository.own.join("info/sparse-checkout"),
@@ -84,7 +97,7 @@ pub(super) fn copy(
         copier.plain_folder(&repository.common.join(folder), &to.join(folder))?;
     }
     let config = small_text(&repository.common.join("config")).unwrap_or_default();
-    copier.make_file(&to.join("config"), &rewritten(&config))?;
+    copier.make_file(&to.join("config"), &rewritten(&config, Kind::WorkTree))?;
     objects(
         &repository.common.join("objects"),
         &to.join("objects"),

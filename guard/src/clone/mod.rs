@@ -7,6 +7,7 @@ mod copy;
 mod freshen;
 mod git;
 mod heavy;
+mod nested;
 mod throwaway;
 
 pub use check::check_workspace;

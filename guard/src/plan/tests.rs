@@ -142,6 +142,10 @@ fn bad_calls_say_why() {
     refused("Glob", json!({"pattern": "../*"}), "..");
     refused("Overview", json!({"a": 1}), "takes no input");
     refused("Overview", json!([1]), "takes no input");
+    refused("Branches", json!({"days": 0}), "`days` is 1 to");
+    refused("LargeFiles", json!({"megabytes": -1}), "invalid value");
+    refused("LargeFiles", json!({"mb": 1}), "unknown field");
+    refused("Changes", json!({"since": "a\nb"}), "a tag, branch");
 }
 
 #[test]
@@ -193,6 +197,13 @@ fn every_tool_has_its_class() {
         ("Dependencies", json!({}), Pure),
         ("QuickChecks", json!({}), Contained),
         ("Profile", json!({"file_path": "a.csv"}), Pure),
+        ("Unpushed", json!({}), Pure),
+        ("Branches", json!({"days": 30}), Pure),
+        ("LargeFiles", json!({"megabytes": 5}), Pure),
+        ("Changes", json!({"since": "v1.0"}), Pure),
+        ("Inventory", json!({}), Pure),
+        ("Links", json!({}), Pure),
+        ("Linters", json!({}), Contained),
         ("HostFacts", json!({}), Pure),
         ("ListeningPorts", json!({}), Pure),
         ("LogErrors", json!({"since": "2 hours"}), Pure),

@@ -8,7 +8,9 @@
 use super::environment::environment;
 use super::modules::{Entry, Listings};
 use super::profile::Profile;
-use super::spec::{CACHE, EXECUTOR, HOME, Kind, OBJECTS, SNAPSHOTS, SandboxSpec, WORKSPACE};
+use super::spec::{
+    CACHE, EXECUTOR, HOME, KEPT_OBJECTS, Kind, OBJECTS, SNAPSHOTS, SandboxSpec, WORKSPACE,
+};
 use super::surroundings::{Surroundings, SystemFolder};
 use crate::host_view::{HOST, HostView, Right};
 use crate::outside::{Database, Reach};
@@ -352,7 +354,9 @@ fn origin(args: &mut Arguments, spec: &SandboxSpec, profile: &Profile) {
     let Some(path) = read_only.iter().find_map(|(from, to)| {
         let inside = to.strip_prefix(WORKSPACE).ok()?;
         let above = inside.components().count();
-        (above > 0 && from.ends_with(inside)).then(|| from.ancestors().nth(above))?
+        let same = from.ends_with(inside)
+            || (inside.ends_with(KEPT_OBJECTS) && from.parent()?.ends_with(inside.parent()?));
+        (above > 0 && same).then(|| from.ancestors().nth(above))?
     }) else {
         return;
     };

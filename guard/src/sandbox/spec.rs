@@ -16,6 +16,8 @@ pub const SNAPSHOTS: &str = "/snapshots";
 pub const CACHE: &str = "/cache";
 /// Where the workspace's own git objects are seen inside, read-only.
 pub const OBJECTS: &str = "/workspace-objects";
+/// Name, inside git's own folder, of the objects that a repository below the workspace borrows.
+pub const KEPT_OBJECTS: &str = "kept-objects";
 /// Where the binary itself is seen inside.
 pub const EXECUTOR: &str = "/run/ai-infra/executor";
 /// The home folder inside; made by the executor.

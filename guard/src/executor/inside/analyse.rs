@@ -37,6 +37,10 @@ pub(super) fn dependencies() -> Result<Done, String> {
     ))
 }
 
+pub(super) fn links() -> Result<Done, String> {
+    report(inspect::links::scan(place::root(), &Limits::default()))
+}
+
 pub(super) fn profile(path: &str) -> Result<Done, String> {
     report(inspect::profile::scan(
         &place::existing(path)?,

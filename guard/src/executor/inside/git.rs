@@ -22,8 +22,8 @@ pub(super) const QUIET: [&str; 10] = [
 /// Bytes of git's output that are read.
 const KEEP: usize = 4 * 1024 * 1024;
 
-/// Runs one of git's reading commands in the workspace, writing nothing.
-fn ask(command: &[&str], leash: Leash<'_>) -> Result<Ended, String> {
+/// One of git's reading commands, as it is run in the workspace.
+pub(super) fn program(command: &[&str]) -> Result<Program, String> {
     let (git, rest) = command.split_first().ok_or("no git command")?;
     let mut argv = vec![*git];
     argv.extend(QUIET);
@@ -34,7 +34,12 @@ fn ask(command: &[&str], leash: Leash<'_>) -> Result<Ended, String> {
         ("GIT_OPTIONAL_LOCKS".into(), "0".into()),
         ("GIT_CEILING_DIRECTORIES".into(), "/".into()),
     ];
-    program
+    Ok(program)
+}
+
+/// Runs one of git's reading commands in the workspace, writing nothing.
+fn ask(command: &[&str], leash: Leash<'_>) -> Result<Ended, String> {
+    program(command)?
         .run(leash)
         .map_err(|e| format!("git cannot be started: {e}"))
 }

@@ -4,7 +4,8 @@ use super::super::wire::{Ask, Hello, Reply};
 use super::lifeline::Lifeline;
 use super::program::Leash;
 use super::{
-    analyse, changes, commit, files, git, outside, program, quick, search, snapshot, suites,
+    analyse, changes, commit, files, git, linters, outside, program, quick, repositories, search,
+    snapshot, suites,
 };
 use crate::act::Operation;
 use serde::Serialize;
@@ -154,6 +155,13 @@ fn operate(operation: &Operation, leash: Leash<'_>) -> Result<Done, String> {
         Operation::Secrets => analyse::secrets(),
         Operation::Marks => analyse::marks(),
         Operation::Dependencies => analyse::dependencies(),
+        Operation::Unpushed => repositories::unpushed(leash),
+        Operation::Branches { days } => repositories::branches(*days, leash),
+        Operation::LargeFiles { least } => repositories::large(*least, leash),
+        Operation::Changes { since } => repositories::changes(since.as_deref(), leash),
+        Operation::Inventory => repositories::inventory(),
+        Operation::Links => analyse::links(),
+        Operation::Linters => linters::run(leash),
         Operation::Profile { path } => analyse::profile(path),
         Operation::HostFacts => analyse::host_facts(),
         Operation::HostScan { scan } => analyse::host_scan(scan),

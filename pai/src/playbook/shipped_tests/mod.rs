@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod host;
+mod of_repositories;
 mod reports;
 mod routing;
 mod sabotage;
@@ -17,13 +18,20 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
 const SHIPPED: &[&str] = &[
+    include_str!("../../../../config/playbooks/broken-links.yaml"),
+    include_str!("../../../../config/playbooks/dependency-inventory.yaml"),
+    include_str!("../../../../config/playbooks/format-and-lint.yaml"),
     include_str!("../../../../config/playbooks/host-health.yaml"),
+    include_str!("../../../../config/playbooks/large-files.yaml"),
     include_str!("../../../../config/playbooks/leaked-secrets.yaml"),
     include_str!("../../../../config/playbooks/look-over.yaml"),
     include_str!("../../../../config/playbooks/profile-data.yaml"),
     include_str!("../../../../config/playbooks/repository-overview.yaml"),
     include_str!("../../../../config/playbooks/run-tests.yaml"),
+    include_str!("../../../../config/playbooks/stale-branches.yaml"),
     include_str!("../../../../config/playbooks/unfinished-marks.yaml"),
+    include_str!("../../../../config/playbooks/unpushed-work.yaml"),
+    include_str!("../../../../config/playbooks/what-changed.yaml"),
     // of a host
     include_str!("../../../../config/playbooks/listening-ports.yaml"),
     include_str!("../../../../config/playbooks/log-errors.yaml"),
@@ -37,6 +45,12 @@ static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
             .collect(),
     )
 });
+
+/// The text of one of them.
+fn shipped(name: &str) -> &'static str {
+    let named = format!("\nname: {name}\n");
+    SHIPPED.iter().find(|yaml| yaml.contains(&named)).unwrap()
+}
 
 fn library() -> &'static Library {
     &LIBRARY
@@ -145,7 +159,7 @@ fn tests(suites: Value) -> Value {
 /// A lively repository on a host with room.
 fn world() -> World {
     with(
-        host::busy(),
+        with(host::busy(), of_repositories::lively()),
         json!({
             "Tests": tests(json!([
                 suite("cargo", "", 1200, json!([
@@ -188,7 +202,7 @@ fn with(more: World, mut world: World) -> World {
 /// An empty folder.
 fn empty() -> World {
     with(
-        host::quiet(),
+        with(host::quiet(), of_repositories::bare()),
         json!({
             "Tests": tests(json!([])),
             "Overview": {"files": 0, "bytes": 0, "lines": 0, "languages": [], "manifests": [], "largest": [], "repository": false, "branch": null,

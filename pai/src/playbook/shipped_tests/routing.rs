@@ -86,6 +86,34 @@ fn people_are_understood() {
         ("show all the todos", "unfinished-marks"),
         ("any TODOs left?", "unfinished-marks"),
         ("run-tests", "run-tests"),
+        ("any uncommitted changes in my repos?", "unpushed-work"),
+        ("what have I forgotten to commit", "unpushed-work"),
+        (
+            "please list all stale branches of this repo",
+            "stale-branches",
+        ),
+        ("show old git branches", "stale-branches"),
+        (
+            "which licences do our packages have?",
+            "dependency-inventory",
+        ),
+        ("check the readme for dead links", "broken-links"),
+        ("are the links in the documentation broken?", "broken-links"),
+        (
+            "show me the biggest files of the git history",
+            "large-files",
+        ),
+        ("which files are bigger than 50 mb?", "large-files"),
+        ("what happened since 2 weeks ago?", "what-changed"),
+        ("check the lint", "format-and-lint"),
+        ("are there eslint problems in the code?", "format-and-lint"),
+        ("reformat the code", "none"),
+        ("merge the stale branches", "none"),
+        ("push my branches", "none"),
+        ("stash my changes", "none"),
+        ("upgrade the dependencies", "none"),
+        ("fix the dead links in the readme", "none"),
+        ("remove large files from the git history", "none"),
         ("list the keys of the map", "leaked-secrets?"),
         ("find tokens in the lexer", "leaked-secrets?"),
         ("free some memory", "none"),
@@ -167,7 +195,7 @@ fn parameters_are_read_and_checked() {
 
 #[test]
 fn two_that_fit_equally_ask_and_later_ones_replace() {
-    let one = SHIPPED[5];
+    let one = shipped("run-tests");
     let twin = one.replacen("name: run-tests", "name: run-tests-too", 1);
     let parse = |yaml: &str| Playbook::parse(yaml).unwrap();
     let both = Library::new(vec![parse(one), parse(&twin)]);
@@ -184,7 +212,7 @@ fn two_that_fit_equally_ask_and_later_ones_replace() {
 
 #[test]
 fn one_that_writes_needs_an_exact_match() {
-    let writes = SHIPPED[5].replacen(
+    let writes = shipped("run-tests").replacen(
         "- {id: tests, tool: Tests,",
         "- {id: before, tool: Bash, args: {argv: [\"true\"]}}\n  - {id: tests, tool: Tests,",
         1,
