@@ -17,6 +17,7 @@ pub mod level;
 pub mod limits;
 pub mod memory;
 pub mod money;
+pub mod order;
 pub mod phase;
 pub mod plan;
 pub mod postgres;

@@ -1,5 +1,9 @@
 //! The patch a task left: shown, brought into the workspace once, or thrown away with the clone.
-//! The patch file is always the home's own; a path that an agent reports is never opened.
+//! The patch file is always the home's own; a path that an agent reports is never opened. Where the
+//! folder is on another host, `there` has that host do it.
+
+pub(crate) mod file;
+mod there;
 
 use crate::daemon::process::own_exe;
 use crate::desk::Desk;
@@ -7,19 +11,17 @@ use crate::intake::hosts;
 use crate::ledger::pages::Open;
 use crate::ledger::patch::PatchState;
 use crate::ledger::store::LedgerError;
+use config::home::Home;
 use guard::apply::{self, ApplyError, ApplyOutcome};
 use guard::clone;
 use jiff::Timestamp;
 use protocol::exit;
 use protocol::ids::{ShortId, TaskRef};
 use protocol::task_state::TaskState;
-use std::io::Read;
 use std::path::{Path, PathBuf};
+use there::There;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
-
-/// Largest patch shown or applied, in bytes.
-const PATCH_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Why a patch is not shown, applied or discarded.
 #[derive(Debug, thiserror::Error)]
@@ -48,17 +50,39 @@ pub enum PatchError {
         /// Where it rests.
         state: TaskState,
     },
-    /// Its folder is on another disk.
+    /// Its folder is on another host, which cannot be reached.
     #[error(
-        "the folder of {short_id} is on host {host}: bring the patch there with `ai-infra task diff {short_id} | ssh {host} git -C {} apply`", .workspace.display()
+        "the folder of {short_id} is on host {host}, and nothing was done: {why}. Say it again when it is back, or bring the patch there yourself: ai-infra task diff {short_id} | ssh {host} git -C {} apply", .workspace.display()
     )]
-    Elsewhere {
+    Away {
         /// Which task.
         short_id: ShortId,
         /// Where.
         host: String,
         /// Its folder there.
         workspace: PathBuf,
+        /// Why it cannot be reached.
+        why: String,
+    },
+    /// The host was asked and said nothing.
+    #[error(
+        "host {host} was asked and has not answered ({why}). What it had begun it finishes, what it had not begun it does not begin; say the same for {short_id} again and it tells: nothing is applied twice"
+    )]
+    Silent {
+        /// Which task.
+        short_id: ShortId,
+        /// Who.
+        host: String,
+        /// What was seen.
+        why: String,
+    },
+    /// The host did not do it.
+    #[error("host {host} says: {message}")]
+    There {
+        /// Which.
+        host: String,
+        /// Why.
+        message: String,
     },
     /// It was applied before.
     #[error("the patch of {0} was applied already")]
@@ -99,44 +123,22 @@ impl PatchError {
         match self {
             PatchError::Ledger(error) => error.exit_code(),
             PatchError::NotDone { .. } => exit::REFUSED,
+            PatchError::Away { .. } | PatchError::Silent { .. } => exit::SERVICE,
             _ => exit::FAILED,
         }
     }
 }
 
-fn folder(desk: &Desk, task: ShortId) -> PathBuf {
-    desk.home.tasks().join(task.to_string())
-}
-
-fn read(folder: &Path, task: ShortId) -> Result<String, PatchError> {
-    let path = folder.join("patch.diff");
-    let unreadable = |why: String| PatchError::Unreadable {
-        path: path.clone(),
-        why,
-    };
-    let file = match std::fs::File::open(&path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(PatchError::None(task)),
-        Err(e) => return Err(unreadable(e.to_string())),
-    };
-    let mut bytes = Vec::new();
-    file.take(PATCH_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| unreadable(e.to_string()))?;
-    match bytes.len() as u64 {
-        0 => Err(PatchError::None(task)),
-        n if n > PATCH_BYTES => Err(unreadable(format!(
-            "it is larger than {PATCH_BYTES} bytes: use `git apply` on the file itself"
-        ))),
-        _ => String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".to_owned())),
-    }
+/// The folder of a task in a home.
+pub(crate) fn folder(home: &Home, task: ShortId) -> PathBuf {
+    home.tasks().join(task.to_string())
 }
 
 /// The patch as text.
 pub async fn diff(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
     let Open { task, state, .. } = desk.ledger.find(task).await?;
     let short_id = task.short_id;
-    match read(&folder(desk, short_id), short_id) {
+    match file::read(&folder(&desk.home, short_id), short_id) {
         Err(PatchError::None(_)) if !at_rest(&state) => Err(PatchError::NotOver(short_id, state)),
         Err(PatchError::None(_)) => match desk.ledger.patch_state(task.id).await? {
             PatchState::Applied | PatchState::Discarded => Err(PatchError::Gone(short_id)),
@@ -163,21 +165,22 @@ pub async fn apply(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
         .workspace
         .clone()
         .ok_or(PatchError::NoWorkspace(short_id))?;
-    if let Some(host) = hosts::other(desk, &task) {
-        let host = host.to_owned();
-        return Err(PatchError::Elsewhere {
-            short_id,
-            host,
-            workspace,
-        });
-    }
     let before = desk.ledger.patch_state(task.id).await?;
     match before {
         PatchState::Applied => return Err(PatchError::Again(short_id)),
         PatchState::Discarded => return Err(PatchError::Gone(short_id)),
         PatchState::Kept | PatchState::Applying => {}
     }
-    let patch = read(&folder(desk, short_id), short_id)?;
+    if let Some(host) = hosts::other(desk, &task) {
+        let there = There {
+            desk,
+            task: &task,
+            host,
+            workspace,
+        };
+        return there.apply(before).await;
+    }
+    let patch = file::read(&folder(&desk.home, short_id), short_id)?;
     let moved = |from, to| desk.ledger.patch_move(task.id, from, to, Timestamp::now());
     if !moved(before, PatchState::Applying).await? {
         return Err(PatchError::Again(short_id));
@@ -207,7 +210,16 @@ pub async fn discard(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
         return Err(PatchError::NotOver(task.short_id, state));
     }
     let before = desk.ledger.patch_state(task.id).await?;
-    let folder = folder(desk, task.short_id);
+    if let (Some(host), Some(workspace)) = (hosts::other(desk, &task), task.workspace.clone()) {
+        let there = There {
+            desk,
+            task: &task,
+            host,
+            workspace,
+        };
+        return there.discard(before).await;
+    }
+    let folder = folder(&desk.home, task.short_id);
     let path = folder.clone();
     spawn_blocking(move || clone::remove(&folder))
         .await
@@ -226,7 +238,7 @@ pub async fn discard(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
 
 /// Applies on a blocking thread, so that no client waits for files of a workspace; the outer
 /// error is our own, the inner one the patch's.
-async fn put_in(
+pub(crate) async fn put_in(
     workspace: PathBuf,
     patch: String,
 ) -> Result<Result<ApplyOutcome, ApplyError>, PatchError> {
@@ -238,10 +250,18 @@ async fn put_in(
 }
 
 fn said(task: ShortId, workspace: &Path, outcome: &ApplyOutcome) -> String {
-    let files = match outcome.changed.as_slice() {
+    format!(
+        "applied {task} to {}: {}",
+        workspace.display(),
+        summary(outcome)
+    )
+}
+
+/// What an apply did, in a few words.
+pub(crate) fn summary(outcome: &ApplyOutcome) -> String {
+    match outcome.changed.as_slice() {
         [] => "no file needed a change".to_owned(),
         [one] => one.clone(),
         many => format!("{} files", many.len()),
-    };
-    format!("applied {task} to {}: {files}", workspace.display())
+    }
 }

@@ -96,11 +96,7 @@ fn work_is_done_where_its_folder_is_and_comes_back() {
     assert_eq!(document["state"], "done", "{document:#}");
     let diff = team.ai(&["task", "diff", "t1"]).expect(0).stdout;
     assert!(diff.contains("+one") && diff.contains("+two"), "{diff}");
-    let apply = team.ai(&["task", "apply", "t1"]);
-    assert!(
-        apply.code != 0 && apply.stderr.contains("on host web2"),
-        "{apply:#?}"
-    );
+    comes_back(&team, &folder);
     let asked = there.ai(&["run", "leave a mark", "--workspace", &work]);
     assert!(
         asked.code == 2 && asked.stderr.contains("ask there"),
@@ -130,6 +126,29 @@ fn work_is_done_where_its_folder_is_and_comes_back() {
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     there.down();
     team.down();
+}
+
+/// The patch of t1 is brought into the folder there, once, and thrown away.
+fn comes_back(team: &Team, folder: &Path) {
+    std::fs::write(folder.join("marks"), "another\n").expect("a file of the person's");
+    let conflict = team.ai(&["task", "apply", "t1"]).expect(1);
+    assert!(
+        conflict.stderr.contains("host web2 says") && conflict.stderr.contains("does not fit"),
+        "{conflict:#?}"
+    );
+    assert!(!folder.join("many").exists(), "nothing was changed");
+    std::fs::remove_file(folder.join("marks")).expect("taken back");
+    let applied = team.ai(&["task", "apply", "t1"]).expect(0).stdout;
+    assert!(applied.contains("on web2: 3 files"), "{applied}");
+    let marks = std::fs::read_to_string(folder.join("marks")).expect("marks");
+    assert_eq!(marks, "one\ntwo\n");
+    let again = team.ai(&["task", "apply", "t1"]).expect(1).stderr;
+    assert!(again.contains("applied already"), "{again}");
+    let gone = team.ai(&["task", "discard", "t1"]).expect(0).stdout;
+    assert!(gone.contains("there on web2 and here"), "{gone}");
+    for name in ["marks", "many", "begun"] {
+        std::fs::remove_file(folder.join(name)).expect("the next task finds what this one did");
+    }
 }
 
 #[test]

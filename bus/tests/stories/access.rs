@@ -6,6 +6,9 @@ use bus::ask::Questions;
 use bus::broadcast::Listener;
 use bus::claim::Inbox;
 use bus::connect::Bus;
+use bus::error::BusError;
+use bus::host::HostWord;
+use bus::orders::Orders;
 use bus::outflow::Outflow;
 use bus::presence::Presence;
 use jiff::Timestamp;
@@ -270,8 +273,11 @@ async fn another_host_is_let_in_does_its_own_work_and_is_put_out() {
         .await
         .unwrap();
 
+    orders_are_the_supervisors(&supervisor, &watcher).await;
     let mut agent = raw(&server, "agent-code@web2", "hc");
     for line in [
+        "XADD {main}:orders:web2 * e x",
+        "SET {main}:host:web2 x",
         "XADD {main}:q:code:any:urgent * e x",
         "XADD {main}:q:code:web3:urgent * e x",
         "ZADD {main}:lease:code:any 1 x",
@@ -287,6 +293,8 @@ async fn another_host_is_let_in_does_its_own_work_and_is_put_out() {
         "ZADD {main}:lease:code:any 1 x",
         "ZADD {main}:lease:qa:web2 1 x",
         "HSET {main}:here:code x y",
+        "XADD {main}:orders:web3 * e x",
+        "SET {main}:host:web3 x",
         "HSET {main}:task:qa:x state held",
         "SHUTDOWN NOSAVE",
         "ACL SETUSER x on",
@@ -298,6 +306,41 @@ async fn another_host_is_let_in_does_its_own_work_and_is_put_out() {
     daemon.remove_users(&names).await.unwrap();
     assert!(there.ping().await.is_err(), "it is put out at once");
     daemon.remove_users(&names).await.unwrap();
+}
+
+/// A host's daemon says that it is there, and does what the supervisor orders.
+async fn orders_are_the_supervisors(supervisor: &Bus, there: &Bus) {
+    let hosts = ["web2".to_owned(), "web3".to_owned()];
+    let silent = supervisor.host_words(&hosts).await.unwrap();
+    assert_eq!(silent, [None, None]);
+    let word = HostWord::new("web2", "0", vec![role("code")]);
+    there.say_host(&word).await.unwrap();
+    let words = supervisor.host_words(&hosts).await.unwrap();
+    assert_eq!(words, [Some(Some(word)), None]);
+    let order = Envelope::new(&team(), MessageType::Control, "supervisor", "web2");
+    let short = Duration::from_millis(50);
+    let missed = supervisor.order("web2", &order, short).await;
+    assert!(
+        matches!(missed, Err(BusError::NoAnswer { .. })),
+        "{missed:?}"
+    );
+    let mut orders = Orders::open(there, "web2").await.unwrap();
+    let giving = {
+        let (supervisor, order) = (supervisor.clone(), order.clone());
+        let long = Duration::from_secs(10);
+        tokio::spawn(async move { supervisor.order("web2", &order, long).await })
+    };
+    let given = loop {
+        if let Some(given) = orders.next().await.unwrap() {
+            break given;
+        }
+    };
+    let answer = Envelope::new(&team(), MessageType::Answer, "daemon", "supervisor");
+    there.answer(&given.envelope, &answer).await.unwrap();
+    orders.done(&given).await.unwrap();
+    assert_eq!(giving.await.unwrap().unwrap().id, answer.id);
+    // The one that nobody had read in time is gone with the one that was done.
+    assert!(orders.next().await.unwrap().is_none());
 }
 
 fn refused(connection: &mut redis::Connection, line: &str) {

@@ -6,6 +6,7 @@ use super::error::DaemonError;
 use super::process::Process;
 use super::ready;
 use super::team::team;
+use crate::hosts::carry_out;
 use bus::connect::Bus;
 use bus::error::BusError;
 use bus::host::HostWord;
@@ -45,12 +46,14 @@ struct Seen {
 pub(super) struct Far {
     seen: watch::Receiver<Seen>,
     looking: JoinHandle<()>,
+    ordered: JoinHandle<()>,
     sentence: String,
 }
 
 impl Drop for Far {
     fn drop(&mut self) {
         self.looking.abort();
+        self.ordered.abort();
     }
 }
 
@@ -64,6 +67,11 @@ impl Far {
             settings.host, settings.team.name, joined.first
         );
         let (say, seen) = watch::channel(Seen::default());
+        let ordered = tokio::spawn(take_orders(
+            home.clone(),
+            settings.host.clone(),
+            seen.clone(),
+        ));
         let (home, settings) = (home.clone(), settings.clone());
         // The word stands for three lease times.
         let pause = LOOK.min(Duration::from_millis(settings.team.lease_ms));
@@ -90,6 +98,7 @@ impl Far {
         Some(Self {
             seen,
             looking,
+            ordered,
             sentence,
         })
     }
@@ -110,6 +119,23 @@ impl Far {
         Some(format!(
             "the team's redis: {problem}; tasks go on when it is back"
         ))
+    }
+}
+
+/// Does what the supervisor orders, whenever the bus is there. An order that was cut off is read
+/// again.
+async fn take_orders(home: Home, host: String, mut seen: watch::Receiver<Seen>) {
+    loop {
+        let there = seen.wait_for(|seen| seen.problem.is_none() && seen.bus.is_some());
+        let Ok(bus) = there.await.map(|seen| seen.bus.clone()) else {
+            return;
+        };
+        if let Some(bus) = bus
+            && let Err(error) = carry_out::serve(&home, &bus, &host).await
+        {
+            tracing::warn!(%error, "orders cannot be read");
+        }
+        sleep(LOOK).await;
     }
 }
 
