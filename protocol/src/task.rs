@@ -78,6 +78,10 @@ pub enum Way {
         name: String,
         /// Bound and checked parameters.
         params: Map<String, Value>,
+        /// SHA-256 of its text as it was when the task was accepted: no other text is worked by.
+        /// `None` in a task of an older team.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
     },
     /// Claude through the Messages API.
     Anthropic,

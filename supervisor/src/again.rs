@@ -6,6 +6,7 @@ use crate::desk::Desk;
 use crate::intake::hosts;
 use crate::intake::{self, Accepted, IntakeError};
 use crate::ledger::keep::NewTask;
+use crate::pinned;
 use crate::plans;
 use crate::route;
 use jiff::Timestamp;
@@ -45,7 +46,7 @@ pub(crate) async fn anew(
     let now = Timestamp::now();
     let there = hosts::other(desk, old);
     let workspace = hosts::folder(desk, old.workspace.as_deref(), there)?;
-    let parts = match &old.way {
+    let mut parts = match &old.way {
         // What is done stays done; its results are there for the parts that are tried again.
         Way::Plan { plan } => plans::again(desk, old, plan).await?,
         _ => {
@@ -56,6 +57,12 @@ pub(crate) async fn anew(
     if matches!(old.way, Way::Anthropic) {
         intake::check_month(desk, now).await?;
     }
+    // Worked by as the playbook is now: it may have been mended since.
+    let mut way = old.way.clone();
+    pinned::pin(desk, &mut way)?;
+    for part in parts.iter_mut().filter_map(|part| part.routed.as_mut()) {
+        pinned::pin(desk, &mut part.way)?;
+    }
     let new = NewTask {
         id: TaskId::new(),
         request_id,
@@ -64,7 +71,7 @@ pub(crate) async fn anew(
         request: old.request.clone(),
         agent: old.agent.clone(),
         routed_because: format!("{} again: {}", old.short_id, old.routed_because),
-        way: old.way.clone(),
+        way,
         ceiling: hosts::ceiling(&desk.settings, &old.agent),
         workspace,
         host: old.host.clone(),

@@ -216,7 +216,7 @@ fn read(letter: &DeadLetter) -> Result<Submit, String> {
     };
     let way = context.get("way").cloned().map(serde_json::from_value);
     let playbook = match way {
-        Some(Ok(Way::Playbook { name, params })) => Some((name, params)),
+        Some(Ok(Way::Playbook { name, params, .. })) => Some((name, params)),
         _ => None,
     };
     Ok(Submit {

@@ -10,6 +10,7 @@ use crate::ledger::pages::Open;
 use crate::ledger::resume::OwedResume;
 use crate::ledger::store::LedgerError;
 use crate::paused;
+use crate::pinned;
 use bus::cancel::CancelOutcome;
 use bus::connect::Bus;
 use bus::error::BusError;
@@ -68,12 +69,13 @@ pub fn envelope(team: &TeamName, task: &Task) -> Result<Envelope, EnvelopeError>
 }
 
 async fn send(
+    desk: &Desk,
     bus: &Bus,
-    team: &TeamName,
     task: &Task,
     due: Option<Timestamp>,
 ) -> Result<(), OutboxError> {
-    let envelope = envelope(team, task)?;
+    let envelope = envelope(&desk.settings.team.name, task)?;
+    pinned::send_ahead(desk, bus, task).await?;
     let class = Class::of_priority(task.priority);
     let host = task.host.as_deref();
     let _new_or_again = bus
@@ -126,8 +128,7 @@ pub async fn first(desk: &Desk, task: &Task) -> Option<String> {
     if desk.link.is_tight() {
         return Some(TIGHT.to_owned());
     }
-    let team = &desk.settings.team.name;
-    let sent = timeout(FIRST_SEND, send(&bus, team, task, task.due)).await;
+    let sent = timeout(FIRST_SEND, send(desk, &bus, task, task.due)).await;
     match sent {
         Ok(Ok(())) => is_low(&desk.home, desk.settings.team.min_free_mb).then(|| DISK.to_owned()),
         Ok(Err(OutboxError::Bus(error))) if error.is_unreachable() => {
@@ -341,6 +342,9 @@ async fn sweep(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
             if !known {
                 unsent.extend(unknown(desk, open).await?);
             }
+        }
+        for (task, _) in &unsent {
+            pinned::send_ahead(desk, bus, task).await?;
         }
         send_many(bus, &desk.settings.team.name, &unsent).await?;
     }

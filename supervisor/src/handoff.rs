@@ -3,7 +3,7 @@
 
 use crate::desk::Desk;
 use crate::dispatch;
-use crate::intake::hosts;
+use crate::intake::{IntakeError, hosts};
 use crate::ledger::events::Event;
 use crate::ledger::handoffs::AskedHandOff;
 use crate::ledger::store::LedgerError;
@@ -71,8 +71,11 @@ async fn not_there(desk: &Desk, asked: &AskedHandOff) -> Result<Option<String>, 
         return Ok(None);
     };
     let to = std::slice::from_ref(&asked.wish.to);
-    let there = hosts::host_of(desk, Some(host.to_owned()), true, to);
-    Ok(there.err().map(|error| error.to_string()))
+    match hosts::host_of(desk, Some(host.to_owned()), true, to).await {
+        Ok(_) => Ok(None),
+        Err(IntakeError::Ledger(error)) => Err(error),
+        Err(error) => Ok(Some(error.to_string())),
+    }
 }
 
 /// Why a task stays with whom it is; `None` where it may go.

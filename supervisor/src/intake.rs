@@ -10,7 +10,9 @@ use crate::dispatch;
 use crate::hosts::watch;
 use crate::ledger::keep::{Kept, NewTask};
 use crate::ledger::store::LedgerError;
+use crate::pinned;
 use crate::route::RouteError;
+use config::error::ConfigError;
 use config::settings::Settings;
 use consider::{Considered, consider};
 use guard::clone::CloneError;
@@ -115,6 +117,9 @@ pub enum IntakeError {
         /// Why.
         error: Box<IntakeError>,
     },
+    /// The text of its playbook could not be kept.
+    #[error(transparent)]
+    Text(#[from] ConfigError),
     /// It could not be kept.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -125,6 +130,7 @@ impl IntakeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             IntakeError::Ledger(error) => error.exit_code(),
+            IntakeError::Text(error) => error.exit_code(),
             IntakeError::Spent { .. } => exit::REFUSED,
             IntakeError::Late(_) => exit::DEADLINE,
             // A question about one part cannot be answered alone: the plan is mended.
@@ -214,9 +220,13 @@ async fn keep(
     let Considered {
         workspace,
         host,
-        routed,
-        parts,
+        mut routed,
+        mut parts,
     } = consider(desk, &submit, now).await?;
+    pinned::pin(desk, &mut routed.way)?;
+    for part in parts.iter_mut().filter_map(|part| part.routed.as_mut()) {
+        pinned::pin(desk, &mut part.way)?;
+    }
     if matches!(routed.way, Way::Anthropic) {
         check_month(desk, now).await?;
     }

@@ -29,6 +29,7 @@ pub mod ledger;
 pub mod memory_owner;
 pub mod patches;
 pub mod paused;
+mod pinned;
 pub mod plans;
 pub mod principal;
 pub mod propose;

@@ -11,6 +11,7 @@ use crate::ledger::keep::{NewPart, NewTask, Routed};
 use crate::ledger::parts;
 use crate::ledger::start::ReadyPart;
 use crate::ledger::store::LedgerError;
+use crate::pinned;
 use crate::route;
 use jiff::Timestamp;
 use pai::plan::fill;
@@ -196,7 +197,8 @@ async fn task_of(desk: &Desk, ready: &ReadyPart) -> Result<NewTask, IntakeError>
         Some(routed) => routed,
         None => {
             let submit = asked(&part, &as_asked(plan));
-            let routed = route::decide(&submit, &desk.settings, &desk.shelf.library())?;
+            let mut routed = route::decide(&submit, &desk.settings, &desk.shelf.library())?;
+            pinned::pin(desk, &mut routed.way)?;
             Routed {
                 agent: routed.agent,
                 way: routed.way,
@@ -215,7 +217,7 @@ async fn task_of(desk: &Desk, ready: &ReadyPart) -> Result<NewTask, IntakeError>
     let there = hosts::other(desk, plan).map(str::to_owned);
     let agent = std::slice::from_ref(&routed.agent);
     let new = NewTask {
-        host: hosts::host_of(desk, there, plan.workspace.is_some(), agent)?,
+        host: hosts::host_of(desk, there, plan.workspace.is_some(), agent).await?,
         ceiling: hosts::ceiling(&desk.settings, &routed.agent),
         id: TaskId::new(),
         request_id: request_id(plan.id, &ready.part.id, ready.number)?,

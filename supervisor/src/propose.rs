@@ -40,7 +40,7 @@ pub async fn propose(desk: &Desk, submit: &Submit) -> Result<Proposal, IntakeErr
 fn ready(submit: &Submit, settings: &Settings, library: &Library, it: Considered) -> Ready {
     let ceiling = hosts::ceiling(settings, &it.routed.agent).map(|ceiling| ceiling.level);
     let playbook = match &it.routed.way {
-        Way::Playbook { name, params } => library.find(name).map(|found| (found, params)),
+        Way::Playbook { name, params, .. } => library.find(name).map(|found| (found, params)),
         _ => None,
     };
     let level = match playbook {

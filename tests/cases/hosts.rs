@@ -69,7 +69,7 @@ fn changed(invitation: &Path, to: &Path, change: impl FnOnce(&mut Value)) -> Pat
 #[test]
 fn work_is_done_where_its_folder_is_and_comes_back() {
     let team = first();
-    let there = with_marker(Team::new(AI_INFRA));
+    let there = Team::new(AI_INFRA);
     let file = invitation(&team, "web2");
     join(&there, &file).expect(0);
     let status = there.status();
@@ -97,6 +97,11 @@ fn work_is_done_where_its_folder_is_and_comes_back() {
     let diff = team.ai(&["task", "diff", "t1"]).expect(0).stdout;
     assert!(diff.contains("+one") && diff.contains("+two"), "{diff}");
     comes_back(&team, &folder);
+    // A playbook of the same name there is another one, and is not the one that is worked by.
+    let playbooks = there.home().join("playbooks");
+    std::fs::create_dir_all(&playbooks).expect("a folder");
+    let other = MARKER.replace("echo two", "echo three");
+    std::fs::write(playbooks.join("marker.yaml"), other).expect("a playbook");
     let asked = there.ai(&["run", "leave a mark", "--workspace", &work]);
     assert!(
         asked.code == 2 && asked.stderr.contains("ask there"),
@@ -124,6 +129,8 @@ fn work_is_done_where_its_folder_is_and_comes_back() {
     there.ai(&["up", "--no-tmux"]).expect(0);
     let ended = begun.wait_with_output().expect("run ends");
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    let diff = team.ai(&["task", "diff", "t2"]).expect(0).stdout;
+    assert!(diff.contains("+two") && !diff.contains("+three"), "{diff}");
     there.down();
     team.down();
 }
@@ -195,5 +202,61 @@ fn wrong_invitations_are_refused_in_words() {
     assert!(noticed, "{:#}", other.status());
     other.down();
     stranger.down();
+    team.down();
+}
+
+#[test]
+fn a_host_is_given_only_what_it_runs() {
+    let team = first();
+    let there = Team::new(AI_INFRA);
+    let file = team.scratch("invitations").join("web2");
+    let path = file.display().to_string();
+    let invite = [
+        "host", "invite", "web2", "--agents", "code,qa", "--out", &path,
+    ];
+    team.ai(&invite).expect(0);
+    let up = ["up", "--no-tmux", "--join", &path, "--agents", "code"];
+    there.ai(&up).expect(0);
+    let work = there.scratch("work").display().to_string();
+    let ask = ["run", "any leaked secrets here?", "--host", "web2"];
+    let ask = [&ask[..], &["--workspace", &work, "--no-wait"]].concat();
+    let refused = || {
+        let ran = team.ai(&ask);
+        ran.code == 2 && ran.stderr.contains("host web2 runs only code, though")
+    };
+    // Known as soon as the host has said so.
+    assert!(
+        wait_until(Duration::from_secs(10), refused),
+        "{:#?}",
+        team.ai(&ask)
+    );
+    // A host that is put out is said to be out, and what waits for it can be taken back.
+    let ask = [
+        "run",
+        "leave a mark",
+        "--host",
+        "web2",
+        "--workspace",
+        &work,
+    ];
+    there.down();
+    let waiting = team
+        .ai(&[&ask[..], &["--no-wait", "--json"]].concat())
+        .expect(0);
+    let task = waiting.json()["short_id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    team.ai(&["host", "remove", "web2"]).expect(0);
+    let out = || team.ai(&["status"]).stdout.contains("host web2  out");
+    assert!(
+        wait_until(Duration::from_secs(15), out),
+        "{:#?}",
+        team.ai(&["status"])
+    );
+    let said = team.ai(&["task", "show", &task]).expect(0).stdout;
+    assert!(said.contains("put out of the team"), "{said}");
+    let cancelled = team.ai(&["task", "cancel", &task]).expect(0).stdout;
+    assert!(cancelled.contains("is cancelled"), "{cancelled}");
     team.down();
 }

@@ -33,7 +33,7 @@ fn a_cut_link_holds_a_task_up_and_does_nothing_twice() {
         .with_env("AI_INFRA__REDIS__LISTEN__ADDRESS", ENDS[0])
         .with_env("AI_INFRA__REDIS__LISTEN__PORT", "6390");
     team.up();
-    let there = with_marker(Team::new(AI_INFRA)).inside(networks.inside(1));
+    let there = Team::new(AI_INFRA).inside(networks.inside(1));
     join(&there, &invitation(&team, "web2")).expect(0);
     let folder = there.scratch("work");
     let work = folder.display().to_string();

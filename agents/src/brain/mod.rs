@@ -28,9 +28,14 @@ impl Brain {
     /// The brain for the way routing chose.
     pub async fn new(bench: &mut Workbench) -> Result<Self, Stop> {
         match bench.task.way.clone() {
-            Way::Playbook { name, params } => PlaybookBrain::new(bench, &name, params)
-                .await
-                .map(|brain| Brain::Playbook(Box::new(brain))),
+            Way::Playbook {
+                name,
+                params,
+                sha256,
+            } => {
+                let brain = PlaybookBrain::new(bench, &name, params, sha256.as_deref());
+                brain.await.map(|brain| Brain::Playbook(Box::new(brain)))
+            }
             Way::Plan { plan } => Err(Stop::Fail(format!(
                 "the plan {} came to an agent: plans are the supervisor's own",
                 plan.name

@@ -1,6 +1,8 @@
 //! A playbook as the decider: every answer is a pure function of the playbook and of what its
 //! steps gave. Nothing is asked of a model.
 
+mod text;
+
 use crate::record::Record;
 use crate::stop::Stop;
 use crate::workbench::Workbench;
@@ -11,6 +13,7 @@ use protocol::criterion::Criterion;
 use protocol::task::Task;
 use protocol::tool::{HOST, OUTSIDE, ToolAnswer, ToolCall};
 use serde_json::{Map, Value};
+use text::Text;
 
 /// A playbook with its parameters, and what was done so far.
 pub struct PlaybookBrain {
@@ -30,21 +33,18 @@ impl PlaybookBrain {
         bench: &mut Workbench,
         name: &str,
         params: Map<String, Value>,
+        sha256: Option<&str>,
     ) -> Result<Self, Stop> {
-        let home = bench.toolbox.sandboxes.home.clone();
+        let found = Text {
+            home: bench.toolbox.sandboxes.home.clone(),
+            hold: bench.toolbox.sandboxes.hold.clone(),
+            bus: bench.bus.clone(),
+            role: bench.task.agent.clone(),
+            name: name.to_owned(),
+        };
         let yaml: String = bench
             .steps
-            .once("observe/playbook", async {
-                let all = config::playbooks::all(&home).map_err(fail)?;
-                all.into_iter()
-                    .map(|(_, yaml)| yaml)
-                    .find(|yaml| Playbook::parse(yaml).is_ok_and(|p| p.name == name))
-                    .ok_or_else(|| {
-                        fail(format!(
-                            "playbook {name} is not there any more: see `ai-infra playbook list`"
-                        ))
-                    })
-            })
+            .once("observe/playbook", found.find(sha256))
             .await?;
         let playbook = Playbook::parse(&yaml).map_err(fail)?;
         bench.toolbox.grant.level = bench.toolbox.grant.level.min(playbook.level);

@@ -102,8 +102,10 @@ fn row(name: &str, value: &str) -> Vec<String> {
 
 fn way(task: &Task) -> String {
     match &task.way {
-        Way::Playbook { name, params } if params.is_empty() => format!("playbook {}", safe(name)),
-        Way::Playbook { name, params } => {
+        Way::Playbook { name, params, .. } if params.is_empty() => {
+            format!("playbook {}", safe(name))
+        }
+        Way::Playbook { name, params, .. } => {
             let params = serde_json::to_string(params).unwrap_or_default();
             format!("playbook {} {}", safe(name), one_line(&params, 300))
         }

@@ -47,7 +47,7 @@ pub(crate) async fn consider(
         None => route::decide(submit, &desk.settings, &library)?,
     };
     let roles = hosts::roles(&routed.agent, &parts);
-    let host = hosts::host_of(desk, there, workspace.is_some(), &roles)?;
+    let host = hosts::host_of(desk, there, workspace.is_some(), &roles).await?;
     Ok(Considered {
         workspace,
         host,

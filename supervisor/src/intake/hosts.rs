@@ -97,7 +97,7 @@ pub(crate) fn workspace_there(path: &Path) -> Result<PathBuf, IntakeError> {
 }
 
 /// The host of a task: the one named, this one where the task has a folder, none where it has not.
-pub(crate) fn host_of(
+pub(crate) async fn host_of(
     desk: &Desk,
     there: Option<String>,
     has_folder: bool,
@@ -108,17 +108,35 @@ pub(crate) fn host_of(
     };
     let roll = roll::read(&desk.home).map_err(|e| IntakeError::Host(e.to_string()))?;
     let invited = roll.find(&host).map(|guest| guest.roles.as_slice());
-    let invited = invited.unwrap_or_default();
-    match agents.iter().find(|agent| !invited.contains(agent)) {
+    let runs = desk.ledger.host(&host).await?.roles;
+    match not_run(&host, invited.unwrap_or_default(), runs.as_deref(), agents) {
         None => Ok(Some(host)),
-        Some(agent) => {
-            let invited: Vec<&str> = invited.iter().map(Role::as_str).collect();
-            Err(IntakeError::Host(format!(
-                "this is work for {agent}, and host {host} runs only {}: name one of them with --agent, or invite the host again with --agents",
-                invited.join(", ")
-            )))
-        }
+        Some(why) => Err(IntakeError::Host(why)),
     }
+}
+
+/// Why a host cannot do the work of these roles: it was not invited for one of them, or it said that
+/// it runs fewer than it was invited for.
+fn not_run(host: &str, invited: &[Role], runs: Option<&[Role]>, agents: &[Role]) -> Option<String> {
+    let named = |roles: Vec<&Role>| match roles.as_slice() {
+        [] => "no agent".to_owned(),
+        some => {
+            let names: Vec<&str> = some.iter().map(|role| role.as_str()).collect();
+            format!("only {}", names.join(", "))
+        }
+    };
+    if let Some(agent) = agents.iter().find(|agent| !invited.contains(agent)) {
+        let runs = named(invited.iter().collect());
+        return Some(format!(
+            "this is work for {agent}, and host {host} runs {runs}: name one of them with --agent, or invite the host again with --agents"
+        ));
+    }
+    let runs = runs?;
+    let agent = agents.iter().find(|agent| !runs.contains(agent))?;
+    let runs = named(invited.iter().filter(|role| runs.contains(role)).collect());
+    Some(format!(
+        "this is work for {agent}, and host {host} runs {runs}, though it was invited for {agent} too: name one of them with --agent, or join again there with --agents"
+    ))
 }
 
 /// The roles that a request needs: its own, or those of its parts that are known already.
@@ -156,6 +174,33 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(workspace_there(Path::new(path)).is_ok(), good, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_given_only_what_it_runs() {
+        let roles = |names: &str| -> Vec<Role> {
+            let names = names.split(' ').filter(|name| !name.is_empty());
+            names.map(|name| name.parse().unwrap()).collect()
+        };
+        // Invited, what it said it runs, what is wanted; a part of the refusal.
+        for (invited, runs, wanted, part) in [
+            ("code qa", None, "code", ""),
+            ("code qa", None, "code qa", ""),
+            ("code qa", Some("code qa"), "qa", ""),
+            ("code", None, "code qa", "runs only code: name"),
+            ("code", Some("code qa"), "qa", "runs only code: name"),
+            ("code qa", Some("code"), "qa", "runs only code, though"),
+            ("code qa", Some(""), "qa", "runs no agent, though"),
+            ("", None, "qa", "runs no agent: "),
+        ] {
+            let runs = runs.map(roles);
+            let said = not_run("b", &roles(invited), runs.as_deref(), &roles(wanted));
+            let said = said.unwrap_or_default();
+            assert!(
+                said.contains(part) && said.is_empty() == part.is_empty(),
+                "{said}"
+            );
         }
     }
 

@@ -115,7 +115,7 @@ pub fn check_still_there(
 ) -> Result<(), RouteError> {
     check_agent(&task.agent, settings)?;
     match &task.way {
-        Way::Playbook { name, params } => checked(library, name, params).map(drop),
+        Way::Playbook { name, params, .. } => checked(library, name, params).map(drop),
         Way::Scripted { .. } if !settings.engine.allow_scripted => Err(RouteError::NoScripts),
         Way::Scripted { .. } | Way::Anthropic | Way::Plan { .. } => Ok(()),
     }
@@ -174,6 +174,7 @@ fn named(
         way: Way::Playbook {
             name: name.to_owned(),
             params,
+            sha256: None,
         },
         because: format!("the playbook `{name}` was named"),
     })
@@ -252,6 +253,7 @@ fn by_words(submit: &Submit, settings: &Settings, library: &Library) -> Result<R
                     way: Way::Playbook {
                         params: checked(library, &name, &params)?,
                         name,
+                        sha256: None,
                     },
                     because,
                 }),

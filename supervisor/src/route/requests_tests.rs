@@ -41,7 +41,9 @@ fn gone(request: &str, settings: &Settings, library: &Library) -> (String, Map<S
     }
     match decide(&submit, settings, library) {
         Ok(routed) => match routed.way {
-            Way::Playbook { name, mut params } => {
+            Way::Playbook {
+                name, mut params, ..
+            } => {
                 params.retain(|_, value| !value.is_null());
                 (name, params)
             }

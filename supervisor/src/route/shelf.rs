@@ -5,10 +5,11 @@
 use config::home::Home;
 use pai::playbook::Playbook;
 use pai::playbook::library::Library;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 /// Most playbooks read from the home.
@@ -19,9 +20,13 @@ const FILE_BYTES: u64 = 256 * 1024;
 /// Name and time of every file in the folder: when it differs, the shelf is read again.
 type Print = Vec<(PathBuf, SystemTime)>;
 
+/// The text of each playbook by its name.
+type Texts = BTreeMap<String, Cow<'static, str>>;
+
 struct Shelved {
     print: Print,
     library: Arc<Library>,
+    texts: Texts,
     problems: Vec<String>,
 }
 
@@ -44,12 +49,22 @@ impl Shelf {
 
     /// The playbooks as they are now.
     pub fn library(&self) -> Arc<Library> {
+        self.now().library.clone()
+    }
+
+    /// The text of a playbook as it is now.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let text = self.now().texts.get(name).cloned();
+        text.map(Cow::into_owned)
+    }
+
+    fn now(&self) -> MutexGuard<'_, Shelved> {
         let now = print(&self.folder);
         let mut kept = self.read.lock().unwrap_or_else(|p| p.into_inner());
         if kept.print != now {
             *kept = read(&self.folder, now);
         }
-        kept.library.clone()
+        kept
     }
 
     /// Sentences about playbooks that could not be read.
@@ -80,16 +95,19 @@ fn print(folder: &Path) -> Print {
 fn read(folder: &Path, print: Print) -> Shelved {
     let mut problems = Vec::new();
     let mut playbooks: BTreeMap<String, Playbook> = BTreeMap::new();
+    let mut texts = Texts::new();
     for (name, yaml) in config::shipped::playbooks() {
-        take(&mut playbooks, &mut problems, name, yaml);
+        let yaml = Cow::Borrowed(*yaml);
+        take(&mut playbooks, &mut texts, &mut problems, name, yaml);
     }
     for (path, _) in &print {
         match text(path) {
             Ok(yaml) => take(
                 &mut playbooks,
+                &mut texts,
                 &mut problems,
                 &path.display().to_string(),
-                &yaml,
+                Cow::Owned(yaml),
             ),
             Err(error) => problems.push(format!(
                 "the playbook {} cannot be read: {error}",
@@ -103,18 +121,21 @@ fn read(folder: &Path, print: Print) -> Shelved {
     Shelved {
         print,
         library: Arc::new(Library::new(playbooks.into_values().collect())),
+        texts,
         problems,
     }
 }
 
 fn take(
     playbooks: &mut BTreeMap<String, Playbook>,
+    texts: &mut Texts,
     problems: &mut Vec<String>,
     from: &str,
-    yaml: &str,
+    yaml: Cow<'static, str>,
 ) {
-    match Playbook::parse(yaml) {
+    match Playbook::parse(&yaml) {
         Ok(playbook) => {
+            texts.insert(playbook.name.clone(), yaml);
             playbooks.insert(playbook.name.clone(), playbook);
         }
         Err(error) => problems.push(format!(
