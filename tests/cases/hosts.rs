@@ -132,6 +132,12 @@ fn work_is_done_where_its_folder_is_and_comes_back() {
     let diff = team.ai(&["task", "diff", "t2"]).expect(0).stdout;
     assert!(diff.contains("+two") && !diff.contains("+three"), "{diff}");
     there.down();
+    let left = there.ai(&["host", "leave"]).expect(0).stdout;
+    assert!(left.contains("tasks-of-main-1"), "{left}");
+    assert!(
+        !there.home().join("tasks").exists(),
+        "the next team counts from t1 too"
+    );
     team.down();
 }
 

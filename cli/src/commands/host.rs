@@ -127,10 +127,33 @@ async fn leave(context: &Context) -> Result<u8, Failure> {
     if client::Client::connect_daemon(home).await.is_ok() {
         return Err(Failure::usage("the agents here are up").hint("ai-infra down first"));
     }
+    let aside = set_aside(&home.tasks(), invited.team.as_str())?;
     std::fs::remove_file(home.join()).map_err(|e| Failure::usage(e.to_string()))?;
     terminal::line(&format!(
         "✓ this host works for team {} no more; put it out there too: ai-infra host remove {}",
         invited.team, invited.host
     ));
+    if let Some(aside) = aside {
+        terminal::line(&format!(
+            "  the clones of its tasks are in {}: remove them once nothing there is wanted",
+            safe(&aside.display().to_string())
+        ));
+    }
     Ok(protocol::exit::DONE)
+}
+
+/// Another team counts its tasks from t1 too, and must not find the clone of this one's.
+fn set_aside(tasks: &Path, team: &str) -> Result<Option<PathBuf>, Failure> {
+    let free = |number: &u32| !tasks.with_file_name(name(team, *number)).exists();
+    let Some(number) = (1..10_000).find(free).filter(|_| tasks.exists()) else {
+        return Ok(None);
+    };
+    let aside = tasks.with_file_name(name(team, number));
+    let moved = std::fs::rename(tasks, &aside);
+    moved.map_err(|e| Failure::usage(format!("{} cannot be moved: {e}", tasks.display())))?;
+    Ok(Some(aside))
+}
+
+fn name(team: &str, number: u32) -> String {
+    format!("tasks-of-{team}-{number}")
 }

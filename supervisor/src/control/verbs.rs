@@ -291,8 +291,18 @@ async fn cancel(desk: &Desk, task: TaskRef) -> Result<String, LedgerError> {
         return Ok(format!("{short_id} had ended already: {}", open.state));
     }
     let away = watch::about(desk, &open.task).await?;
+    let out = watch::is_out(desk, &open.task);
     Ok(match (dispatch::cancel(desk, open.task.id).await?, away) {
         (TaskState::Cancelled, _) => format!("{short_id} is cancelled"),
+        (TaskState::Cancelling, _) if out => {
+            // Nobody will ever say how it ended.
+            let to = TaskState::Cancelled;
+            let told = desk.ledger.end(open.task.id, to, Timestamp::now());
+            desk.hub.tell(told.await?);
+            format!(
+                "{short_id} is cancelled; its host was put out of the team, so what it had begun there is not known"
+            )
+        }
         (TaskState::Cancelling, Some(away)) => format!(
             "{short_id} is being stopped, but {away}: what was begun there is settled when it is back"
         ),

@@ -159,6 +159,12 @@ async fn lost(
     }
 }
 
+/// Whether the host of a task was put out of the team.
+pub fn is_out(desk: &Desk, task: &Task) -> bool {
+    let other = crate::intake::hosts::other(desk, task);
+    other.is_some_and(|name| roll::read(&desk.home).is_ok_and(|roll| roll.find(name).is_none()))
+}
+
 /// What is said about the host of a task, where that is lost.
 ///
 /// # Errors
