@@ -3,6 +3,7 @@
 
 use crate::act::Operation;
 use inspect::host::Scan;
+use inspect::host::{certificates, timers, updates};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,22 @@ impl HostView {
                 &[&["/proc", "/etc/passwd", "/etc/hostname"], &CONTAINER],
                 &[Right::ReadAll, Right::SeePrograms],
             ),
+            Scan::CertificateExpiry { path: None, .. } => HostView {
+                emptied: vec!["/etc/ssl/private".into(), "/etc/nginx/ssl/private".into()],
+                ..view(
+                    &[&certificates::SHOWN, &["/etc/hostname"]],
+                    &[Right::ReadAll],
+                )
+            },
+            Scan::CertificateExpiry {
+                path: Some(path), ..
+            } => view(&[&[path], &["/etc/hostname"]], &[Right::ReadAll]),
+            Scan::TimersAndCron { .. } => view(&[&timers::SHOWN], &[Right::ReadAll]),
+            Scan::DiskUsage { path, .. } => view(
+                &[&[path, "/proc", "/etc/hostname"]],
+                &[Right::ReadAll, Right::SeePrograms],
+            ),
+            Scan::PendingUpdates { .. } => view(&[&updates::SHOWN, &["/etc/hostname"]], &[]),
             Scan::LogErrors { .. } => view(&[&LOGS, &TIME, &["/etc/hostname"]], &[Right::ReadAll]),
         }
     }

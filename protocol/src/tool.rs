@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 29] = [
+pub const TOOLS: [&str; 33] = [
     "Read",
     "Write",
     "Edit",
@@ -30,6 +30,10 @@ pub const TOOLS: [&str; 29] = [
     "HostFacts",
     "ListeningPorts",
     "LogErrors",
+    "CertificateExpiry",
+    "TimersAndCron",
+    "DiskUsage",
+    "PendingUpdates",
     "GitCommit",
     "HttpRequest",
     "SqlQuery",
@@ -70,7 +74,15 @@ pub fn stays_inside(tool: &str) -> bool {
 }
 
 /// Those that look at the host and at no workspace, read-only.
-pub const HOST: [&str; 3] = ["HostFacts", "ListeningPorts", "LogErrors"];
+pub const HOST: [&str; 7] = [
+    "HostFacts",
+    "ListeningPorts",
+    "LogErrors",
+    "CertificateExpiry",
+    "TimersAndCron",
+    "DiskUsage",
+    "PendingUpdates",
+];
 
 /// Tools that reach no executor: what they do is done by the team.
 pub const TEAM_TOOLS: [&str; 1] = ["HandOff"];

@@ -81,3 +81,44 @@ async fn logs_are_read_where_the_user_may_read_them() {
         outcome.text
     );
 }
+
+#[tokio::test]
+async fn a_deleted_file_that_is_held_open_is_found() {
+    if !can_sandbox() {
+        return;
+    }
+    // A folder that a service user may enter.
+    let dir = tempfile::Builder::new()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .tempdir()
+        .unwrap();
+    let path = dir.path().join("held.log");
+    std::fs::write(&path, vec![b'x'; 3 << 20]).unwrap();
+    std::fs::write(dir.path().join("kept"), vec![b'x'; 1 << 20]).unwrap();
+    let held = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let outcome = scan("DiskUsage", json!({"path": dir.path()})).await;
+    assert!(!outcome.is_error, "{}", outcome.text);
+    assert_eq!(outcome.data["files"], 1, "{}", outcome.text);
+    let deleted = outcome.data["deleted"].as_array().unwrap();
+    let own = deleted.iter().find(|d| d["path"] == path.to_str().unwrap());
+    assert_eq!(own.is_some(), root(), "{}", outcome.text);
+    drop(held);
+}
+
+/// A root install reads what only root may, and nothing that is not shown.
+#[tokio::test]
+async fn certificates_are_read_where_only_root_may() {
+    if !can_sandbox() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap(); // 0700
+    std::fs::write(dir.path().join("x.pem"), "no certificate").unwrap();
+    let outcome = scan("CertificateExpiry", json!({"path": dir.path()})).await;
+    assert!(!outcome.is_error, "{}", outcome.text);
+    assert_eq!(outcome.data["files"], 1, "{}", outcome.text);
+    let outcome = scan("CertificateExpiry", json!({})).await;
+    assert!(!outcome.is_error, "{}", outcome.text);
+    let outcome = scan("TimersAndCron", json!({})).await;
+    assert!(!outcome.is_error, "{}", outcome.text);
+}

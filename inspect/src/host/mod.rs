@@ -2,11 +2,15 @@
 //! a second scan at the same moment must find again. The folder is a view made by the sandbox, or a tree of files in a
 //! test; links in it lead where they would lead on that host.
 
+pub mod certificates;
 pub mod logs;
 pub mod people;
 pub mod ports;
 pub mod processes;
+pub mod timers;
 pub mod tree;
+pub mod updates;
+pub mod usage;
 
 use std::path::Path;
 
@@ -39,6 +43,43 @@ pub enum Scan {
         #[serde(default)]
         unit: Option<String>,
     },
+    /// Certificates and when they end.
+    CertificateExpiry {
+        /// The moment.
+        #[serde(default)]
+        at: Option<Timestamp>,
+        /// A file or folder to look at, instead of the usual ones.
+        #[serde(default)]
+        path: Option<String>,
+    },
+    /// What runs by itself, and when.
+    TimersAndCron {
+        /// The moment.
+        #[serde(default)]
+        at: Option<Timestamp>,
+    },
+    /// What fills a disk.
+    DiskUsage {
+        /// The moment.
+        #[serde(default)]
+        at: Option<Timestamp>,
+        /// The folder that is looked at, with everything in it on the same file system.
+        #[serde(default = "everything")]
+        path: String,
+        /// Folders and files whose size is told in place of the largest.
+        #[serde(default)]
+        of: Vec<String>,
+    },
+    /// Updates that wait.
+    PendingUpdates {
+        /// The moment.
+        #[serde(default)]
+        at: Option<Timestamp>,
+    },
+}
+
+fn everything() -> String {
+    "/".to_owned()
 }
 
 fn a_day() -> String {
@@ -62,7 +103,23 @@ impl Scan {
         {
             return Err("unknown field `tool`".to_owned());
         }
-        serde_json::from_value(Value::Object(fields)).map_err(|e| e.to_string())
+        let scan: Scan =
+            serde_json::from_value(Value::Object(fields)).map_err(|e| e.to_string())?;
+        match scan.path() {
+            Some(path) if !usable(path) => {
+                Err("`path` is a file or folder of this host, from / and without ..".to_owned())
+            }
+            _ => Ok(scan),
+        }
+    }
+
+    /// The place on the host that is looked at, where one is named.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Scan::CertificateExpiry { path, .. } => path.as_deref(),
+            Scan::DiskUsage { path, .. } => Some(path),
+            _ => None,
+        }
     }
 
     /// The tool's name.
@@ -70,14 +127,29 @@ impl Scan {
         match self {
             Scan::ListeningPorts { .. } => "ListeningPorts",
             Scan::LogErrors { .. } => "LogErrors",
+            Scan::CertificateExpiry { .. } => "CertificateExpiry",
+            Scan::TimersAndCron { .. } => "TimersAndCron",
+            Scan::DiskUsage { .. } => "DiskUsage",
+            Scan::PendingUpdates { .. } => "PendingUpdates",
         }
     }
 
     fn at(&self) -> Option<Timestamp> {
         match self {
-            Scan::ListeningPorts { at } | Scan::LogErrors { at, .. } => *at,
+            Scan::ListeningPorts { at }
+            | Scan::LogErrors { at, .. }
+            | Scan::CertificateExpiry { at, .. }
+            | Scan::TimersAndCron { at, .. }
+            | Scan::DiskUsage { at, .. }
+            | Scan::PendingUpdates { at, .. } => *at,
         }
     }
+}
+
+/// Whether a path may be named: it leads from `/`, and nowhere else than it says.
+fn usable(path: &str) -> bool {
+    let plain = |part: &str| part != ".." && part != ".";
+    path.starts_with('/') && path.split('/').all(plain) && !path.chars().any(char::is_control)
 }
 
 /// Looks. The answer is the scan's report as data.
@@ -88,7 +160,13 @@ pub fn scan(scan: &Scan, root: &Path, limits: &Limits) -> Result<Value, InspectE
     let tree = Tree::new(root);
     let at = scan.at().unwrap_or_else(second);
     match scan {
+        Scan::PendingUpdates { .. } => said(updates::scan(&tree, at, limits)?),
+        Scan::DiskUsage { path, of, .. } => said(usage::scan(&tree, path, of, at, limits)?),
+        Scan::TimersAndCron { .. } => said(timers::scan(&tree, at, limits)?),
         Scan::ListeningPorts { .. } => said(ports::scan(&tree, at)?),
+        Scan::CertificateExpiry { path, .. } => {
+            said(certificates::scan(&tree, path.as_deref(), at, limits)?)
+        }
         Scan::LogErrors { since, unit, .. } => {
             said(logs::scan(&tree, since, unit.as_deref(), at, limits)?)
         }
@@ -133,6 +211,14 @@ mod tests {
         check("ListeningPorts", json!({"x": 1}), Err("unknown field `x`"));
         check("ListeningPorts", json!({"tool": "x"}), Err("`tool`"));
         check("ListeningPorts", json!([1]), Err("object"));
+        check(
+            "CertificateExpiry",
+            json!({"path": "/srv"}),
+            Ok("CertificateExpiry"),
+        );
+        for path in ["srv", "/a/../etc", "/a\n", ""] {
+            check("CertificateExpiry", json!({"path": path}), Err("from /"));
+        }
         check("Nothing", json!({}), Err("unknown variant"));
     }
 }

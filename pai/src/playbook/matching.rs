@@ -262,7 +262,9 @@ fn read_params(playbook: &Playbook, tokens: &[Token]) -> (Map<String, Value>, Ve
             let value = match (&token.kind, spec.kind) {
                 (Kind::Word { .. }, _) => None,
                 (Kind::Quoted, ParamType::Text)
-                | (_, ParamType::Path | ParamType::File | ParamType::Int) => spec.read(token),
+                | (_, ParamType::Path | ParamType::File | ParamType::Place | ParamType::Int) => {
+                    spec.read(token)
+                }
                 _ => None,
             };
             value.filter(|value| spec.check(value).is_ok())

@@ -23,6 +23,8 @@ pub enum ParamType {
     Path,
     /// A file inside the workspace.
     File,
+    /// A file or folder of the host, from `/`.
+    Place,
     /// A service's name: letters, digits and `@ . _ : -`.
     Unit,
     /// One of `choices`.
@@ -69,7 +71,7 @@ impl ParamSpec {
     pub fn takes_words(&self) -> bool {
         !matches!(
             self.kind,
-            ParamType::Int | ParamType::Path | ParamType::File
+            ParamType::Int | ParamType::Path | ParamType::File | ParamType::Place
         )
     }
 
@@ -85,6 +87,7 @@ impl ParamSpec {
             },
             ParamType::Bool => "yes or no".to_owned(),
             ParamType::Path => "a file or folder of the workspace".to_owned(),
+            ParamType::Place => "a file or folder of the host, from /".to_owned(),
             ParamType::File if self.extensions.is_empty() => "a file of the workspace".to_owned(),
             ParamType::File => {
                 format!("a file of the workspace: .{}", self.extensions.join(", ."))
@@ -101,6 +104,7 @@ impl ParamSpec {
             (ParamType::Text, _) => text(),
             (ParamType::Int, Kind::Number) => Value::from(token.raw.parse::<i64>().ok()?),
             (ParamType::Path | ParamType::File, Kind::Path | Kind::Quoted) => text(),
+            (ParamType::Place, Kind::Path | Kind::Quoted) if is_place(&token.raw) => text(),
             (ParamType::Unit, _) => text(),
             (ParamType::Bool, Kind::Word { .. }) => Value::Bool(as_bool(&token.raw)?),
             (ParamType::Choice, Kind::Word { .. } | Kind::Quoted | Kind::Path | Kind::Number) => {
@@ -169,6 +173,11 @@ impl ParamSpec {
                         .to_owned(),
                 );
             }
+            ParamType::Place if !is_place(text) => {
+                return Err(format!(
+                    "must be a place on the host, from / and without ..: `{text}` is none"
+                ));
+            }
             ParamType::Choice => return self.check_choice(text),
             _ => {}
         }
@@ -207,6 +216,10 @@ fn as_bool(text: &str) -> Option<bool> {
         "false" | "no" | "off" => Some(false),
         _ => None,
     }
+}
+
+fn is_place(text: &str) -> bool {
+    text.starts_with('/') && text.split('/').all(|part| part != ".." && part != ".")
 }
 
 fn is_unit(text: &str) -> bool {
@@ -345,6 +358,9 @@ mod tests {
                 json!("postgresql@15-main"),
                 Some(json!("postgresql@15-main")),
             ),
+            ("{type: place}", json!("/srv/a b"), Some(json!("/srv/a b"))),
+            ("{type: place}", json!("srv"), None),
+            ("{type: place}", json!("/srv/../etc"), None),
             ("{type: unit}", json!("a; rm"), None),
             ("{type: unit}", json!("--now"), None),
             (

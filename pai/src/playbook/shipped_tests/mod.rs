@@ -35,6 +35,10 @@ const SHIPPED: &[&str] = &[
     // of a host
     include_str!("../../../../config/playbooks/listening-ports.yaml"),
     include_str!("../../../../config/playbooks/log-errors.yaml"),
+    include_str!("../../../../config/playbooks/certificate-expiry.yaml"),
+    include_str!("../../../../config/playbooks/timers-and-cron.yaml"),
+    include_str!("../../../../config/playbooks/disk-usage.yaml"),
+    include_str!("../../../../config/playbooks/pending-updates.yaml"),
 ];
 
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
