@@ -1,5 +1,5 @@
 //! The front door: one binary, `ai-infra`. `args` is what can be said, `commands` has one file per
-//! command, `window` is what two tmux windows show, `render` turns documents into text (pure), `failure` is how anything ends badly.
+//! command, `monitor` and `logs` are what two tmux windows show (`tui` is their terminal), `render` turns documents into text (pure), `failure` is how anything ends badly.
 
 mod args;
 mod commands;
@@ -7,10 +7,10 @@ mod context;
 mod failure;
 mod logging;
 mod logs;
+mod monitor;
 mod render;
 mod terminal;
 mod tui;
-mod window;
 
 use args::{Args, Command};
 use clap::Parser;

@@ -2,27 +2,10 @@
 //! left, and that neither a stopped terminal nor Ctrl-C holds up the work.
 
 use crate::AI_INFRA;
-use std::path::Path;
+use tests::gate;
 use tests::processes::wait_until;
 use tests::team::Team;
 use tests::tmux::{capture, press, resize, tmux, wait_for};
-
-const GATE: &str = r#"
-playbook: 1
-name: walk-to-the-gate
-agent: code
-level: 1
-intents: ["walk to the gate"]
-steps:
-  - {id: one, tool: Bash, args: {argv: [echo, one]}}
-  - {id: two, tool: Bash, args: {argv: ["false"]}, on_error: continue}
-  - {id: gate, tool: Bash, args: {argv: [sh, -c, "while [ ! -e open ]; do sleep 0.05; done"]}}
-  - {id: door, tool: Bash, args: {argv: [sh, -c, "until [ -e open.door ]; do sleep 0.05; done"]}}
-criteria:
-  - {id: c1, text: "the gate stands open", check: {file: {path: open}}}
-report: "went through"
-tests: [{ask: "walk to the gate"}]
-"#;
 
 /// Every line fits, and none wraps into the next.
 fn fits(shown: &str, columns: usize, rows: usize) {
@@ -32,31 +15,10 @@ fn fits(shown: &str, columns: usize, rows: usize) {
     }
 }
 
-fn open(team: &Team, what: &str) {
-    let clone = team.home().join("tasks/t1/work");
-    std::fs::write(clone.join(what), "").expect("the clone is there");
-}
-
-fn give(team: &Team, folder: &Path) {
-    let folder = folder.display().to_string();
-    let words = [
-        "run",
-        "walk to the gate",
-        "--no-wait",
-        "--workspace",
-        &folder,
-    ];
-    team.ai(&words).expect(0);
-}
-
 #[test]
 fn a_task_is_seen_whole_and_the_terminal_never_holds_it_up() {
     let team = Team::new(AI_INFRA);
-    let playbooks = team.home().join("playbooks");
-    std::fs::create_dir_all(&playbooks).expect("a folder");
-    std::fs::write(playbooks.join("gate.yaml"), GATE).expect("a playbook");
-    let folder = team.scratch("garden");
-    std::fs::write(folder.join("README.md"), "x").expect("a file");
+    let folder = gate::build(&team);
     team.ai(&["up"]).expect(0);
     resize(&team, 1, 80, 24);
     let idle = wait_for(&team, 1, "that it is idle", |s| {
@@ -64,9 +26,9 @@ fn a_task_is_seen_whole_and_the_terminal_never_holds_it_up() {
     });
     fits(&idle, 80, 24);
 
-    give(&team, &folder);
-    let gate = |s: &str| s.contains("▸ Bash sh -c while") && s.contains("calls 2, 1 failed");
-    let shown = wait_for(&team, 1, "the third call", gate);
+    gate::walk(&team, &folder);
+    let waits = |s: &str| s.contains("▸ Bash sh -c while") && s.contains("calls 2, 1 failed");
+    let shown = wait_for(&team, 1, "the third call", waits);
     fits(&shown, 80, 24);
     for part in [
         "t1 walk to the gate",
@@ -79,7 +41,7 @@ fn a_task_is_seen_whole_and_the_terminal_never_holds_it_up() {
     ] {
         assert!(shown.contains(part), "{part} is missing in\n{shown}");
     }
-    let ticks = |s: &str| gate(s) && s != shown;
+    let ticks = |s: &str| waits(s) && s != shown;
     wait_for(&team, 1, "the time going by", ticks);
 
     resize(&team, 1, 40, 15);
@@ -94,8 +56,8 @@ fn a_task_is_seen_whole_and_the_terminal_never_holds_it_up() {
 
     // The terminal takes nothing any more; the work goes on.
     press(&team, 1, &["C-s"]);
-    open(&team, "open");
-    open(&team, "open.door");
+    gate::open(&team, "open");
+    gate::open(&team, "open.door");
     team.ai(&["task", "follow", "t1"]).expect(0);
     let stopped = capture(&team, 1);
     assert!(
@@ -123,14 +85,10 @@ fn a_task_is_seen_whole_and_the_terminal_never_holds_it_up() {
 #[test]
 fn a_second_ctrl_c_starts_the_agent_anew_and_its_task_goes_on() {
     let team = Team::new(AI_INFRA);
-    let playbooks = team.home().join("playbooks");
-    std::fs::create_dir_all(&playbooks).expect("a folder");
-    std::fs::write(playbooks.join("gate.yaml"), GATE).expect("a playbook");
-    let folder = team.scratch("garden");
-    std::fs::write(folder.join("README.md"), "x").expect("a file");
+    let folder = gate::build(&team);
     team.ai(&["up"]).expect(0);
     resize(&team, 1, 80, 24);
-    give(&team, &folder);
+    gate::walk(&team, &folder);
     wait_for(&team, 1, "the third call", |s| {
         s.contains("▸ Bash sh -c while")
     });
@@ -145,7 +103,7 @@ fn a_second_ctrl_c_starts_the_agent_anew_and_its_task_goes_on() {
     press(&team, 1, &["C-c"]);
     wait_for(&team, 1, "the hint", |s| s.contains("Ctrl-C again"));
     press(&team, 1, &["C-c"]);
-    open(&team, "open");
+    gate::open(&team, "open");
     let again = wait_until(std::time::Duration::from_secs(20), || {
         let now = pane();
         now.ends_with(" 0") && now != before
@@ -160,7 +118,7 @@ fn a_second_ctrl_c_starts_the_agent_anew_and_its_task_goes_on() {
     ] {
         assert!(shown.contains(part), "{part} is missing in\n{shown}");
     }
-    open(&team, "open.door");
+    gate::open(&team, "open.door");
     team.ai(&["task", "follow", "t1"]).expect(0);
     team.down();
 }

@@ -20,6 +20,7 @@ mod kills;
 mod link;
 mod memory;
 mod model;
+mod monitor;
 mod plans;
 mod pressure;
 mod run_tests;

@@ -2,9 +2,9 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::window::monitor;
+use crate::monitor;
 
 /// Shows it until the person has seen enough; on a pipe, once.
 pub async fn run(context: &Context) -> Result<u8, Failure> {
-    Ok(monitor::run(&context.home).await)
+    Ok(monitor::run::run(&context.home, context.env.colour()).await)
 }
