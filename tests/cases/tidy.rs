@@ -183,8 +183,7 @@ const PROCESS_STARTERS: &[&str] = &[
     "supervisor/src/tmux/",
     "cli/src/commands/attach.rs",
     // versions of the programs the team needs
-    "cli/src/commands/doctor.rs",
-    "cli/src/doctor/",
+    "cli/src/commands/doctor/",
 ];
 
 fn one_maker(sources: &[Source]) -> Broken {

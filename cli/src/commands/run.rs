@@ -38,6 +38,7 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
     let later = submit.due.is_some();
     team::ensure(context).await?;
     team::warn_of_differences(context);
+    team::warn_of_its_version(context).await;
     let Some((line, again)) = accepted(context, &args, submit).await? else {
         terminal::complain("nothing was started\n");
         return Ok(protocol::exit::CANCELLED);

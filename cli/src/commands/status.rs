@@ -7,7 +7,11 @@ use crate::{render, terminal};
 
 /// Prints it.
 pub async fn run(context: &Context, json: bool) -> Result<u8, Failure> {
-    let status = team::status(context).await;
+    let mut status = team::status(context).await;
+    if let Some(seen) = team::outdated(context, &status) {
+        let problem = format!("{seen}: ai-infra restart");
+        status.problems.push(problem);
+    }
     if json {
         return super::json(&status);
     }

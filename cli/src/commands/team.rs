@@ -30,16 +30,16 @@ pub async fn ensure(context: &Context) -> Result<(), Failure> {
     terminal::complain("the team is not up; starting it …\n");
     let started = client::ensure_up(&context.home, &context.env, PATIENCE).await?;
     terminal::complain(&format!("{}\n", ready_line(&started)));
-    warn_of_the_machine(&started);
+    warn_of_the_machine(&started).await;
     Ok(())
 }
 
 /// Says on standard error what keeps every task of a team that was just started from working.
-pub fn warn_of_the_machine(started: &Started) {
+pub async fn warn_of_the_machine(started: &Started) {
     if started.already {
         return;
     }
-    if let Some(problem) = doctor::no_sandbox() {
+    if let Some(problem) = doctor::no_sandbox().await {
         terminal::complain(&format!("warning: no task can work here: {problem}\n"));
     }
 }
@@ -101,6 +101,36 @@ fn living(context: &Context) -> Vec<ProcessLine> {
             task: None,
         })
         .collect()
+}
+
+/// How the running team's program differs from this one, where it does.
+pub fn outdated(context: &Context, status: &TeamStatus) -> Option<String> {
+    let mine = env!("CARGO_PKG_VERSION");
+    match &status.team_version {
+        Some(theirs) if theirs != mine => {
+            return Some(format!("team runs {theirs}, this program is {mine}"));
+        }
+        None => return None,
+        Some(_) => {}
+    }
+    // The same number, but another file lies in the place of the one that runs.
+    let (_, daemon) = (identity::all(&context.home).into_iter())
+        .find(|(key, who)| key == "daemon" && who.alive())?;
+    let runs = std::fs::read_link(format!("/proc/{}/exe", daemon.pid)).ok()?;
+    let gone = runs.to_string_lossy().ends_with(" (deleted)");
+    gone.then(|| format!("the program was replaced since the team started (both say {mine})"))
+}
+
+/// Says on standard error that the running team is of another version than this program.
+pub async fn warn_of_its_version(context: &Context) {
+    if let Ok(status) = start::status(&context.home).await
+        && let Some(seen) = outdated(context, &status)
+    {
+        terminal::complain(&format!(
+            "warning: {}; ai-infra restart changes over\n",
+            text::safe(&seen)
+        ));
+    }
 }
 
 /// Says on standard error which settings of this shell differ from the running team's.

@@ -21,7 +21,7 @@ pub async fn run(context: &Context, args: &JoinArgs) -> Result<u8, Failure> {
         team::warn_of_differences(context);
     }
     terminal::print(&said(&started));
-    team::warn_of_the_machine(&started);
+    team::warn_of_the_machine(&started).await;
     Ok(protocol::exit::DONE)
 }
 

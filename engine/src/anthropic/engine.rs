@@ -260,17 +260,22 @@ impl Anthropic {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        // An error means that the process has a provider already, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .connect_timeout(self.patience.connect)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .user_agent(concat!("ai-infra/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|e| EngineError::Settings(format!("no HTTP client: {}", chain(e))))?;
+        let client = new_client(self.patience.connect)?;
         Ok(self.client.get_or_init(|| client))
     }
+}
+
+/// A client that follows nothing and goes through no proxy.
+pub(super) fn new_client(connect: Duration) -> Result<Client, EngineError> {
+    // An error means that the process has a provider already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .connect_timeout(connect)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .user_agent(concat!("ai-infra/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|e| EngineError::Settings(format!("no HTTP client: {}", chain(e))))
 }
 
 /// A failed attempt.
@@ -304,7 +309,7 @@ fn header(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The error with its causes, without the address.
-fn chain(error: reqwest::Error) -> String {
+pub(super) fn chain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);

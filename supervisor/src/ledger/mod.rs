@@ -11,6 +11,7 @@ pub mod due;
 pub mod events;
 pub mod fold;
 pub mod handoffs;
+pub mod inspect;
 pub mod keep;
 pub mod marks;
 pub mod moves;

@@ -1,7 +1,7 @@
 //! What `doctor` says about Redis: the team's own is installed and new enough; one of the person's
 //! own is looked at for everything it does not guarantee, each with the command that mends it.
 
-use super::{Finding, How, finding};
+use super::{Finding, How, PATIENCE, finding};
 use crate::commands::join::{login, refusal};
 use crate::render::text::{one_line, size};
 use bus::acl;
@@ -10,12 +10,9 @@ use bus::examine::{Seen, examine};
 use config::home::Home;
 use config::invitation::{self, Invitation};
 use config::settings::Settings;
-use std::time::Duration;
 use supervisor::daemon::{ready, redis_server};
 use tokio::time::timeout;
 
-/// Longest wait for a Redis of the person's own.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Above this share of `maxmemory` new work waits, in percent.
 const TIGHT: u64 = 85;
 
@@ -31,7 +28,10 @@ pub async fn look(settings: Option<&Settings>, home: &Home) -> Vec<Finding> {
     }
     vec![match redis_server::installed() {
         Ok(version) => finding("redis", How::Good, version_of(&version), ""),
-        Err(error) => finding("redis", How::Bad, error.to_string(), ""),
+        Err(error) => {
+            let next = "apt-get install redis-server   (7.0 or newer; or set redis.url to one of your own)";
+            finding("redis", How::Bad, error.to_string(), next)
+        }
     }]
 }
 
@@ -45,7 +45,7 @@ async fn team(invited: &Invitation) -> Finding {
         }
         Ok(Err(error)) => finding("redis", How::Bad, refusal(&error, invited), ""),
         Err(_) => {
-            let seen = format!("{} does not answer within 5 s", invited.url);
+            let seen = format!("{} does not answer within 2 s", invited.url);
             let next = format!("on {}: ai-infra status", invited.first);
             finding("redis", How::Bad, seen, &next)
         }
@@ -68,13 +68,17 @@ async fn own(settings: &Settings, url: &str) -> Vec<Finding> {
         },
     };
     match timeout(PATIENCE, examine(&address, &settings.team.name)).await {
-        Ok(Ok(seen)) => judged(url, &seen),
+        Ok(Ok(mut seen)) => {
+            // A user who may not ask who it is was named by the settings.
+            seen.user = seen.user.or_else(|| settings.redis.username.clone());
+            judged(url, &seen)
+        }
         Ok(Err(error)) => {
             let said = format!("{url}: {}", ready::explained(&error.to_string()));
             vec![finding("redis", How::Bad, said, "")]
         }
         Err(_) => {
-            let seen = format!("{url} does not answer within 5 s");
+            let seen = format!("{url} does not answer within 2 s");
             let next = "check redis.url or REDIS_URL, and that it runs";
             vec![finding("redis", How::Bad, seen, next)]
         }
@@ -129,9 +133,11 @@ fn commands(seen: &Seen) -> Option<Finding> {
     if seen.missing.is_empty() {
         return None;
     }
-    let said = format!("user {user} may not {}", seen.missing.join(", "));
-    let rights: Vec<String> = seen
-        .missing
+    let mut missing = seen.missing.clone();
+    missing.sort();
+    missing.dedup();
+    let said = format!("user {user} may not {}", missing.join(", "));
+    let rights: Vec<String> = missing
         .iter()
         .map(|name| format!("+{}", name.to_ascii_lowercase()))
         .collect();
@@ -326,7 +332,7 @@ mod tests {
         };
         check(
             small,
-            &[("redis rights", How::Bad, "ACL SETUSER ada +zadd +blpop")],
+            &[("redis rights", How::Bad, "ACL SETUSER ada +blpop +zadd")],
         );
         let unlimited = Seen {
             maxmemory: 0,
