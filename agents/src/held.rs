@@ -2,6 +2,7 @@
 //! stop, and makes sure that a task ends in a report or is let go.
 
 use crate::blob::Blobs;
+use crate::brain::patience;
 use crate::outbox::Outbox;
 use crate::pulse::{self, Hold};
 use crate::record::Record;
@@ -37,6 +38,11 @@ const HANDED: TaskState = TaskState::Waiting {
 /// Where a task rests whose question a person must answer.
 const INPUT: TaskState = TaskState::Waiting {
     on: WaitReason::Input,
+};
+
+/// Where a task rests that is to be tried again later.
+const LATER: TaskState = TaskState::Waiting {
+    on: WaitReason::Time,
 };
 
 /// Where a task rests that a person paused.
@@ -176,13 +182,17 @@ async fn finish(
     mut record: Record,
     ended: Result<End, Stop>,
 ) -> Result<(), Stop> {
-    let mut handoff = None;
+    let (mut handoff, mut wait) = (None, None);
     let (state, asked) = match ended {
         Err(stop @ (Stop::Yield | Stop::Lost)) => return Err(stop),
         Ok(End::Cancelled) => (TaskState::Cancelled, None),
         Ok(End::Outcome(outcome)) => (settle(&mut record, outcome), None),
         Err(Stop::Pause) => (PAUSED, None),
         Err(Stop::AskPerson(question)) => (INPUT, Some(*question)),
+        Err(Stop::Wait(until)) => {
+            wait = Some(*until);
+            (LATER, None)
+        }
         Err(Stop::HandOff(wish)) => {
             handoff = Some(*wish);
             (HANDED, None)
@@ -192,7 +202,7 @@ async fn finish(
     record.leave(micros(Timestamp::now()));
     let (task, agent) = (delivery.lease.task, shared.agent.name.clone());
     let mut report = record.report(task, agent.clone(), state, asked);
-    report.handoff = handoff;
+    (report.handoff, report.wait) = (handoff, wait);
     match hand_in(outbox, report).await {
         Err(Stop::Fail(why)) => {
             tracing::error!(why, "the report cannot be handed in");
@@ -212,7 +222,8 @@ async fn hand_in(outbox: &Outbox, mut report: TaskReport) -> Result<(), Stop> {
             return Ok(());
         }
         report.state = TaskState::Cancelled;
-        (report.question, report.asked, report.handoff) = (None, None, None);
+        (report.question, report.asked) = (None, None);
+        (report.handoff, report.wait) = (None, None);
     }
     outbox.finish(&report).await
 }
@@ -228,6 +239,7 @@ fn named(ended: &Result<End, Stop>) -> (String, bool) {
         Err(Stop::Pause) => (PAUSED.to_string(), true),
         Err(Stop::AskPerson(_)) => ("waits for an answer of yours".to_owned(), true),
         Err(Stop::HandOff(_)) => (HANDED.to_string(), true),
+        Err(Stop::Wait(wait)) => (patience::sentence(wait), true),
         Err(stop) => (stop.to_string(), is_well(stop)),
     }
 }

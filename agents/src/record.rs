@@ -117,6 +117,7 @@ impl Record {
             question: asked.as_ref().map(|question| question.text.clone()),
             asked,
             handoff: None,
+            wait: None,
             phases: self.phases,
             criteria: self.criteria,
             evidence: self.evidence,

@@ -58,6 +58,8 @@ pub struct Folded {
     pub holders: HashMap<Epoch, String>,
     /// By step, what was reserved for model calls whose replies are not known.
     pub unanswered: HashMap<String, Vec<MicroUsd>>,
+    /// By step, the model calls that came to nothing.
+    pub failed: HashMap<String, Vec<Value>>,
 }
 
 /// Folds entries in order. A newer format is refused, so that an older binary never guesses.
@@ -101,6 +103,12 @@ impl Folded {
                     .entry(entry.step)
                     .or_default()
                     .push(reserved);
+            }
+            EntryKind::ModelFailed => {
+                if let Some(costs) = self.unanswered.get_mut(&entry.step) {
+                    costs.pop();
+                }
+                self.failed.entry(entry.step).or_default().push(entry.body);
             }
             EntryKind::Answer => {
                 self.answers.insert(entry.step, entry.body);
@@ -212,6 +220,18 @@ impl Steps {
             .get(step)
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// The calls of a model step that came to nothing, oldest first.
+    pub fn failed<T: DeserializeOwned>(&self, step: &str) -> Result<Vec<T>, Stop> {
+        let bodies = self.folded.failed.get(step).into_iter().flatten();
+        bodies
+            .map(|body| {
+                serde_json::from_value(self.blobs.load(body.clone())?).map_err(|e| {
+                    Stop::Fail(format!("the journal's step {step} cannot be read: {e}"))
+                })
+            })
+            .collect()
     }
 
     /// What was reserved for every model call whose reply is not known.
@@ -337,11 +357,14 @@ mod tests {
         let request =
             |reserved: u64| entry("m", EntryKind::ModelRequest, json!({"reserved": reserved}));
         let reply = || entry("m", EntryKind::ModelReply, json!({}));
+        let failed = || entry("m", EntryKind::ModelFailed, json!({}));
         for (entries, expected) in [
             (vec![request(5)], vec![5]),
             (vec![request(5), reply()], vec![]),
             (vec![request(5), request(7), reply()], vec![5]),
             (vec![request(5), request(7)], vec![5, 7]),
+            (vec![request(5), failed()], vec![]),
+            (vec![request(5), failed(), request(7)], vec![7]),
         ] {
             let lost: Vec<u64> = fold(entries).unwrap().unanswered["m"]
                 .iter()
@@ -349,6 +372,23 @@ mod tests {
                 .collect();
             assert_eq!(lost, expected);
         }
+    }
+
+    #[test]
+    fn a_journal_of_the_first_version_is_gone_on_with() {
+        let lines = [
+            r#"{"v":1,"epoch":5,"at":"2026-11-20T10:00:00Z","step":"claimed","kind":"claimed","body":{"holder":"code@h#1"}}"#,
+            r#"{"v":1,"epoch":5,"at":"2026-11-20T10:00:01Z","step":"phase/1/observe","kind":"phase","body":{"phase":"observe"}}"#,
+            r#"{"v":1,"epoch":5,"at":"2026-11-20T10:00:02Z","step":"m","kind":"model_request","body":{"reserved":7}}"#,
+            r#"{"v":1,"epoch":5,"at":"2026-11-20T10:00:03Z","step":"m","kind":"model_reply","body":{"text":"paid"}}"#,
+            r#"{"v":1,"epoch":5,"at":"2026-11-20T10:00:04Z","step":"c","kind":"intent","body":{"tree":"1"}}"#,
+        ];
+        let entries = lines.map(|line| serde_json::from_str(line).unwrap());
+        let folded = fold(entries.to_vec()).unwrap();
+        assert_eq!(folded.done["m"].1, json!({"text": "paid"}));
+        assert_eq!(folded.begun["c"].seen, json!({"tree": "1"}));
+        assert_eq!(folded.holders[&Epoch(5)], "code@h#1");
+        assert!(folded.unanswered["m"].is_empty() && folded.failed.is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use bus::error::BusError;
 use protocol::question::Question;
-use protocol::report::HandOff;
+use protocol::report::{HandOff, Wait};
 use tokio::sync::watch;
 
 /// What the holder of a task was told from outside.
@@ -42,6 +42,9 @@ pub enum Stop {
     /// Only a person can say how to go on.
     #[error("{}", .0.text)]
     AskPerson(Box<Question>),
+    /// It is to be tried again later.
+    #[error("waits for {}", .0.why)]
+    Wait(Box<Wait>),
     /// Another role is to go on with it.
     #[error("to be handed to {}", .0.to)]
     HandOff(Box<HandOff>),

@@ -4,66 +4,18 @@
 use crate::memory_use::{cpu_time, pss_mb};
 use crate::numbers::percentile;
 use crate::table::{Report, Row};
+use crate::team::{BenchError, Team, fail};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// How long the idle team is watched.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// Why nothing was measured.
-#[derive(Debug, thiserror::Error)]
-#[error("bench agent: {0}")]
-pub struct BenchError(String);
-
-fn fail(error: impl std::fmt::Display) -> BenchError {
-    BenchError(error.to_string())
-}
-
-/// A team that is taken down when the measurement ends.
-struct Team<'a> {
-    exe: &'a Path,
-    home: TempDir,
-}
-
-impl Team<'_> {
-    fn ai(&self, args: &[&str]) -> Result<String, BenchError> {
-        let output = Command::new(self.exe)
-            .arg("--home")
-            .arg(self.home.path())
-            .args(args)
-            // What is measured is not to wait because the machine is busy.
-            .env("AI_INFRA__PRESSURE__ENABLED", "false")
-            .stdin(Stdio::null())
-            .output()
-            .map_err(fail)?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        Err(fail(String::from_utf8_lossy(&output.stderr)))
-    }
-
-    fn json(&self, args: &[&str]) -> Result<Value, BenchError> {
-        serde_json::from_str(&self.ai(args)?).map_err(fail)
-    }
-}
-
-impl Drop for Team<'_> {
-    fn drop(&mut self) {
-        let _ = self.ai(&["down"]);
-    }
-}
-
 /// Runs `tasks` small tasks on a new team of `exe`.
 pub fn run(exe: &Path, tasks: usize) -> Result<Report, BenchError> {
-    let home = tempfile::Builder::new()
-        .prefix("ai-infra-bench-")
-        .tempdir()
-        .map_err(fail)?;
-    let team = Team { exe, home };
+    let team = Team::new(exe)?;
     let started = Instant::now();
     team.ai(&["up", "--no-tmux"])?;
     let mut rows = vec![Row::new(

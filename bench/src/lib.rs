@@ -1,9 +1,11 @@
 //! Measurements: they print one table, measure what stands beside them in the same run, and
-//! assert nothing. `bus` measures the bus beside redis-benchmark, `agent` a whole team.
+//! assert nothing. `bus` measures the bus beside redis-benchmark, `agent` a whole team, `queue` one with much to do.
 
 pub mod agent;
 pub mod bus;
 pub mod machine;
 pub mod memory_use;
 pub mod numbers;
+pub mod queue;
 pub mod table;
+mod team;

@@ -119,7 +119,10 @@ pub enum Command {
     },
     /// Run the executor of one task, inside its sandbox
     #[command(hide = true)]
-    Executor,
+    Executor {
+        /// The process that holds it
+        holder: Option<u32>,
+    },
     /// Run what a tmux window shows
     #[command(hide = true)]
     Window {
@@ -149,7 +152,7 @@ pub struct JsonArgs {
 pub struct BenchArgs {
     /// What is measured
     pub which: BenchName,
-    /// How many tasks [default: bus 20000, agent 50]
+    /// How many tasks [default: bus 20000, agent 50, queue 100000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub tasks: Option<u32>,
     /// Print one JSON document
@@ -164,6 +167,8 @@ pub enum BenchName {
     Bus,
     /// A whole team: time to ready, cost of a task, memory and processor time when idle.
     Agent,
+    /// A whole team with a long queue: what it weighs, and how soon people are answered.
+    Queue,
 }
 
 /// Windows that only show things.

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args = Args::parse();
     // The executor runs inside a sandbox, before and without any runtime.
-    if matches!(args.command, Command::Executor) {
+    if matches!(args.command, Command::Executor { .. }) {
         return guard::executor::serve();
     }
     let runtime = match tokio::runtime::Builder::new_current_thread()

@@ -69,6 +69,8 @@ pub const KEYS: &[Key] = &[
     key("engine.base_url", Kind::WebUrl, "where the Messages API is"),
     key("engine.api_key", Kind::Secret, "the API key"),
     key("engine.max_tokens", Kind::Whole(256, 128_000), "most tokens of one reply"),
+    key("engine.retries", Kind::Whole(0, 20), "how often a task waits and tries again while the model is overloaded or away; 0 = it fails at once"),
+    key("engine.retry_first_ms", Kind::Whole(100, 3_600_000), "the first such wait, in milliseconds; each further one is three times as long, an hour at most"),
     key("engine.allow_scripted", Kind::Flag, "whether a request may bring a script of replies; for tests"),
     key("budget.month_usd", Kind::Number(0.0, 1_000_000.0), "most a calendar month may cost, in US dollars"),
     key("budget.task_usd", Kind::Number(0.0, 100_000.0), "most a task may cost, in US dollars"),

@@ -159,6 +159,10 @@ pub struct EngineSettings {
     pub api_key: Option<Secret>,
     /// Most tokens of one reply.
     pub max_tokens: u32,
+    /// How often a task waits and tries again for one reply of a model that cannot be had.
+    pub retries: u32,
+    /// The first such wait, in milliseconds; each further one is three times as long.
+    pub retry_first_ms: u64,
     /// Whether a request may bring a script of replies.
     pub allow_scripted: bool,
 }

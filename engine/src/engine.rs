@@ -91,6 +91,30 @@ impl EngineError {
         }
     }
 
+    /// What is wrong, in a few words, where it is likely to pass by itself.
+    pub fn passes(&self) -> Option<String> {
+        match self {
+            Self::Overloaded { status: 429, .. } => {
+                Some("it takes no more requests for now (status 429)".to_owned())
+            }
+            Self::Overloaded { status, .. } => Some(format!("overloaded (status {status})")),
+            Self::Server { status, message } => {
+                Some(format!("it failed (status {status}: {})", cut(message)))
+            }
+            Self::Unreachable(why) => Some(format!("no answer ({})", cut(why))),
+            Self::CutOff { reason, .. } => Some(format!("reply cut off ({})", cut(reason))),
+            _ => None,
+        }
+    }
+
+    /// How long the server asked to wait.
+    pub fn asks_to_wait(&self) -> Option<Duration> {
+        match self {
+            Self::Overloaded { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// What is known to be paid although there is no reply.
     pub fn spent(&self) -> Option<&Usage> {
         match self {
@@ -98,6 +122,11 @@ impl EngineError {
             _ => None,
         }
     }
+}
+
+/// A few words of what a server said.
+fn cut(said: &str) -> String {
+    said.chars().take(120).collect()
 }
 
 impl From<ConversationError> for EngineError {

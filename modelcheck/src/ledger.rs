@@ -159,6 +159,7 @@ fn report(task: &Task, end: End) -> TaskReport {
         state,
         question: None,
         handoff: None,
+        wait: None,
         asked: match end {
             End::Asks(step) => Some(Question {
                 step: crate::agent::step_name(step),

@@ -5,7 +5,7 @@ use crate::ids::{Role, ShortId, TaskId};
 use crate::money::MicroUsd;
 use crate::plan::PlanDocument;
 use crate::question::{Answered, Question};
-use crate::report::{Artifact, CallLine, PhaseSpan, Recalled, Usage};
+use crate::report::{Artifact, CallLine, PhaseSpan, Recalled, Usage, Wait};
 use crate::task::Task;
 use crate::task_state::TaskState;
 use jiff::Timestamp;
@@ -71,6 +71,9 @@ pub struct RunDocument {
     /// When it is to go on, while it waits for a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
+    /// Why it is tried again then, where it was begun before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
     /// Who worked.
     pub agent: Role,
     /// Short ids of tasks it started.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Version of the entry format; a newer one is refused by an older binary.
-/// 2 brought `parked` and `answer`, 3 several entries of one call in one entry of the stream.
+/// 2 brought `parked` and `answer`, 3 several entries of one call in one entry of the stream and
+/// `model_failed`.
 pub const JOURNAL_VERSION: u32 = 3;
 
 /// What an entry says about its step.
@@ -21,6 +22,8 @@ pub enum EntryKind {
     ModelRequest,
     /// The reply of an engine, verbatim.
     ModelReply,
+    /// A model call came to nothing, and what it cost is settled; the body says why.
+    ModelFailed,
     /// An effect is about to be made; the body holds the act and what was seen before it.
     Intent,
     /// The outcome of a step, verbatim.

@@ -158,6 +158,19 @@ pub struct HandOff {
     pub call: String,
 }
 
+/// Until when a task rests that is to be tried again, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// When it goes on.
+    pub until: Timestamp,
+    /// For what it waits, such as `the model: overloaded (status 529)`.
+    pub why: String,
+    /// Which wait this is, counted from 1.
+    pub number: u32,
+    /// How many there may be before the task fails.
+    pub most: u32,
+}
+
 /// The end of a task, as its agent reports it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskReport {
@@ -177,6 +190,9 @@ pub struct TaskReport {
     /// To whom it is to be handed on, where it waits for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handoff: Option<HandOff>,
+    /// Until when it rests, where it waits for a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
     /// Every phase it went through.
     pub phases: Vec<PhaseSpan>,
     /// What was to be true.

@@ -4,7 +4,6 @@
 
 use crate::brakes::{self, BrakeError};
 use crate::desk::Desk;
-use crate::ledger::away::FOR_HOST;
 use crate::ledger::events::Happening;
 use crate::ledger::pages::Open;
 use crate::ledger::resume::OwedResume;
@@ -330,17 +329,17 @@ async fn sweep(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
     brakes::set(desk, bus).await?;
     let mut after = ShortId(0);
     loop {
-        let page = desk.ledger.in_hand(after, PAGE).await?;
-        let Some(last) = page.last() else {
+        let page = desk.ledger.in_hand_ids(after, PAGE).await?;
+        let Some((last, _)) = page.last() else {
             return Ok(());
         };
-        after = last.task.short_id;
-        let listed: Vec<TaskId> = page.iter().map(|open| open.task.id).collect();
+        after = *last;
+        let listed: Vec<TaskId> = page.into_iter().map(|(_, task)| task).collect();
         let known = bus.known_many(&listed).await?;
         let mut unsent = Vec::new();
-        for (open, known) in page.iter().zip(known) {
+        for (task, known) in listed.into_iter().zip(known) {
             if !known {
-                unsent.extend(unknown(desk, open).await?);
+                unsent.extend(unknown(desk, task).await?);
             }
         }
         for (task, _) in &unsent {
@@ -354,9 +353,9 @@ async fn sweep(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
 /// ledger is asked once more before anything is sent. Answers what is to be sent, and when it is due.
 async fn unknown(
     desk: &Desk,
-    listed: &Open,
+    listed: TaskId,
 ) -> Result<Option<(Task, Option<Timestamp>)>, OutboxError> {
-    let id = protocol::ids::TaskRef::Id(listed.task.id);
+    let id = protocol::ids::TaskRef::Id(listed);
     let Open { task, state, due } = desk.ledger.find(id).await?;
     match state {
         // There is no room; the next sweep, or the moment there is some, sends it.
@@ -365,7 +364,10 @@ async fn unknown(
         | TaskState::Waiting {
             on: WaitReason::Time | WaitReason::Host,
         } if desk.link.is_tight() => {}
-        TaskState::Running { .. } | FOR_HOST if went_outside(desk, task.id).await? => {
+        TaskState::Running { .. }
+        | TaskState::Waiting {
+            on: WaitReason::Time | WaitReason::Host,
+        } if went_outside(desk, task.id).await? => {
             let question = "redis has forgotten this task, and it had touched more than its own clone: look at what was done, then let it start anew or cancel it";
             let told = desk.ledger.ask_person(task.id, question, Timestamp::now());
             desk.hub.tell(told.await?);

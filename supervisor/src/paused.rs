@@ -20,6 +20,15 @@ const PAUSED: TaskState = TaskState::Waiting {
     on: WaitReason::Paused,
 };
 
+const LATER: TaskState = TaskState::Waiting {
+    on: WaitReason::Time,
+};
+
+/// Whether anybody held the task yet.
+async fn begun(desk: &Desk, task: TaskRef) -> Result<bool, LedgerError> {
+    Ok(desk.ledger.document(task).await?.attempts > 0)
+}
+
 /// Pauses a task. Answers a sentence.
 ///
 /// # Errors
@@ -45,13 +54,19 @@ pub async fn pause(desk: &Desk, who: &Principal, task: TaskRef) -> Result<String
     })
 }
 
-/// Lets a paused task go on. Answers a sentence.
+/// Lets a paused task go on, and one that waits to be tried again. Answers a sentence.
 ///
 /// # Errors
 /// When there is no such task or the ledger does not take it.
 pub async fn resume(desk: &Desk, task: TaskRef) -> Result<String, LedgerError> {
     let open = desk.ledger.find(task).await?;
     let id = open.task.short_id;
+    if open.state == LATER && begun(desk, task).await? {
+        dispatch::resume(desk, open.task.id, None).await?;
+        return Ok(format!(
+            "{id} does not wait any longer, it is tried again now"
+        ));
+    }
     let was = desk.ledger.release_task(open.task.id).await?;
     if !was && open.state != PAUSED {
         return Ok(format!("{id} is not paused, it is {}", open.state));

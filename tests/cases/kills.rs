@@ -191,6 +191,29 @@ fn a_stopped_agent_that_wakes_later_changes_nothing() {
     team.down();
 }
 
+#[test]
+fn a_sandbox_that_is_stopped_while_its_agent_dies_is_ended_all_the_same() {
+    let (team, workspace) = team_with_slow_playbook();
+    let child = begin(&team, &workspace);
+    let before = executors(&team);
+    assert!(!before.is_empty(), "no executor is seen");
+    for pid in &before {
+        processes::send(*pid, Signal::SIGSTOP);
+    }
+    processes::send(team.pid("code"), Signal::SIGKILL);
+    let dead = wait_until(Duration::from_secs(5), || {
+        before.iter().all(|pid| !processes::alive(*pid))
+    });
+    assert!(
+        dead,
+        "it outlived its agent: {:#?}",
+        processes::of_home(&team.home())
+    );
+    let document = end(child);
+    assert_eq!(document["attempts"], 2, "{document:#}");
+    team.down();
+}
+
 /// Process ids of everything that runs inside a sandbox of this home.
 fn executors(team: &Team) -> Vec<u32> {
     processes::of_home(&team.home())

@@ -21,6 +21,7 @@ mod kills;
 mod link;
 mod memory;
 mod model;
+mod model_away;
 mod monitor;
 mod plans;
 mod pressure;
@@ -30,6 +31,7 @@ mod tidy;
 mod tmux_windows;
 mod torture;
 mod traces;
+mod upgrade;
 
 /// The binary under test, built by cargo for this very run.
 const AI_INFRA: &str = env!("CARGO_BIN_EXE_ai-infra");

@@ -6,6 +6,7 @@
 
 pub mod gate;
 pub mod hooks;
+pub mod model_api;
 pub mod network;
 pub mod postgres;
 pub mod processes;

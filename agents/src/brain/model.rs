@@ -2,6 +2,7 @@
 //! conversation with tools. Every reply is in the journal before anything it asks for is done,
 //! so a new holder pays for nothing twice.
 
+use super::patience::{self, Failed, Next, Patience};
 use crate::context;
 use crate::record::Record;
 use crate::stop::Stop;
@@ -9,11 +10,12 @@ use crate::tool_specs;
 use crate::workbench::Workbench;
 use engine::anthropic::engine::Anthropic;
 use engine::conversation::{Message, ModelReply, ModelRequest, StopReason, ToolChoice};
-use engine::engine::Engine;
+use engine::engine::{Engine, EngineError};
 use engine::scripted::Scripted;
 use jiff::Timestamp;
 use pai::algorithm::{Choice, Plan, WorkEnd, Worked};
 use protocol::criterion::{Criterion, Evidence};
+use protocol::envelope::micros;
 use protocol::journal::EntryKind;
 use protocol::memory::FoundMemory;
 use protocol::money::MicroUsd;
@@ -22,6 +24,7 @@ use protocol::tool::ToolCall;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::time::Duration;
 
 /// How often a reply that was cut off or empty is asked for again in one round.
 const NUDGES: u32 = 3;
@@ -299,6 +302,8 @@ impl ModelBrain {
         // Calls that were in flight when a holder died stay charged at their reservation.
         let lost = bench.steps.lost(step);
         lost.iter().for_each(|cost| record.lost(*cost));
+        let failed = bench.steps.failed::<Failed>(step)?;
+        failed.iter().for_each(|one| record.spent(&one.spent));
         if let Some(reply) = bench.steps.recorded::<ModelReply>(step)? {
             record.spent(&reply.usage);
             return Ok(reply);
@@ -335,10 +340,14 @@ impl ModelBrain {
         let reply = match reply {
             Ok(reply) => reply,
             Err(error) => {
-                let spent = error.spent().cloned().unwrap_or_default();
-                bench.bus.settle(reservation, spent.cost).await?;
-                record.spent(&spent);
-                return Err(Stop::Fail(error.to_string()));
+                let now = Failed::of(&error, micros(Timestamp::now()));
+                bench
+                    .steps
+                    .record(step, EntryKind::ModelFailed, &now)
+                    .await?;
+                bench.bus.settle(reservation, now.spent.cost).await?;
+                record.spent(&now.spent);
+                return Err(give_up_or_wait(bench, &failed, &error, now.at).await?);
             }
         };
         bench
@@ -350,6 +359,27 @@ impl ModelBrain {
         record.spent(&reply.usage);
         Ok(reply)
     }
+}
+
+/// A call came to nothing: the task waits and tries again, or fails with what happened.
+async fn give_up_or_wait(
+    bench: &Workbench,
+    before: &[Failed],
+    error: &EngineError,
+    now: Timestamp,
+) -> Result<Stop, Stop> {
+    let patience = Patience {
+        most: bench.settings.engine.retries,
+        first: Duration::from_millis(bench.settings.engine.retry_first_ms),
+        deadline: bench.task.deadline,
+    };
+    Ok(match patience.next(before, error, now) {
+        Next::GiveUp(why) => Stop::Fail(why),
+        Next::Wait(wait) => {
+            bench.note(patience::sentence(&wait)).await?;
+            Stop::Wait(Box::new(wait))
+        }
+    })
 }
 
 fn plan_of(proposal: &Proposal) -> Plan {

@@ -3,6 +3,7 @@
 //! claimed again.
 
 mod backlog;
+mod fairness;
 mod latency;
 mod peers;
 mod redis;
@@ -118,6 +119,7 @@ pub async fn run(tasks: usize) -> Result<Report, BenchError> {
     drop(scene);
 
     rows.extend(backlog::rows(tasks * 5).await?);
+    rows.extend(fairness::rows().await?);
     let (beside, notes) = peers::rows(tasks)?;
     rows.extend(beside);
     Ok(Report::new(rows).with_notes(notes))

@@ -11,6 +11,8 @@ use tokio::task::spawn_blocking;
 const BUS_TASKS: usize = 20_000;
 /// Tasks of a whole team unless said otherwise.
 const AGENT_TASKS: usize = 50;
+/// Tasks of a long queue unless said otherwise.
+const QUEUE_TASKS: usize = 100_000;
 
 /// Measures and prints the table.
 pub async fn run(args: BenchArgs) -> Result<u8, Failure> {
@@ -18,6 +20,7 @@ pub async fn run(args: BenchArgs) -> Result<u8, Failure> {
     let report = match args.which {
         BenchName::Bus => bus(wanted.unwrap_or(BUS_TASKS)).await?,
         BenchName::Agent => agent(wanted.unwrap_or(AGENT_TASKS)).await?,
+        BenchName::Queue => queue(wanted.unwrap_or(QUEUE_TASKS)).await?,
     };
     if args.json {
         return super::json(&report);
@@ -33,6 +36,12 @@ async fn bus(tasks: usize) -> Result<Report, Failure> {
 async fn agent(tasks: usize) -> Result<Report, Failure> {
     let exe = process::own_exe().map_err(failed)?;
     let measured = spawn_blocking(move || bench::agent::run(&exe, tasks)).await;
+    measured.map_err(failed)?.map_err(failed)
+}
+
+async fn queue(tasks: usize) -> Result<Report, Failure> {
+    let exe = process::own_exe().map_err(failed)?;
+    let measured = spawn_blocking(move || bench::queue::run(&exe, tasks)).await;
     measured.map_err(failed)?.map_err(failed)
 }
 

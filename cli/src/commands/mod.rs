@@ -67,7 +67,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Daemon(up) => daemon::run(&context, up.no_tmux).await,
         Command::Supervisor => supervisor::run(context).await,
         Command::Agent { name } => agent::run(context, name).await,
-        Command::Executor => Err(Failure::usage("the executor runs before everything else")),
+        Command::Executor { .. } => Err(Failure::usage("the executor runs before everything else")),
         Command::Window { which } => window::run(context, which).await,
     }
 }

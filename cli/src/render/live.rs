@@ -102,9 +102,10 @@ impl Live {
             TaskState::Queued if before == Some(FOR_HOST) => None,
             TaskState::Queued => Some(self.said("", "queued")),
             TaskState::Cancelling => Some(self.said("", "is being stopped")),
+            // One that was begun has said itself what it waits for.
             TaskState::Waiting {
                 on: WaitReason::Time,
-            } => Some(self.said("", "waits for its time")),
+            } if self.current.is_none() => Some(self.said("", "waits for its time")),
             _ => None,
         }
     }

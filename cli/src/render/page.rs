@@ -76,7 +76,16 @@ fn head(page: &TaskPage) -> String {
         rows.push(row("trace", &safe(trace)));
     }
     if let Some(due) = document.due {
-        rows.push(row("begins", &until(due, Timestamp::now())));
+        let until = until(due, Timestamp::now());
+        match &document.wait {
+            None => rows.push(row("begins", &until)),
+            Some(wait) => {
+                let tries = format!("tries again {until}, {} of {}", wait.number, wait.most);
+                let next = format!("sooner: ai-infra task resume {}", document.short_id);
+                let why = one_line(&wait.why, 300);
+                rows.push(row("waits for", &format!("{why}; {tries}; {next}")));
+            }
+        }
     }
     if let Some(old) = task.retry_of {
         rows.push(row("again", &format!("does {old} again")));

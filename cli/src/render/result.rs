@@ -35,7 +35,10 @@ pub fn summary(document: &RunDocument, took: Duration) -> String {
         TaskState::Cancelled => format!("cancelled after {took}"),
         TaskState::Waiting {
             on: WaitReason::Time,
-        } => "waits for its time".to_owned(),
+        } => match &document.wait {
+            Some(wait) => format!("waits for {}", one_line(&wait.why, 300)),
+            None => "waits for its time".to_owned(),
+        },
         TaskState::Waiting {
             on: WaitReason::Paused,
         } => format!("paused; go on: ai-infra task resume {}", document.short_id),

@@ -8,6 +8,7 @@
 mod holder;
 mod inside;
 mod link;
+pub mod orphans;
 mod process;
 pub mod wire;
 

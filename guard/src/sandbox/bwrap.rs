@@ -136,7 +136,8 @@ pub fn argv(
     let seccomp = fds.seccomp.to_string();
     args.add(["--seccomp", &seccomp]);
     // Root without its capabilities may not enter the clone; the executor goes there as its owner.
-    args.add(["--chdir", "/", "--", EXECUTOR, "executor"]);
+    let holder = around.holder.to_string();
+    args.add(["--chdir", "/", "--", EXECUTOR, "executor", &holder]);
     args.list
 }
 

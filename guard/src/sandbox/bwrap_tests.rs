@@ -17,6 +17,7 @@ const FDS: DataFds = DataFds {
 fn around(root: bool, bwrap: (u32, u32)) -> Surroundings {
     Surroundings {
         root,
+        holder: 42,
         bwrap,
         folders: vec![
             ("/bin".into(), SystemFolder::Link("usr/bin".into())),
@@ -121,7 +122,7 @@ fn walls_are_always_there() {
                 "--tmpfs /run",
                 "--remount-ro /run",
                 "--seccomp 14",
-                "-- /run/ai-infra/executor executor",
+                "-- /run/ai-infra/executor executor 42",
             ] {
                 has(&line, words);
             }

@@ -19,6 +19,8 @@ pub enum SystemFolder {
 pub struct Surroundings {
     /// Whether the caller is root.
     pub root: bool,
+    /// The process that asks for the sandbox.
+    pub holder: u32,
     /// Version of bwrap: (major, minor).
     pub bwrap: (u32, u32),
     /// `/bin` and its like that exist.
@@ -90,6 +92,7 @@ pub fn look() -> Result<Surroundings, SurroundingsError> {
     }
     Ok(Surroundings {
         root: nix::unistd::geteuid().is_root(),
+        holder: std::process::id(),
         bwrap,
         folders: FOLDERS.iter().filter_map(|path| folder(path)).collect(),
         etc: ETC

@@ -233,6 +233,7 @@ pub(super) fn report(task: &Task, state: TaskState) -> TaskReport {
         question: None,
         asked: None,
         handoff: None,
+        wait: None,
         phases: Vec::new(),
         criteria: vec![Criterion {
             id: "c1".to_owned(),

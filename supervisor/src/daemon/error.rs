@@ -1,5 +1,6 @@
 //! Why the daemon cannot start or go on.
 
+use crate::ledger::store::LedgerError;
 use crate::tmux::session::TmuxError;
 use config::error::ConfigError;
 use std::io;
@@ -11,6 +12,9 @@ pub enum DaemonError {
     /// The home or its settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The ledger cannot be used.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// No window can be made.
     #[error(transparent)]
     Tmux(#[from] TmuxError),
@@ -52,6 +56,7 @@ impl DaemonError {
     pub fn exit_code(&self) -> u8 {
         match self {
             DaemonError::Config(error) => error.exit_code(),
+            DaemonError::Ledger(error) => error.exit_code(),
             DaemonError::Tmux(_)
             | DaemonError::RedisMissing
             | DaemonError::RedisTooOld { .. }

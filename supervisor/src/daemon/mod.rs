@@ -17,6 +17,7 @@ pub mod environment;
 pub mod error;
 pub mod identity;
 mod joined;
+mod ledger;
 pub mod lock;
 pub mod mode;
 pub mod place;

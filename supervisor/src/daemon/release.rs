@@ -5,6 +5,7 @@ use super::instance_name;
 use super::process::Process;
 use bus::connect::Bus;
 use config::settings::Settings;
+use guard::executor::orphans;
 use protocol::ids::Role;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -47,7 +48,7 @@ impl Releases {
             let sent = owed.map(|(role, pid)| {
                 let instance = instance_name(&role, &self.host, pid);
                 let lane = self.guest.then(|| (role, self.host.clone()));
-                tokio::spawn(release(bus.clone(), instance, lane))
+                tokio::spawn(release(bus.clone(), instance, pid, lane))
             });
             self.going.extend(sent);
         }
@@ -73,7 +74,16 @@ impl Releases {
     }
 }
 
-async fn release(bus: Bus, instance: String, lane: Option<(Role, String)>) {
+/// What it left of its sandboxes is ended first: whoever takes its tasks finds nothing at work.
+async fn release(bus: Bus, instance: String, pid: u32, lane: Option<(Role, String)>) {
+    let ended = tokio::task::spawn_blocking(move || orphans::end(pid)).await;
+    if let Ok(sandboxes @ 1..) = ended {
+        tracing::warn!(
+            instance,
+            sandboxes,
+            "its sandboxes outlived it and were ended"
+        );
+    }
     let freed = async {
         match lane {
             Some((role, host)) => bus.release_on(&instance, &role, &host).await,

@@ -13,7 +13,7 @@ use super::restart_one::restart_one;
 use super::roster::{self, Member};
 use super::serve::{self, Question};
 use super::team::{self, team};
-use super::{joined, lock, mode, ready, redis_server, stop};
+use super::{joined, ledger, lock, mode, ready, redis_server, stop};
 use crate::tmux::session::Session;
 use bus::connect::Bus;
 use config::env::Env;
@@ -65,7 +65,7 @@ pub async fn run(settings: Settings, home: Home, no_tmux: bool) -> Result<(), Da
         (Wish::Down(asked), _) => {
             if let Some(answer) = asked {
                 let message = "the team is down".to_owned();
-                let _gone = answer.send(done(Answer::Ok { message }));
+                let _gone = answer.send(serve::done(Answer::Ok { message }));
                 // The answer is written by another task of this runtime.
                 sleep(EAGER).await;
             }
@@ -79,12 +79,6 @@ fn note_self(home: &Home) -> Result<(), DaemonError> {
         Some(me) => identity::write(home, "daemon", me)
             .map_err(DaemonError::io("write", &home.run().join("pids"))),
         None => Ok(()),
-    }
-}
-
-fn done(answer: Answer) -> Reply {
-    Reply::Done {
-        answer: Box::new(answer),
     }
 }
 
@@ -118,6 +112,7 @@ struct Daemon {
 
 impl Daemon {
     async fn prepare(settings: Settings, home: Home, no_tmux: bool) -> Result<Self, DaemonError> {
+        ledger::check(&settings, &home).await?;
         let env = Env::from_process();
         let exe = process::own_exe().map_err(DaemonError::io("find", &home.root))?;
         let clean = process::clean_environment(&env, &home);
@@ -248,7 +243,7 @@ impl Daemon {
                     Verb::Down => break Wish::Down(Some(question.answer)),
                     Verb::Restart => {
                         let message = "the team is being restarted".to_owned();
-                        let _gone = question.answer.send(done(Answer::Ok { message }));
+                        let _gone = question.answer.send(serve::done(Answer::Ok { message }));
                         break Wish::Restart;
                     }
                     Verb::AgentRestart { ref role } => {
@@ -266,10 +261,10 @@ impl Daemon {
 
     fn answer(&self, question: Question) {
         let reply = match question.verb {
-            Verb::Status => done(Answer::Status {
+            Verb::Status => serve::done(Answer::Status {
                 status: Box::new(self.status()),
             }),
-            Verb::Environment => done(Answer::Environment {
+            Verb::Environment => serve::done(Answer::Environment {
                 variables: self.variables.clone(),
             }),
             _ => serve::refuse("that is a question for the supervisor, not for the daemon"),

@@ -4,7 +4,7 @@
 use super::error::DaemonError;
 use config::home::Home;
 use nix::unistd::Uid;
-use protocol::control::{CONTROL_VERSION, Reply, Request, Verb};
+use protocol::control::{Answer, CONTROL_VERSION, Reply, Request, Verb};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -99,5 +99,12 @@ pub fn refuse(message: &str) -> Reply {
         exit: protocol::exit::USAGE,
         message: message.to_owned(),
         hints: Vec::new(),
+    }
+}
+
+/// The last line of an answer.
+pub(super) fn done(answer: Answer) -> Reply {
+    Reply::Done {
+        answer: Box::new(answer),
     }
 }

@@ -118,8 +118,7 @@ impl Ledger {
         let mut tx = self.read().await?;
         let ids: Vec<String> = sqlx::query_scalar(
             "SELECT id FROM tasks WHERE deadline_us <= $1
-             AND state IN ('queued', 'running', 'waiting', 'cancelling')
-             ORDER BY short_id LIMIT 1000",
+             AND ended_us IS NULL ORDER BY deadline_us LIMIT 1000",
         )
         .bind(micros(now))
         .fetch_all(&mut *tx)

@@ -2,15 +2,49 @@
 //! ledger only says that they are queued once their time has come.
 
 use super::events::Happening;
+use super::records::{LINE_BYTES, cut};
 use super::resume::{OwedResume, resume_in};
-use super::standing::{self, micros, shift, unreadable};
+use super::standing::{self, Standing, micros, shift, to_json, unreadable};
 use super::store::{Ledger, LedgerError};
 use jiff::Timestamp;
 use protocol::ids::TaskId;
+use protocol::report::Wait;
 use protocol::task_state::{TaskState, WaitReason};
+use sqlx::SqliteConnection;
+
+/// Where a task stands that goes on at its time.
+const LATER: TaskState = TaskState::Waiting {
+    on: WaitReason::Time,
+};
 
 /// How many tasks one look takes.
 const PAGE: i64 = 500;
+
+/// Keeps until when a task rests that was parked to be tried again, and why. One that names no time
+/// goes on at once.
+pub(super) async fn wait(
+    tx: &mut SqliteConnection,
+    standing: &Standing,
+    to: &TaskState,
+    wait: Option<&Wait>,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    if *to != LATER {
+        return Ok(());
+    }
+    let key = standing.key();
+    let kept = wait.map(|wait| Wait {
+        why: cut(&wait.why, LINE_BYTES),
+        ..wait.clone()
+    });
+    sqlx::query("UPDATE tasks SET due_us = $2, wait = $3 WHERE id = $1")
+        .bind(&key)
+        .bind(micros(wait.map_or(at, |wait| wait.until)))
+        .bind(kept.map(|wait| to_json("wait", &key, &wait)).transpose()?)
+        .execute(&mut *tx)
+        .await?;
+    Ok(())
+}
 
 impl Ledger {
     /// Queues the tasks whose time has come: what followers hear, and whom of those that were
@@ -21,8 +55,8 @@ impl Ledger {
     ) -> Result<(Vec<Happening>, Vec<OwedResume>), LedgerError> {
         let mut tx = self.read().await?;
         let due: Vec<String> = sqlx::query_scalar(
-            "SELECT id FROM tasks WHERE state = 'waiting' AND reason = 'time' AND due_us <= $1
-             ORDER BY due_us, short_id LIMIT $2",
+            // Only a task that waits for its time has one.
+            "SELECT id FROM tasks WHERE due_us <= $1 ORDER BY due_us, short_id LIMIT $2",
         )
         .bind(micros(now))
         .bind(PAGE)
@@ -36,14 +70,11 @@ impl Ledger {
         let (mut told, mut owed) = (Vec::new(), Vec::new());
         for id in &due {
             let task: TaskId = id.parse().map_err(|e| unreadable("task id", id, e))?;
-            let waits = TaskState::Waiting {
-                on: WaitReason::Time,
-            };
             // It may have been claimed, or cancelled, since it was read.
             let Some(mut standing) = standing::find(&mut tx, task).await? else {
                 continue;
             };
-            if standing.state != waits {
+            if standing.state != LATER {
                 continue;
             }
             // One that was never begun lies on the bus by its due time already.

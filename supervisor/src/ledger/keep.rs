@@ -2,6 +2,7 @@
 //! on how many may wait. A task is acknowledged only after this has committed.
 
 use super::events::{self, Event, Happening};
+use super::records::whole;
 use super::standing::{from_json, micros, to_json};
 use super::store::{Ledger, LedgerError};
 use super::{moves, plan};
@@ -167,18 +168,45 @@ pub(super) async fn has_room(
     queue_limit: u64,
 ) -> Result<(), LedgerError> {
     let (name, carried) = moves::encode(state);
-    let queued: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM tasks WHERE (state = $1 AND COALESCE(reason, '') = $2)
-         OR ($1 = 'queued' AND state = 'waiting' AND reason = 'host')",
-    )
-    .bind(name)
-    .bind(carried.unwrap_or_default())
-    .fetch_one(&mut *tx)
-    .await?;
-    if queued.max(0) as u64 >= queue_limit {
-        return Err(LedgerError::QueueFull(queue_limit));
+    let mut kinds = vec![(name, carried)];
+    if *state == TaskState::Queued {
+        // They come back to the queue when their host does.
+        kinds.push(("waiting", Some("host".to_owned())));
     }
-    Ok(())
+    let (mut oldest, mut many) = (i64::MAX, 0);
+    for (name, carried) in &kinds {
+        let number: Option<i64> = sqlx::query_scalar(
+            "SELECT MIN(short_id) FROM tasks
+             WHERE ended_us IS NULL AND state = $1 AND reason IS NOT DISTINCT FROM $2",
+        )
+        .bind(name)
+        .bind(carried)
+        .fetch_one(&mut *tx)
+        .await?;
+        oldest = oldest.min(number.unwrap_or(i64::MAX));
+    }
+    let last: i64 = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'short_id'")
+        .fetch_one(&mut *tx)
+        .await?;
+    // There are no more of them than numbers since the oldest: only a long queue is counted.
+    let numbers = last.saturating_sub(oldest).saturating_add(1).max(0);
+    if numbers < whole(queue_limit) {
+        return Ok(());
+    }
+    for (name, carried) in &kinds {
+        many += sqlx::query_scalar::<_, i64>(
+            "SELECT COUNT(*) FROM tasks
+             WHERE ended_us IS NULL AND state = $1 AND reason IS NOT DISTINCT FROM $2",
+        )
+        .bind(name)
+        .bind(carried)
+        .fetch_one(&mut *tx)
+        .await?;
+    }
+    match many >= whole(queue_limit) {
+        true => Err(LedgerError::QueueFull(queue_limit)),
+        false => Ok(()),
+    }
 }
 
 /// Gives a task its number and writes it: queued, or, where it is a plan, waiting for its parts.

@@ -1,6 +1,7 @@
 //! What the ledger remembers of its Redis: up to which entry it has folded each out stream. It is
 //! written with the fold itself, so it is never ahead of what Redis has acknowledged.
 
+use super::away::FOR_HOST;
 use super::questions;
 use super::standing::{self, shift, unreadable};
 use super::store::{Ledger, LedgerError};
@@ -22,6 +23,11 @@ pub struct Known {
     /// When the newest of them was folded.
     pub at: Option<Timestamp>,
 }
+
+/// Where a task stands that goes on at its time.
+const LATER: TaskState = TaskState::Waiting {
+    on: WaitReason::Time,
+};
 
 impl Ledger {
     /// What is known of Redis.
@@ -79,7 +85,8 @@ impl Ledger {
     }
 
     /// Lets an open task wait for a person. What the bus had of it is gone, so an answer starts it
-    /// anew. Does nothing to one that has ended, waits or is being stopped.
+    /// anew. Does nothing to one that has ended, is being stopped, or waits for anything but its time
+    /// or its host.
     pub async fn ask_person(
         &self,
         task: TaskId,
@@ -90,12 +97,11 @@ impl Ledger {
         let Some(mut standing) = standing::find(&mut tx, task).await? else {
             return Ok(Vec::new());
         };
-        if !matches!(
-            standing.state,
-            TaskState::Queued | TaskState::Running { .. }
-        ) {
-            return Ok(Vec::new());
-        }
+        let mut told = match standing.state {
+            TaskState::Queued | TaskState::Running { .. } => Vec::new(),
+            LATER | FOR_HOST => shift(&mut tx, &mut standing, TaskState::Queued, at, None).await?,
+            _ => return Ok(Vec::new()),
+        };
         let to = TaskState::Waiting {
             on: WaitReason::Input,
         };
@@ -106,7 +112,7 @@ impl Ledger {
             choices: vec![Choice::Again],
         };
         questions::ask(&mut tx, &standing, &to, Some(&question), at).await?;
-        let told = shift(&mut tx, &mut standing, to, at, None).await?;
+        told.extend(shift(&mut tx, &mut standing, to, at, None).await?);
         sqlx::query(
             "UPDATE tasks SET question = $2, parked_epoch = 0, resume_owed = 0,
                               resume_answer = NULL WHERE id = $1",

@@ -12,7 +12,7 @@ use protocol::document::{
     AttemptLine, CriterionDocument, DOCUMENT_VERSION, RunDocument, TaskLine, TaskPage,
     UsageDocument,
 };
-use protocol::ids::{ShortId, TaskRef};
+use protocol::ids::{ShortId, TaskId, TaskRef};
 use protocol::money::MicroUsd;
 use protocol::phase::Phase;
 use protocol::report::{CallLine, PhaseSpan, Recalled, Usage};
@@ -76,8 +76,8 @@ impl Ledger {
     pub async fn in_hand(&self, after: ShortId, limit: u32) -> Result<Vec<Open>, LedgerError> {
         let mut tx = self.read().await?;
         let rows = sqlx::query(
-            "SELECT * FROM tasks WHERE (state IN ('queued', 'running', 'cancelling')
-                    OR (state = 'waiting' AND reason IN ('time', 'host')))
+            "SELECT * FROM tasks
+             WHERE ended_us IS NULL AND (state <> 'waiting' OR reason IN ('time', 'host'))
              AND agent <> 'supervisor' AND short_id > $1 ORDER BY short_id LIMIT $2",
         )
         .bind(after.0 as i64)
@@ -87,21 +87,45 @@ impl Ledger {
         rows.iter().map(open_of).collect()
     }
 
+    /// The same tasks, but only which they are: read from an index alone, however many there are.
+    pub async fn in_hand_ids(
+        &self,
+        after: ShortId,
+        limit: u32,
+    ) -> Result<Vec<(ShortId, TaskId)>, LedgerError> {
+        let mut tx = self.read().await?;
+        let rows = sqlx::query(
+            "SELECT short_id, id FROM tasks
+             WHERE ended_us IS NULL AND (state <> 'waiting' OR reason IN ('time', 'host'))
+             AND agent <> 'supervisor' AND short_id > $1 ORDER BY short_id LIMIT $2",
+        )
+        .bind(after.0 as i64)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *tx)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let id: String = row.try_get("id")?;
+                let number = row.try_get::<i64, _>("short_id")?.max(0) as u64;
+                let task = id.parse().map_err(|e| unreadable("task id", &id, e))?;
+                Ok((ShortId(number), task))
+            })
+            .collect()
+    }
+
     /// How many tasks are where; the parts of a plan count, the plan does not.
     pub async fn counts(&self) -> Result<Counts, LedgerError> {
         let mut tx = self.read().await?;
         let rows = sqlx::query(
-            "SELECT state, CASE WHEN state = 'waiting' THEN reason END AS wait, COUNT(*) AS many
-             FROM tasks WHERE state IN ('queued', 'running', 'cancelling', 'waiting')
-             AND agent <> 'supervisor'
-             GROUP BY 1, 2",
+            "SELECT state, reason, COUNT(*) AS many FROM tasks
+             WHERE ended_us IS NULL AND agent <> 'supervisor' GROUP BY state, reason",
         )
         .fetch_all(&mut *tx)
         .await?;
         let mut counts = Counts::default();
         for row in &rows {
             let many = row.try_get::<i64, _>("many")?.max(0) as u64;
-            let wait: Option<String> = row.try_get("wait")?;
+            let wait: Option<String> = row.try_get("reason")?;
             match row.try_get::<String, _>("state")?.as_str() {
                 "queued" => counts.queued += many,
                 "waiting" if wait.as_deref() == Some("time") => counts.delayed += many,
@@ -230,6 +254,10 @@ async fn document_of(
         "{}" => Usage::default(),
         text => from_json("usage", &key, text)?,
     };
+    let wait = row
+        .try_get::<Option<String>, _>("wait")?
+        .map(|text| from_json("wait", &key, &text))
+        .transpose()?;
     let plan = parts::document(tx, task.id).await?;
     let (usage, question, questions) = match &plan {
         None => (
@@ -248,6 +276,8 @@ async fn document_of(
         short_id: task.short_id,
         state,
         due,
+        // What an earlier wait was about is of no interest once it is over.
+        wait: wait.filter(|_| due.is_some()),
         agent: task.agent,
         children: parts::children(tx, &key).await?,
         plan,

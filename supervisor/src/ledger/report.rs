@@ -1,6 +1,7 @@
 //! Folding the end of a task. The report is the whole truth about the run, so it replaces what
 //! progress said; but "done" without evidence for every criterion is kept as failed.
 
+use super::due;
 use super::fold::{Folded, Incoming};
 use super::handoffs;
 use super::moves;
@@ -34,6 +35,7 @@ pub(super) async fn fold(
     }
     questions::ask(tx, standing, &to, report.asked.as_ref(), incoming.at).await?;
     handoffs::ask(tx, standing, &to, report.handoff.as_ref(), incoming.at).await?;
+    due::wait(tx, standing, &to, report.wait.as_ref(), incoming.at).await?;
     replace_rows(tx, standing, report).await?;
     write_row(tx, standing, report).await?;
     let told = shift(tx, standing, to, incoming.at, Some(&incoming.message)).await?;

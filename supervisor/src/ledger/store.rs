@@ -1,6 +1,7 @@
 //! Opens the ledger and hands out write transactions. Every one of them checks the epoch row, so
 //! that a supervisor that was replaced while it slept changes nothing when it wakes up.
 
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -13,6 +14,9 @@ use tokio::sync::Mutex;
 /// Schema number this binary reads and writes (`meta.schema`).
 pub const SCHEMA: i64 = 4;
 
+/// How the tables are made, step by step.
+static TABLES: Migrator = sqlx::migrate!("./migrations");
+
 /// Why the ledger could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -21,6 +25,16 @@ pub enum LedgerError {
         "the ledger has schema {0}, this binary knows up to {SCHEMA}: start the newer ai-infra that wrote it"
     )]
     Newer(i64),
+    /// The same, by a binary whose newer tables an older one could not fill.
+    #[error(
+        "the ledger has tables up to number {found}, this binary knows up to {known}: start the newer ai-infra that wrote it"
+    )]
+    NewerTables {
+        /// The newest that was made.
+        found: i64,
+        /// The newest that is known.
+        known: i64,
+    },
     /// Another supervisor was started on this ledger.
     #[error("another supervisor has taken over this ledger: this one writes no more and stops")]
     Superseded,
@@ -101,7 +115,10 @@ impl LedgerError {
     /// Exit code of the command line.
     pub fn exit_code(&self) -> u8 {
         match self {
-            LedgerError::OtherRequest { .. } | LedgerError::NoTask(_) => protocol::exit::USAGE,
+            LedgerError::OtherRequest { .. }
+            | LedgerError::NoTask(_)
+            | LedgerError::Newer(_)
+            | LedgerError::NewerTables { .. } => protocol::exit::USAGE,
             LedgerError::QueueFull(_) | LedgerError::Answer { .. } => protocol::exit::REFUSED,
             LedgerError::IllegalMove { .. } => protocol::exit::FAILED,
             _ => protocol::exit::SERVICE,
@@ -144,12 +161,8 @@ impl Ledger {
     /// on every other supervisor of this ledger is refused. A newer schema is refused untouched.
     pub async fn open(file: &Path) -> Result<Ledger, LedgerError> {
         let writer = pool(options(file).create_if_missing(true)).await?;
-        if let Some(schema) = stored_schema(&writer).await
-            && schema > SCHEMA
-        {
-            return Err(LedgerError::Newer(schema));
-        }
-        sqlx::migrate!("./migrations").run(&writer).await?;
+        not_newer(&writer).await?;
+        TABLES.run(&writer).await?;
         // In a transaction: a commit that fails, on a full disk say, is an error and not silence.
         let mut raise = writer.begin().await?;
         let epoch: i64 = sqlx::query_scalar(
@@ -165,6 +178,17 @@ impl Ledger {
             epoch,
             folding: Arc::default(),
         })
+    }
+
+    /// Whether this binary may open the ledger of a home, which is not touched.
+    ///
+    /// # Errors
+    /// When a newer binary wrote it, or it cannot be read.
+    pub async fn check(file: &Path) -> Result<(), LedgerError> {
+        let reader = pool(options(file).read_only(true)).await?;
+        let checked = not_newer(&reader).await;
+        reader.close().await;
+        checked
     }
 
     /// Closes both connections; what was committed is on the disk already.
@@ -208,6 +232,29 @@ impl Ledger {
     pub(super) async fn read(&self) -> Result<Transaction<'static, Sqlite>, LedgerError> {
         Ok(self.reader.begin().await?)
     }
+}
+
+/// Fails where a newer binary wrote it.
+async fn not_newer(pool: &SqlitePool) -> Result<(), LedgerError> {
+    if let Some(schema) = stored_schema(pool).await
+        && schema > SCHEMA
+    {
+        return Err(LedgerError::Newer(schema));
+    }
+    let known = TABLES.iter().map(|made| made.version).max().unwrap_or(0);
+    match newest_tables(pool).await {
+        Some(found) if found > known => Err(LedgerError::NewerTables { found, known }),
+        _ => Ok(()),
+    }
+}
+
+/// The number of the newest tables that were made; `None` for a new file.
+async fn newest_tables(pool: &SqlitePool) -> Option<i64> {
+    sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
+        .fetch_optional(pool)
+        .await
+        .ok()
+        .flatten()
 }
 
 /// The schema a ledger says it has; `None` for a new file.

@@ -153,6 +153,7 @@ fn report(task: &Task, state: TaskState) -> TaskReport {
         question: None,
         asked: None,
         handoff: None,
+        wait: None,
         phases: vec![PhaseSpan {
             phase: Phase::Observe,
             started: at(1),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::ledger::fold::Folded;
 use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
+use protocol::report::Wait;
 use protocol::task_state::WaitReason;
 
 const WAITS: TaskState = TaskState::Waiting {
@@ -72,6 +73,70 @@ fn what_goes_on_is_owed_until_the_bus_has_heard_it() {
         newer.resumed(task.id, Epoch(1)).await.unwrap();
         let owed = newer.resumes_owed(9).await.unwrap();
         assert_eq!(owed, [second], "a late word was about the first park");
+    });
+}
+
+#[test]
+fn what_is_tried_again_later_goes_on_at_its_time_and_once() {
+    run(async {
+        let later = TaskState::Waiting {
+            on: WaitReason::Time,
+        };
+        let room = room().await;
+        let ledger = &room.ledger;
+        let task = kept(ledger).await;
+        fold(ledger, claimed(&task, 1, 1)).await;
+        let mut parked = reported(&task, 2, 1, later.clone());
+        let wait = Wait {
+            until: at(500),
+            why: "the model: overloaded".to_owned(),
+            number: 1,
+            most: 5,
+        };
+        if let News::Report(report) = &mut parked.news {
+            report.wait = Some(wait.clone());
+        }
+        fold(ledger, parked.clone()).await;
+        let document = ledger.document(TaskRef::Id(task.id)).await.unwrap();
+        assert_eq!(
+            (document.state, document.due),
+            (later.clone(), Some(at(500)))
+        );
+        assert_eq!(document.wait, Some(wait));
+        assert_eq!(ledger.counts().await.unwrap().delayed, 1);
+        let (told, owed) = ledger.queue_due(at(499)).await.unwrap();
+        assert!(told.is_empty() && owed.is_empty());
+        let (_, owed) = ledger.queue_due(at(500)).await.unwrap();
+        assert_eq!((owed.len(), owed[0].parked), (1, Epoch(1)));
+        assert_eq!(ledger.queue_due(at(501)).await.unwrap().1, []);
+        assert_eq!(ledger.resumes_owed(9).await.unwrap(), owed);
+        assert_eq!(fold(ledger, parked).await, Folded::Again);
+        let document = ledger.document(TaskRef::Id(task.id)).await.unwrap();
+        assert_eq!((document.due, document.wait), (None, None));
+        // One that names no time does not wait for ever.
+        fold(ledger, claimed(&task, 3, 2)).await;
+        fold(ledger, reported(&task, 4, 2, later)).await;
+        assert_eq!(ledger.queue_due(at(9_999)).await.unwrap().1.len(), 1);
+    });
+}
+
+#[test]
+fn one_that_is_to_be_tried_again_can_be_asked_about_instead() {
+    run(async {
+        let room = room().await;
+        let ledger = &room.ledger;
+        let task = kept(ledger).await;
+        fold(ledger, claimed(&task, 1, 1)).await;
+        let later = TaskState::Waiting {
+            on: WaitReason::Time,
+        };
+        fold(ledger, reported(&task, 2, 1, later)).await;
+        ledger
+            .ask_person(task.id, "it is gone", at(9))
+            .await
+            .unwrap();
+        assert_eq!(state(ledger, &task).await, WAITS);
+        assert_eq!(ledger.queue_due(at(9_999)).await.unwrap().1, []);
     });
 }
 

@@ -1,0 +1,65 @@
+//! A team of its own for a measurement, driven as a person drives one, and taken down afterwards.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+#[error("bench: {0}")]
+pub struct BenchError(pub(crate) String);
+
+pub(crate) fn fail(error: impl std::fmt::Display) -> BenchError {
+    BenchError(error.to_string())
+}
+
+/// A team that is taken down when the measurement ends.
+pub(crate) struct Team<'a> {
+    exe: &'a Path,
+    home: TempDir,
+}
+
+impl<'a> Team<'a> {
+    /// A new home; nothing is started yet.
+    pub(crate) fn new(exe: &'a Path) -> Result<Self, BenchError> {
+        let home = tempfile::Builder::new()
+            .prefix("ai-infra-bench-")
+            .tempdir()
+            .map_err(fail)?;
+        Ok(Self { exe, home })
+    }
+
+    /// Its home.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// What a command prints.
+    pub(crate) fn ai(&self, args: &[&str]) -> Result<String, BenchError> {
+        let output = Command::new(self.exe)
+            .arg("--home")
+            .arg(self.home.path())
+            .args(args)
+            // What is measured is not to wait because the machine is busy.
+            .env("AI_INFRA__PRESSURE__ENABLED", "false")
+            .stdin(Stdio::null())
+            .output()
+            .map_err(fail)?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(fail(String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// What it prints, as one document.
+    pub(crate) fn json(&self, args: &[&str]) -> Result<Value, BenchError> {
+        serde_json::from_str(&self.ai(args)?).map_err(fail)
+    }
+}
+
+impl Drop for Team<'_> {
+    fn drop(&mut self) {
+        let _ = self.ai(&["down"]);
+    }
+}

@@ -1,0 +1,186 @@
+//! A server that speaks the Messages API as a stream, with replies of the story's own, and that can
+//! be overloaded from a stated reply on.
+
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+#[derive(Debug, Default)]
+struct Seen {
+    proposal: Value,
+    turns: Vec<Value>,
+    /// From this many replies on, it refuses with this status.
+    refuses: Option<(u64, u16)>,
+    replies: u64,
+    refusals: u64,
+}
+
+/// The server; its threads end with the test process.
+pub struct ModelApi {
+    url: String,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl ModelApi {
+    /// Starts it on a free port: `proposal` is what it answers where `propose` is forced, `turns` are
+    /// the contents of the n-th reply of any other conversation.
+    pub fn start(proposal: Value, turns: Vec<Value>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let seen = Arc::new(Mutex::new(Seen {
+            proposal,
+            turns,
+            ..Seen::default()
+        }));
+        let shared = seen.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = shared.clone();
+                std::thread::spawn(move || serve(stream, &shared));
+            }
+        });
+        Self { url, seen }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What `ANTHROPIC_BASE_URL` is to be.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Refuses everything after so many replies.
+    pub fn refuse_after(&self, replies: u64, status: u16) {
+        self.seen().refuses = Some((replies, status));
+    }
+
+    /// Answers again.
+    pub fn relent(&self) {
+        self.seen().refuses = None;
+    }
+
+    /// How many replies were given, each of which costs.
+    pub fn replies(&self) -> u64 {
+        self.seen().replies
+    }
+
+    /// How many requests were refused.
+    pub fn refusals(&self) -> u64 {
+        self.seen().refusals
+    }
+}
+
+fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) {
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+    let Some(body) = body_of(&mut stream) else {
+        return;
+    };
+    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let refused = seen.refuses.filter(|(from, _)| seen.replies >= *from);
+    let answer = match refused {
+        Some((_, status)) => {
+            seen.refusals += 1;
+            refusal(status)
+        }
+        None => {
+            seen.replies += 1;
+            message(&content(&seen, &body))
+        }
+    };
+    let _ = stream.write_all(answer.as_bytes());
+}
+
+/// The JSON body of a request.
+fn body_of(stream: &mut TcpStream) -> Option<Value> {
+    let (mut bytes, mut chunk) = (Vec::new(), [0; 8192]);
+    loop {
+        let read = stream.read(&mut chunk).ok().filter(|read| *read > 0)?;
+        bytes.extend_from_slice(&chunk[..read]);
+        let Some(head) = bytes.windows(4).position(|end| end == b"\r\n\r\n") else {
+            continue;
+        };
+        let text = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
+        let length: usize = text
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:"))?
+            .trim()
+            .parse()
+            .ok()?;
+        if bytes.len() >= head + 4 + length {
+            return serde_json::from_slice(&bytes[head + 4..head + 4 + length]).ok();
+        }
+    }
+}
+
+fn content(seen: &Seen, body: &Value) -> Vec<Value> {
+    if body["tool_choice"]["name"] == "propose" {
+        let call =
+            json!({"type": "tool_use", "id": "p1", "name": "propose", "input": seen.proposal});
+        return vec![call];
+    }
+    let turn = body["messages"].as_array().map_or(0, |all| {
+        all.iter().filter(|m| m["role"] == "assistant").count()
+    });
+    let last = json!({"type": "text", "text": "that is all"});
+    vec![seen.turns.get(turn).cloned().unwrap_or(last)]
+}
+
+fn refusal(status: u16) -> String {
+    let kind = match status {
+        429 => "rate_limit_error",
+        529 => "overloaded_error",
+        _ => "api_error",
+    };
+    let body =
+        json!({"type": "error", "error": {"type": kind, "message": "try later"}}).to_string();
+    format!(
+        "HTTP/1.1 {status} No\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// A message as the server sends it, event by event.
+fn message(content: &[Value]) -> String {
+    let mut events = vec![json!({"type": "message_start", "message": {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-5",
+        "content": [], "stop_reason": null, "usage": {"input_tokens": 1000, "output_tokens": 1}}})];
+    let mut stop = "end_turn";
+    for (index, block) in content.iter().enumerate() {
+        let (start, delta) = match block["type"].as_str() {
+            Some("tool_use") => {
+                stop = "tool_use";
+                let mut start = block.clone();
+                start["input"] = json!({});
+                let input = block["input"].to_string();
+                (
+                    start,
+                    json!({"type": "input_json_delta", "partial_json": input}),
+                )
+            }
+            _ => (
+                json!({"type": "text", "text": ""}),
+                json!({"type": "text_delta", "text": block["text"]}),
+            ),
+        };
+        events.push(json!({"type": "content_block_start", "index": index, "content_block": start}));
+        events.push(json!({"type": "content_block_delta", "index": index, "delta": delta}));
+        events.push(json!({"type": "content_block_stop", "index": index}));
+    }
+    events.push(
+        json!({"type": "message_delta", "delta": {"stop_reason": stop, "stop_sequence": null},
+        "usage": {"output_tokens": 50}}),
+    );
+    events.push(json!({"type": "message_stop"}));
+    let mut text =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+            .to_owned();
+    for event in events {
+        let kind = event["type"].as_str().unwrap_or_default();
+        text.push_str(&format!("event: {kind}\ndata: {event}\n\n"));
+    }
+    text
+}
