@@ -2,6 +2,7 @@
 //! rely on are stable.
 
 mod agents;
+mod chat;
 mod dead;
 mod host;
 mod logs;
@@ -9,6 +10,7 @@ mod task;
 mod values;
 
 pub use agents::AgentsCommand;
+pub use chat::ChatArgs;
 pub use dead::DeadCommand;
 pub use host::{HostCommand, JoinArgs};
 pub use logs::LogsArgs;
@@ -66,6 +68,8 @@ pub enum Command {
     Attach,
     /// Give the team a task and wait for its result
     Run(Box<RunArgs>),
+    /// Talk with the supervisor; on a pipe, one request a line
+    Chat(ChatArgs),
     /// Look at tasks, stop them, take or leave their changes
     #[command(subcommand)]
     Task(TaskCommand),
@@ -174,6 +178,8 @@ pub enum BenchName {
 /// Windows that only show things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WindowName {
+    /// The talk with the supervisor.
+    Chat,
     /// The team at a glance.
     Monitor,
     /// The merged log.
@@ -423,7 +429,9 @@ mod tests {
             ("agent code", true),
             ("agent", false),
             ("window monitor", true),
-            ("window chat", false),
+            ("window chat", true),
+            ("chat --workspace /srv --json", true),
+            ("chat hello", false),
             ("secret set anthropic-api-key a b", false),
             ("completions bash", true),
             ("bus status", true),

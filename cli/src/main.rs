@@ -1,7 +1,8 @@
 //! The front door: one binary, `ai-infra`. `args` is what can be said, `commands` has one file per
-//! command, `monitor` and `logs` are what two tmux windows show (`tui` is their terminal), `render` turns documents into text (pure), `failure` is how anything ends badly.
+//! command, `chat` is the talk with the supervisor, `monitor` and `logs` are what two tmux windows show (`tui` is their terminal), `render` turns documents into text (pure), `failure` is how anything ends badly.
 
 mod args;
+mod chat;
 mod commands;
 mod context;
 mod failure;

@@ -165,6 +165,10 @@ impl Home {
     pub fn join(&self) -> PathBuf {
         self.root.join("join.json")
     }
+    /// What the chat keeps: its history and the folder it is about.
+    pub fn chat(&self) -> PathBuf {
+        self.root.join("chat")
+    }
     /// What the team calls this host.
     pub fn host(&self) -> PathBuf {
         self.root.join("host")

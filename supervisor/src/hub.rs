@@ -1,5 +1,5 @@
 //! Tells whoever listens inside the supervisor that something was committed to the ledger. It is a
-//! wake-up and a line for window 0, never the truth: that is read from the ledger.
+//! wake-up and a line for whoever watches, never the truth: that is read from the ledger.
 
 use crate::ledger::events::{Event, Happening};
 use crate::recent::Recent;
@@ -47,7 +47,7 @@ impl Hub {
         }
     }
 
-    /// Says something about the team as a whole, for window 0.
+    /// Says something about the team as a whole, for whoever watches.
     pub fn say(&self, words: String) {
         self.recent.say(&words);
         let _nobody = self.words.send(words);

@@ -2,7 +2,7 @@
 //!
 //! A request walks `control` (the unix socket) -> `intake` (checked) -> `route` (who, and how) ->
 //! `ledger` (kept) -> `dispatch` (to the bus, again and again until it is there). What agents
-//! report walks `settle` -> `ledger` -> `follow` and `window` (woken by `hub`). `run` is the process
+//! report walks `settle` -> `ledger` -> `follow` (woken by `hub`). `run` is the process
 //! and its loops, `desk` what they share, `bus_link` the way to a Redis that may be away,
 //! `compare` whether it is the one the ledger knows.
 //! `again` does an ended task once more, `brakes` freeze the team and pause roles, `paused` is about single tasks, `dead` lists and replays what nobody could finish.
@@ -39,4 +39,3 @@ pub mod run;
 pub mod settle;
 pub mod status;
 pub mod tmux;
-pub mod window;

@@ -7,6 +7,7 @@ mod again;
 mod agent_window;
 mod asked_back;
 mod bad_input;
+mod chat;
 mod databases;
 mod doctor;
 mod effects;

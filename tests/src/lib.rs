@@ -12,5 +12,6 @@ pub mod postgres;
 pub mod processes;
 pub mod projects;
 pub mod team;
+pub mod terminal;
 pub mod tmux;
 pub mod torture;

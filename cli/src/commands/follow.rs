@@ -179,7 +179,7 @@ impl Follow {
 
 /// The next line about the task, over a connection that is made when there is none. Cancel-safe
 /// but for the connection's making, which is simply made again.
-async fn next(
+pub(crate) async fn next(
     client: &mut Option<Client>,
     context: &Context,
     task: ShortId,

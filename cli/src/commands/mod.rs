@@ -13,24 +13,25 @@ mod daemon;
 mod dead;
 mod doctor;
 mod down;
-mod follow;
+pub(crate) mod follow;
 mod host;
 mod join;
 mod logs;
 mod memory;
 mod monitor;
-mod playbook;
+pub(crate) mod playbook;
 mod restart;
-mod run;
+pub(crate) mod run;
 mod secret;
 mod status;
 mod supervisor;
 mod task;
-mod team;
+pub(crate) mod team;
 mod up;
 mod window;
 
 use crate::args::{Args, Command};
+use crate::chat;
 use crate::context::Context;
 use crate::failure::Failure;
 use protocol::control::Verb;
@@ -42,6 +43,14 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
     }
     let context = Context::new(args.home.as_deref())?;
     match args.command {
+        Command::Chat(args) => chat::run(context, args, chat::Where::Shell).await,
+        command => obey(context, command).await,
+    }
+}
+
+/// Does what was asked of a home; the chat comes in here too.
+pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failure> {
+    match command {
         Command::Up(args) => up::run(&context, &args).await,
         Command::Host(command) => host::run(&context, command).await,
         Command::Down => down::run(&context).await,
@@ -67,6 +76,7 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
         Command::Daemon(up) => daemon::run(&context, up.no_tmux).await,
         Command::Supervisor => supervisor::run(context).await,
         Command::Agent { name } => agent::run(context, name).await,
+        Command::Chat(_) => Err(Failure::usage("you are in the chat already")),
         Command::Executor { .. } => Err(Failure::usage("the executor runs before everything else")),
         Command::Window { which } => window::run(context, which).await,
     }
@@ -81,7 +91,7 @@ fn json(document: &impl serde::Serialize) -> Result<u8, Failure> {
 }
 
 /// The answer was of another kind than the question.
-fn strange() -> Failure {
+pub(crate) fn strange() -> Failure {
     Failure::new(
         protocol::exit::SERVICE,
         "the supervisor answered something else than it was asked",

@@ -62,7 +62,7 @@ fn list(texts: &[(String, String)], json: bool) -> Result<u8, Failure> {
 }
 
 /// The name in an origin (`shipped NAME`, or the file's path).
-fn name_of(origin: &str) -> &str {
+pub(crate) fn name_of(origin: &str) -> &str {
     match origin.strip_prefix("shipped ") {
         Some(name) => name,
         None => {

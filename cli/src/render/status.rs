@@ -225,7 +225,7 @@ pub fn workers(status: &TeamStatus) -> String {
         .processes
         .iter()
         .map(|process| process.name.as_str())
-        .filter(|name| !["daemon", "redis", "monitor", "logs"].contains(name))
+        .filter(|name| !["daemon", "redis", "chat", "monitor", "logs"].contains(name))
         .map(safe)
         .collect();
     names.join(", ")

@@ -12,24 +12,28 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// The windows a session has: those of the layout, then one for every agent without one. The
-/// layout names an agent that does not exist (any more): it gets no window.
+/// layout names an agent that does not exist (any more): it gets no window. The supervisor's window
+/// holds the chat with it; the supervisor itself stands behind, so that no window can end it.
 pub fn windows(layout: &SessionLayout, team: &[Process]) -> Vec<(u32, String, Process)> {
     let mut windows: Vec<(u32, String, Process)> = layout
         .windows
         .iter()
         .map(|spec| {
             let process = match &spec.runs {
-                WindowRuns::Supervisor => Process::Supervisor,
+                WindowRuns::Supervisor => Process::Chat,
                 WindowRuns::Agent(role) => Process::Agent(role.clone()),
                 WindowRuns::Monitor => Process::Monitor,
                 WindowRuns::Logs => Process::Logs,
             };
             (spec.index, spec.name.clone(), process)
         })
-        .filter(|(_, _, process)| process.is_view() || team.contains(process))
+        .filter(|(_, _, process)| match process {
+            Process::Chat => team.contains(&Process::Supervisor),
+            process => process.is_view() || team.contains(process),
+        })
         .collect();
     windows.sort_by_key(|(index, _, _)| *index);
-    for process in team.iter().filter(|process| **process != Process::Redis) {
+    for process in team.iter().filter(|p| matches!(p, Process::Agent(_))) {
         if !windows.iter().any(|(_, _, shown)| shown == process) {
             let next = windows.last().map_or(0, |(index, _, _)| index + 1);
             windows.push((next, process.name().to_owned(), process.clone()));

@@ -15,6 +15,8 @@ pub enum Process {
     Supervisor,
     /// An agent.
     Agent(Role),
+    /// The window where a person talks with the supervisor; a client like any other.
+    Chat,
     /// The window that shows the team at a glance.
     Monitor,
     /// The window that shows the merged log.
@@ -28,6 +30,7 @@ impl Process {
             Process::Redis => "redis",
             Process::Supervisor => "supervisor",
             Process::Agent(role) => role.as_str(),
+            Process::Chat => "chat",
             Process::Monitor => "monitor",
             Process::Logs => "logs",
         }
@@ -38,14 +41,14 @@ impl Process {
     pub fn key(&self) -> String {
         match self {
             Process::Agent(role) => format!("agent-{role}"),
-            Process::Monitor | Process::Logs => format!("window-{}", self.name()),
+            Process::Chat | Process::Monitor | Process::Logs => format!("window-{}", self.name()),
             Process::Redis | Process::Supervisor => self.name().to_owned(),
         }
     }
 
     /// Only shows things; the team is ready without it.
     pub fn is_view(&self) -> bool {
-        matches!(self, Process::Monitor | Process::Logs)
+        matches!(self, Process::Chat | Process::Monitor | Process::Logs)
     }
 
     /// What its own environment holds besides the team's clean one.
@@ -62,7 +65,7 @@ impl Process {
                 ("MALLOC_MMAP_THRESHOLD_", "65536"),
             ],
             Process::Agent(_) => &[("MALLOC_ARENA_MAX", "1")],
-            Process::Redis | Process::Monitor | Process::Logs => &[],
+            Process::Redis | Process::Chat | Process::Monitor | Process::Logs => &[],
         }
     }
 
@@ -79,6 +82,7 @@ impl Process {
             Process::Redis => return Vec::new(),
             Process::Supervisor => &["supervisor"],
             Process::Agent(role) => &["agent", role.as_str()],
+            Process::Chat => &["window", "chat"],
             Process::Monitor => &["window", "monitor"],
             Process::Logs => &["window", "logs"],
         };
@@ -178,6 +182,7 @@ mod tests {
             "agent-redis",
             "/bin/x --home /h agent redis",
         );
+        check(Process::Chat, "window-chat", "/bin/x --home /h window chat");
         check(Process::Logs, "window-logs", "/bin/x --home /h window logs");
     }
 

@@ -374,7 +374,9 @@ impl Daemon {
         Ok(who)
     }
 
-    async fn start_windows(&mut self, shown: Vec<usize>) {
+    /// In the order of the windows: the first one is where who attaches comes in.
+    async fn start_windows(&mut self, mut shown: Vec<usize>) {
+        shown.sort_by_key(|at| self.window_of(*at).map(|(index, ..)| *index));
         let Some(session) = self.session.clone() else {
             return;
         };

@@ -1,0 +1,113 @@
+//! Where a conversation stands: what was asked and not answered yet, which result a number would
+//! rate, which tasks run.
+
+use protocol::control::Submit;
+use protocol::document::QuestionDocument;
+use protocol::ids::{RequestId, ShortId};
+use protocol::proposal::{Candidate, Wanted};
+use protocol::task::Effort;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Something the chat asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Dialog {
+    /// Which of several playbooks was meant.
+    Which {
+        /// The request.
+        asked: Submit,
+        /// What was offered.
+        candidates: Vec<Candidate>,
+    },
+    /// The value of a parameter.
+    Value {
+        /// The request.
+        asked: Submit,
+        /// The playbook.
+        playbook: String,
+        /// What is known.
+        params: Map<String, Value>,
+        /// What is to be asked; the first was.
+        wanted: Vec<Wanted>,
+    },
+    /// Whether to do it, because it changes things.
+    Sure {
+        /// The request, as it would be handed in.
+        asked: Submit,
+    },
+    /// Whether words are for the task that runs, or a request of their own.
+    Whom {
+        /// The request.
+        asked: Submit,
+        /// The task that runs.
+        task: ShortId,
+    },
+}
+
+/// A task that is followed here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// A model works on it, which can be talked to.
+    pub by_model: bool,
+}
+
+/// Where the conversation stands.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// What the chat asked last, while it is open.
+    pub dialog: Option<Dialog>,
+    /// Questions of tasks that wait; the last was shown last.
+    pub questions: Vec<QuestionDocument>,
+    /// The task whose question was the last thing said: plain words answer it.
+    pub just_asked: Option<ShortId>,
+    /// The result that a number would rate.
+    pub last: Option<ShortId>,
+    /// The task that was spoken of last.
+    pub newest: Option<ShortId>,
+    /// The tasks that are followed here.
+    pub running: BTreeMap<ShortId, Running>,
+}
+
+impl Standing {
+    /// Notes a question, as the one that is answered next.
+    pub fn asks(&mut self, question: QuestionDocument) {
+        self.answered(question.task);
+        self.just_asked = Some(question.task);
+        self.questions.push(question);
+    }
+
+    /// The questions of a task are no longer open.
+    pub fn answered(&mut self, task: ShortId) {
+        self.questions.retain(|asked| asked.task != task);
+        self.just_asked = self.just_asked.filter(|asking| *asking != task);
+    }
+
+    /// The one task that runs and can be talked to.
+    pub fn only_talker(&self) -> Option<ShortId> {
+        let mut talkers = self.running.iter().filter(|(_, running)| running.by_model);
+        match (talkers.next(), talkers.next()) {
+            (Some((task, _)), None) => Some(*task),
+            _ => None,
+        }
+    }
+}
+
+/// A request with nothing but words.
+pub fn request(words: &str) -> Submit {
+    Submit {
+        request: words.to_owned(),
+        request_id: RequestId::new(),
+        agent: None,
+        playbook: None,
+        plan: None,
+        script: None,
+        workspace: None,
+        host: None,
+        effort: Effort::default(),
+        budget_usd: None,
+        priority: None,
+        deadline: None,
+        due: None,
+        trace: None,
+    }
+}
