@@ -30,13 +30,10 @@ pub(super) fn is_missing(stderr: &str) -> bool {
 /// Why a checker could not do its work, in a line.
 pub(super) fn reason(exit: Option<i32>, stdout: &str, stderr: &str) -> String {
     let says = |text: &str| {
-        let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
-        let error = text
-            .lines()
-            .map(str::trim)
-            .find(|l| l.to_ascii_lowercase().starts_with("error"));
+        let lines = || text.lines().map(str::trim).filter(|l| !l.is_empty());
+        let error = lines().find(|l| l.to_ascii_lowercase().contains("error"));
         error
-            .or_else(|| lines.next_back())
+            .or_else(|| lines().next())
             .map(|l| l.chars().take(300).collect::<String>())
     };
     let code = exit.map_or("it was stopped".to_owned(), |code| format!("exit {code}"));

@@ -31,34 +31,56 @@ const RESERVED: &[&str] = &[
 /// # Errors
 /// A sentence that names the step, criterion or key.
 pub fn check(playbook: &Playbook) -> Result<(), String> {
+    match problems(playbook).into_iter().next() {
+        Some((_, problem)) => Err(problem),
+        None => Ok(()),
+    }
+}
+
+/// Everything that keeps a playbook from working: where, as a path such as `steps[1]`, and a sentence.
+pub fn problems(playbook: &Playbook) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    let mut note = |path: String, result: Result<(), String>| {
+        found.extend(result.err().map(|problem| (path, problem)));
+    };
     if !is_name(&playbook.name, '-') {
-        return Err("`name` takes 1 to 48 of a-z, 0-9 and -, starting with a letter".to_owned());
+        let problem = "`name` takes 1 to 48 of a-z, 0-9 and -, starting with a letter";
+        note("name".to_owned(), Err(problem.to_owned()));
     }
     if playbook.intents.is_empty() || playbook.steps.is_empty() || playbook.criteria.is_empty() {
-        return Err("it needs at least one intent, one step and one criterion".to_owned());
+        let problem = "it needs at least one intent, one step and one criterion";
+        note(String::new(), Err(problem.to_owned()));
     }
     if playbook.steps.len() > grammar::MOST_STEPS {
-        return Err(format!(
+        let problem = format!(
             "it has {} steps: use at most {}",
             playbook.steps.len(),
             grammar::MOST_STEPS
-        ));
+        );
+        note("steps".to_owned(), Err(problem));
     }
-    params(playbook)?;
+    params(playbook, &mut note);
     let mut known = BTreeSet::new();
-    for step in &playbook.steps {
-        check_step(playbook, step, &known)
-            .map_err(|problem| format!("step {}: {problem}", step.id))?;
+    for (number, step) in playbook.steps.iter().enumerate() {
+        let path = format!("steps[{number}]");
+        let checked = check_step(playbook, step, &known)
+            .map_err(|problem| format!("step {}: {problem}", step.id));
+        note(path.clone(), checked);
         if !known.insert(step.id.as_str()) {
-            return Err(format!("two steps are called {}", step.id));
+            note(path, Err(format!("two steps are called {}", step.id)));
         }
     }
     let mut ids = BTreeSet::new();
-    for criterion in &playbook.criteria {
-        check_criterion(playbook, criterion, &known)
-            .map_err(|problem| format!("criterion {}: {problem}", criterion.id))?;
+    for (number, criterion) in playbook.criteria.iter().enumerate() {
+        let path = format!("criteria[{number}]");
+        let checked = check_criterion(playbook, criterion, &known)
+            .map_err(|problem| format!("criterion {}: {problem}", criterion.id));
+        note(path.clone(), checked);
         if !ids.insert(criterion.id.as_str()) {
-            return Err(format!("two criteria are called {}", criterion.id));
+            note(
+                path,
+                Err(format!("two criteria are called {}", criterion.id)),
+            );
         }
     }
     let scope = Scope {
@@ -66,9 +88,63 @@ pub fn check(playbook: &Playbook) -> Result<(), String> {
         steps: &known,
         extra: &[],
     };
-    scope
-        .template(&playbook.report)
-        .map_err(|problem| format!("report: {problem}"))
+    let report = scope.template(&playbook.report);
+    note(
+        "report".to_owned(),
+        report.map_err(|problem| format!("report: {problem}")),
+    );
+    found
+}
+
+/// Names that steps, criteria and report speak of: parameters, and `steps.ID`.
+pub fn names_used(playbook: &Playbook) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    let mut take = |names: Result<BTreeSet<String>, render::RenderError>| {
+        for name in names.unwrap_or_default() {
+            let mut parts = name.split('.');
+            match (parts.next(), parts.next()) {
+                (Some("steps"), Some(step)) => used.insert(format!("steps.{step}")),
+                (Some("params"), Some(param)) => used.insert(param.to_owned()),
+                (Some(root), _) => used.insert(root.to_owned()),
+                (None, _) => false,
+            };
+        }
+    };
+    let mut values: Vec<Value> = Vec::new();
+    for step in &playbook.steps {
+        for expression in step.when.iter().chain(match &step.foreach {
+            Some(Value::String(expression)) => Some(expression),
+            _ => None,
+        }) {
+            take(render::names_in_expression(expression));
+        }
+        values.extend(step.foreach.clone());
+        values.push(step.args.clone());
+        values.extend(step.undo.as_ref().map(|undo| undo.args.clone()));
+    }
+    for criterion in &playbook.criteria {
+        take(render::names_in_template(&criterion.text));
+        if let Check::Tool { expect, .. } = &criterion.check {
+            take(render::names_in_expression(expect));
+        }
+        values.extend(serde_json::to_value(&criterion.check).ok());
+    }
+    take(render::names_in_template(&playbook.report));
+    let mut texts = Vec::new();
+    values.iter().for_each(|value| strings(value, &mut texts));
+    for text in texts {
+        take(render::names_in_template(text));
+    }
+    used
+}
+
+fn strings<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| strings(field, found)),
+        _ => {}
+    }
 }
 
 fn is_name(text: &str, joiner: char) -> bool {
@@ -79,42 +155,39 @@ fn is_name(text: &str, joiner: char) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == joiner)
 }
 
-fn params(playbook: &Playbook) -> Result<(), String> {
+fn params(playbook: &Playbook, note: &mut dyn FnMut(String, Result<(), String>)) {
     for (name, spec) in &playbook.params {
+        let path = format!("params.{name}");
         if !is_name(name, '_') || RESERVED.contains(&name.as_str()) {
-            return Err(format!(
+            let problem = format!(
                 "parameter `{name}`: use a-z, 0-9 and _, starting with a letter, and none of {}",
                 RESERVED.join(", ")
-            ));
+            );
+            note(path.clone(), Err(problem));
         }
-        param(spec).map_err(|problem| format!("parameter `{name}`: {problem}"))?;
+        let checked = param(spec).map_err(|problem| format!("parameter `{name}`: {problem}"));
+        note(path, checked);
     }
-    for intent in &playbook.intents {
-        if let Some(name) = intent
-            .params()
-            .iter()
-            .find(|name| !playbook.params.contains_key(*name))
-        {
-            let near = hint(name, playbook.params.keys().map(String::as_str));
-            return Err(format!(
-                "intent `{}` speaks of `{{{name}}}`, which is no parameter{near}",
-                intent.text
-            ));
-        }
-    }
-    for test in &playbook.tests {
-        if let Some(name) = test
-            .params
-            .keys()
-            .find(|name| !playbook.params.contains_key(*name))
-        {
-            return Err(format!(
-                "test `{}` gives `{name}`, which is no parameter",
-                test.ask
-            ));
+    for (number, intent) in playbook.intents.iter().enumerate() {
+        for name in intent.params() {
+            if !playbook.params.contains_key(&name) {
+                let near = hint(&name, playbook.params.keys().map(String::as_str));
+                let problem = format!(
+                    "intent `{}` speaks of `{{{name}}}`, which is no parameter{near}",
+                    intent.text
+                );
+                note(format!("intents[{number}]"), Err(problem));
+            }
         }
     }
-    Ok(())
+    for (number, test) in playbook.tests.iter().enumerate() {
+        for name in test.params.keys() {
+            if !playbook.params.contains_key(name) {
+                let problem = format!("test `{}` gives `{name}`, which is no parameter", test.ask);
+                note(format!("tests[{number}]"), Err(problem));
+            }
+        }
+    }
 }
 
 fn param(spec: &ParamSpec) -> Result<(), String> {

@@ -178,6 +178,62 @@ impl Playbook {
     }
 }
 
+/// Why a text cannot be made a playbook, and where: line and column, from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// A key that does not exist.
+    Key {
+        /// Where it stands.
+        at: (u64, u64),
+        /// The key.
+        key: String,
+        /// What is wrong, as a sentence.
+        problem: String,
+    },
+    /// Something of a wrong shape.
+    Shape {
+        /// Where it stands.
+        at: (u64, u64),
+        /// What is wrong, as a sentence.
+        problem: String,
+    },
+    /// An intent that cannot be read; each is looked at on its own.
+    Intent,
+}
+
+/// Reads a playbook without looking at whether it can work.
+pub(super) fn unchecked(yaml: &str) -> Result<Playbook, Unread> {
+    let shape = |problem: String| Unread::Shape {
+        at: (1, 1),
+        problem,
+    };
+    refuse_newer(yaml).map_err(|error| shape(error.to_string()))?;
+    let file: File = yaml_1_2(yaml).map_err(|error| unread(&error))?;
+    if file.playbook != VERSION {
+        let version = file.playbook;
+        return Err(shape(PlaybookError::Newer { version }.to_string()));
+    }
+    build(file).map_err(|_| Unread::Intent)
+}
+
+fn unread(error: &serde_saphyr::Error) -> Unread {
+    let bare = error.without_snippet();
+    let place = bare.location();
+    let at = place.map_or((1, 1), |l| (l.line(), l.column()));
+    match yaml_error(error) {
+        PlaybookError::UnknownKey { key, hint, .. } => Unread::Key {
+            at,
+            problem: format!("unknown key `{key}`{hint}"),
+            key,
+        },
+        PlaybookError::Yaml { problem, .. } => Unread::Shape { at, problem },
+        other => Unread::Shape {
+            at,
+            problem: other.to_string(),
+        },
+    }
+}
+
 fn build(file: File) -> Result<Playbook, String> {
     let read = |text: &String| {
         Intent::parse(text).map_err(|problem| format!("intent `{text}`: {problem}"))

@@ -8,6 +8,7 @@ pub mod filters;
 pub mod grammar;
 pub mod intent;
 pub mod library;
+pub mod lint;
 pub mod matching;
 pub mod params;
 pub mod render;

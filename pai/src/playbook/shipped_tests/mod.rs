@@ -51,9 +51,14 @@ static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
 });
 
 /// The text of one of them.
-fn shipped(name: &str) -> &'static str {
+pub(super) fn shipped(name: &str) -> &'static str {
     let named = format!("\nname: {name}\n");
     SHIPPED.iter().find(|yaml| yaml.contains(&named)).unwrap()
+}
+
+/// All of them.
+pub(super) fn all() -> Vec<Playbook> {
+    library().playbooks().to_vec()
 }
 
 fn library() -> &'static Library {
