@@ -293,13 +293,19 @@ mod test {
 
     #[test]
     fn heads_and_stashes_are_read() {
-        let text = "refs/heads/a/b\0origin/a\0gone\01700000000\0fix: x\nrefs/remotes/o/x\0\0\00\0no\nrefs/heads/c\0\0\0\0\n";
+        let lines = [
+            "refs/heads/a/b|origin/a|gone|1700000000|fix: x",
+            "refs/remotes/o/x|||0||no",
+            "refs/heads/c||||",
+        ];
+        let text = lines.join("\n").replace('|', "\0");
+        let text = text.as_str();
         let read = parse_heads(text);
         assert_eq!(read.len(), 2);
         assert_eq!(read[0].1.name, "a/b");
         assert!(read[0].1.upstream_gone && read[1].1.upstream.is_none());
         assert_eq!(read[0].1.at, "2023-11-14T22:13:20Z");
-        let stashes = parse_stashes("1700000000\0WIP on main: 1 x\n");
+        let stashes = parse_stashes("1700000000\x00WIP on main: 1 x\n");
         assert_eq!(stashes[0].subject, "WIP on main: 1 x");
     }
 

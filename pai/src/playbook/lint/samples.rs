@@ -92,6 +92,7 @@ pub(super) fn value(spec: &ParamSpec) -> String {
             .to_string(),
         ParamType::Bool => "yes".to_owned(),
         ParamType::Path => "some/folder".to_owned(),
+        ParamType::Place => "/srv".to_owned(),
         ParamType::File => {
             let end = spec.extensions.first().map_or("txt", String::as_str);
             format!("some/file.{end}")
