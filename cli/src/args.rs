@@ -308,15 +308,22 @@ pub enum MemoryCommand {
 pub enum PlaybookCommand {
     /// Every playbook and the words that start it
     List(JsonArgs),
-    /// The text of a playbook
+    /// What a playbook wants to know, does, and is proven by
     Show {
         /// Its name
         name: String,
+        /// Its text instead, as written
+        #[arg(long)]
+        yaml: bool,
     },
-    /// Check playbook files, or every playbook there is
+    /// Name everything wrong with playbooks, with line and column: files, folders, or every one there is
     Check {
-        /// Files
+        /// Files, and folders of `.yaml` files
+        #[arg(value_name = "FILE|DIR")]
         files: Vec<PathBuf>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -3,22 +3,23 @@
 use crate::args::{JsonArgs, PlaybookCommand};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::render::playbook;
 use crate::render::text::{columns, count, one_line, safe};
 use crate::terminal;
 use pai::playbook::Playbook;
-use pai::playbook::library::Library;
+use pai::playbook::lint::{Finding, lint};
 use protocol::document::DOCUMENT_VERSION;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Lists, shows or checks.
 pub fn run(context: &Context, command: PlaybookCommand) -> Result<u8, Failure> {
     let texts = config::playbooks::all(&context.home)?;
     match command {
         PlaybookCommand::List(JsonArgs { json }) => list(&texts, json),
-        PlaybookCommand::Show { name } => show(&texts, &name),
-        PlaybookCommand::Check { files } if files.is_empty() => check(texts),
-        PlaybookCommand::Check { files } => check(read(files)?),
+        PlaybookCommand::Show { name, yaml } => show(&texts, &name, yaml),
+        PlaybookCommand::Check { files, json } if files.is_empty() => check(&texts, &texts, json),
+        PlaybookCommand::Check { files, json } => check(&read(files)?, &texts, json),
     }
 }
 
@@ -72,9 +73,9 @@ pub(crate) fn name_of(origin: &str) -> &str {
     }
 }
 
-fn show(texts: &[(String, String)], name: &str) -> Result<u8, Failure> {
+fn show(texts: &[(String, String)], name: &str, yaml: bool) -> Result<u8, Failure> {
     let found = texts.iter().find(|(origin, _)| name_of(origin) == name);
-    let Some((_, text)) = found else {
+    let Some((origin, text)) = found else {
         let near = texts
             .iter()
             .map(|(origin, _)| name_of(origin))
@@ -89,48 +90,101 @@ fn show(texts: &[(String, String)], name: &str) -> Result<u8, Failure> {
             None => failure.hint("see: ai-infra playbook list"),
         });
     };
-    terminal::print(&safe(text));
+    match Playbook::parse(text) {
+        Ok(book) if !yaml => terminal::print(&playbook::page(&book, origin)),
+        // One that is wrong is shown as it is; what is wrong with it, `check` says.
+        _ => terminal::print(&safe(text)),
+    }
     Ok(protocol::exit::DONE)
 }
 
+/// The texts of files, and of the `.yaml` files in folders, in order of name.
 fn read(files: Vec<PathBuf>) -> Result<Vec<(String, String)>, Failure> {
-    files
-        .into_iter()
-        .map(|path| {
-            let shown = path.display().to_string();
-            std::fs::read_to_string(&path)
-                .map(|text| (shown.clone(), text))
-                .map_err(|error| Failure::usage(format!("cannot read {shown}: {error}")))
-        })
-        .collect()
-}
-
-/// Reads every text and lets each playbook's own tests find it.
-fn check(texts: Vec<(String, String)>) -> Result<u8, Failure> {
-    let mut problems = Vec::new();
-    let mut good = Vec::new();
-    for (place, text) in &texts {
-        match Playbook::parse(text) {
-            Ok(book) => good.push(book),
-            Err(error) => problems.push(format!("{place}: {error}")),
+    let mut all = Vec::new();
+    for path in files {
+        let cannot = |path: &Path, error: std::io::Error| {
+            Failure::usage(format!(
+                "cannot read {}: {error}",
+                safe(&path.display().to_string())
+            ))
+        };
+        let mut found = vec![path.clone()];
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).map_err(|e| cannot(&path, e))?;
+            found = entries.flatten().map(|entry| entry.path()).collect();
+            found.retain(|file| file.extension().is_some_and(|e| e == "yaml" || e == "yml"));
+            found.sort();
+            if found.is_empty() {
+                let shown = safe(&path.display().to_string());
+                return Err(Failure::usage(format!("there is no .yaml file in {shown}")));
+            }
+        }
+        for file in found {
+            let text = std::fs::read_to_string(&file).map_err(|e| cannot(&file, e))?;
+            all.push((file.display().to_string(), text));
         }
     }
-    let many = good.len() as u64;
-    for misrouted in Library::new(good).self_test() {
-        problems.push(format!(
-            "{}: `{}` should mean {} and means {}",
-            misrouted.name, misrouted.ask, misrouted.expected, misrouted.got
+    Ok(all)
+}
+
+/// Looks every text over, among the playbooks it will live with.
+fn check(
+    texts: &[(String, String)],
+    library: &[(String, String)],
+    json: bool,
+) -> Result<u8, Failure> {
+    let mut live: Vec<Playbook> = library
+        .iter()
+        .filter_map(|(_, text)| Playbook::parse(text).ok())
+        .collect();
+    let checked = texts
+        .iter()
+        .filter_map(|(_, text)| Playbook::parse(text).ok());
+    for book in checked {
+        live.retain(|known| known.name != book.name);
+        live.push(book);
+    }
+    let found: Vec<(&String, Finding)> = texts
+        .iter()
+        .flat_map(|(place, text)| lint(text, &live).into_iter().map(move |f| (place, f)))
+        .collect();
+    let wrong = found.iter().filter(|(_, f)| f.wrong).count() as u64;
+    let exit = match wrong {
+        0 => protocol::exit::DONE,
+        _ => protocol::exit::USAGE,
+    };
+    if json {
+        let findings: Vec<_> = found
+            .iter()
+            .map(|(place, f)| {
+                json!({"place": place, "line": f.line, "column": f.column, "wrong": f.wrong, "problem": f.problem})
+            })
+            .collect();
+        super::json(&json!({
+            "version": DOCUMENT_VERSION, "checked": texts.len(), "wrong": wrong, "findings": findings,
+        }))?;
+        return Ok(exit);
+    }
+    for (place, f) in &found {
+        let word = if f.wrong { "" } else { "could be better: " };
+        terminal::line(&format!(
+            "{}:{}:{}: {word}{}",
+            safe(place),
+            f.line,
+            f.column,
+            one_line(&f.problem, 400)
         ));
     }
-    if problems.is_empty() {
-        let many = count(many, "playbook is", "playbooks are");
-        terminal::line(&format!("✓ {many} right"));
-        return Ok(protocol::exit::DONE);
+    let many = count(texts.len() as u64, "playbook is", "playbooks are");
+    match wrong {
+        0 => terminal::line(&format!("✓ {many} right")),
+        _ => {
+            let things = count(wrong, "thing is", "things are");
+            let books = count(texts.len() as u64, "playbook", "playbooks");
+            terminal::line(&format!("✗ {things} wrong in {books}"));
+        }
     }
-    let many = count(problems.len() as u64, "thing is", "things are");
-    let mut failure = Failure::usage(format!("{many} wrong with the playbooks"));
-    failure.hints = problems;
-    Err(failure)
+    Ok(exit)
 }
 
 #[cfg(test)]
@@ -147,14 +201,14 @@ mod tests {
                 "b: 1\n".to_owned(),
             ),
         ];
-        assert!(show(&texts, "run-tests").is_ok());
-        assert!(show(&texts, "rotate").is_ok());
-        let near = show(&texts, "run-test").unwrap_err();
+        assert!(show(&texts, "run-tests", true).is_ok());
+        assert!(show(&texts, "rotate", false).is_ok());
+        let near = show(&texts, "run-test", false).unwrap_err();
         assert_eq!(
             near.hints,
             ["did you mean: ai-infra playbook show run-tests"]
         );
-        let far = show(&texts, "zzz").unwrap_err();
+        let far = show(&texts, "zzz", false).unwrap_err();
         assert_eq!(far.hints, ["see: ai-infra playbook list"]);
     }
 }

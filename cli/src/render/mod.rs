@@ -9,6 +9,7 @@ pub mod markdown;
 pub mod page;
 pub mod paint;
 pub mod plan;
+pub mod playbook;
 pub mod proposal;
 pub mod question;
 pub mod result;

@@ -5,6 +5,7 @@ mod changes;
 mod clones;
 mod ends;
 mod frost;
+mod nested;
 mod output;
 mod outside;
 mod postgres;

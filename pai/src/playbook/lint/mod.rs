@@ -341,4 +341,6 @@ fn could_be_better(playbook: &Playbook, report: &mut Report<'_>) {
 }
 
 #[cfg(test)]
+mod guide_tests;
+#[cfg(test)]
 mod tests;
