@@ -3,6 +3,7 @@
 
 use crate::render::text::one_line;
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use protocol::ids::TaskId;
 use serde_json::{Map, Value, json};
@@ -82,7 +83,7 @@ pub fn parse(process: &str, raw: &str) -> LogLine {
         ..LogLine::default()
     };
     let Ok(Value::Object(object)) = serde_json::from_str::<Value>(raw) else {
-        line.text = one_line(raw, MOST);
+        line.of_redis(raw);
         return line;
     };
     let text_of = |key: &str| object.get(key).and_then(Value::as_str);
@@ -111,6 +112,32 @@ pub fn parse(process: &str, raw: &str) -> LogLine {
 }
 
 impl LogLine {
+    /// A line as redis-server writes it, `1047:M 21 Nov 2026 04:26:32.243 * words` in the time of this
+    /// machine; anything else is taken as it stands.
+    fn of_redis(&mut self, raw: &str) {
+        let taken = raw.split_once(' ').and_then(|(who, rest)| {
+            who.split_once(':')?.0.parse::<u32>().ok()?;
+            let (clock, rest) = rest.split_at_checked(24)?;
+            let at = DateTime::strptime("%d %b %Y %H:%M:%S%.f", clock).ok()?;
+            let (mark, words) = rest.trim_start().split_once(' ')?;
+            let level = match mark {
+                "." | "-" => Level::Debug,
+                "*" => Level::Info,
+                "#" => Level::Warn,
+                _ => return None,
+            };
+            let at = at.to_zoned(TimeZone::system()).ok()?.timestamp();
+            Some((at, level, words))
+        });
+        match taken {
+            Some((at, level, words)) => {
+                (self.at, self.level) = (Some(at), Some(level));
+                self.text = one_line(words, MOST);
+            }
+            None => self.text = one_line(raw, MOST),
+        }
+    }
+
     /// Notes what the line is about.
     fn note(&mut self, key: &str, value: &Value) {
         let Some(value) = value.as_str() else {
@@ -170,10 +197,10 @@ fn all_fields(object: &Map<String, Value>) -> impl Iterator<Item = &Map<String, 
 
 fn append(text: &mut String, key: &str, value: &Value) {
     let value: String = plain(value).chars().take(MOST_VALUE).collect();
-    let quoted = value.is_empty() || value.contains(char::is_whitespace);
+    let quoted = value.is_empty() || value.contains(|c: char| c.is_whitespace() || c == '"');
     let gap = if text.is_empty() { "" } else { " " };
     let _infallible = if quoted {
-        write!(text, "{gap}{key}=\"{value}\"")
+        write!(text, "{gap}{key}={}", Value::String(value))
     } else {
         write!(text, "{gap}{key}={value}")
     };
@@ -209,6 +236,10 @@ mod tests {
             "thread 'main' panicked",
             "--:--:-- supervisor       thread 'main' panicked",
         );
+        check(
+            r#"{"fields":{"message":"m","because":"asks \"x y\""}}"#,
+            r#"--:--:-- supervisor       m because="asks \"x y\"""#,
+        );
         check("{\"level\":5}", "--:--:-- supervisor       ");
         check("{\"cut\":", "--:--:-- supervisor       {\"cut\":");
     }
@@ -230,6 +261,33 @@ mod tests {
         assert_eq!((line.tasks.len(), line.text.as_str()), (0, "m id=1-0"));
         assert_eq!(line.document()["process"], "code");
         assert_eq!(parse("code", "words").document()["text"], "words");
+    }
+
+    #[test]
+    fn the_lines_of_redis_have_their_time() {
+        let line = parse(
+            "redis",
+            "1047:M 21 Nov 2026 04:26:32.243 # WARNING Memory overcommit",
+        );
+        assert_eq!(line.level, Some(Level::Warn));
+        assert_eq!(line.text, "WARNING Memory overcommit");
+        let local = line
+            .at
+            .map(|at| at.to_zoned(TimeZone::system()).datetime().to_string());
+        assert_eq!(local.as_deref(), Some("2026-11-21T04:26:32.243"));
+        for other in [
+            "1047:M 21 Nov",
+            "x:M 21 Nov 2026 04:26:32.243 # a",
+            "1:M ünïcödé ünïcödé ünïcödé",
+        ] {
+            assert_eq!(
+                (
+                    parse("redis", other).at,
+                    parse("redis", other).text.as_str()
+                ),
+                (None, other)
+            );
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Viewer {
     pub top: Option<usize>,
     /// Lines that came while nothing was followed.
     pub unseen: usize,
+    /// Lines that are too long go on in the next row.
+    pub wrap: bool,
     /// The keys are explained.
     pub help: bool,
     /// Lines of text on the screen, as last drawn.
@@ -175,6 +177,7 @@ impl Viewer {
                 self.settle();
             }
             KeyCode::End | KeyCode::Char('G') => self.follow(),
+            KeyCode::Char('w') => self.wrap = !self.wrap,
             KeyCode::Char('n') => self.jump(true),
             KeyCode::Char('N') => self.jump(false),
             KeyCode::Tab => {

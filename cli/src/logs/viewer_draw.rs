@@ -10,12 +10,16 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
+/// How far the further rows of a long line stand to the right.
+const INDENT: usize = 4;
+
 /// What `?` shows.
 const HELP: &[&str] = &[
     "/        search; Enter keeps it, Esc forgets it",
     "Tab      only what was found, or all lines with it marked",
     "n N      the next line that was found, the one before",
     "l        the least level: info, warn, error, debug",
+    "w        long lines whole, or cut",
     "space    pause, follow again",
     "↑ ↓ j k  one line     PgUp PgDn b f  a page",
     "g G      the oldest, the newest",
@@ -38,6 +42,15 @@ pub fn draw(viewer: &mut Viewer, frame: &mut Frame, zone: &TimeZone, paint: Pain
                 _ => "no line is shown: Esc forgets the search, l changes the level",
             };
             frame.render_widget(Paragraph::new(why).style(paint.dim()), body);
+        }
+        false if viewer.wrap => {
+            let width = usize::from(body.width).max(1);
+            let mut rows: Vec<Line> = lines.into_iter().flat_map(|l| folded(l, width)).collect();
+            // The newest stand at the bottom while they are followed.
+            if viewer.top.is_none() {
+                rows.drain(..rows.len().saturating_sub(viewer.height));
+            }
+            frame.render_widget(Paragraph::new(rows), body);
         }
         false => frame.render_widget(Paragraph::new(lines), body),
     }
@@ -71,6 +84,25 @@ fn row<'a>(line: &'a LogLine, found: bool, width: u16, zone: &TimeZone, paint: P
     }
     spans.push(Span::styled(&line.text, text));
     Line::from(spans)
+}
+
+/// A line in as many rows as its text needs; those after the first stand a little to the right.
+fn folded(mut line: Line<'_>, width: usize) -> Vec<Line<'_>> {
+    let Some(text) = line.spans.pop() else {
+        return vec![line];
+    };
+    let room = width.saturating_sub(line.width()).max(1);
+    let letters: Vec<char> = text.content.chars().collect();
+    let (first, rest) = letters.split_at(room.min(letters.len()));
+    line.spans
+        .push(Span::styled(first.iter().collect::<String>(), text.style));
+    let more = rest
+        .chunks(width.saturating_sub(INDENT).max(1))
+        .map(|piece| {
+            let piece: String = piece.iter().collect();
+            Line::styled(format!("{}{piece}", " ".repeat(INDENT)), text.style)
+        });
+    std::iter::once(line).chain(more).collect()
 }
 
 fn status(viewer: &Viewer, paint: Paint) -> Line<'static> {

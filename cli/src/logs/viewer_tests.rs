@@ -133,6 +133,23 @@ fn a_pause_holds_the_lines_still_until_they_are_followed_again() {
 }
 
 #[test]
+fn a_long_line_is_cut_or_shown_whole() {
+    let mut viewer = filled(3);
+    viewer.take(vec![line(
+        50,
+        "INFO",
+        &format!("{} end", "word ".repeat(20)),
+    )]);
+    assert!(!picture(&mut viewer, 60, 4).contains("end"));
+    press(&mut viewer, "w");
+    let whole = picture(&mut viewer, 60, 4);
+    assert!(
+        whole.lines().nth(2).is_some_and(|row| row.contains("end")),
+        "{whole}"
+    );
+}
+
+#[test]
 fn the_level_goes_round_and_no_more_than_enough_is_kept() {
     let mut viewer = filled(10);
     press(&mut viewer, "l");

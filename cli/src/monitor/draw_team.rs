@@ -16,6 +16,8 @@ use ratatui::text::{Line, Span};
 
 /// Below so many columns there are only the most needed ones.
 const NARROW: u16 = 60;
+/// From so many columns on, nothing has to be short.
+const ROOMY: u16 = 100;
 /// Most lines of what waits for a person; the rest is counted.
 const WAITS: usize = 5;
 /// Most sentences about what is wrong.
@@ -87,7 +89,11 @@ fn gauges(monitor: &Monitor, width: u16, paint: Paint) -> Line<'static> {
         add("disk", Some(of(disk)), amount(disk));
     }
     if let Some([one, five, fifteen]) = gauges.load {
-        add("load", None, format!("{one:.1} {five:.1} {fifteen:.1}"));
+        let text = match width < ROOMY {
+            true => format!("{one:.1}"),
+            false => format!("{one:.1} {five:.1} {fifteen:.1}"),
+        };
+        add("load", None, text);
     }
     Line::from(spans)
 }
@@ -100,8 +106,11 @@ pub fn agents(monitor: &Monitor, width: u16, pen: Pen) -> Vec<Line<'static>> {
     }
     let mut problems: Vec<String> = monitor.away.iter().cloned().collect();
     if let Some(status) = &monitor.status {
-        let held = status.held_back.iter();
-        problems.extend(held.map(|line| format!("{} is held back: {}", line.role, line.why)));
+        // Agents of one host are held back by the same; who they are stands above.
+        if let Some(line) = status.held_back.first() {
+            let why = format!("held back: {}; only urgent tasks are begun", line.why);
+            problems.push(why);
+        }
         problems.extend(status.problems.iter().cloned());
     }
     let more = problems.len().saturating_sub(PROBLEMS);
@@ -130,6 +139,7 @@ fn agent(monitor: &Monitor, role: &Role, width: u16, pen: Pen) -> Line<'static> 
         Some(state) if !alive => (one_line(state, room), paint.bad()),
         _ if held.is_some() => ("works".to_owned(), paint.busy()),
         _ if monitor.is_paused(role) => ("paused".to_owned(), paint.warn()),
+        _ if monitor.is_held_back(role) => (one_line("held back", room), paint.warn()),
         _ => ("idle".to_owned(), paint.dim()),
     };
     let mut spans = vec![

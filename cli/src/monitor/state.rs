@@ -161,6 +161,12 @@ impl Monitor {
             .any(|one| one == role)
     }
 
+    /// Whether an agent begins only urgent tasks, because its host is under pressure.
+    pub fn is_held_back(&self, role: &Role) -> bool {
+        let held = self.status.iter().flat_map(|status| &status.held_back);
+        held.map(|line| &line.role).any(|one| one == role)
+    }
+
     /// Whether the team is frozen.
     pub fn is_frozen(&self) -> bool {
         self.status.as_ref().is_some_and(|s| s.frozen.is_some())

@@ -191,7 +191,7 @@ fn press(monitor: &mut Monitor, keys: &str) -> Wish {
 fn a_working_team_at_80_by_24() {
     let expected = "\
 ai-infra 0.1.0 up                           $0.14 of $20.00 this month  12:00:05
-cpu 12%  memory 4.1 GB of 23.0 GB  disk 190.0 GB of 200.0 GB  load 0.4 0.3 0.2
+cpu 12%  memory 4.1 GB of 23.0 GB  disk 190.0 GB of 200.0 GB  load 0.4
 code       works      t12   EXECUTE  12 s      run the tests of \\u{1b}[2Jthis
 infra      paused     started again 2 times
 qa         crash loop started again 5 times

@@ -11,6 +11,9 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+/// From this size on, what a child wrote is set aside when it is started again, in bytes.
+const OUT_BYTES: u64 = 1024 * 1024;
+
 /// The windows a session has: those of the layout, then one for every agent without one. The
 /// layout names an agent that does not exist (any more): it gets no window. The supervisor's window
 /// holds the chat with it; the supervisor itself stands behind, so that no window can end it.
@@ -105,6 +108,7 @@ pub fn as_child(
     environment: &[(String, String)],
 ) -> Result<Child, DaemonError> {
     let out = home.logs().join(format!("{}.out", process.key()));
+    set_aside(&out);
     let file = OpenOptions::new()
         .create(true)
         .append(true)
@@ -124,11 +128,35 @@ pub fn as_child(
         .map_err(DaemonError::io("run", exe))
 }
 
+/// A file that has grown is kept as the one before, so that there are never more than two.
+fn set_aside(out: &Path) {
+    let grown = std::fs::metadata(out).is_ok_and(|about| about.len() > OUT_BYTES);
+    if grown {
+        let mut before = out.as_os_str().to_owned();
+        before.push(".1");
+        // What cannot be set aside is written on.
+        let _next_time = std::fs::rename(out, before);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use config::settings::WindowSpec;
+
+    #[test]
+    fn what_has_grown_is_set_aside_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (out, before) = (folder.path().join("x.out"), folder.path().join("x.out.1"));
+        set_aside(&out);
+        std::fs::write(&out, "short").unwrap();
+        set_aside(&out);
+        assert!(out.exists() && !before.exists());
+        std::fs::write(&out, vec![b'x'; 1024 * 1024 + 1]).unwrap();
+        set_aside(&out);
+        assert!(!out.exists() && before.exists());
+    }
 
     fn agent(name: &str) -> Process {
         Process::Agent(name.parse().unwrap())
