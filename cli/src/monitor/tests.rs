@@ -82,6 +82,7 @@ fn team() -> Monitor {
             process("code", "up", 0, Some(12)),
             process("infra", "up", 2, None),
             process("qa", "crash loop", 5, None),
+            process("chat", "up", 0, None),
             process("monitor", "up", 0, None),
         ],
         questions: vec![question(9, &Choice::ALL)],
