@@ -10,7 +10,7 @@ use std::time::Duration;
 use tests::processes::wait_until;
 use tests::team::Team;
 
-const MARKER: &str = r#"
+pub(crate) const MARKER: &str = r#"
 playbook: 1
 name: marker
 agent: code

@@ -24,6 +24,7 @@ mod memory;
 mod model;
 mod model_away;
 mod monitor;
+mod pinned;
 mod plans;
 mod pressure;
 mod run_tests;

@@ -308,6 +308,29 @@ attach: tmux attach -t ai
     }
 
     #[test]
+    fn a_lost_host_is_shown_with_what_waits_for_it() {
+        let host = |name: &str, state: &str, waiting| HostLine {
+            name: name.to_owned(),
+            state: state.to_owned(),
+            roles: vec!["code".parse().unwrap_or_else(|_| Role::supervisor())],
+            since: (state == "lost").then_some(jiff::Timestamp::UNIX_EPOCH),
+            waiting,
+            ..HostLine::default()
+        };
+        let all = [
+            host("a", "up", 0),
+            host("b", "lost", 2),
+            host("c", "not seen", 1),
+        ];
+        let shown = columns(&hosts(&all));
+        let seen = clock(jiff::Timestamp::UNIX_EPOCH);
+        let expected = format!(
+            "  host a  up        code\n  host b  lost      code  last seen {seen}; 2 tasks wait for it, nothing is moved\n  host c  not seen  code  1 task waits for it, nothing is moved\n"
+        );
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
     fn missing_halves_are_honest() {
         let down = merge(None, None, Vec::new(), "/h");
         assert_eq!((down.state.as_str(), down.version), ("down", 1));

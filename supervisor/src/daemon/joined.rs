@@ -134,8 +134,14 @@ async fn take_orders(home: Home, host: String, mut seen: watch::Receiver<Seen>) 
             && let Err(error) = carry_out::serve(&home, &bus, &host).await
         {
             tracing::warn!(%error, "orders cannot be read");
+            // A first host of an older version lets nobody read any, and will not in a moment.
+            sleep(if is_older(&error) {
+                PATIENCE * 20
+            } else {
+                LOOK
+            })
+            .await;
         }
-        sleep(LOOK).await;
     }
 }
 

@@ -19,9 +19,11 @@ pub(crate) const FOR_HOST: TaskState = TaskState::Waiting {
     on: WaitReason::Host,
 };
 
-/// The tasks of a host that an agent may begin or has begun.
+/// The tasks of a host that an agent may begin or has begun. One that the bus must still be told to go
+/// on with is told first: what is owed is looked for among the queued ones.
 const QUEUED_OR_RUNNING: &str = "SELECT id FROM tasks WHERE host = $1
-    AND state IN ('queued', 'running') AND agent <> 'supervisor' ORDER BY short_id LIMIT $2";
+    AND state IN ('queued', 'running') AND resume_owed = 0 AND agent <> 'supervisor'
+    ORDER BY short_id LIMIT $2";
 /// Those that wait for it.
 const WAITING: &str = "SELECT id FROM tasks WHERE host = $1
     AND state = 'waiting' AND reason = 'host' ORDER BY short_id LIMIT $2";

@@ -3,7 +3,7 @@
 
 use super::{PatchError, file, folder};
 use crate::desk::Desk;
-use crate::hosts::{roll, watch};
+use crate::hosts::watch;
 use crate::ledger::patch::PatchState;
 use bus::connect::Bus;
 use bus::error::BusError;
@@ -58,9 +58,8 @@ impl There<'_> {
     /// Has clone and patch thrown away there, then here. Returns a sentence.
     pub(super) async fn discard(&self, before: PatchState) -> Result<String, PatchError> {
         let short_id = self.task.short_id;
-        let invited = roll::read(&self.desk.home).is_ok_and(|r| r.find(self.host).is_some());
-        let there = match invited {
-            true => {
+        let there = match watch::is_out(self.desk, self.task) {
+            false => {
                 let bus = self.reach().await?;
                 let order = self.order(PatchWish::Discard, String::new());
                 if let PatchCame::Refused { message } = self.give(&bus, &order).await? {
@@ -68,7 +67,7 @@ impl There<'_> {
                 }
                 format!("there on {} and here", self.host)
             }
-            false => format!(
+            true => format!(
                 "here; {} was put out of the team, what it has stays",
                 self.host
             ),
@@ -102,6 +101,9 @@ impl There<'_> {
             workspace: self.workspace.clone(),
             why,
         };
+        if watch::is_out(self.desk, self.task) {
+            return Err(away("the host was put out of the team".to_owned()));
+        }
         if let Some(why) = watch::about(self.desk, self.task).await? {
             return Err(away(why));
         }

@@ -63,6 +63,25 @@ fn tasks_of_a_lost_host_wait_and_go_on_where_they_stood() {
 }
 
 #[test]
+fn one_that_was_answered_is_told_to_the_bus_first() {
+    run(async {
+        let room = room().await;
+        let ledger = &room.ledger;
+        let task = on_host(ledger, "b").await;
+        works(ledger, &task).await;
+        ledger.wait_for_host("b", "away", at(9)).await.unwrap();
+        // Any wait will do: it goes on, and the bus was not told yet.
+        let (owed, _) = ledger.resume(task.id, None, at(10)).await.unwrap().unwrap();
+        let told = ledger.wait_for_host("b", "away", at(11)).await.unwrap();
+        assert!(told.is_empty(), "{told:?}");
+        assert_eq!(ledger.resumes_owed(9).await.unwrap().len(), 1);
+        ledger.resumed(task.id, owed.parked).await.unwrap();
+        let told = ledger.wait_for_host("b", "away", at(12)).await.unwrap();
+        assert_eq!(told.len(), 2);
+    });
+}
+
+#[test]
 fn a_word_from_a_lost_host_counts() {
     run(async {
         let room = room().await;
