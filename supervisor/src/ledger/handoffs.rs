@@ -4,7 +4,7 @@
 use super::events::{self, Event, Happening};
 use super::records::{self, LINE_BYTES, cut};
 use super::resume::{OwedResume, resume_in};
-use super::standing::{self, Standing, from_json, micros, to_json, unreadable};
+use super::standing::{self, Standing, from_json, micros, time, to_json, unreadable};
 use super::store::{Ledger, LedgerError};
 use jiff::Timestamp;
 use protocol::ids::{Epoch, Role, TaskId};
@@ -31,6 +31,8 @@ pub struct AskedHandOff {
     pub from: Role,
     /// What is wanted.
     pub wish: HandOff,
+    /// When it was asked for.
+    pub at: Timestamp,
 }
 
 /// Keeps the wish of a task that was parked to be handed on.
@@ -63,7 +65,7 @@ impl Ledger {
     pub async fn handoffs_asked(&self, limit: u32) -> Result<Vec<AskedHandOff>, LedgerError> {
         let mut tx = self.read().await?;
         let rows = sqlx::query(
-            "SELECT h.task, h.number, h.from_role, h.body FROM handoffs h
+            "SELECT h.task, h.number, h.from_role, h.body, h.asked_us FROM handoffs h
              JOIN tasks t ON t.id = h.task
              WHERE h.done = 0 AND t.state = 'waiting' AND t.reason = 'handoff'
              ORDER BY h.asked_us LIMIT $1",
@@ -80,6 +82,7 @@ impl Ledger {
                     number: row.try_get::<i64, _>("number")?.max(0) as u64,
                     from: from.parse().map_err(|e| unreadable("role", &key, e))?,
                     wish: from_json("hand-off", &key, &row.try_get::<String, _>("body")?)?,
+                    at: time(&key, row.try_get("asked_us")?)?,
                 })
             })
             .collect()
