@@ -126,6 +126,16 @@ pub enum Verb {
         /// Which.
         task: TaskRef,
     },
+    /// How good the result of an ended task is.
+    TaskRate {
+        /// Which.
+        task: TaskRef,
+        /// 1 to 10.
+        number: u8,
+        /// Words said with it.
+        #[serde(default)]
+        remark: Option<String>,
+    },
     /// The answer to a question of a task.
     TaskAnswer {
         /// Which.

@@ -5,6 +5,7 @@ use crate::ids::{Role, ShortId, TaskId};
 use crate::money::MicroUsd;
 use crate::plan::PlanDocument;
 use crate::question::{Answered, Question};
+use crate::rating::Rating;
 use crate::report::{Artifact, CallLine, PhaseSpan, Recalled, Usage, Wait};
 use crate::task::Task;
 use crate::task_state::TaskState;
@@ -95,6 +96,9 @@ pub struct RunDocument {
     /// Every question it asked a person, with the answers.
     #[serde(default)]
     pub questions: Vec<QuestionDocument>,
+    /// How good people found it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ratings: Vec<Rating>,
     /// Files it left.
     pub artifacts: Vec<Artifact>,
     /// Tokens and money.

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod postgres;
 pub mod proposal;
 pub mod question;
+pub mod rating;
 pub mod report;
 pub mod task;
 pub mod task_state;

@@ -69,6 +69,17 @@ fn what_the_team_writes_never_garbles_what_is_typed() {
     };
     assert!(at("code does this by the playbook look-over") < at("EXECUTE"));
     assert!(at("EXECUTE") < at("sup › t4 done in"));
+    // A number alone rates the last result, and words with it are remembered.
+    window.says("9");
+    window.until("t4 is rated 9 of 10");
+    window.says("/rate t4 3 it missed the licence");
+    window.until("your words are remembered");
+    let page = team.ai(&["task", "show", "t4"]).expect(0).stdout;
+    assert!(
+        page.contains("3 of 10") && page.contains("it missed the licence"),
+        "{page}"
+    );
+    team.ai(&["task", "rate", "t4", "11"]).expect(2);
     team.down();
 }
 

@@ -63,6 +63,17 @@ pub enum TaskCommand {
         #[arg(long, value_name = "N")]
         question: Option<u64>,
     },
+    /// Say how good a result was, from 1 to 10; words with it are remembered for the next time
+    Rate {
+        /// Such as t142
+        task: TaskRef,
+        /// 1 (useless) to 10 (could not be better)
+        #[arg(value_name = "1-10", value_parser = clap::value_parser!(u8).range(1..=10))]
+        number: u8,
+        /// Why
+        #[arg(long, value_name = "WORDS")]
+        text: Option<String>,
+    },
     /// Let a task wait until `resume`; one that runs finishes the step in hand
     Pause {
         /// Such as t142

@@ -6,7 +6,7 @@ use crate::render::paint::Paint;
 /// How to talk, and the keys.
 const TALK: &str = "\
 Say what should be true, in your own words: run the tests of this project
-  @t12 …            a word to the task t12            @qa …   a request for the agent qa
+  @qa …             a request for the agent qa
   8                 rates the last result, 1 to 10; where something is asked, it answers that
 Keys: Tab completes · Up and Ctrl-R find earlier lines · Alt-Enter or \\ at the end: another line
   Ctrl-C clears the line · Ctrl-D leaves, the team goes on

@@ -5,9 +5,7 @@ use super::slash;
 use super::standing::{Dialog, Standing};
 use protocol::ids::{Role, ShortId, TaskRef};
 use protocol::question::{Choice, Said};
-
-/// Ratings go from 1 to this.
-pub const BEST: u8 = 10;
+use protocol::rating::BEST;
 
 /// What a line means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +15,7 @@ pub enum Meaning {
     /// A `/` command.
     Slash(String),
     /// A word to a task.
-    Tell(ShortId, String),
+    Tell(ShortId),
     /// One of the things that were offered, counted from 0.
     Chosen(usize),
     /// The value that was asked for.
@@ -84,7 +82,7 @@ fn addressed(said: &str, is_agent: impl Fn(&Role) -> bool) -> Option<Meaning> {
         return Some(Meaning::Ask(words, Some(role)));
     }
     match slash::task(to) {
-        Some(TaskRef::Short(task)) => Some(Meaning::Tell(task, words)),
+        Some(TaskRef::Short(task)) => Some(Meaning::Tell(task)),
         _ => None,
     }
 }
@@ -107,7 +105,6 @@ fn in_dialog(said: &str, dialog: &Dialog) -> Option<Meaning> {
                 .map(|candidate| candidate.playbook.as_str());
             chosen(word, names.collect())
         }
-        Dialog::Whom { .. } => chosen(word, vec!["tell", "new"]),
         Dialog::Value { wanted, .. } => {
             let choices = wanted.first().map(|wanted| wanted.choices.as_slice());
             let by_number = word.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
@@ -231,7 +228,7 @@ mod tests {
             Meaning::Ask(words, Some(agent)) => format!("ask {agent}: {words}"),
             Meaning::Answer(said) => format!("answer {said}"),
             Meaning::Rate(task, number) => format!("rate {task} {number}"),
-            Meaning::Tell(task, words) => format!("tell {task} {words}"),
+            Meaning::Tell(task) => format!("tell {task}"),
             Meaning::Chosen(at) => format!("chosen {at}"),
             Meaning::Value(value) => format!("value {value}"),
             Meaning::Misfit(why) => format!("misfit: {why}"),
@@ -248,7 +245,7 @@ mod tests {
         check("look\nat\nthis", &s, "ask look\nat\nthis");
         check("/show t1", &s, "Slash(\"/show t1\")");
         check("/srv/shop is slow, why?", &s, "ask /srv/shop is slow, why?");
-        check("@t12 also log it", &s, "tell t12 also log it");
+        check("@t12 also log it", &s, "tell t12");
         check("@code: mend it", &s, "ask code: mend it");
         check("@poet write", &s, "ask @poet write");
         check("@t12", &s, "ask @t12");

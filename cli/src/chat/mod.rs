@@ -296,7 +296,7 @@ impl Chat {
         let running: Vec<String> = self
             .standing
             .running
-            .keys()
+            .iter()
             .map(|t| format!("/cancel {t}"))
             .collect();
         match running.as_slice() {

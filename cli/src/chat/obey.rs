@@ -67,10 +67,6 @@ impl Chat {
                 self.workspace = Some(folder);
                 Ok(())
             }
-            Deed::Attach(_) => {
-                self.sup("files cannot be attached yet: put the file into the folder and name it");
-                Ok(())
-            }
             Deed::Quit => {
                 self.left = true;
                 Ok(())

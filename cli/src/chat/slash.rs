@@ -123,12 +123,6 @@ pub const ALL: &[Slash] = &[
         "the folder that requests are about",
     ),
     slash(
-        "attach",
-        "[FILE|none]",
-        Takes::Path,
-        "give a file to the next request",
-    ),
-    slash(
         "playbooks",
         "",
         Takes::Nothing,
@@ -146,7 +140,6 @@ pub const ALL: &[Slash] = &[
         Takes::Words,
         "what the team remembers about them",
     ),
-    slash("costs", "", Takes::Nothing, "what models cost so far"),
     slash(
         "doctor",
         "",
@@ -178,8 +171,6 @@ pub enum Deed {
     Answer(Option<TaskRef>, String),
     /// Say or set the folder.
     Workspace(Option<String>),
-    /// Say or add what is attached.
-    Attach(Option<String>),
     /// Leave.
     Quit,
 }
@@ -240,7 +231,7 @@ pub fn deed(line: &str, newest: Option<ShortId>) -> Result<Deed, String> {
                 None => Err(unknown(word)),
             },
         },
-        "status" | "doctor" | "freeze" | "thaw" | "costs" => cli(&[known.name]),
+        "status" | "doctor" | "freeze" | "thaw" => cli(&[known.name]),
         "tasks" => match rest {
             "" => cli(&["task", "list"]),
             many => cli(&["task", "list", "--limit", many]),
@@ -280,7 +271,6 @@ pub fn deed(line: &str, newest: Option<ShortId>) -> Result<Deed, String> {
             (_, None, Err(_)) => Err(format!("`{rest}` is neither a task nor an agent")),
         },
         "workspace" => Ok(Deed::Workspace(some(rest))),
-        "attach" => Ok(Deed::Attach(some(rest))),
         "playbooks" => cli(&["playbook", "list"]),
         "playbook" if rest.is_empty() => Err("say which: /playbook NAME, or /playbooks".to_owned()),
         "playbook" => cli(&["playbook", "show", rest]),

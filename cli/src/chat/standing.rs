@@ -7,7 +7,7 @@ use protocol::ids::{RequestId, ShortId};
 use protocol::proposal::{Candidate, Wanted};
 use protocol::task::Effort;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// Something the chat asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,20 +35,6 @@ pub enum Dialog {
         /// The request, as it would be handed in.
         asked: Submit,
     },
-    /// Whether words are for the task that runs, or a request of their own.
-    Whom {
-        /// The request.
-        asked: Submit,
-        /// The task that runs.
-        task: ShortId,
-    },
-}
-
-/// A task that is followed here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Running {
-    /// A model works on it, which can be talked to.
-    pub by_model: bool,
 }
 
 /// Where the conversation stands.
@@ -65,7 +51,7 @@ pub struct Standing {
     /// The task that was spoken of last.
     pub newest: Option<ShortId>,
     /// The tasks that are followed here.
-    pub running: BTreeMap<ShortId, Running>,
+    pub running: BTreeSet<ShortId>,
 }
 
 impl Standing {
@@ -80,15 +66,6 @@ impl Standing {
     pub fn answered(&mut self, task: ShortId) {
         self.questions.retain(|asked| asked.task != task);
         self.just_asked = self.just_asked.filter(|asking| *asking != task);
-    }
-
-    /// The one task that runs and can be talked to.
-    pub fn only_talker(&self) -> Option<ShortId> {
-        let mut talkers = self.running.iter().filter(|(_, running)| running.by_model);
-        match (talkers.next(), talkers.next()) {
-            (Some((task, _)), None) => Some(*task),
-            _ => None,
-        }
     }
 }
 

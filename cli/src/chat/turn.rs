@@ -4,7 +4,7 @@
 use super::complete::Completions;
 use super::listen::{self, Heard, Own};
 use super::meaning::{Meaning, meaning};
-use super::standing::{Dialog, Running, Standing, request};
+use super::standing::{Dialog, Standing, request};
 use super::voice::Voice;
 use crate::commands::{self, run};
 use crate::context::Context;
@@ -16,7 +16,6 @@ use protocol::document::{QuestionDocument, RunDocument};
 use protocol::ids::{ShortId, TaskRef};
 use protocol::proposal::Proposal;
 use protocol::question::Said;
-use protocol::task::Way;
 use protocol::task_state::TaskState;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -70,7 +69,10 @@ impl Chat {
                 let words = ["task", "rate", &task.to_string(), &number.to_string()];
                 self.cli(&words.map(str::to_owned)).await
             }
-            Meaning::Tell(task, words) => self.tell(task, &words).await,
+            Meaning::Tell(task) => {
+                self.tell(task);
+                Ok(())
+            }
             Meaning::Chosen(at) => self.chosen(at).await,
             Meaning::Value(value) => self.value(value).await,
             Meaning::Sure(true) => match self.standing.dialog.take() {
@@ -134,18 +136,9 @@ impl Chat {
         match *proposal {
             Proposal::Ready(ready) => {
                 self.say_text(&proposal::ready(&ready, width, paint));
-                let by_model = matches!(ready.way, Way::Anthropic | Way::Scripted { .. });
                 if let Some(why) = &ready.confirm {
                     self.sup(&format!("{why}: do it? yes or no"));
                     self.standing.dialog = Some(Dialog::Sure { asked });
-                } else if let (true, Some(task), None) =
-                    (by_model, self.standing.only_talker(), &asked.agent)
-                {
-                    self.sup(&format!(
-                        "{task} is being worked on. Are these words for it?"
-                    ));
-                    self.say_text(&format!("      1 tell {task}\n      2 a new task\n"));
-                    self.standing.dialog = Some(Dialog::Whom { asked, task });
                 } else {
                     return self.hand_in(asked).await;
                 }
@@ -205,10 +198,6 @@ impl Chat {
                 }
                 None => Ok(()),
             },
-            Some(Dialog::Whom { asked, task }) => match at {
-                0 => self.tell(task, &asked.request).await,
-                _ => self.hand_in(asked).await,
-            },
             _ => Ok(()),
         }
     }
@@ -257,9 +246,6 @@ impl Chat {
         let (line, again) = run::hand_in(&self.context, verb).await?;
         self.own.add(line.short_id);
         self.voice.tell("accepted", &line);
-        let by_model = listen::page(&self.context, line.short_id)
-            .await
-            .is_some_and(|page| matches!(page.task.way, Way::Anthropic | Way::Scripted { .. }));
         let (id, paint) = (line.short_id, self.voice.paint);
         let again = if again { " (handed in before)" } else { "" };
         let due = line.due.map_or(String::new(), |due| {
@@ -271,21 +257,16 @@ impl Chat {
                 "      it is {id}{again}{due} · /cancel {id} stops it"
             ))
         ));
-        self.follow(id, line.agent, by_model);
+        self.follow(id, line.agent);
         Ok(())
     }
 
     /// Shows what a task does, until it rests.
-    pub(super) fn follow(&mut self, task: ShortId, agent: protocol::ids::Role, by_model: bool) {
+    pub(super) fn follow(&mut self, task: ShortId, agent: protocol::ids::Role) {
         self.own.add(task);
         self.standing.newest = Some(task);
         self.completions.learn(|names| names.task(task));
-        if self
-            .standing
-            .running
-            .insert(task, Running { by_model })
-            .is_some()
-        {
+        if !self.standing.running.insert(task) {
             return;
         }
         let (context, voice) = (self.context.clone(), self.voice.clone());
@@ -360,17 +341,20 @@ impl Chat {
     /// Follows a task that goes on.
     pub(super) async fn follow_again(&mut self, task: TaskRef) {
         if let Ok(Answer::Task { page }) = self.ask(Verb::TaskShow { task }).await {
-            let by_model = matches!(page.task.way, Way::Anthropic | Way::Scripted { .. });
             self.standing.answered(page.task.short_id);
-            self.follow(page.task.short_id, page.document.agent.clone(), by_model);
+            self.follow(page.task.short_id, page.document.agent.clone());
         }
     }
 
-    /// A word to a task that runs.
-    async fn tell(&mut self, task: ShortId, _words: &str) -> Result<(), Failure> {
-        self.sup(&format!(
-            "{task} cannot be told anything while it runs. What can be changed: /cancel {task}, /pause {task}, and a new request with what it should have been"
-        ));
-        Ok(())
+    /// A word to a task that runs: what can be changed is said.
+    fn tell(&self, task: ShortId) {
+        let runs = self.standing.running.contains(&task);
+        let words = match runs {
+            true => format!(
+                "{task} works by what was accepted and takes no new words. What can be changed: /cancel {task} or /pause {task}; then say the whole request again"
+            ),
+            false => format!("{task} does not run here: /show {task} says how it stands"),
+        };
+        self.sup(&words);
     }
 }

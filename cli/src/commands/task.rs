@@ -51,6 +51,15 @@ pub async fn run(context: &Context, command: TaskCommand) -> Result<u8, Failure>
             };
             tell(context, verb).await
         }
+        TaskCommand::Rate { task, number, text } => {
+            let remark = text;
+            let verb = Verb::TaskRate {
+                task,
+                number,
+                remark,
+            };
+            tell(context, verb).await
+        }
         TaskCommand::Pause { task } => tell(context, Verb::TaskPause { task }).await,
         TaskCommand::Resume { task } => tell(context, Verb::TaskResume { task }).await,
         TaskCommand::Retry {

@@ -6,6 +6,7 @@ use super::result::{proven, summary, worked};
 use super::text::{columns, count, indent, money, one_line, safe, size, time, until};
 use jiff::Timestamp;
 use protocol::document::{RunDocument, TaskPage};
+use protocol::rating::BEST;
 use protocol::task::{Task, Way};
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ pub fn text(page: &TaskPage) -> String {
     sections.push(section("learned", list(&page.learned)));
     sections.push(section("attempts", attempts(page)));
     sections.push(section("artifacts", artifacts(document)));
+    sections.push(section("ratings", ratings(document)));
     sections.push(section("notes", list(&page.notes)));
     sections.push(section("cost", cost(document)));
     sections.retain(|section| !section.is_empty());
@@ -207,6 +209,22 @@ fn recalled(page: &TaskPage) -> String {
                 format!("  {}", safe(&memory.id)),
                 format!("{:.1}", memory.score),
                 one_line(&memory.title, 120),
+            ]
+        })
+        .collect();
+    columns(&rows)
+}
+
+fn ratings(document: &RunDocument) -> String {
+    let rows: Vec<Vec<String>> = document
+        .ratings
+        .iter()
+        .map(|rating| {
+            vec![
+                format!("  {} of {BEST}", rating.number),
+                safe(&rating.by.name),
+                moment(rating.at),
+                one_line(rating.remark.as_deref().unwrap_or_default(), 400),
             ]
         })
         .collect();

@@ -15,6 +15,7 @@ use crate::memory_owner::OwnerError;
 use crate::patches::{self, PatchError};
 use crate::paused;
 use crate::propose;
+use crate::rate;
 use crate::route;
 use crate::status;
 use jiff::Timestamp;
@@ -180,6 +181,13 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
             said,
         } => Answer::Ok {
             message: take_answer(desk, who, task, question, said).await?,
+        },
+        Verb::TaskRate {
+            task,
+            number,
+            remark,
+        } => Answer::Ok {
+            message: rate::rate(desk, who, task, number, remark).await?,
         },
         Verb::TaskPause { task } => Answer::Ok {
             message: paused::pause(desk, who, task).await?,

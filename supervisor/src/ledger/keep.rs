@@ -264,7 +264,8 @@ async fn find_request(
     Ok(Some(task))
 }
 
-async fn keep_principal(
+/// Knows a person from now on.
+pub(super) async fn keep_principal(
     tx: &mut SqliteConnection,
     who: &Principal,
     at: Timestamp,

@@ -20,6 +20,7 @@ pub mod parts;
 pub mod patch;
 pub mod plan;
 pub mod questions;
+pub mod ratings;
 pub mod records;
 pub mod report;
 pub mod resume;

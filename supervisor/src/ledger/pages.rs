@@ -3,6 +3,7 @@
 
 use super::parts;
 use super::questions;
+use super::ratings;
 use super::records::verdict_passed;
 use super::standing::{self, from_json, state_of, time, unreadable};
 use super::store::{Ledger, LedgerError};
@@ -287,6 +288,7 @@ async fn document_of(
         waits: None,
         question,
         questions,
+        ratings: ratings::of_task(tx, &key).await?,
         artifacts: from_json("artifacts", &key, &row.try_get::<String, _>("artifacts")?)?,
         usage: UsageDocument::from(&usage),
         attempts: attempts(tx, &key).await?.len() as u64,
