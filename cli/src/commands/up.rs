@@ -17,9 +17,8 @@ pub async fn run(context: &Context, args: &JoinArgs) -> Result<u8, Failure> {
     // Wrong settings are said here, where a person reads.
     context.settings()?;
     let started = start::up(&context.home, &context.env, no_tmux, team::PATIENCE).await?;
-    if started.already {
-        team::warn_of_differences(context);
-    }
+    // Also when it was just started: systemd starts it without this shell's settings.
+    team::warn_of_differences(context);
     terminal::print(&said(&started));
     team::warn_of_the_machine(&started).await;
     Ok(protocol::exit::DONE)

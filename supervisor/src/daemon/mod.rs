@@ -6,7 +6,8 @@
 //! from that (pure, with `restart`), `restart_one` an agent that a person wants anew, `place` how a process is started in a window or as a child,
 //! `ready` how it is seen to be ready, `stop` how all is ended. `redis_server` and `redis_conf`
 //! make the managed Redis, `certificates` lets other hosts know it; `team` says which processes
-//! there are, `joined` is the daemon of another host; `serve` answers on `run/daemon.sock`; `start` is what `up` does;
+//! there are, `joined` is the daemon of another host; `serve` answers on `run/daemon.sock`; `start` is what `up` does, `unit` asks systemd where an
+//! installation wants that;
 //! `watch` is how the supervisor, and every agent where
 //! that is dead too, brings a dead daemon back; `release` frees what a dead agent held; `disk`, `identity`, `mode`, `lock`, `process`
 //! and `environment` are the small facts they share.
@@ -34,6 +35,7 @@ pub mod serve;
 pub mod start;
 pub mod stop;
 mod team;
+mod unit;
 pub mod watch;
 
 pub use run::run;

@@ -2,6 +2,7 @@
 //! these may run at once; the daemon's lock lets one daemon stay and all of them wait for it.
 
 use super::process::own_exe;
+use super::unit::Unit;
 use crate::client::{self, ClientError};
 use config::env::Env;
 use config::error::ConfigError;
@@ -80,16 +81,21 @@ impl StartError {
     }
 }
 
-/// Brings the team up and waits until it is ready, at most `patience`. The daemon inherits this
-/// process' environment: settings may stand in it.
+/// Brings the team up and waits until it is ready, at most `patience`. Where systemd keeps this home,
+/// it is asked; else the daemon inherits this process' environment: settings may stand in it.
 pub async fn up(
     home: &Home,
-    _env: &Env,
+    env: &Env,
     no_tmux: bool,
     patience: Duration,
 ) -> Result<Started, StartError> {
     home.ensure()?;
     let began = Instant::now();
+    // Without windows is a person's wish of this moment; the unit does not know it.
+    let unit = match no_tmux {
+        true => None,
+        false => Unit::of(&home.root, env),
+    };
     let mut daemon: Option<Launched> = None;
     let mut asked = false;
     let mut last = TeamStatus::default();
@@ -110,7 +116,16 @@ pub async fn up(
                 }
             }
             Err(_) => match daemon.as_mut().map(Launched::ended).transpose()? {
-                None => daemon = Some(launch(home, no_tmux)?),
+                None => daemon = Some(launch(home, no_tmux, unit)?),
+                Some(Some((0, _))) if let Some(unit) = unit => {
+                    sleep(AGAIN).await;
+                    if unit.is_over()? && status(home).await.is_err() {
+                        return Err(StartError::Ended {
+                            exit: protocol::exit::FAILED,
+                            said: unit.told_in(),
+                        });
+                    }
+                }
                 // Another daemon holds the lock: it comes up, or it goes and makes room.
                 Some(Some((0, _))) => {
                     sleep(AGAIN).await;
@@ -181,13 +196,19 @@ impl Launched {
     }
 }
 
-fn launch(home: &Home, no_tmux: bool) -> io::Result<Launched> {
+fn launch(home: &Home, no_tmux: bool, unit: Option<Unit>) -> io::Result<Launched> {
     let said = tempfile::tempfile()?;
-    let mut command = Command::new(own_exe()?);
-    command.arg("--home").arg(&home.root).arg("daemon");
-    if no_tmux {
-        command.arg("--no-tmux");
-    }
+    let mut command = match unit {
+        Some(unit) => unit.start(),
+        None => {
+            let mut command = Command::new(own_exe()?);
+            command.arg("--home").arg(&home.root).arg("daemon");
+            if no_tmux {
+                command.arg("--no-tmux");
+            }
+            command
+        }
+    };
     let child = command
         .current_dir(&home.root)
         .stdin(Stdio::null())
