@@ -130,9 +130,6 @@ accounts() {
     mv -f /etc/sudoers.d/.ai-infra.new /etc/sudoers.d/ai-infra
   fi
   mkdir -p /etc/ai-infra
-  if [ ! -e /etc/ai-infra/environment ]; then
-    (umask 077 && printf '# AI_INFRA__SECTION__KEY=value lines for the whole installation; see: ai-infra config show\n' >/etc/ai-infra/environment)
-  fi
 }
 
 do_install() {
@@ -179,9 +176,9 @@ do_install() {
     control daemon-reload
     control enable --quiet "$unit"
     say "✓ $units/$unit, started at boot"
-    if [ "$as_root" = no ]; then
+    if [ "$as_root" = no ] && [ ! -e "/var/lib/systemd/linger/$(id -un)" ]; then
       loginctl enable-linger "$(id -un)" 2>/dev/null ||
-        say "! your units end when you log out, and yours to change it is not: as root, loginctl enable-linger $(id -un)"
+        say "! the team ends when you log out; as root: loginctl enable-linger $(id -un)"
     fi
   else
     say "! no systemd here: nothing starts the team at boot; ai-infra up does it by hand"
@@ -220,8 +217,8 @@ do_uninstall() {
   fi
   say "✓ ai-infra is gone; what the team knows and made is still there:"
   local kept
-  for kept in "$home" /etc/ai-infra "${XDG_CONFIG_HOME:-$HOME/.config}/ai-infra"; do
-    if [ -e "$kept" ]; then say "    $kept"; fi
+  for kept in "$home" /etc/ai-infra; do
+    if [ -w "$kept" ]; then say "    $kept"; fi
   done
   say "  remove it with rm -rf when you are sure"
 }

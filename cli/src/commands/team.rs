@@ -10,7 +10,7 @@ use protocol::document::{ProcessLine, TeamStatus};
 use std::time::Duration;
 use supervisor::client;
 use supervisor::daemon::start::{self, Started};
-use supervisor::daemon::{identity, process};
+use supervisor::daemon::{identity, process, unit};
 use tokio::time::timeout;
 
 /// How long a team may take to be ready; a large append-only file takes its time to load.
@@ -141,8 +141,14 @@ pub fn warn_of_differences(context: &Context) {
     if let Ok(Some(resolved)) = config::resolved::read(&context.home) {
         let keys = resolved.differs_from(&settings);
         if !keys.is_empty() {
+            let what_helps = match unit::keeps(&context.home.root, &context.env) {
+                true => {
+                    "systemd started it without this shell's environment: write them to the settings file, then ai-infra restart"
+                }
+                false => "ai-infra restart makes these hold",
+            };
             terminal::complain(&format!(
-                "warning: the running team was started with other settings: {}; ai-infra restart makes these hold\n",
+                "warning: the running team was started with other settings: {}; {what_helps}\n",
                 text::one_line(&keys.join(", "), 300)
             ));
         }

@@ -35,7 +35,7 @@ pub mod serve;
 pub mod start;
 pub mod stop;
 mod team;
-mod unit;
+pub mod unit;
 pub mod watch;
 
 pub use run::run;

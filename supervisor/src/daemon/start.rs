@@ -18,6 +18,8 @@ use tokio::time::sleep;
 const LOOK: Duration = Duration::from_millis(8);
 /// Pause before another try when the lock was taken.
 const AGAIN: Duration = Duration::from_millis(150);
+/// How often a unit may end at once before that is said.
+const OVERS: u32 = 3;
 /// Most that is shown of what a daemon said before it ended, in bytes.
 const SAID_BYTES: u64 = 16 * 1024;
 
@@ -97,6 +99,7 @@ pub async fn up(
         false => Unit::of(&home.root, env),
     };
     let mut daemon: Option<Launched> = None;
+    let mut overs = 0;
     let mut asked = false;
     let mut last = TeamStatus::default();
     loop {
@@ -120,10 +123,16 @@ pub async fn up(
                 Some(Some((0, _))) if let Some(unit) = unit => {
                     sleep(AGAIN).await;
                     if unit.is_over()? && status(home).await.is_err() {
-                        return Err(StartError::Ended {
-                            exit: protocol::exit::FAILED,
-                            said: unit.told_in(),
-                        });
+                        // A daemon that was just ending had not ended yet for systemd, which then
+                        // had nothing to start.
+                        overs += 1;
+                        if overs >= OVERS {
+                            return Err(StartError::Ended {
+                                exit: protocol::exit::FAILED,
+                                said: unit.told_in(),
+                            });
+                        }
+                        daemon = None;
                     }
                 }
                 // Another daemon holds the lock: it comes up, or it goes and makes room.

@@ -13,6 +13,11 @@ const SYSTEM: [&str; 2] = ["/etc/systemd/system", "/usr/lib/systemd/system"];
 /// There while systemd runs the machine; see sd_booted(3).
 const BOOTED: &str = "/run/systemd/system";
 
+/// Whether systemd starts this home's daemon, which then does not see the environment of a shell.
+pub fn keeps(home: &Path, env: &Env) -> bool {
+    Unit::of(home, env).is_some()
+}
+
 /// The unit that keeps a home's daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
