@@ -6,6 +6,7 @@ mod chat;
 mod dead;
 mod host;
 mod logs;
+mod playbook;
 mod task;
 mod values;
 
@@ -14,6 +15,7 @@ pub use chat::ChatArgs;
 pub use dead::DeadCommand;
 pub use host::{HostCommand, JoinArgs};
 pub use logs::LogsArgs;
+pub use playbook::PlaybookCommand;
 pub use task::TaskCommand;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -300,30 +302,6 @@ pub enum MemoryCommand {
     Show {
         /// Its id
         id: String,
-    },
-}
-
-/// What can be done with playbooks.
-#[derive(Debug, Subcommand)]
-pub enum PlaybookCommand {
-    /// Every playbook and the words that start it
-    List(JsonArgs),
-    /// What a playbook wants to know, does, and is proven by
-    Show {
-        /// Its name
-        name: String,
-        /// Its text instead, as written
-        #[arg(long)]
-        yaml: bool,
-    },
-    /// Name everything wrong with playbooks, with line and column: files, folders, or every one there is
-    Check {
-        /// Files, and folders of `.yaml` files
-        #[arg(value_name = "FILE|DIR")]
-        files: Vec<PathBuf>,
-        /// Print one JSON document
-        #[arg(long)]
-        json: bool,
     },
 }
 

@@ -1,6 +1,8 @@
 //! What a tool call comes down to: one operation of the executor, with what it touches, how its
 //! effect is recovered, and how it is shown to people. Plain data; journaled with every intent.
 
+mod names;
+
 use crate::outside::changes;
 use inspect::host::Scan;
 use protocol::effect::EffectClass;
@@ -197,40 +199,6 @@ pub enum Place {
 }
 
 impl Operation {
-    /// The tool's name, as engines and grants know it.
-    pub fn tool(&self) -> &'static str {
-        match self {
-            Operation::Read { .. } => "Read",
-            Operation::Write { .. } => "Write",
-            Operation::Edit { .. } => "Edit",
-            Operation::Bash { .. } => "Bash",
-            Operation::Glob { .. } => "Glob",
-            Operation::Grep { .. } => "Grep",
-            Operation::GitStatus => "GitStatus",
-            Operation::GitDiff => "GitDiff",
-            Operation::Tests { .. } => "Tests",
-            Operation::Overview => "Overview",
-            Operation::Secrets => "Secrets",
-            Operation::Marks => "Marks",
-            Operation::Dependencies => "Dependencies",
-            Operation::QuickChecks => "QuickChecks",
-            Operation::Unpushed => "Unpushed",
-            Operation::Branches { .. } => "Branches",
-            Operation::LargeFiles { .. } => "LargeFiles",
-            Operation::Changes { .. } => "Changes",
-            Operation::Inventory => "Inventory",
-            Operation::Links => "Links",
-            Operation::Linters => "Linters",
-            Operation::Profile { .. } => "Profile",
-            Operation::HostFacts => "HostFacts",
-            Operation::HostScan { scan } => scan.tool(),
-            Operation::GitCommit { .. } => "GitCommit",
-            Operation::HttpRequest { .. } => "HttpRequest",
-            Operation::SqlQuery { .. } => "SqlQuery",
-            Operation::SqlExecute { .. } => "SqlExecute",
-        }
-    }
-
     /// The lowest level that may do it.
     pub fn level(&self) -> Level {
         match self {
