@@ -65,8 +65,9 @@ files() {
   done)
 }
 
+# Urgent, so that a machine that is busy with other things does not hold it back.
 ask() {
-  "$exe" run "what is unfinished here?" --workspace "$folder" --json >/dev/null
+  "$exe" run "what is unfinished here?" --workspace "$folder" --priority 8 --json >/dev/null
 }
 
 # What is made once is made before the watch begins.

@@ -71,7 +71,7 @@ impl Workbench {
             record.enter(phase, at);
             return Ok(());
         }
-        tracing::info!(%phase, "phase");
+        tracing::info!(%phase, "enters");
         let at = micros(Timestamp::now());
         let left = record.phases.last().map(|span| span.phase);
         record.enter(phase, at);

@@ -91,7 +91,7 @@ fn result(left: &Left, zone: &TimeZone, columns: usize) -> Line {
     let line = Line::of(Tone::Dim, clock(left.at, zone))
         .and(Tone::Plain, format!(" {:<5}", left.short_id.to_string()))
         .and(tone, fit(&format!("{}{proven}", left.state), columns / 2))
-        .and(Tone::Dim, format!(" {}", elapsed(left.seconds)));
+        .and(Tone::Dim, format!(" {}", time(left.took)));
     let rest = columns.saturating_sub(line.width() + 2);
     line.and(Tone::Plain, format!("  {}", fit(&left.request, rest)))
 }

@@ -9,6 +9,7 @@ use protocol::phase::Phase;
 use protocol::report::{CallLine, Usage};
 use protocol::task::{Task, Way};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// Calls that are kept of a task.
 pub const CALLS: usize = 5;
@@ -80,8 +81,8 @@ pub struct Left {
     pub good: bool,
     /// Criteria that hold, of how many.
     pub proven: (usize, usize),
-    /// How long it was held, in seconds.
-    pub seconds: u64,
+    /// How long it was held.
+    pub took: Duration,
     /// The words.
     pub request: String,
 }
@@ -131,7 +132,7 @@ impl View {
             state: state.to_owned(),
             good,
             proven: held.proven(),
-            seconds: seconds(held.taken, now),
+            took: Duration::try_from(now.duration_since(held.taken)).unwrap_or_default(),
             request: held.request.clone(),
         });
         self.results.truncate(RESULTS);
