@@ -52,17 +52,17 @@ pub enum PatchError {
     },
     /// Its folder is on another host, which cannot be reached.
     #[error(
-        "the folder of {short_id} is on host {host}, and nothing was done: {why}. Say it again when it is back, or bring the patch there yourself: ai-infra task diff {short_id} | ssh {host} git -C {} apply", .workspace.display()
+        "the folder of {short_id} is on host {host}, which {why}; nothing was done. Say it again when it is back{otherwise}"
     )]
     Away {
         /// Which task.
         short_id: ShortId,
         /// Where.
         host: String,
-        /// Its folder there.
-        workspace: PathBuf,
-        /// Why it cannot be reached.
+        /// What became of the host.
         why: String,
+        /// What else can be done, after a comma; empty where nothing can.
+        otherwise: String,
     },
     /// The host was asked and said nothing.
     #[error(

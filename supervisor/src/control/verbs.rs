@@ -298,7 +298,8 @@ async fn cancel(desk: &Desk, task: TaskRef) -> Result<String, LedgerError> {
     if open.state.is_final() {
         return Ok(format!("{short_id} had ended already: {}", open.state));
     }
-    let away = watch::about(desk, &open.task).await?;
+    let away = watch::absence(desk, &open.task).await?;
+    let host = open.task.host.as_deref().unwrap_or_default();
     let out = watch::is_out(desk, &open.task);
     Ok(match (dispatch::cancel(desk, open.task.id).await?, away) {
         (TaskState::Cancelled, _) => format!("{short_id} is cancelled"),
@@ -312,7 +313,7 @@ async fn cancel(desk: &Desk, task: TaskRef) -> Result<String, LedgerError> {
             )
         }
         (TaskState::Cancelling, Some(away)) => format!(
-            "{short_id} is being stopped, but {away}: what was begun there is settled when it is back"
+            "{short_id} is being stopped; host {host} {away}, so what was begun there is settled when it is back"
         ),
         (TaskState::Cancelling, None) => format!("{short_id} is being stopped"),
         (ended, _) => format!("{short_id} ended meanwhile: {ended}"),

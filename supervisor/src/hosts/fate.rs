@@ -28,21 +28,25 @@ pub fn decide(seen: bool, looked: Duration, lease: Duration) -> Fate {
     }
 }
 
+/// What a lost host has done, to stand behind its name.
+pub fn absence(host: &KnownHost, invited: bool, now: Timestamp) -> String {
+    match host.seen {
+        _ if !invited => "was put out of the team".to_owned(),
+        Some(seen) => format!("has not been seen since {}", clock(seen, now)),
+        None => "has not joined yet".to_owned(),
+    }
+}
+
 /// What is said about a host that is lost.
 pub fn sentence(host: &KnownHost, invited: bool, now: Timestamp) -> String {
     let name = &host.name;
-    match host.seen {
-        _ if !invited => format!(
-            "host {name} was put out of the team; its tasks wait for it: invite it again, or cancel them"
-        ),
-        Some(seen) => format!(
-            "host {name} has not been seen since {}; its tasks wait for it, nothing is moved",
-            clock(seen, now)
-        ),
-        None => format!(
-            "host {name} has not joined yet; its tasks wait for it (there: ai-infra up --join {name}.invitation)"
-        ),
-    }
+    let tail = match host.seen {
+        _ if !invited => ": invite it again, or cancel them".to_owned(),
+        Some(_) => ", nothing is moved".to_owned(),
+        None => format!(" (there: ai-infra up --join {name}.invitation)"),
+    };
+    let absence = absence(host, invited, now);
+    format!("host {name} {absence}; its tasks wait for it{tail}")
 }
 
 /// What is said once it is there again.

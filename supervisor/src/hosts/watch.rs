@@ -170,13 +170,25 @@ pub fn is_out(desk: &Desk, task: &Task) -> bool {
 /// # Errors
 /// When the ledger does not answer.
 pub async fn about(desk: &Desk, task: &Task) -> Result<Option<String>, LedgerError> {
+    let lost = lost_host(desk, task).await?;
+    let said = |host| fate::sentence(&host, !is_out(desk, task), Timestamp::now());
+    Ok(lost.map(said))
+}
+
+/// The same in a few words, to stand behind the host's name.
+///
+/// # Errors
+/// When the ledger does not answer.
+pub async fn absence(desk: &Desk, task: &Task) -> Result<Option<String>, LedgerError> {
+    let lost = lost_host(desk, task).await?;
+    let said = |host| fate::absence(&host, !is_out(desk, task), Timestamp::now());
+    Ok(lost.map(said))
+}
+
+async fn lost_host(desk: &Desk, task: &Task) -> Result<Option<KnownHost>, LedgerError> {
     let Some(name) = crate::intake::hosts::other(desk, task) else {
         return Ok(None);
     };
     let host = desk.ledger.host(name).await?;
-    if host.lost.is_none() {
-        return Ok(None);
-    }
-    let invited = roll::read(&desk.home).is_ok_and(|roll| roll.find(name).is_some());
-    Ok(Some(fate::sentence(&host, invited, Timestamp::now())))
+    Ok(host.lost.is_some().then_some(host))
 }

@@ -32,7 +32,12 @@ impl There<'_> {
     pub(super) async fn apply(&self, before: PatchState) -> Result<String, PatchError> {
         let (desk, task) = (self.desk, self.task);
         let short_id = task.short_id;
-        let bus = self.reach().await?;
+        let by_hand = format!(
+            ", or bring the patch there yourself: ai-infra task diff {short_id} | ssh {} git -C {} apply",
+            self.host,
+            self.workspace.display()
+        );
+        let bus = self.reach(&by_hand).await?;
         let patch = file::read(&folder(&desk.home, short_id), short_id)?;
         let order = self.order(PatchWish::Apply, file::digest(&patch));
         let moved = |from, to| desk.ledger.patch_move(task.id, from, to, Timestamp::now());
@@ -60,7 +65,7 @@ impl There<'_> {
         let short_id = self.task.short_id;
         let there = match watch::is_out(self.desk, self.task) {
             false => {
-                let bus = self.reach().await?;
+                let bus = self.reach("").await?;
                 let order = self.order(PatchWish::Discard, String::new());
                 if let PatchCame::Refused { message } = self.give(&bus, &order).await? {
                     return Err(self.refused(message));
@@ -94,20 +99,21 @@ impl There<'_> {
     }
 
     /// The way to the host; nothing is begun where it is away.
-    async fn reach(&self) -> Result<Bus, PatchError> {
+    async fn reach(&self, otherwise: &str) -> Result<Bus, PatchError> {
         let away = |why: String| PatchError::Away {
             short_id: self.task.short_id,
             host: self.host.to_owned(),
-            workspace: self.workspace.clone(),
             why,
+            otherwise: otherwise.to_owned(),
         };
         if watch::is_out(self.desk, self.task) {
-            return Err(away("the host was put out of the team".to_owned()));
+            return Err(away("was put out of the team".to_owned()));
         }
-        if let Some(why) = watch::about(self.desk, self.task).await? {
+        if let Some(why) = watch::absence(self.desk, self.task).await? {
             return Err(away(why));
         }
-        self.desk.link.now().map_err(away)
+        let unreachable = |why| away(format!("cannot be asked now ({why})"));
+        self.desk.link.now().map_err(unreachable)
     }
 
     fn order(&self, wish: PatchWish, sha256: String) -> PatchOrder {
