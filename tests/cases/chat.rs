@@ -80,6 +80,15 @@ fn what_the_team_writes_never_garbles_what_is_typed() {
         "{page}"
     );
     team.ai(&["task", "rate", "t4", "11"]).expect(2);
+    // A word about a task that cannot begin yet stands on a line of its own.
+    team.ai(&["agents", "pause", "infra"]).expect(0);
+    window.says("how are disk and memory of this host?");
+    window.until("it is t5");
+    let shown = window.shows();
+    assert!(
+        shown.contains("\nnote: ") && !shown.contains("› note"),
+        "{shown}"
+    );
     team.down();
 }
 

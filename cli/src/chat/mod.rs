@@ -36,7 +36,7 @@ use supervisor::client;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use turn::Chat;
-use voice::{Mouth, Voice};
+use voice::Voice;
 
 /// Where a chat runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,9 +79,19 @@ pub async fn run(context: Context, args: ChatArgs, place: Where) -> Result<u8, F
             Voice::plain(Paint(false), args.json)
         }
     };
+    // Whatever a command prints from here on is said above the line that is being typed.
+    let said = voice.clone();
+    crate::terminal::redirect(Some(Box::new(move |text| said.say(&obey::shortened(text)))));
     let (heard, ears) = unbounded_channel();
-    let chat = make(context, args, place, voice, heard, completions)?;
-    talk(chat, keyboard, ears, mouth, (place, terminal)).await
+    let talked = match make(context, args, place, voice, heard, completions) {
+        Ok(chat) => Ok(talk(chat, keyboard, ears, (place, terminal)).await),
+        Err(failure) => Err(failure),
+    };
+    crate::terminal::redirect(None);
+    if !terminal {
+        mouth.finish();
+    }
+    talked
 }
 
 fn make(
@@ -159,9 +169,8 @@ async fn talk(
     mut chat: Chat,
     mut keyboard: UnboundedReceiver<Typed>,
     mut ears: UnboundedReceiver<Heard>,
-    mouth: Mouth,
     (place, terminal): (Where, bool),
-) -> Result<u8, Failure> {
+) -> u8 {
     if terminal {
         chat.greet(place).await;
         let (context, voice) = (chat.context.clone(), chat.voice.clone());
@@ -198,11 +207,7 @@ async fn talk(
         (false, true) => protocol::exit::WAITS,
         (false, false) => chat.exit,
     };
-    drop(chat);
-    if !terminal {
-        mouth.finish();
-    }
-    Ok(exit)
+    exit
 }
 
 /// Does what a line asks for, while the keyboard is still read: Ctrl-C lets go of it.
@@ -220,7 +225,6 @@ async fn take(
             () = &mut doing => return,
             next = keyboard.recv() => match next {
                 Some(Typed::Interrupt { cleared: false }) => {
-                    crate::terminal::redirect(None);
                     voice.say("let go of; whether it was handed in: /tasks");
                     return;
                 }

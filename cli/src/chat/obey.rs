@@ -88,16 +88,13 @@ impl Chat {
                 return Ok(());
             }
         };
-        let voice = self.voice.clone();
-        crate::terminal::redirect(Some(Box::new(move |text| voice.say(&shortened(text)))));
         let done = Box::pin(commands::obey(self.context.clone(), command)).await;
-        crate::terminal::redirect(None);
         done.map(|code| self.exit = code)
     }
 }
 
 /// The first lines of a long text; the whole of it is for a pager.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let many = text.lines().count();
     if many <= LINES {
         return text.to_owned();

@@ -165,8 +165,9 @@ impl Chat {
                 self.standing.dialog = Some(Dialog::Which { asked, candidates });
             }
             Proposal::NoWay { nearest, model } => {
-                self.sup("no playbook covers this, and there is no model to think about it.");
-                self.say_text(&format!("      {}\n", text::one_line(&model, 200)));
+                self.sup(&format!(
+                    "no playbook covers this, and there is no model to think about it. {model}"
+                ));
                 self.exit = protocol::exit::USAGE;
                 if !nearest.is_empty() {
                     self.say_text(
