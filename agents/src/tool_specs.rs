@@ -71,6 +71,54 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
             &[],
         ),
         spec(
+            "ListeningPorts",
+            "Who listens on which port of the host, and who can reach it.",
+            json!({}),
+            &[],
+        ),
+        spec(
+            "LogErrors",
+            "Errors in the host's journal and logs, grouped. since: 2 hours, yesterday, 2026-01-31 14:30 …",
+            json!({"since": text, "unit": text}),
+            &[],
+        ),
+        spec(
+            "CertificateExpiry",
+            "Certificates of the host and when they end; path: look there, from /.",
+            json!({"path": text}),
+            &[],
+        ),
+        spec(
+            "TimersAndCron",
+            "What the host runs by itself, and when next.",
+            json!({}),
+            &[],
+        ),
+        spec(
+            "DiskUsage",
+            "What fills the file system below a folder of the host, from /.",
+            json!({"path": text}),
+            &[],
+        ),
+        spec(
+            "PendingUpdates",
+            "Packages of the host that can be updated, by the lists fetched last.",
+            json!({}),
+            &[],
+        ),
+        spec(
+            "FailedLogins",
+            "Failed logins on the host, and logins that worked after them. since: as LogErrors.",
+            json!({"since": text}),
+            &[],
+        ),
+        spec(
+            "ServiceUnits",
+            "Services of the host that failed, are enabled but do not run, or run.",
+            json!({}),
+            &[],
+        ),
+        spec(
             "HandOff",
             "Give the whole task to another agent of the team (code, data, infra, research, qa), who goes on \
              from here with its own tools. Only when what is left is that agent's work. note: what is done \

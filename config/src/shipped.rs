@@ -76,6 +76,14 @@ const PLAYBOOKS: &[(&str, &str)] = playbooks![
     "broken-links",
     "large-files",
     "what-changed",
+    "listening-ports",
+    "log-errors",
+    "certificate-expiry",
+    "timers-and-cron",
+    "disk-usage",
+    "pending-updates",
+    "failed-logins",
+    "service-units",
 ];
 
 /// The shipped playbooks: name and YAML.

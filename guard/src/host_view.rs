@@ -3,7 +3,7 @@
 
 use crate::act::Operation;
 use inspect::host::Scan;
-use inspect::host::{certificates, timers, updates};
+use inspect::host::{certificates, services, timers, updates};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -66,6 +66,12 @@ impl HostView {
                 &[Right::ReadAll, Right::SeePrograms],
             ),
             Scan::PendingUpdates { .. } => view(&[&updates::SHOWN, &["/etc/hostname"]], &[]),
+            Scan::FailedLogins { .. } => {
+                view(&[&LOGS, &TIME, &["/etc/hostname"]], &[Right::ReadAll])
+            }
+            Scan::ServiceUnits { .. } => {
+                view(&[&services::SHOWN, &["/etc/hostname"]], &[Right::ReadAll])
+            }
             Scan::LogErrors { .. } => view(&[&LOGS, &TIME, &["/etc/hostname"]], &[Right::ReadAll]),
         }
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 33] = [
+pub const TOOLS: [&str; 35] = [
     "Read",
     "Write",
     "Edit",
@@ -34,6 +34,8 @@ pub const TOOLS: [&str; 33] = [
     "TimersAndCron",
     "DiskUsage",
     "PendingUpdates",
+    "FailedLogins",
+    "ServiceUnits",
     "GitCommit",
     "HttpRequest",
     "SqlQuery",
@@ -74,7 +76,7 @@ pub fn stays_inside(tool: &str) -> bool {
 }
 
 /// Those that look at the host and at no workspace, read-only.
-pub const HOST: [&str; 7] = [
+pub const HOST: [&str; 9] = [
     "HostFacts",
     "ListeningPorts",
     "LogErrors",
@@ -82,6 +84,8 @@ pub const HOST: [&str; 7] = [
     "TimersAndCron",
     "DiskUsage",
     "PendingUpdates",
+    "FailedLogins",
+    "ServiceUnits",
 ];
 
 /// Tools that reach no executor: what they do is done by the team.

@@ -211,6 +211,8 @@ fn every_tool_has_its_class() {
         ("TimersAndCron", json!({}), Pure),
         ("DiskUsage", json!({"path": "/srv"}), Pure),
         ("PendingUpdates", json!({}), Pure),
+        ("FailedLogins", json!({"since": "7 days"}), Pure),
+        ("ServiceUnits", json!({}), Pure),
         ("GitCommit", json!({"message": "m"}), Keyed),
         ("HttpRequest", json!({"endpoint": "hooks"}), Pure),
         ("HttpRequest", post("hooks"), Keyed),

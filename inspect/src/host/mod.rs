@@ -3,10 +3,12 @@
 //! test; links in it lead where they would lead on that host.
 
 pub mod certificates;
+pub mod logins;
 pub mod logs;
 pub mod people;
 pub mod ports;
 pub mod processes;
+pub mod services;
 pub mod timers;
 pub mod tree;
 pub mod updates;
@@ -76,6 +78,21 @@ pub enum Scan {
         #[serde(default)]
         at: Option<Timestamp>,
     },
+    /// Failed logins, and those that worked after them.
+    FailedLogins {
+        /// The moment.
+        #[serde(default)]
+        at: Option<Timestamp>,
+        /// Since when, in a person's words.
+        #[serde(default = "a_day")]
+        since: String,
+    },
+    /// Services that failed, are missing, or run.
+    ServiceUnits {
+        /// The moment.
+        #[serde(default)]
+        at: Option<Timestamp>,
+    },
 }
 
 fn everything() -> String {
@@ -131,6 +148,8 @@ impl Scan {
             Scan::TimersAndCron { .. } => "TimersAndCron",
             Scan::DiskUsage { .. } => "DiskUsage",
             Scan::PendingUpdates { .. } => "PendingUpdates",
+            Scan::FailedLogins { .. } => "FailedLogins",
+            Scan::ServiceUnits { .. } => "ServiceUnits",
         }
     }
 
@@ -141,7 +160,9 @@ impl Scan {
             | Scan::CertificateExpiry { at, .. }
             | Scan::TimersAndCron { at, .. }
             | Scan::DiskUsage { at, .. }
-            | Scan::PendingUpdates { at, .. } => *at,
+            | Scan::PendingUpdates { at, .. }
+            | Scan::FailedLogins { at, .. }
+            | Scan::ServiceUnits { at, .. } => *at,
         }
     }
 }
@@ -160,6 +181,8 @@ pub fn scan(scan: &Scan, root: &Path, limits: &Limits) -> Result<Value, InspectE
     let tree = Tree::new(root);
     let at = scan.at().unwrap_or_else(second);
     match scan {
+        Scan::ServiceUnits { .. } => said(services::scan(&tree, at, limits)?),
+        Scan::FailedLogins { since, .. } => said(logins::scan(&tree, since, at, limits)?),
         Scan::PendingUpdates { .. } => said(updates::scan(&tree, at, limits)?),
         Scan::DiskUsage { path, of, .. } => said(usage::scan(&tree, path, of, at, limits)?),
         Scan::TimersAndCron { .. } => said(timers::scan(&tree, at, limits)?),

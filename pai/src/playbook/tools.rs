@@ -63,6 +63,8 @@ pub const TOOLS: &[ToolFacts] = &[
     reads("TimersAndCron"),
     reads("DiskUsage"),
     reads("PendingUpdates"),
+    reads("FailedLogins"),
+    reads("ServiceUnits"),
     reads("HandOff"),
     runs("Tests"),
     runs("QuickChecks"),

@@ -256,6 +256,11 @@ pub mod samples {
         unzip(include_bytes!("../../../fixtures/compact-zstd.journal.gz"))
     }
 
+    /// What systemd says of a service that failed twice, of one that was mended, and of a decoy.
+    pub fn units() -> Vec<u8> {
+        unzip(include_bytes!("../../../fixtures/units.journal.gz"))
+    }
+
     pub fn plain() -> Vec<u8> {
         unzip(include_bytes!("../../../fixtures/plain.journal.gz"))
     }

@@ -283,9 +283,12 @@ fn list(
     found: &mut Updates,
 ) {
     let path = format!("{LISTS}/{name}");
-    let plain = name.trim_end_matches(".gz");
+    let plain = [".gz", ".lz4"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name);
     if !plain.ends_with("_Packages") {
-        let packed = [".lz4", ".xz", ".zst", ".bz2"]
+        let packed = [".xz", ".zst", ".bz2"]
             .iter()
             .any(|end| name.ends_with(&format!("_Packages{end}")));
         if packed {
@@ -298,9 +301,10 @@ fn list(
     }
     let secure = name.contains("security");
     let read = tree.open(&path).and_then(|file| {
-        let inner: Box<dyn Read> = match name.ends_with(".gz") {
-            true => Box::new(flate2::read::MultiGzDecoder::new(file)),
-            false => Box::new(file),
+        let inner: Box<dyn Read> = match name.rsplit('.').next() {
+            Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(file)),
+            Some("lz4") => Box::new(lz4_flex::frame::FrameDecoder::new(file)),
+            _ => Box::new(file),
         };
         stanzas(inner, &mut |stanza| {
             let (Some(name), Some(arch), Some(version)) = (

@@ -103,6 +103,35 @@ fn the_planted_updates_are_told_and_no_other() {
 }
 
 #[test]
+fn packed_lists_are_read() {
+    use std::io::Write;
+    let list = b"Package: a\nArchitecture: amd64\nVersion: 2\n\n";
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(list).unwrap();
+    let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    lz4.write_all(list).unwrap();
+    for (end, bytes) in [
+        ("gz", gz.finish().unwrap()),
+        ("lz4", lz4.finish().unwrap()),
+        ("xz", b"xz".to_vec()),
+        ("lz4", b"damaged".to_vec()),
+    ] {
+        let host = Planted::new(&[(STATUS, &package("a", "1", "install ok installed"))]);
+        host.put(
+            &format!("/var/lib/apt/lists/x_dists_y_main_binary-amd64_Packages.{end}"),
+            &bytes,
+        );
+        let found = scan(&host.tree(), Timestamp::UNIX_EPOCH, &Limits::default()).unwrap();
+        let whole = bytes.len() > 10;
+        assert_eq!(
+            (found.total, found.unread.len()),
+            (usize::from(whole), usize::from(!whole)),
+            "{end}"
+        );
+    }
+}
+
+#[test]
 fn other_managers_are_named_and_nothing_waits_where_nothing_does() {
     let rpm = Planted::new(&[("/var/lib/rpm/x", "")]);
     let found = scan(&rpm.tree(), Timestamp::UNIX_EPOCH, &Limits::default()).unwrap();

@@ -37,6 +37,14 @@ pub fn busy() -> World {
             "updates": [{"name": "openssl", "arch": "amd64", "installed": "3.0-1", "available": "3.0-2", "security": true, "phased": false},
                 {"name": "curl", "arch": "amd64", "installed": "7.88-1", "available": "7.88-2", "security": false, "phased": true}],
             "lists": 3, "lists_at": "2026-11-01T00:00:00Z", "lists_days": 20, "pinned": true, "reboot": true, "reboot_for": ["libc6"], "kernel": "6.1.0-9-amd64", "kernel_waits": "6.1.0-13-amd64", "unread": []},
+        "FailedLogins": {"at": "2026-11-21T03:00:00Z", "since": "2026-11-20 03:00:00+00:00", "hostname": "shop1", "failed": 1203, "by_password": 1200, "unknown": 900, "worked": 3, "worked_by_password": 1, "worked_by_key": 2,
+            "addresses": [{"name": "203.0.113.9", "count": 1202, "unknown": 900, "others": 40, "first": "2026-11-20 04:00:00+00:00", "last": "2026-11-21 02:00:00+00:00"},
+                {"name": "10.0.0.7", "count": 1, "unknown": 0, "others": 1, "first": "2026-11-20 05:00:00+00:00", "last": "2026-11-20 05:00:00+00:00"}], "addresses_in_all": 2,
+            "users": [{"name": "root", "count": 1203, "unknown": 0, "others": 2, "first": "2026-11-20 04:00:00+00:00", "last": "2026-11-21 02:00:00+00:00"}], "users_in_all": 41,
+            "opened": [{"user": "ann", "from": "203.0.113.9", "at": "2026-11-21 02:01:00+00:00", "failures": 1202, "way": "password"}], "sources": ["journal"], "unread": []},
+        "ServiceUnits": {"at": "2026-11-21T03:00:00Z", "hostname": "shop1", "systemd": true, "started": "2026-11-01 00:00:00+00:00", "journal": true,
+            "failed": [{"unit": "shop.service", "at": "2026-11-20 03:00:00+00:00", "said": "shop.service: Failed with result 'exit-code'.", "times": 4}], "stopped": ["idle.service"],
+            "running": ["hand.service", "nginx.service"], "by_hand": ["hand.service"], "enabled": 12, "unread": []},
     })
 }
 
@@ -51,6 +59,9 @@ pub fn quiet() -> World {
             "folders": [], "largest": [], "growing": [], "deleted": [], "other_disks": [], "closed": 0, "unread": []},
         "PendingUpdates": {"at": "2026-11-21T03:00:00Z", "hostname": "bare", "manager": "apt", "system": "Debian 12", "installed": 100, "total": 0, "security": 0, "held": [], "updates": [],
             "lists": 3, "lists_at": "2026-11-21T00:00:00Z", "lists_days": 0, "pinned": false, "reboot": false, "reboot_for": [], "kernel": "6.1.0-9-amd64", "kernel_waits": null, "unread": []},
+        "FailedLogins": {"at": "2026-11-21T03:00:00Z", "since": "2026-11-20 03:00:00+00:00", "hostname": "bare", "failed": 0, "by_password": 0, "unknown": 0, "worked": 0, "worked_by_password": 0, "worked_by_key": 0,
+            "addresses": [], "addresses_in_all": 0, "users": [], "users_in_all": 0, "opened": [], "sources": ["auth.log"], "unread": []},
+        "ServiceUnits": {"at": "2026-11-21T03:00:00Z", "hostname": "bare", "systemd": false, "started": "2026-11-01 00:00:00+00:00", "journal": false, "failed": [], "stopped": [], "running": [], "by_hand": [], "enabled": 2, "unread": []},
     })
 }
 
@@ -202,5 +213,50 @@ The lists were fetched today. Nothing was installed.",
         "pending-updates",
         &other,
         "Nobody can say which updates wait for bare (Debian 12): apt has fetched no lists. Run `apt-get update` there first. 100 packages are installed.",
+    );
+}
+
+#[test]
+fn logins() {
+    check(
+        "failed-logins",
+        &busy(),
+        "\
+1,203 failed logins on shop1 since 2026-11-20 03:00:00+00:00, from 2 addresses, for 41 users; 1,200 with a password, 900 for users that do not exist.
+- Needs a look: ann logged in from 203.0.113.9 at 2026-11-21 02:01:00+00:00 (password) after 1,202 failures from there
+- 203.0.113.9: 1,202 failures for 40 users, from 2026-11-20 04:00:00+00:00 to 2026-11-21 02:00:00+00:00
+- 10.0.0.7: 1 failure for 1 user, at 2026-11-20 05:00:00+00:00
+- Tried most: root 1,203×
+
+3 logins worked: 2 with a key, 1 with a password. Read in journal.",
+    );
+    check(
+        "failed-logins",
+        &quiet(),
+        "\
+Nobody failed to log in to bare since 2026-11-20 03:00:00+00:00.
+
+No login that worked was seen. Read in auth.log.",
+    );
+}
+
+#[test]
+fn services() {
+    check(
+        "service-units",
+        &busy(),
+        "\
+1 service failed, 1 service enabled but not running on shop1; 2 run.
+- Failed: shop.service, 4 times since the start, last at 2026-11-20 03:00:00+00:00: shop.service: Failed with result 'exit-code'.
+- Enabled but not running: idle.service
+- Runs without being enabled, so not after a restart: hand.service
+- Running: hand.service, nginx.service
+
+Since the start of the host at 2026-11-01 00:00:00+00:00. Read from unit files, cgroups and the journal, without asking systemd: a service that was stopped on purpose counts as not running.",
+    );
+    check(
+        "service-units",
+        &quiet(),
+        "systemd does not run on bare (a container, or another init): no service of it can be up or down. 2 services would be started by it.",
     );
 }

@@ -39,6 +39,8 @@ const SHIPPED: &[&str] = &[
     include_str!("../../../../config/playbooks/timers-and-cron.yaml"),
     include_str!("../../../../config/playbooks/disk-usage.yaml"),
     include_str!("../../../../config/playbooks/pending-updates.yaml"),
+    include_str!("../../../../config/playbooks/failed-logins.yaml"),
+    include_str!("../../../../config/playbooks/service-units.yaml"),
 ];
 
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
