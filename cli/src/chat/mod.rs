@@ -202,12 +202,11 @@ async fn talk(
             Some(heard) = ears.recv() => chat.hears(heard),
         }
     }
-    let exit = match (terminal, chat.standing.dialog.is_some()) {
+    match (terminal, chat.standing.dialog.is_some()) {
         (true, _) => protocol::exit::DONE,
         (false, true) => protocol::exit::WAITS,
         (false, false) => chat.exit,
-    };
-    exit
+    }
 }
 
 /// Does what a line asks for, while the keyboard is still read: Ctrl-C lets go of it.
