@@ -101,7 +101,11 @@ impl EngineError {
             Self::Server { status, message } => {
                 Some(format!("it failed (status {status}: {})", cut(message)))
             }
-            Self::Unreachable(why) => Some(format!("no answer ({})", cut(why))),
+            // The last cause says it; what led to it is for the log.
+            Self::Unreachable(why) => {
+                let cause = why.rsplit(": ").next().unwrap_or(why);
+                Some(format!("no answer ({})", cut(cause)))
+            }
             Self::CutOff { reason, .. } => Some(format!("reply cut off ({})", cut(reason))),
             _ => None,
         }

@@ -103,15 +103,16 @@ async fn send_many(
         })
         .collect();
     let said = bus.submit_many(&submissions).await?;
+    let mut sent = 0;
     for ((task, _), said) in tasks.iter().zip(said) {
         match said {
-            Ok(_new_or_again) => {
-                tracing::info!(task = %task.short_id, "sent to the bus, which did not know it");
-            }
-            Err(error) => {
-                tracing::warn!(task = %task.short_id, %error, "not sent yet");
-            }
+            Ok(_new_or_again) => sent += 1,
+            Err(error) => tracing::warn!(task = %task.short_id, %error, "not sent yet"),
         }
+    }
+    // One line for all: there may be a hundred thousand.
+    if let (1.., Some((first, _))) = (sent, tasks.first()) {
+        tracing::info!(sent, first = %first.short_id, "sent to the bus, which did not know them");
     }
     Ok(())
 }

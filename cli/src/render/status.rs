@@ -168,12 +168,13 @@ pub fn brakes(status: &TeamStatus) -> String {
     text
 }
 
-/// Who begins only urgent tasks, and why: agents of one host mostly say the same.
+/// Who begins only urgent tasks, and why: once a host.
 fn held_back(status: &TeamStatus) -> String {
     let mut groups: Vec<(Option<&str>, &str, Vec<&str>)> = Vec::new();
     for line in &status.held_back {
         let (host, why) = (line.host.as_deref(), line.why.as_str());
-        match groups.iter_mut().find(|(h, w, _)| (*h, *w) == (host, why)) {
+        // Each agent looked at its own moment; one reading of a host is enough.
+        match groups.iter_mut().find(|(h, _, _)| *h == host) {
             Some((_, _, roles)) => roles.push(line.role.as_str()),
             None => groups.push((host, why, vec![line.role.as_str()])),
         }
@@ -286,7 +287,7 @@ attach: tmux attach -t ai
     }
 
     #[test]
-    fn who_is_held_back_is_said_once_a_reason() {
+    fn who_is_held_back_is_said_once_a_host() {
         let held = |role: &str, host: Option<&str>, why: &str| HeldBackLine {
             role: role.parse().unwrap(),
             host: host.map(str::to_owned),
@@ -295,7 +296,7 @@ attach: tmux attach -t ai
         let status = TeamStatus {
             held_back: vec![
                 held("code", None, "memory 94 % in use (over 90 %)"),
-                held("qa", None, "memory 94 % in use (over 90 %)"),
+                held("qa", None, "memory 95 % in use (over 90 %)"),
                 held("qa", Some("big"), "load 9.0 a core (over 4)\u{1b}[2J"),
             ],
             ..TeamStatus::default()
