@@ -60,8 +60,8 @@ pub fn lint(text: &str, others: &[Playbook]) -> Vec<Finding> {
         }
         if report.found.iter().all(|f| !f.wrong) {
             routing(&playbook, others, &mut report);
-            judge::criteria(&playbook, &mut report);
         }
+        judge::criteria(&playbook, &mut report);
         could_be_better(&playbook, &mut report);
     }
     report.found.into_iter().collect()
@@ -295,20 +295,20 @@ fn could_be_better(playbook: &Playbook, report: &mut Report<'_>) {
     if playbook.tests.is_empty() {
         report.better_at(
             "",
-            "it has no `tests`: name two or three requests that must reach it".to_owned(),
+            "it has no tests: name two or three requests that must reach it".to_owned(),
         );
     }
     if playbook.not.is_empty() {
         report.better_at(
             "",
-            "it has no `not`: name a request that sounds like it and means something else"
+            "it has no near misses under not: name a request that sounds like it and means something else"
                 .to_owned(),
         );
     }
     if playbook.description.trim().is_empty() {
         report.better_at(
             "",
-            "it has no `description`: one line for `ai-infra playbook list`".to_owned(),
+            "it has no description: one line for the list".to_owned(),
         );
     }
     let used = check::names_used(playbook);

@@ -185,7 +185,7 @@ fn what_could_be_better_is_said() {
     check(
         "tests:\n  - {ask: \"count the scribbles in the margin\"}\n",
         "",
-        &["1:1 (better) it has no `tests`"],
+        &["1:1 (better) it has no tests"],
     );
 }
 
