@@ -143,7 +143,7 @@ fn timers() {
         "timers-and-cron",
         &busy(),
         "\
-3 jobs run by themselves on shop1, 1 of them needs a look. Next at 2026-11-21 05:00:00+00:00: /usr/bin/backup --all.
+3 jobs are set to run by themselves on shop1, 1 of them needs a look. Next at 2026-11-21 05:00:00+00:00: /usr/bin/backup --all.
 - Needs a look: /etc/cron.d/shop:2 `0 25 * * *` runs /usr/bin/shop (user shop)
   - cron ignores it: `0 25 * * *` is no time that comes
 - 2026-11-21 05:00:00+00:00: /usr/bin/backup --all (/etc/crontab:4, `0 5 * * *`, user root)
@@ -164,7 +164,7 @@ fn what_fills_a_disk() {
         "disk-usage",
         &busy(),
         "\
-The disk of / on shop1 is 90 % full, 45.0 GB of 50.0 GB; most of it: /var/log/shop with 20.0 GB.
+The disk of / on shop1 is 90 % full, 45.0 GB of 50.0 GB; the most in one place: /var/log/shop with 20.0 GB.
 - 20.0 GB in /var/log/shop (44 % of what is used)
 - 9.0 GB in /srv/media (20 % of what is used)
 - Largest file: /var/log/shop/app.log, 18.0 GB
