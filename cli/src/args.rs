@@ -4,8 +4,10 @@
 mod agents;
 mod chat;
 mod dead;
+mod examples;
 mod host;
 mod logs;
+mod memory;
 mod playbook;
 mod task;
 mod values;
@@ -15,6 +17,7 @@ pub use chat::ChatArgs;
 pub use dead::DeadCommand;
 pub use host::{HostCommand, JoinArgs};
 pub use logs::LogsArgs;
+pub use memory::MemoryCommand;
 pub use playbook::PlaybookCommand;
 pub use task::TaskCommand;
 
@@ -26,20 +29,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use values::{dollars, duration, moment, pair};
 
-/// What stands below `ai-infra --help`.
-const EXAMPLES: &str = "\
-Begin with:
-  ai-infra doctor                              what is missing on this machine
-  ai-infra run \"look over this repository\"    starts the team and gives it a task
-  ai-infra playbook list                       what works without a model
-  ai-infra secret set anthropic-api-key        with a key, any request in your own words
-
-Exit codes: 0 done, 1 failed or found wrong, 2 usage or settings, 3 waits for a person,
-4 refused by policy or budget, 5 a service does not answer, 124 deadline passed, 130 cancelled";
-
 /// A team of AI agents on your own server.
 #[derive(Debug, Parser)]
-#[command(name = "ai-infra", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "ai-infra", version, about, after_help = examples::ALL, max_term_width = 100, arg_required_else_help = true)]
 pub struct Args {
     /// The team's own folder [default: $AI_INFRA_HOME, else /var/lib/ai-infra as root, else
     /// ~/.local/state/ai-infra]
@@ -69,11 +61,12 @@ pub enum Command {
     /// Attach this terminal to the team's tmux session
     Attach,
     /// Give the team a task and wait for its result
+    #[command(after_help = examples::RUN)]
     Run(Box<RunArgs>),
     /// Talk with the supervisor; on a pipe, one request a line
     Chat(ChatArgs),
     /// Look at tasks, stop them, take or leave their changes
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::TASK)]
     Task(TaskCommand),
     /// Look at the agents, let them pause, start them anew
     #[command(subcommand)]
@@ -90,16 +83,16 @@ pub enum Command {
     #[command(subcommand)]
     Dead(DeadCommand),
     /// What the team has learned
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::MEMORY)]
     Memory(MemoryCommand),
     /// Jobs that need no model
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::PLAYBOOK)]
     Playbook(PlaybookCommand),
     /// Settings, and where each came from
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),
     /// Keys and passwords, kept in the home with mode 0600
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::SECRET)]
     Secret(SecretCommand),
     /// Whether Redis is the one the ledger knows, and what to do when it is not
     #[command(subcommand)]
@@ -267,44 +260,6 @@ pub struct RunArgs {
     pub script: Option<PathBuf>,
 }
 
-/// What can be done with memory.
-#[derive(Debug, Subcommand)]
-pub enum MemoryCommand {
-    /// Keep something
-    Add {
-        /// One line
-        title: String,
-        /// More about it; `-` reads standard input
-        #[arg(long, default_value = "")]
-        body: String,
-        /// A word to find it by; may be given more than once
-        #[arg(long = "tag")]
-        tags: Vec<String>,
-        /// The project folder it belongs to [default: all projects]
-        #[arg(long, value_name = "DIR")]
-        workspace: Option<PathBuf>,
-    },
-    /// Find what is known
-    Search {
-        /// Words
-        query: String,
-        /// Only this project's memories and those of none
-        #[arg(long, value_name = "DIR")]
-        workspace: Option<PathBuf>,
-        /// How many
-        #[arg(long, default_value_t = 10)]
-        limit: usize,
-        /// Print one JSON document
-        #[arg(long)]
-        json: bool,
-    },
-    /// One memory, as its file
-    Show {
-        /// Its id
-        id: String,
-    },
-}
-
 /// What can be done with settings.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -333,11 +288,18 @@ pub enum SecretCommand {
         /// Refused, with the right way said: a value has no place in a command line.
         #[arg(hide = true)]
         value: Option<String>,
+        /// Keep it without trying it first
+        #[arg(long)]
+        unchecked: bool,
     },
     /// Names of the secrets that are kept
-    List,
+    List(JsonArgs),
+    /// Try the key of the model; it costs nothing
+    Check,
 }
 
+#[cfg(test)]
+mod help_tests;
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]

@@ -16,6 +16,7 @@ mod down;
 pub(crate) mod follow;
 mod host;
 mod join;
+mod key;
 mod logs;
 mod memory;
 mod monitor;
@@ -69,7 +70,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Memory(command) => memory::run(&context, command).await,
         Command::Playbook(command) => playbook::run(&context, command),
         Command::Config(command) => config::run(&context, command),
-        Command::Secret(command) => secret::run(&context, command),
+        Command::Secret(command) => secret::run(&context, command).await,
         Command::Bus(command) => bus::run(&context, command).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Completions { shell } => completions::run(shell),

@@ -1,7 +1,8 @@
 //! `secret`: keys and passwords. A value is read from standard input, so that it is in no history
 //! and no process list, and it is never printed.
 
-use crate::args::SecretCommand;
+use super::key;
+use crate::args::{JsonArgs, SecretCommand};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::safe;
@@ -12,12 +13,13 @@ use std::io::{self, BufRead, IsTerminal, Read};
 /// Largest secret, in bytes.
 const MOST: u64 = 64 * 1024;
 
-/// Keeps a secret, or lists their names.
-pub fn run(context: &Context, command: SecretCommand) -> Result<u8, Failure> {
+/// Keeps a secret, lists their names, or tries them.
+pub async fn run(context: &Context, command: SecretCommand) -> Result<u8, Failure> {
     match command {
         SecretCommand::Set {
             name,
             value: Some(_),
+            ..
         } => {
             return Err(Failure::usage(
                 "a secret's value has no place in a command line: it stays in the shell's history (think of changing this one); nothing was kept",
@@ -25,7 +27,11 @@ pub fn run(context: &Context, command: SecretCommand) -> Result<u8, Failure> {
             .hint(format!("type it when asked: ai-infra secret set {}", safe(&name)))
             .hint(format!("or from a file:     ai-infra secret set {} < file", safe(&name))));
         }
-        SecretCommand::Set { name, value: None } => {
+        SecretCommand::Set {
+            name,
+            value: None,
+            unchecked,
+        } => {
             config::secret::check_name(&name)?;
             context.home.ensure()?;
             let value = read().map_err(|e| Failure::usage(format!("no value was read: {e}")))?;
@@ -37,13 +43,26 @@ pub fn run(context: &Context, command: SecretCommand) -> Result<u8, Failure> {
                     )),
                 );
             }
+            let tried = match unchecked {
+                false => key::before_keeping(context, &name, value).await?,
+                true => None,
+            };
             config::secret::set(&context.home, &name, value)?;
+            if let Some(said) = tried {
+                terminal::line(&safe(&said));
+            }
             terminal::line(&format!(
                 "✓ {name} is kept in {}; a running team takes it after: ai-infra restart",
                 context.home.secrets().display()
             ));
         }
-        SecretCommand::List => {
+        SecretCommand::Check => return key::check(context).await,
+        SecretCommand::List(JsonArgs { json: true }) => {
+            let names = config::secret::list(&context.home)?;
+            let version = protocol::document::DOCUMENT_VERSION;
+            return super::json(&serde_json::json!({"version": version, "secrets": names}));
+        }
+        SecretCommand::List(_) => {
             let names = config::secret::list(&context.home)?;
             if names.is_empty() {
                 terminal::complain("no secret is kept here; keep one: ai-infra secret set NAME\n");

@@ -5,6 +5,9 @@ use super::text::{clock, columns, count, safe};
 use protocol::document::{BrakeLine, HostLine, ProcessLine, TeamStatus};
 use protocol::ids::Role;
 
+/// Questions shown whole.
+const QUESTIONS: usize = 2;
+
 /// Puts the daemon's view (processes) and the supervisor's (tasks) together; either may be missing.
 /// `living` are the processes that are noted and run, for when the daemon does not say.
 pub fn merge(
@@ -96,7 +99,7 @@ pub fn text(status: &TeamStatus) -> String {
         ),
         None => format!("the team is {}   (home: {home})\n", safe(&status.state)),
     };
-    text.push_str(&brakes(status));
+    text.push_str(&for_a_person(status));
     let rows: Vec<Vec<String>> = status
         .processes
         .iter()
@@ -135,14 +138,26 @@ pub fn text(status: &TeamStatus) -> String {
     if status.joined.is_none() {
         text.push_str(&format!("{tasks}\n"));
     }
-    for asked in &status.questions {
-        text.push_str(&format!("{} asks:\n{}", asked.task, question::text(asked)));
-    }
-    for problem in &status.problems {
-        text.push_str(&format!("! {}\n", safe(problem)));
-    }
     if let Some(attach) = &status.attach {
         text.push_str(&format!("attach: {}\n", safe(attach)));
+    }
+    text
+}
+
+/// What waits for a person, before everything else: what is wrong, what is held back, what is asked.
+/// Of many questions the oldest are shown whole and the rest counted, so that the page stays one.
+fn for_a_person(status: &TeamStatus) -> String {
+    let mut text: String = (status.problems.iter())
+        .map(|problem| format!("! {}\n", safe(problem)))
+        .collect();
+    text.push_str(&brakes(status));
+    for asked in status.questions.iter().take(QUESTIONS) {
+        text.push_str(&format!("{} asks:\n{}", asked.task, question::text(asked)));
+    }
+    let more = status.questions.len().saturating_sub(QUESTIONS) as u64;
+    if more > 0 {
+        let many = count(more, "more question waits", "more questions wait");
+        text.push_str(&format!("{many}: ai-infra task list\n"));
     }
     text
 }

@@ -50,13 +50,13 @@ pub struct Token {
 }
 
 const STOP: &[&str] = &[
-    "a", "an", "the", "this", "that", "these", "those", "please", "kindly", "can", "could",
-    "would", "will", "i", "me", "my", "mine", "our", "us", "we", "you", "your", "to", "of", "in",
-    "on", "at", "for", "from", "by", "with", "and", "or", "so", "just", "now", "is", "are", "was",
-    "were", "be", "am", "do", "does", "did", "has", "have", "had", "it", "its", "there", "any",
-    "some", "all", "each", "also", "hey", "hi", "hello", "thanks", "thank", "let", "lets", "want",
-    "need", "like", "one", "ones", "them", "they", "d", "s", "ll", "re", "m", "ve", "then", "up",
-    "right",
+    "pls", "plz", "a", "an", "the", "this", "that", "these", "those", "please", "kindly", "can",
+    "could", "would", "will", "i", "me", "my", "mine", "our", "us", "we", "you", "your", "to",
+    "of", "in", "on", "at", "for", "from", "by", "with", "and", "or", "so", "just", "now", "is",
+    "are", "was", "were", "be", "am", "do", "does", "did", "has", "have", "had", "it", "its",
+    "there", "any", "some", "all", "each", "also", "hey", "hi", "hello", "thanks", "thank", "let",
+    "lets", "want", "need", "like", "one", "ones", "them", "they", "d", "s", "ll", "re", "m", "ve",
+    "then", "up", "right",
 ];
 
 const SOFT: &[&str] = &[
@@ -179,6 +179,10 @@ const HEAVY: &[&str] = &[
     "resolve",
     "solve",
     "correct",
+    "compress",
+    "archive",
+    "ban",
+    "block",
     "review",
 ];
 

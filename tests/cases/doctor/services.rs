@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 use tests::processes::{send, wait_until};
 use tests::team::Team;
@@ -74,6 +74,65 @@ fn a_key_that_is_wrong_and_a_model_that_is_not_there() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(!text.contains("sk-not-a-real-key"), "{text}");
     }
+}
+
+/// Keeps a secret, as typed on standard input.
+fn keep(team: &Team, arguments: &[&str], value: &str) -> Output {
+    let mut keep = team.command(arguments);
+    keep.stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut keep = keep.spawn().expect("secret set runs");
+    keep.stdin
+        .take()
+        .expect("its input")
+        .write_all(value.as_bytes())
+        .expect("typed");
+    keep.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn a_key_is_tried_before_it_is_kept() {
+    let team = Team::new(AI_INFRA);
+    let set = ["secret", "set", "anthropic-api-key"];
+    let use_api = |url: &str| {
+        team.configure(&format!("engine: {{name: auto, base_url: \"{url}\"}}\n"));
+    };
+    let kept = || team.ai(&["secret", "list", "--json"]).expect(0).json()["secrets"].clone();
+    let refused =
+        r#"{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}"#;
+    use_api(&answering("401 Unauthorized", refused));
+    let output = keep(&team, &set, "sk-wrong");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("invalid x-api-key") && said.contains("nothing was changed"),
+        "{said}"
+    );
+    assert!(!said.contains("sk-wrong"), "{said}");
+    assert_eq!(kept(), serde_json::json!([]));
+    use_api(&answering("200 OK", "{}"));
+    let output = keep(&team, &set, "sk-right");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success() && said.contains("the key works"),
+        "{said}"
+    );
+    assert_eq!(kept(), serde_json::json!(["anthropic-api-key"]));
+    team.ai(&["secret", "check"]).expect(0);
+    use_api(&answering("401 Unauthorized", refused));
+    let ran = team.ai(&["secret", "check"]).expect(1);
+    assert!(ran.stdout.contains("does not take the key"), "{ran:#?}");
+    let unchecked = [&set[..], &["--unchecked"]].concat();
+    assert!(keep(&team, &unchecked, "sk-wrong").status.success());
+    use_api("http://127.0.0.1:9");
+    let output = keep(&team, &set, "sk-later");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success() && said.contains("does not answer"),
+        "{said}"
+    );
+    team.ai(&["secret", "check"]).expect(5);
 }
 
 /// A Redis of the person's own.
@@ -171,14 +230,8 @@ fn a_redis_of_ones_own_that_does_not_keep_what_it_is_given() {
         "+script|load",
     ]);
     let own = OwnRedis::start(&arguments);
-    let mut keep = team.command(&["secret", "set", "redis-password"]);
-    let mut keep = keep.stdin(Stdio::piped()).spawn().expect("secret set runs");
-    keep.stdin
-        .take()
-        .expect("its input")
-        .write_all(b"pw")
-        .expect("typed");
-    assert!(keep.wait().expect("it ends").success());
+    let kept = keep(&team, &["secret", "set", "redis-password"], "pw");
+    assert!(kept.status.success(), "{kept:?}");
     let output = of(&own, ", username: small");
     finds(
         &output,
@@ -190,7 +243,7 @@ fn a_redis_of_ones_own_that_does_not_keep_what_it_is_given() {
     send(own.child.id(), Signal::SIGSTOP);
     let hung = of(&own, "");
     send(own.child.id(), Signal::SIGCONT);
-    finds(&hung, "redis", "bad", "does not answer within", "redis.url");
+    finds(&hung, "redis", "bad", "own.sock", "redis.url");
     assert!(own.socket.exists());
     drop(own);
     let nobody = "redis+unix:///nowhere/at/all.sock";

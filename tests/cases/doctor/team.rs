@@ -18,6 +18,17 @@ fn a_team_that_is_not_itself() {
     team.ai(&["freeze"]).expect(0);
     finds(&ask(&team), "team", "odd", "frozen", "ai-infra thaw");
     team.ai(&["thaw"]).expect(0);
+    let supervisor = team.pid("supervisor");
+    send(supervisor, Signal::SIGSTOP);
+    let hung = team.ai(&["status"]).expect(0);
+    send(supervisor, Signal::SIGCONT);
+    assert!(hung.took < Duration::from_secs(4), "{:?}", hung.took);
+    let first = hung.stdout.lines().nth(1).unwrap_or_default().to_owned();
+    assert!(
+        first.contains("the supervisor does not answer"),
+        "{}",
+        hung.stdout
+    );
     let crashed = wait_until(Duration::from_secs(20), || {
         if let Some(pid) = team.noted_pid("agent-qa") {
             send(pid, Signal::SIGKILL);

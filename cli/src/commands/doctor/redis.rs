@@ -75,7 +75,8 @@ async fn own(settings: &Settings, url: &str) -> Vec<Finding> {
         }
         Ok(Err(error)) => {
             let said = format!("{url}: {}", ready::explained(&error.to_string()));
-            vec![finding("redis", How::Bad, said, "")]
+            let next = "check redis.url or REDIS_URL, and that it runs";
+            vec![finding("redis", How::Bad, said, next)]
         }
         Err(_) => {
             let seen = format!("{url} does not answer within 2 s");

@@ -1,0 +1,57 @@
+//! The examples below the help texts. A test reads every line of them back as a command.
+
+/// Below `ai-infra --help`.
+pub const ALL: &str = "\
+Begin with:
+  ai-infra doctor                              what is missing on this machine
+  ai-infra run \"look over this repository\"    starts the team and gives it a task
+  ai-infra playbook list                       what works without a model
+  ai-infra secret set anthropic-api-key        with a key, any request in your own words
+
+Exit codes: 0 done, 1 failed or found wrong, 2 usage or settings, 3 waits for a person,
+4 refused by policy or budget, 5 a service does not answer, 124 deadline passed, 130 cancelled";
+
+/// Below `ai-infra run --help`.
+pub const RUN: &str = "\
+Examples:
+  ai-infra run \"run the tests and tell me what fails\" --workspace ~/shop
+  ai-infra run \"run the tests, then look for leaked secrets\"     a plan of two parts
+  ai-infra run \"profile data/orders.csv\" --json                 one document, for a script
+  ai-infra run --playbook profile-data --param file=orders.csv    exactly this playbook
+  ai-infra run \"how full is the disk?\" --timeout 1m --no-wait";
+
+/// Below `ai-infra task --help`.
+pub const TASK: &str = "\
+Examples:
+  ai-infra task list
+  ai-infra task show t7                      what was asked, why who did it, the evidence
+  ai-infra task diff t7                      what it changed in its clone
+  ai-infra task apply t7                     bring that into your folder
+  ai-infra task answer t7 happened           answer its question";
+
+/// Below `ai-infra secret --help`.
+pub const SECRET: &str = "\
+Examples:
+  ai-infra secret set anthropic-api-key      asks for it, tries it, keeps it
+  ai-infra secret set redis-password < file
+  ai-infra secret check                      whether the kept key still works";
+
+/// Below `ai-infra memory --help`.
+pub const MEMORY: &str = "\
+Examples:
+  ai-infra memory add \"deploys go out on Tuesdays\" --tag deploy
+  ai-infra memory search deploy --limit 5
+  ai-infra memory search \"flaky tests\" --workspace ~/shop --json";
+
+/// Below `ai-infra config --help`.
+pub const CONFIG: &str = "\
+Examples:
+  ai-infra config show                       every setting, and the layer it came from
+  ai-infra config check                      all that is wrong, with the nearest right key";
+
+/// Below `ai-infra playbook --help`.
+pub const PLAYBOOK: &str = "\
+Examples:
+  ai-infra playbook list                     what works without a model
+  ai-infra playbook show run-tests           its text, to copy and change
+  ai-infra playbook check mine.yaml          before it goes to the home's playbooks folder";
