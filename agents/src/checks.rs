@@ -5,6 +5,7 @@ mod file;
 
 use crate::stop::Stop;
 use crate::toolbox::{Toolbox, Tries};
+use guard::act::Place;
 use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, judge};
 use guard::host_view::HostView;
@@ -12,6 +13,7 @@ use guard::plan::plan;
 use jiff::Timestamp;
 use pai::playbook::render;
 use protocol::criterion::{Check, Criterion, Evidence, EvidenceSource, Verdict};
+use protocol::effect::EffectClass;
 use protocol::envelope::micros;
 use protocol::tool::{HOST, ToolCall};
 use serde_json::{Value, json};
@@ -95,8 +97,8 @@ impl Measure {
                     let (verdict, observed) = judge_outcome(check, &outcome, context);
                     return Ok((verdict, source, observed));
                 }
-                Err(Unmade::Stopped(stop)) => return Err(stop),
                 Err(Unmade::Refused(why)) => return Ok((Verdict::Unknown, source, why)),
+                Err(Unmade::Stopped(stop)) => return Err(stop),
                 Err(Unmade::Ended(why)) => {
                     let more = tries.again(hold.lapsed_since(lapses));
                     hold.still().await?;
@@ -133,7 +135,22 @@ impl Measure {
             std::mem::replace(&mut self.executor, opened).stop().await;
             self.shows = Some(view);
         }
-        let ran = self.executor.run(&act, leave, timeout).await;
+        let ran = match act.operation.place() {
+            Place::Outside if act.effect != EffectClass::Pure => {
+                return Err(Unmade::Refused(
+                    "a check changes nothing outside".to_owned(),
+                ));
+            }
+            Place::Outside => {
+                let reach = toolbox.reach(&act).map_err(Unmade::Stopped)?;
+                let opened = toolbox.sandboxes.open_outside(reach).await;
+                let mut opened = opened.map_err(Unmade::Stopped)?;
+                let ran = opened.run(&act, leave, timeout).await;
+                opened.stop().await;
+                ran
+            }
+            _ => self.executor.run(&act, leave, timeout).await,
+        };
         let outcome = ran.map_err(|e| Unmade::Ended(e.to_string()))?;
         if call.name != "Bash" {
             self.seen.push((call.clone(), outcome.clone()));

@@ -119,6 +119,37 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
             &[],
         ),
         spec(
+            "ProfileTable",
+            "Columns, types, empty and frequent values, duplicates and possible keys of a table. A table is named \
+             orders.csv, shop.db:orders, or source:orders for a granted data source.",
+            json!({"of": text}),
+            &["of"],
+        ),
+        spec(
+            "CompareTables",
+            "What differs between two tables of any kind, row by row; key: columns by which rows are told apart, joined by commas.",
+            json!({"left": text, "right": text, "key": text}),
+            &["left", "right"],
+        ),
+        spec(
+            "SchemaOverview",
+            "Tables, keys, references and indexes of a database: shop.db, or the name of a granted data source.",
+            json!({"of": text}),
+            &["of"],
+        ),
+        spec(
+            "DataQuality",
+            "What is wrong with the values of a table: missing, mixed types and formats, impossible dates, odd spellings.",
+            json!({"of": text}),
+            &["of"],
+        ),
+        spec(
+            "FindDuplicates",
+            "Rows that come more than once in a table; by: columns to compare, joined by commas.",
+            json!({"of": text, "by": text}),
+            &["of"],
+        ),
+        spec(
             "HandOff",
             "Give the whole task to another agent of the team (code, data, infra, research, qa), who goes on \
              from here with its own tools. Only when what is left is that agent's work. note: what is done \

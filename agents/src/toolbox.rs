@@ -179,10 +179,7 @@ impl Toolbox {
                 Place::Host => {
                     HostView::for_operation(&act.operation).map_or(Opened::Host, Opened::Scan)
                 }
-                Place::Outside => {
-                    let reach = self.grant.outside.reach(&act.operation);
-                    Opened::Outside(reach.map_err(Stop::Refuse)?)
-                }
+                Place::Outside => Opened::Outside(self.reach(&act)?),
             };
             let executor = self.executor(opened).await?;
             match executor.run(&act, leave, timeout).await {
@@ -214,6 +211,25 @@ impl Toolbox {
                 }
             }
         }
+    }
+
+    /// What a call reaches outside.
+    pub fn reach(&self, act: &Act) -> Result<Reach, Stop> {
+        let mut reach = self
+            .grant
+            .outside
+            .reach(&act.operation)
+            .map_err(Stop::Refuse)?;
+        if let Reach::Data { files, .. } = &mut reach
+            && act.operation.reads_files()
+        {
+            *files = self
+                .sandboxes
+                .clone
+                .as_ref()
+                .map(|clone| clone.work.clone());
+        }
+        Ok(reach)
     }
 
     /// Deals with an interrupted call; `Some` when its effect turned out to be there already.

@@ -169,6 +169,17 @@ impl Sandboxes {
                 database: Database::Sqlite { file },
                 ..
             } => self.owner_of(file)?,
+            // Who may read the clone may read what of the databases is open to others.
+            Reach::Data {
+                files: Some(files), ..
+            } => self.owner_of(files)?,
+            Reach::Data { databases, .. } => {
+                let file = databases.values().find_map(|database| match database {
+                    Database::Sqlite { file } => Some(file),
+                    Database::Postgres { .. } => None,
+                });
+                self.owner_of(file.unwrap_or(&self.home.root))?
+            }
             Reach::Endpoint { .. } | Reach::Database { .. } => self.owner_of(&self.home.root)?,
         };
         self.start(Kind::Outside(reach), owner).await

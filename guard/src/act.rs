@@ -4,6 +4,7 @@
 mod names;
 
 use crate::outside::changes;
+use inspect::data::scan::DataScan;
 use inspect::host::Scan;
 use protocol::effect::EffectClass;
 use protocol::level::Level;
@@ -123,6 +124,11 @@ pub enum Operation {
         /// The file.
         path: String,
     },
+    /// Look at tables, of files and of granted sources.
+    DataScan {
+        /// What is asked.
+        scan: DataScan,
+    },
     /// Facts about the host.
     HostFacts,
     /// Look at one side of the host.
@@ -212,6 +218,7 @@ impl Operation {
             | Operation::HttpRequest { .. }
             | Operation::SqlQuery { .. }
             | Operation::SqlExecute { .. } => Level::Standard,
+            Operation::DataScan { scan } if !scan.sources().is_empty() => Level::Standard,
             _ => Level::Restricted,
         }
     }
@@ -242,8 +249,14 @@ impl Operation {
             Operation::HttpRequest { .. }
             | Operation::SqlQuery { .. }
             | Operation::SqlExecute { .. } => Place::Outside,
+            Operation::DataScan { scan } if !scan.sources().is_empty() => Place::Outside,
             _ => Place::Clone,
         }
+    }
+
+    /// Whether what reaches outside looks at files of the workspace too.
+    pub fn reads_files(&self) -> bool {
+        matches!(self, Operation::DataScan { scan } if scan.files().next().is_some())
     }
 
     /// True when it reads the host and not a workspace.
@@ -317,6 +330,7 @@ fn paths_of(operation: &Operation) -> Vec<String> {
         | Operation::Glob { path, .. }
         | Operation::Grep { path, .. }
         | Operation::Profile { path } => vec![path.clone()],
+        Operation::DataScan { scan } => scan.files().map(str::to_owned).collect(),
         Operation::Bash { cwd, .. } => vec![cwd.clone()],
         Operation::Tests { dir: Some(dir), .. } => vec![dir.clone()],
         _ => Vec::new(),
@@ -347,6 +361,7 @@ fn preview_of(operation: &Operation) -> String {
         Operation::Grep { pattern, path, .. } => format!("search {pattern} in {path}"),
         Operation::Tests { .. } => "run the tests".to_owned(),
         Operation::Profile { path } => format!("profile {path}"),
+        Operation::DataScan { scan } => scan.preview(),
         Operation::GitCommit { message, .. } => format!("commit {message}"),
         Operation::HttpRequest {
             endpoint,

@@ -91,6 +91,13 @@ pub enum Reach {
         /// Sent as a bearer token.
         token: Option<Credential>,
     },
+    /// Databases that are looked at, and the files of the clone where some are.
+    Data {
+        /// The databases by their names.
+        databases: BTreeMap<String, Database>,
+        /// The clone, where files of it are looked at too.
+        files: Option<PathBuf>,
+    },
     /// A database, for statements.
     Database {
         /// Which.
@@ -140,6 +147,19 @@ impl Outside {
                 Ok(Reach::Database {
                     database: granted.database.clone(),
                     write,
+                })
+            }
+            Operation::DataScan { scan } => {
+                let database = |name: &str| {
+                    let granted = self.sources.get(name);
+                    let granted =
+                        granted.ok_or_else(|| no("data source", name, self.sources.keys()))?;
+                    Ok((name.to_owned(), granted.database.clone()))
+                };
+                let names = scan.sources().into_iter();
+                Ok(Reach::Data {
+                    databases: names.map(database).collect::<Result<_, String>>()?,
+                    files: None,
                 })
             }
             other => Err(format!("{} reaches nothing outside", other.tool())),

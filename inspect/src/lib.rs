@@ -8,7 +8,10 @@
 //! what git prints and the plain files of `.git`. `repos` looks through repositories and their history, `links` through
 //! documents, `inventory` through what is installed, `lint` reads what a project's own checkers print.
 
+pub mod compare;
+pub mod data;
 pub mod dependencies;
+pub mod duplicates;
 pub mod git;
 pub mod host;
 pub mod host_facts;
@@ -21,8 +24,10 @@ pub mod marks;
 pub mod overview;
 pub mod postgres;
 pub mod profile;
+pub mod quality;
 pub mod quick_checks;
 pub mod repos;
+pub mod schema;
 pub mod secret_rules;
 pub mod secrets;
 pub mod tests;

@@ -50,17 +50,20 @@ pub enum InspectError {
         /// What it said.
         why: String,
     },
-    /// The file is of a kind this analyser does not know, or is damaged.
-    #[error("cannot profile {}: {why}", path.display())]
-    NotProfiled {
-        /// The file.
-        path: PathBuf,
+    /// A table or a database cannot be read.
+    #[error("cannot read {what}: {why}")]
+    NotRead {
+        /// The file, or the server.
+        what: String,
         /// What is wrong with it, and the next step.
         why: String,
     },
     /// What was asked for makes no sense; the sentence says what does.
     #[error("{0}")]
     Asked(String),
+    /// A database server does not let anybody in.
+    #[error("{0}")]
+    NoDatabase(String),
     /// No command can run this suite.
     #[error("no way to run the {kind} tests in {dir}: {why}")]
     NoCommand {
@@ -74,6 +77,14 @@ pub enum InspectError {
 }
 
 impl InspectError {
+    /// The error for a table or a database.
+    pub fn not_read(what: impl std::fmt::Display, why: impl Into<String>) -> Self {
+        InspectError::NotRead {
+            what: what.to_string(),
+            why: why.into(),
+        }
+    }
+
     /// The error for a path the operating system refused.
     pub fn unreadable(path: &Path, source: std::io::Error) -> Self {
         InspectError::Unreadable {

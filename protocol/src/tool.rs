@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 35] = [
+pub const TOOLS: [&str; 40] = [
     "Read",
     "Write",
     "Edit",
@@ -27,6 +27,11 @@ pub const TOOLS: [&str; 35] = [
     "Links",
     "Linters",
     "Profile",
+    "ProfileTable",
+    "CompareTables",
+    "SchemaOverview",
+    "DataQuality",
+    "FindDuplicates",
     "HostFacts",
     "ListeningPorts",
     "LogErrors",
@@ -73,6 +78,7 @@ pub fn stays_inside(tool: &str) -> bool {
             | "GitCommit"
             | "SqlQuery"
     ) || HOST.contains(&tool)
+        || DATA.contains(&tool)
 }
 
 /// Those that look at the host and at no workspace, read-only.
@@ -86,6 +92,15 @@ pub const HOST: [&str; 9] = [
     "PendingUpdates",
     "FailedLogins",
     "ServiceUnits",
+];
+
+/// Those that look at tables, of files in the workspace and of granted sources, and change none.
+pub const DATA: [&str; 5] = [
+    "ProfileTable",
+    "CompareTables",
+    "SchemaOverview",
+    "DataQuality",
+    "FindDuplicates",
 ];
 
 /// Tools that reach no executor: what they do is done by the team.

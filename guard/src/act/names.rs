@@ -28,6 +28,7 @@ impl Operation {
             Operation::Links => "Links",
             Operation::Linters => "Linters",
             Operation::Profile { .. } => "Profile",
+            Operation::DataScan { scan } => scan.tool(),
             Operation::HostFacts => "HostFacts",
             Operation::HostScan { scan } => scan.tool(),
             Operation::GitCommit { .. } => "GitCommit",

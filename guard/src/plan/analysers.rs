@@ -3,6 +3,7 @@
 
 use super::{PlanError, input, paths, wrong};
 use crate::act::Operation;
+use inspect::data::scan::DataScan;
 use inspect::host::Scan;
 use protocol::tool::TOOLS;
 use serde::Deserialize;
@@ -39,6 +40,15 @@ pub(super) fn profile(value: &Value) -> Result<Operation, PlanError> {
     })
 }
 
+/// A scan of tables; the files it names come in their clean form.
+pub(super) fn data(name: &str, value: &Value) -> Result<Operation, PlanError> {
+    let mut scan = DataScan::parse(name, value).map_err(|why| wrong(name_of(name), why))?;
+    for file in scan.files_mut() {
+        *file = paths::clean(file)?;
+    }
+    Ok(Operation::DataScan { scan })
+}
+
 /// A scan of the host; its tool's name and its input are one value in the room that scans.
 pub(super) fn host(name: &str, value: &Value) -> Result<Operation, PlanError> {
     let scan = Scan::parse(name, value).map_err(|why| wrong(name_of(name), why))?;
@@ -47,7 +57,7 @@ pub(super) fn host(name: &str, value: &Value) -> Result<Operation, PlanError> {
 
 fn name_of(name: &str) -> &'static str {
     let known = TOOLS.into_iter().find(|known| *known == name);
-    known.unwrap_or("HostScan")
+    known.unwrap_or("this tool")
 }
 
 /// Days after which a branch is old, unless the call says otherwise.

@@ -11,7 +11,7 @@ mod suites;
 
 use crate::act::{Act, Operation, Place};
 use crate::outside::Outside;
-use protocol::tool::{HOST, TOOLS, ToolCall};
+use protocol::tool::{DATA, HOST, TOOLS, ToolCall};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -102,6 +102,7 @@ pub fn plan(call: &ToolCall, view: &View) -> Result<Act, PlanError> {
         "Linters" => analysers::bare("Linters", input, Operation::Linters)?,
         "HostFacts" => analysers::bare("HostFacts", input, Operation::HostFacts)?,
         name if HOST.contains(&name) => analysers::host(name, input)?,
+        name if DATA.contains(&name) => analysers::data(name, input)?,
         "Profile" => analysers::profile(input)?,
         "GitCommit" => outside::commit(input, view)?,
         "HttpRequest" => outside::http(input, view)?,
@@ -123,6 +124,9 @@ fn check_view(operation: &Operation, view: &View) -> Result<(), PlanError> {
     match operation.place() {
         Place::Host => return view.host.then_some(()).ok_or(PlanError::NoHost { tool }),
         // What is granted is the gate's to say.
+        Place::Outside if operation.reads_files() && !view.workspace => {
+            return Err(PlanError::NoWorkspace { tool });
+        }
         Place::Outside => return Ok(()),
         Place::Clone => {}
     }

@@ -138,6 +138,11 @@ fn bad_calls_say_why() {
     refused("Bash", json!({"argv": []}), "empty");
     refused("Bash", json!({"argv": ["a\u{0}"]}), "NUL");
     refused("Grep", json!({"pattern": "("}), "regular expression");
+    refused(
+        "CompareTables",
+        json!({"left": "../a.csv", "right": "b.csv"}),
+        "not in the workspace",
+    );
     refused("Glob", json!({"pattern": "a["}), "pattern");
     refused("Glob", json!({"pattern": "../*"}), "..");
     refused("Overview", json!({"a": 1}), "takes no input");
@@ -204,6 +209,15 @@ fn every_tool_has_its_class() {
         ("Inventory", json!({}), Pure),
         ("Links", json!({}), Pure),
         ("Linters", json!({}), Contained),
+        ("ProfileTable", json!({"of": "shop:orders"}), Pure),
+        (
+            "CompareTables",
+            json!({"left": "a.csv", "right": "b.csv"}),
+            Pure,
+        ),
+        ("SchemaOverview", json!({"of": "shop.db"}), Pure),
+        ("DataQuality", json!({"of": "a.csv"}), Pure),
+        ("FindDuplicates", json!({"of": "a.csv", "by": "id"}), Pure),
         ("HostFacts", json!({}), Pure),
         ("ListeningPorts", json!({}), Pure),
         ("LogErrors", json!({"since": "2 hours"}), Pure),

@@ -212,8 +212,17 @@ fn outside(args: &mut Arguments, around: &Surroundings, reach: &Reach) {
     for (from, to) in &around.names {
         args.mount("--ro-bind", from, to);
     }
-    if let Reach::Database { database, write } = reach {
-        data(args, database, *write);
+    match reach {
+        Reach::Endpoint { .. } => {}
+        Reach::Database { database, write } => data(args, database, *write),
+        Reach::Data { databases, files } => {
+            for database in databases.values() {
+                data(args, database, false);
+            }
+            if let Some(files) = files {
+                args.mount("--ro-bind", files, Path::new(WORKSPACE));
+            }
+        }
     }
 }
 

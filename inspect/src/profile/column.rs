@@ -1,36 +1,75 @@
-//! One column, value by value: which type fits all values, and what the extremes are. Memory is bounded.
+//! One column, value by value: which type fits all values, what the extremes are, which values come most often. Memory
+//! is bounded, for a column and for all of them together.
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
-use super::ColumnProfile;
+use super::{ColumnProfile, Common};
+use crate::data::{Cell, Class};
 
 /// Distinct values counted in a column.
-const MOST_DISTINCT: usize = 200_000;
-/// Characters of a text kept as an extreme.
+const MOST_DISTINCT: usize = 1_000_000;
+/// Different values of a column that are counted one by one.
+const MOST_COUNTED: usize = 2000;
+/// Characters of a text kept as an extreme or as a frequent value.
 const MOST_TEXT: usize = 200;
+/// Frequent values told.
+const MOST_COMMON: usize = 3;
+
+/// A hash is its own hash.
+#[derive(Default)]
+pub(crate) struct Same(u64);
+
+impl Hasher for Same {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, _: &[u8]) {}
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+/// Hashes that were seen.
+pub(crate) type Seen = HashSet<u64, BuildHasherDefault<Same>>;
 
 /// What is known of a column so far.
 pub(super) struct Column {
     name: String,
+    class: Class,
     nulls: u64,
-    seen: Option<HashSet<u64>>,
+    blanks: u64,
+    values: u64,
+    seen: Option<Seen>,
+    counted: Option<HashMap<String, u64>>,
+    /// Whether all values are whole numbers, numbers, truths, dates.
     fits: [bool; 4],
+    blobs: bool,
+    whole: Option<(i64, i64)>,
     numbers: Option<(f64, f64)>,
+    sum: f64,
+    summed: u64,
     texts: Option<(String, String)>,
 }
 
 impl Column {
-    pub(super) fn new(name: &str) -> Self {
-        let seen = Some(HashSet::new());
+    pub(super) fn new(name: &str, class: Class) -> Self {
         Column {
             name: name.to_string(),
+            class,
             nulls: 0,
-            seen,
+            blanks: 0,
+            values: 0,
+            seen: Some(Seen::default()),
+            counted: Some(HashMap::new()),
             fits: [true; 4],
+            blobs: false,
+            whole: None,
             numbers: None,
+            sum: 0.0,
+            summed: 0,
             texts: None,
         }
     }
@@ -39,76 +78,186 @@ impl Column {
         self.nulls += times;
     }
 
-    pub(super) fn value(&mut self, value: &str) {
-        let value = value.trim();
-        if value.is_empty() || value.eq_ignore_ascii_case("null") {
-            self.nulls += 1;
-            return;
+    /// One more value. In a file of text, nothing but spaces is no value; in a database it is one.
+    /// `budget` is how many distinct values all columns together may still keep.
+    pub(super) fn add(&mut self, cell: &Cell<'_>, of_file: bool, budget: &mut usize) {
+        match cell {
+            Cell::Null => self.nulls += 1,
+            Cell::Text(text) if of_file => {
+                let text = text.trim();
+                if text.is_empty() || text.eq_ignore_ascii_case("null") {
+                    self.nulls += 1;
+                } else {
+                    let tests: [fn(&str) -> bool; 4] =
+                        [is_integer, |v| number(v).is_some(), is_boolean, is_date];
+                    self.fit(tests.map(|test| test(text)));
+                    self.keep(hash(text), text, budget);
+                    self.measure(number(text));
+                }
+            }
+            Cell::Text(text) => {
+                self.blanks += u64::from(text.trim().is_empty());
+                let real = self.class == Class::Real || self.class == Class::Integer;
+                self.fit([false, false, is_boolean(text), is_date(text)]);
+                self.keep(hash(text.as_ref()), text, budget);
+                self.measure(real.then(|| text.parse().ok()).flatten());
+            }
+            Cell::Integer(whole) => {
+                let (low, high) = self.whole.unwrap_or((*whole, *whole));
+                self.whole = Some((low.min(*whole), high.max(*whole)));
+                self.fit([true, true, false, false]);
+                self.keep(hash(whole), &whole.to_string(), budget);
+                self.measure(Some(*whole as f64));
+            }
+            Cell::Real(real) => {
+                self.fit([false, true, false, false]);
+                let whole = real.fract() == 0.0 && real.abs() < 9e15;
+                let hashed = if whole {
+                    hash(&(*real as i64))
+                } else {
+                    hash(&real.to_bits())
+                };
+                self.keep(hashed, &real.to_string(), budget);
+                self.measure(Some(*real));
+            }
+            Cell::Blob(bytes) => {
+                self.blobs = true;
+                self.fit([false; 4]);
+                self.values += 1;
+                self.counted = None;
+                self.seen(hash(bytes.as_ref()), budget);
+            }
         }
-        if let Some(seen) = &mut self.seen {
-            let mut hasher = DefaultHasher::new();
-            value.hash(&mut hasher);
-            seen.insert(hasher.finish());
-            if seen.len() > MOST_DISTINCT {
+    }
+
+    fn fit(&mut self, fit: [bool; 4]) {
+        self.fits
+            .iter_mut()
+            .zip(fit)
+            .for_each(|(fits, fit)| *fits &= fit);
+    }
+
+    fn measure(&mut self, number: Option<f64>) {
+        let Some(number) = number.filter(|number| number.is_finite()) else {
+            return;
+        };
+        let (low, high) = self.numbers.unwrap_or((number, number));
+        self.numbers = Some((low.min(number), high.max(number)));
+        self.sum += number;
+        self.summed += 1;
+    }
+
+    fn seen(&mut self, hash: u64, budget: &mut usize) {
+        let Some(seen) = &mut self.seen else { return };
+        if seen.insert(hash) {
+            *budget = budget.saturating_sub(1);
+            if seen.len() > MOST_DISTINCT || *budget == 0 {
+                *budget += seen.len();
                 self.seen = None;
             }
         }
-        let tests: [fn(&str) -> bool; 4] =
-            [is_integer, |v| number(v).is_some(), is_boolean, is_date];
-        for (fits, test) in self.fits.iter_mut().zip(tests) {
-            *fits = *fits && test(value);
+    }
+
+    fn keep(&mut self, hash: u64, text: &str, budget: &mut usize) {
+        self.values += 1;
+        self.seen(hash, budget);
+        if let Some(counted) = &mut self.counted {
+            if let Some(times) = counted.get_mut(text) {
+                *times += 1;
+            } else if counted.len() == MOST_COUNTED || text.len() > MOST_TEXT * 4 {
+                self.counted = None;
+            } else {
+                counted.insert(text.to_owned(), 1);
+            }
         }
-        if let Some(number) = number(value) {
-            let (low, high) = self.numbers.unwrap_or((number, number));
-            self.numbers = Some((low.min(number), high.max(number)));
-        }
-        let cut = || value.chars().take(MOST_TEXT).collect::<String>();
+        let cut = || text.chars().take(MOST_TEXT).collect::<String>();
         match &mut self.texts {
             None => self.texts = Some((cut(), cut())),
-            Some((low, _)) if value < low.as_str() => *low = cut(),
-            Some((_, high)) if value > high.as_str() => *high = cut(),
+            Some((low, _)) if text < low.as_str() => *low = cut(),
+            Some((_, high)) if text > high.as_str() => *high = cut(),
             Some(_) => {}
         }
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether every row of `rows` has a value of its own here.
+    pub(super) fn is_key(&self, rows: u64) -> bool {
+        let distinct = self.seen.as_ref().map(|seen| seen.len() as u64);
+        rows > 1 && self.nulls == 0 && self.blanks == 0 && distinct == Some(rows)
+    }
+
     pub(super) fn finish(self) -> ColumnProfile {
         let [integer, real, boolean, date] = self.fits;
-        let kind = match () {
-            _ if self.texts.is_none() => "empty",
-            _ if integer => "integer",
-            _ if real => "real",
-            _ if boolean => "boolean",
-            _ if date => "date",
-            _ => "text",
+        let kind = match self.class {
+            Class::Open => match () {
+                _ if self.values == 0 => "empty",
+                _ if integer => "integer",
+                _ if real => "real",
+                _ if boolean => "boolean",
+                _ if date => "date",
+                _ if self.blobs => "blob",
+                _ => "text",
+            },
+            declared => declared.word(),
         };
-        let (min, max) = match (kind, self.numbers, self.texts) {
-            ("integer", Some((low, high)), _) => {
+        let numeric = matches!(kind, "integer" | "real");
+        let (min, max) = match (kind, self.whole, self.numbers, self.texts) {
+            ("integer", Some((low, high)), _, _) => (Value::from(low), Value::from(high)),
+            ("integer", _, Some((low, high)), _) => {
                 (Value::from(low as i64), Value::from(high as i64))
             }
-            ("real", Some((low, high)), _) => (Value::from(low), Value::from(high)),
-            (_, _, Some((low, high))) => (Value::from(low), Value::from(high)),
+            ("real", _, Some((low, high)), _) => (Value::from(low), Value::from(high)),
+            (_, _, _, Some((low, high))) => (Value::from(low), Value::from(high)),
             _ => (Value::Null, Value::Null),
         };
-        let distinct = self.seen.map(|s| s.len() as u64);
+        let mean = self.sum / self.summed as f64;
         ColumnProfile {
             name: self.name,
             kind: kind.into(),
             nulls: self.nulls,
-            distinct,
+            blanks: self.blanks,
+            distinct: self.seen.map(|s| s.len() as u64),
             min,
             max,
+            mean: (numeric && self.summed > 0).then(|| (mean * 1e4).round() / 1e4),
+            common: common(self.counted.unwrap_or_default()),
         }
     }
 }
 
+/// The most frequent values, those of equal frequency in order; none where no value comes twice.
+fn common(counted: HashMap<String, u64>) -> Vec<Common> {
+    let mut all: Vec<(String, u64)> = counted
+        .into_iter()
+        .filter(|(_, count)| *count > 1)
+        .collect();
+    all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    all.truncate(MOST_COMMON);
+    let told = |(value, count): (String, u64)| Common {
+        value: value.chars().take(MOST_TEXT).collect(),
+        count,
+    };
+    all.into_iter().map(told).collect()
+}
+
+/// A hash of anything.
+pub(crate) fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Digits with a sign. A leading zero says that it is a code, not a number.
-fn is_integer(value: &str) -> bool {
+pub(crate) fn is_integer(value: &str) -> bool {
     let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
     let code = digits.len() > 1 && digits.starts_with('0');
     !code && !digits.is_empty() && digits.len() <= 15 && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn number(value: &str) -> Option<f64> {
+pub(crate) fn number(value: &str) -> Option<f64> {
     let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
     let code = digits.len() > 1
         && digits.starts_with('0')
@@ -121,17 +270,17 @@ fn number(value: &str) -> Option<f64> {
         .filter(|n| n.is_finite() && shaped && !code)
 }
 
-pub(super) fn is_number(value: &str) -> bool {
+pub(crate) fn is_number(value: &str) -> bool {
     number(value.trim()).is_some()
 }
 
-fn is_boolean(value: &str) -> bool {
+pub(crate) fn is_boolean(value: &str) -> bool {
     ["true", "false", "yes", "no"]
         .iter()
         .any(|w| value.eq_ignore_ascii_case(w))
 }
 
-fn is_date(value: &str) -> bool {
+pub(crate) fn is_date(value: &str) -> bool {
     value.len() >= 10
         && value.is_char_boundary(10)
         && value[..10].parse::<jiff::civil::Date>().is_ok()

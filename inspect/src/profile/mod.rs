@@ -1,16 +1,22 @@
-//! What a data file holds: tables, columns, their types, empty values, distinct values and extremes.
+//! What a table of data holds: columns, their types, empty values, distinct values, extremes, frequent values, rows that
+//! come twice and columns that could be a key. The same words for files and databases.
 
-use std::fs::File;
-use std::io::Read;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::csv::{MOST_COLUMNS, name};
+use crate::data::{Cell, Class, Flow, Place, Shape};
 use crate::limits::{InspectError, Limits};
+use column::{Column, Seen};
 
-mod column;
-mod csv;
-mod sqlite;
+pub(crate) mod column;
+
+/// Distinct values that all columns of a table may keep together.
+const MOST_KEPT: usize = 8_000_000;
+/// Rows that are looked at for others like them.
+const MOST_ALIKE: usize = 8_000_000;
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,14 +26,29 @@ pub struct ColumnProfile {
     /// `integer`, `real`, `boolean`, `date`, `text`, `blob` or `empty`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Empty or NULL values.
+    /// Values that are not there: empty in a file, NULL in a database.
     pub nulls: u64,
+    /// Texts of a database with nothing but spaces in them.
+    pub blanks: u64,
     /// Distinct values; none when there are more than are counted.
     pub distinct: Option<u64>,
     /// Smallest value: a number for numbers, else text in order of characters; null when the column is empty.
     pub min: serde_json::Value,
     /// Largest value.
     pub max: serde_json::Value,
+    /// Mean of the numbers, to four places.
+    pub mean: Option<f64>,
+    /// Values that come more than once, the most frequent first; none in a column of very many values.
+    pub common: Vec<Common>,
+}
+
+/// A frequent value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Common {
+    /// The value.
+    pub value: String,
+    /// How often.
+    pub count: u64,
 }
 
 /// A table.
@@ -35,16 +56,22 @@ pub struct ColumnProfile {
 pub struct TableProfile {
     /// Its name; the file's stem for CSV.
     pub name: String,
-    /// Rows, without the header.
+    /// Rows, without the header; the server's own estimate where `read` says that not all were read.
     pub rows: u64,
+    /// Rows that were read, where not all were: everything below is about these.
+    pub read: Option<u64>,
     /// Columns, in their order.
     pub columns: Vec<ColumnProfile>,
+    /// Rows that are the same as an earlier one in every column; none where there are too many rows to tell.
+    pub duplicates: Option<u64>,
+    /// Columns in which no value is missing and none comes twice.
+    pub keys: Vec<String>,
 }
 
-/// A data file.
+/// A data file or a database.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// `csv` or `sqlite`.
+    /// `csv`, `sqlite` or `postgres`.
     pub kind: String,
     /// Its tables.
     pub tables: Vec<TableProfile>,
@@ -52,24 +79,116 @@ pub struct Profile {
 
 /// Profiles one file; the kind is told by its first bytes.
 pub fn scan(file: &Path, limits: &Limits) -> Result<Profile, InspectError> {
-    let mut head = Vec::new();
-    let opened = File::open(file).and_then(|f| f.take(65_536).read_to_end(&mut head));
-    opened.map_err(|e| InspectError::unreadable(file, e))?;
-    if head.starts_with(b"SQLite format 3\0") {
-        return sqlite::profile(file, limits);
+    of(
+        &Place::File {
+            path: file,
+            table: None,
+        },
+        limits,
+    )
+}
+
+/// Profiles one table, or every table of a database where none is named.
+pub fn of(place: &Place<'_>, limits: &Limits) -> Result<Profile, InspectError> {
+    let named = matches!(
+        place,
+        Place::File { table: Some(_), .. } | Place::Server { table: Some(_), .. }
+    );
+    let shapes = match place {
+        _ if named => vec![place.shape()?],
+        _ => {
+            let names = place.tables()?;
+            let of_file = matches!(place, Place::File { .. }) && names.len() == 1;
+            match of_file {
+                true => vec![place.shape()?],
+                false => names
+                    .iter()
+                    .map(|name| place.with(name).shape())
+                    .collect::<Result<_, _>>()?,
+            }
+        }
+    };
+    let kind = match (place, shapes.first()) {
+        (_, Some(shape)) => shape.kind,
+        (Place::File { .. }, None) => "sqlite",
+        (Place::Server { .. }, None) => "postgres",
+    };
+    let tables = shapes.iter().map(|shape| table(place, shape, limits));
+    Ok(Profile {
+        kind: kind.into(),
+        tables: tables.collect::<Result<_, _>>()?,
+    })
+}
+
+fn table(place: &Place<'_>, shape: &Shape, limits: &Limits) -> Result<TableProfile, InspectError> {
+    let of_file = shape.kind == "csv";
+    let mut columns: Vec<Column> = shape
+        .columns
+        .iter()
+        .map(|c| Column::new(&c.name, c.class))
+        .collect();
+    let (mut rows, mut read, mut budget) = (0u64, 0u64, MOST_KEPT);
+    let (mut alike, mut duplicates) = (Some(Seen::default()), 0u64);
+    let mut see = |cells: &[Cell<'_>]| {
+        rows += 1;
+        if read >= limits.rows {
+            // Of a file the rest is counted; a database has counted already.
+            return if of_file { Flow::On } else { Flow::Enough };
+        }
+        while columns.len() < cells.len().min(MOST_COLUMNS) {
+            let mut late = Column::new(&name(columns.len(), "", false), Class::Open);
+            late.missing(read);
+            columns.push(late);
+        }
+        for (at, column) in columns.iter_mut().enumerate() {
+            match cells.get(at) {
+                Some(cell) => column.add(cell, of_file, &mut budget),
+                None => column.missing(1),
+            }
+        }
+        if let Some(seen) = &mut alike {
+            duplicates += u64::from(!seen.insert(row_hash(cells)));
+            if seen.len() > MOST_ALIKE {
+                alike = None;
+            }
+        }
+        read += 1;
+        Flow::On
+    };
+    let whole = place.rows(shape, limits.rows, &mut see)?;
+    let total = match whole {
+        true => rows,
+        false => shape.rows.unwrap_or(rows).max(rows),
+    };
+    let keys = |c: &&Column| c.is_key(read);
+    let keys: Vec<String> = columns
+        .iter()
+        .filter(keys)
+        .map(|c| c.name().to_owned())
+        .collect();
+    Ok(TableProfile {
+        name: shape.name.clone(),
+        rows: total,
+        read: (read < total).then_some(read),
+        keys,
+        duplicates: alike.map(|_| duplicates),
+        columns: columns.into_iter().map(Column::finish).collect(),
+    })
+}
+
+/// A hash of all values of a row.
+pub(crate) fn row_hash(cells: &[Cell<'_>]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for cell in cells {
+        match cell {
+            Cell::Null => 0u8.hash(&mut hasher),
+            Cell::Integer(number) => (1u8, number).hash(&mut hasher),
+            Cell::Real(number) => (2u8, number.to_bits()).hash(&mut hasher),
+            Cell::Text(text) => (3u8, text.as_ref()).hash(&mut hasher),
+            Cell::Blob(bytes) => (4u8, bytes.as_ref()).hash(&mut hasher),
+        }
     }
-    if head.contains(&0) || head.is_empty() {
-        let why = if head.is_empty() {
-            "it is empty"
-        } else {
-            "it is neither text nor an SQLite database"
-        };
-        return Err(InspectError::NotProfiled {
-            path: file.to_path_buf(),
-            why: why.into(),
-        });
-    }
-    csv::profile(file, &head, limits)
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -179,7 +298,7 @@ mod test {
     fn profiles_a_database_and_refuses_a_damaged_one() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("shop.db");
-        sqlite::make(
+        crate::data::sqlite::make(
             &file,
             "CREATE TABLE \"or\"\"der\" (id INTEGER PRIMARY KEY, \"na me\" TEXT, price REAL, raw); INSERT INTO \"or\"\"der\" VALUES (1,'b',2.5,x'00'),(2,NULL,1,NULL),(7,'a',NULL,NULL); CREATE TABLE empty (x INT); CREATE VIEW v AS SELECT 1; CREATE VIRTUAL TABLE words USING fts5(body); INSERT INTO words VALUES ('a');",
         );
@@ -232,7 +351,7 @@ mod test {
         let dir = tempfile::tempdir().unwrap();
         let (file, copy) = (dir.path().join("live.db"), dir.path().join("copy"));
         std::fs::create_dir(&copy).unwrap();
-        sqlite::make_and(
+        crate::data::sqlite::make_and(
             &file,
             "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (x INT); INSERT INTO t VALUES (1), (2)",
             || {
@@ -289,7 +408,7 @@ mod test {
     fn works_inside_an_async_runtime() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.db");
-        sqlite::make(&file, "CREATE TABLE a (x INT)");
+        crate::data::sqlite::make(&file, "CREATE TABLE a (x INT)");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();

@@ -197,8 +197,9 @@ fn param(spec: &ParamSpec) -> Result<(), String> {
     if spec.kind != ParamType::Int && (spec.min.is_some() || spec.max.is_some()) {
         return Err("`min` and `max` go with `type: int`".to_owned());
     }
-    if spec.kind != ParamType::File && !spec.extensions.is_empty() {
-        return Err("`extensions` goes with `type: file`".to_owned());
+    let named = matches!(spec.kind, ParamType::File | ParamType::Table);
+    if !named && !spec.extensions.is_empty() {
+        return Err("`extensions` goes with `type: file` or `type: table`".to_owned());
     }
     if spec.required && spec.default.is_some() {
         return Err("it is required and has a default: keep one of them".to_owned());

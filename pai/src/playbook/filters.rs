@@ -1,5 +1,5 @@
 //! Filters and tests that reports and checks may use beside minijinja's own: `thousands`, `bytes`,
-//! `percent`, `plural`, `duration`, `day`, `line`, `command_line`, `flatten`, `head`, and `near`.
+//! `percent`, `plural`, `duration`, `day`, `line`, `command_line`, `flatten`, `head`, `near`, and `as_in`.
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
@@ -33,6 +33,7 @@ pub fn add(environment: &mut Environment<'static>) {
         Ok::<_, Error>(list.try_iter()?.take(most).collect::<Vec<_>>())
     });
     environment.add_test("near", near);
+    environment.add_test("as_in", as_in);
 }
 
 fn number(value: &Value) -> Result<f64, Error> {
@@ -210,6 +211,16 @@ fn flatten(lists: Value) -> Result<Vec<Value>, Error> {
         flat.extend(list.try_iter()?);
     }
     Ok(flat)
+}
+
+/// `result is as_in(steps.look)`: a fresh answer is the same as that of a step, in each of its fields.
+fn as_in(fresh: Value, step: Value) -> Result<bool, Error> {
+    for field in fresh.try_iter()? {
+        if fresh.get_item(&field)? != step.get_item(&field)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// `a is near(b, 0.05)`: the two differ by at most that share of the larger one;

@@ -1,7 +1,7 @@
 //! Parameters of a playbook: what a value may be, how it is read from a person's words, and how
 //! given values are checked.
 
-use super::words::{Kind, Token};
+use super::words::{Kind, Token, Weight};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -25,6 +25,10 @@ pub enum ParamType {
     File,
     /// A file or folder of the host, from `/`.
     Place,
+    /// A table: a file with one of the extensions, `file:table`, or `source:table`.
+    Table,
+    /// Names of columns, joined by commas.
+    Columns,
     /// A service's name: letters, digits and `@ . _ : -`.
     Unit,
     /// One of `choices`.
@@ -92,6 +96,8 @@ impl ParamSpec {
             ParamType::File => {
                 format!("a file of the workspace: .{}", self.extensions.join(", ."))
             }
+            ParamType::Table => "a table: orders.csv, shop.db:orders, or SOURCE:orders".to_owned(),
+            ParamType::Columns => "names of columns, joined by commas".to_owned(),
             ParamType::Unit => "the name of a service".to_owned(),
             ParamType::Choice => format!("one of {}", self.choices.join(", ")),
         }
@@ -105,6 +111,11 @@ impl ParamSpec {
             (ParamType::Int, Kind::Number) => Value::from(token.raw.parse::<i64>().ok()?),
             (ParamType::Path | ParamType::File, Kind::Path | Kind::Quoted) => text(),
             (ParamType::Place, Kind::Path | Kind::Quoted) if is_place(&token.raw) => text(),
+            (ParamType::Table, _) if self.is_table(&token.raw) => {
+                return self.check(&text()).ok();
+            }
+            (ParamType::Columns, Kind::Quoted) => text(),
+            (ParamType::Columns, Kind::Word { weight, .. }) if *weight != Weight::Stop => text(),
             (ParamType::Unit, _) => text(),
             (ParamType::Bool, Kind::Word { .. }) => Value::Bool(as_bool(&token.raw)?),
             (ParamType::Choice, Kind::Word { .. } | Kind::Quoted | Kind::Path | Kind::Number) => {
@@ -167,6 +178,10 @@ impl ParamSpec {
         }
         match self.kind {
             ParamType::Path | ParamType::File => self.check_path(text)?,
+            // The table in a file is the database's to judge.
+            ParamType::Table => {
+                ParamSpec::check_inside(text.split_once(':').map_or(text, |(of, _)| of))?;
+            }
             ParamType::Unit if !is_unit(text) => {
                 return Err(
                     "must be a service's name: letters, digits and @ . _ : -, not starting with -"
@@ -184,7 +199,15 @@ impl ParamSpec {
         Ok(Value::String(text.to_owned()))
     }
 
-    fn check_path(&self, text: &str) -> Result<(), String> {
+    /// Whether a word of a request is meant as a table.
+    fn is_table(&self, text: &str) -> bool {
+        match text.split_once(':') {
+            Some((of, table)) => !of.is_empty() && !table.is_empty() && !table.starts_with('/'),
+            None => !self.extensions.is_empty() && has_extension(text, &self.extensions),
+        }
+    }
+
+    fn check_inside(text: &str) -> Result<(), String> {
         let outside =
             text.starts_with('/') && text != "/workspace" && !text.starts_with("/workspace/");
         if outside || text.starts_with('~') || text.split('/').any(|part| part == "..") {
@@ -195,6 +218,11 @@ impl ParamSpec {
         if text.starts_with('-') {
             return Err(format!("must not start with -: write ./{text}"));
         }
+        Ok(())
+    }
+
+    fn check_path(&self, text: &str) -> Result<(), String> {
+        ParamSpec::check_inside(text)?;
         if !self.extensions.is_empty() && !has_extension(text, &self.extensions) {
             return Err(format!("must end in .{}", self.extensions.join(", .")));
         }

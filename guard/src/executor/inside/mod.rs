@@ -5,6 +5,7 @@
 mod analyse;
 mod changes;
 mod commit;
+mod data;
 mod files;
 mod frost;
 mod git;

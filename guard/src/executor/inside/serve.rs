@@ -4,12 +4,13 @@ use super::super::wire::{Ask, Hello, Reply};
 use super::lifeline::Lifeline;
 use super::program::Leash;
 use super::{
-    analyse, changes, commit, files, git, linters, outside, program, quick, repositories, search,
+    analyse, changes, commit, data, files, git, linters, outside, program, quick, repositories, search,
     snapshot, suites,
 };
 use crate::act::Operation;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Longest run of an operation whose holder gave no bound.
@@ -164,6 +165,7 @@ fn operate(operation: &Operation, leash: Leash<'_>) -> Result<Done, String> {
         Operation::Linters => linters::run(leash),
         Operation::Profile { path } => analyse::profile(path),
         Operation::HostFacts => analyse::host_facts(),
+        Operation::DataScan { scan } => data::scan(scan, &BTreeMap::new(), leash),
         Operation::HostScan { scan } => analyse::host_scan(scan),
         Operation::GitCommit {
             message,

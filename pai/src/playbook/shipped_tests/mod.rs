@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod data;
 mod host;
 mod of_repositories;
 mod reports;
@@ -41,6 +42,12 @@ const SHIPPED: &[&str] = &[
     include_str!("../../../../config/playbooks/pending-updates.yaml"),
     include_str!("../../../../config/playbooks/failed-logins.yaml"),
     include_str!("../../../../config/playbooks/service-units.yaml"),
+    // of data
+    include_str!("../../../../config/playbooks/profile-table.yaml"),
+    include_str!("../../../../config/playbooks/compare-tables.yaml"),
+    include_str!("../../../../config/playbooks/data-quality.yaml"),
+    include_str!("../../../../config/playbooks/duplicate-rows.yaml"),
+    include_str!("../../../../config/playbooks/schema-overview.yaml"),
 ];
 
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
@@ -170,7 +177,7 @@ fn tests(suites: Value) -> Value {
 /// A lively repository on a host with room.
 fn world() -> World {
     with(
-        with(host::busy(), of_repositories::lively()),
+        with(host::busy(), with(of_repositories::lively(), data::rich())),
         json!({
             "Tests": tests(json!([
                 suite("cargo", "", 1200, json!([
@@ -191,10 +198,6 @@ fn world() -> World {
                 {"path": "web/package.json", "kind": "npm", "direct": [{"name": "vue", "requirement": "^3"}], "locked": false}], "total": 2},
             "QuickChecks": {"checks": [{"name": "cargo fmt", "argv": ["cargo", "fmt", "--check"], "passed": false, "exit": 1, "observed": "Diff in src/lib.rs"},
                 {"name": "yaml parses", "argv": [], "passed": true, "exit": 0, "observed": ""}], "passed": 1, "failed": 1},
-            "Profile": {"kind": "csv", "tables": [{"name": "data", "rows": 1200, "columns": [
-                {"name": "id", "type": "integer", "nulls": 0, "distinct": 1200, "min": 1, "max": 1200},
-                {"name": "city", "type": "text", "nulls": 300, "distinct": 12, "min": "Aachen", "max": "Zwickau"},
-                {"name": "note", "type": "empty", "nulls": 1200, "distinct": 0, "min": null, "max": null}]}]},
             "HostFacts": {"hostname": "shop1", "cpus": 4, "load": [0.5, 0.25, 0.125], "uptime_s": 1_036_800,
                 "memory": {"total": 8_000_000_000_u64, "available": 4_800_000_000_u64, "used": 3_000_000_000_u64, "swap_total": 0, "swap_used": 0},
                 "disks": [{"mount": "/", "source": "/dev/vda1", "fstype": "ext4", "total": 50_000_000_000_u64, "used": 30_000_000_000_u64, "free": 18_000_000_000_u64, "percent": 62},
@@ -213,7 +216,7 @@ fn with(more: World, mut world: World) -> World {
 /// An empty folder.
 fn empty() -> World {
     with(
-        with(host::quiet(), of_repositories::bare()),
+        with(host::quiet(), with(of_repositories::bare(), data::bare())),
         json!({
             "Tests": tests(json!([])),
             "Overview": {"files": 0, "bytes": 0, "lines": 0, "languages": [], "manifests": [], "largest": [], "repository": false, "branch": null,
@@ -222,7 +225,6 @@ fn empty() -> World {
             "Marks": {"findings": [], "total": 0, "files_scanned": 0},
             "Dependencies": {"manifests": [], "total": 0},
             "QuickChecks": {"checks": [], "passed": 0, "failed": 0},
-            "Profile": {"kind": "csv", "tables": [{"name": "data", "rows": 0, "columns": []}]},
             "HostFacts": {"hostname": "bare", "cpus": 1, "load": [0, 0, 0], "uptime_s": 5,
                 "memory": {"total": 1_000_000_000, "available": 900_000_000, "used": 100_000_000, "swap_total": 500_000_000, "swap_used": 0}, "disks": []},
         }),
@@ -230,9 +232,5 @@ fn empty() -> World {
 }
 
 fn params_of(name: &str) -> Value {
-    if name == "profile-data" {
-        json!({"file": "data.csv"})
-    } else {
-        nothing()
-    }
+    data::params_of(name).unwrap_or_else(nothing)
 }

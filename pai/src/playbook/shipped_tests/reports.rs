@@ -167,20 +167,6 @@ fn long_lists_are_cut_and_counted() {
 #[test]
 fn data_and_host_reports() {
     check(
-        "profile-data",
-        &world(),
-        "\
-`data.csv` (csv) holds 1,200 rows in 3 columns.
-- id: integer, never empty, 1,200 distinct values, from 1 to 1200
-- city: text, 300 empty (25 %), 12 distinct values, from Aachen to Zwickau
-- note: empty, always empty, 0 distinct values",
-    );
-    check(
-        "profile-data",
-        &empty(),
-        "`data.csv` (csv) holds 0 rows in 0 columns.",
-    );
-    check(
         "host-health",
         &world(),
         "\

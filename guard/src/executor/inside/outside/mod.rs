@@ -27,6 +27,9 @@ pub(super) enum Failed {
 
 /// Carries out an operation.
 pub(super) fn run(operation: &Operation, reach: &Reach, leash: Leash<'_>) -> Result<Done, String> {
+    if let (Operation::DataScan { scan }, Reach::Data { databases, .. }) = (operation, reach) {
+        return super::data::scan(scan, databases, leash);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
