@@ -4,6 +4,7 @@
 mod names;
 
 use crate::outside::changes;
+use crate::shown::{hosts_of, paths_of, preview_of, undo_of};
 use inspect::data::scan::DataScan;
 use inspect::host::Scan;
 use protocol::effect::EffectClass;
@@ -320,77 +321,6 @@ impl Act {
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn paths_of(operation: &Operation) -> Vec<String> {
-    match operation {
-        Operation::Read { path, .. }
-        | Operation::Write { path, .. }
-        | Operation::Edit { path, .. }
-        | Operation::Glob { path, .. }
-        | Operation::Grep { path, .. }
-        | Operation::Profile { path } => vec![path.clone()],
-        Operation::DataScan { scan } => scan.files().map(str::to_owned).collect(),
-        Operation::Bash { cwd, .. } => vec![cwd.clone()],
-        Operation::Tests { dir: Some(dir), .. } => vec![dir.clone()],
-        _ => Vec::new(),
-    }
-}
-
-fn hosts_of(operation: &Operation) -> Vec<String> {
-    match operation {
-        Operation::HttpRequest { url, .. } => reqwest::Url::parse(url)
-            .ok()
-            .and_then(|url| url.host_str().map(str::to_owned))
-            .into_iter()
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn preview_of(operation: &Operation) -> String {
-    let line = match operation {
-        Operation::Read { path, .. } => format!("read {path}"),
-        Operation::Write { path, content } => format!("write {path} ({} bytes)", content.len()),
-        Operation::Edit { path, .. } => format!("edit {path}"),
-        Operation::Bash { argv, .. } => match argv.as_slice() {
-            [shell, flag, command] if shell == "bash" && flag == "-c" => format!("run {command}"),
-            _ => format!("run {}", argv.join(" ")),
-        },
-        Operation::Glob { pattern, path } => format!("list {pattern} in {path}"),
-        Operation::Grep { pattern, path, .. } => format!("search {pattern} in {path}"),
-        Operation::Tests { .. } => "run the tests".to_owned(),
-        Operation::Profile { path } => format!("profile {path}"),
-        Operation::DataScan { scan } => scan.preview(),
-        Operation::GitCommit { message, .. } => format!("commit {message}"),
-        Operation::HttpRequest {
-            endpoint,
-            method,
-            url,
-            body,
-            ..
-        } => match body.len() {
-            0 => format!("{method} {url} ({endpoint})"),
-            bytes => format!("{method} {url} with {bytes} bytes ({endpoint})"),
-        },
-        Operation::SqlQuery {
-            source, statement, ..
-        } => format!("ask {source}: {statement}"),
-        Operation::SqlExecute {
-            source, statement, ..
-        } => format!("tell {source}: {statement}"),
-        other => other.tool().to_owned(),
-    };
-    let mut short: String = line.chars().take(160).collect();
-    if short.len() < line.len() {
-        short.push('…');
-    }
-    short.replace(['\n', '\r'], " ")
-}
-
-fn undo_of(operation: &Operation) -> Option<&'static str> {
-    (operation.place() == Place::Clone && operation.effect() != EffectClass::Pure)
-        .then_some("reset the task's clone to the snapshot taken before")
 }
 
 #[cfg(test)]

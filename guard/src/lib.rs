@@ -18,3 +18,4 @@ pub mod outside;
 pub mod plan;
 pub mod redact;
 pub mod sandbox;
+mod shown;

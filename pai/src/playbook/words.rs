@@ -32,7 +32,7 @@ pub enum Kind {
     },
     /// Text in quotes, without them.
     Quoted,
-    /// Something with a slash or a file extension.
+    /// Something with a slash, a file extension, or a colon inside: a table of a source.
     Path,
     /// A whole number.
     Number,
@@ -335,7 +335,13 @@ fn bare(chunk: &str) -> &str {
 
 /// A slash, or a dot with a short extension of letters and digits after a name.
 fn looks_like_path(text: &str) -> bool {
-    if text.contains('/') {
+    // `shop:orders` is a name and not two words; `12:30` is a time.
+    let named = |(of, table): (&str, &str)| {
+        of.starts_with(|c: char| c.is_ascii_alphabetic())
+            && !table.is_empty()
+            && !table.contains(':')
+    };
+    if text.contains('/') || text.split_once(':').is_some_and(named) {
         return true;
     }
     match text.rsplit_once('.') {
@@ -391,6 +397,7 @@ mod tests {
                 "look <./src/lib.rs> <../x>",
             ),
             ("keep 14 days", "keep #14 day"),
+            ("profile shop:orders:", "profil <shop:orders>"),
             ("hard-coded keys", "hard cod key"),
             ("an unclosed 'quote", "unclos quot"),
             ("", ""),

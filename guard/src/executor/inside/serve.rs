@@ -4,8 +4,8 @@ use super::super::wire::{Ask, Hello, Reply};
 use super::lifeline::Lifeline;
 use super::program::Leash;
 use super::{
-    analyse, changes, commit, data, files, git, linters, outside, program, quick, repositories, search,
-    snapshot, suites,
+    analyse, changes, commit, data, files, git, linters, outside, program, quick, repositories,
+    search, snapshot, suites,
 };
 use crate::act::Operation;
 use serde::Serialize;
