@@ -97,6 +97,11 @@ pub(super) fn value(spec: &ParamSpec) -> String {
             let end = spec.extensions.first().map_or("txt", String::as_str);
             format!("some/file.{end}")
         }
+        ParamType::Table => match spec.extensions.first() {
+            Some(end) => format!("some/file.{end}"),
+            None => "shop:orders".to_owned(),
+        },
+        ParamType::Columns => "mail".to_owned(),
         ParamType::Unit => "nginx".to_owned(),
         ParamType::Text | ParamType::Choice => "\"some words\"".to_owned(),
     }
