@@ -85,6 +85,9 @@ const PRIVATE: &[(u16, &str)] = &[
     (27017, "MongoDB"),
 ];
 
+/// What the kernel shows for a user who does not exist in the namespace of the one who asks.
+const HIDDEN: u32 = 65_534;
+
 /// A line of one of the kernel's tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Socket {
@@ -129,7 +132,10 @@ pub fn scan(tree: &Tree, at: Timestamp) -> Result<Ports, InspectError> {
                 reach: reach(socket.address),
                 port: socket.port,
                 proto,
-                user: people.name(socket.uid),
+                user: match socket.uid {
+                    HIDDEN if !whole => "unknown".to_owned(),
+                    uid => people.name(uid),
+                },
                 program: process.as_ref().map(|process| process.name.clone()),
                 pid,
                 unit: process.and_then(|process| process.unit),
