@@ -203,7 +203,7 @@ sup › data does this by the playbook profile-data · level 0
         };
         assert_eq!(
             wanted("rotate-logs", &one, 80, Paint(false)),
-            "sup › rotate-logs needs `days` (how old): a whole number from 1 to 90?\n      (never mind: leaves it)\n"
+            "sup › rotate-logs needs `days` (how old): a whole number from 1 to 90?\n"
         );
         let it = Candidate {
             playbook: "run-tests".to_owned(),
