@@ -232,7 +232,7 @@ fn plans_that_cannot_work_are_refused_before_anything_runs() {
         ),
         (
             "plan: 1\nname: p\ntasks:\n- {id: a, ask: dance}\n",
-            "task `a`: no playbook covers this",
+            "task `a`: no playbook does this",
         ),
         (
             "plan: 1\nname: p\ntasks:\n- {id: a, playbook: say-its}\n",

@@ -177,7 +177,7 @@ async fn requests_that_cannot_be_are_refused_with_the_next_step() {
         (
             Box::new(|s| s.request = "paint the moon green".to_owned()),
             2,
-            "no playbook covers this",
+            "no playbook does this",
         ),
     ];
     for (change, exit, part) in cases {
