@@ -103,7 +103,6 @@ fn outside_of(agent: &AgentSettings) -> Outside {
             },
         },
         write: grant.write,
-        backups: grant.backups.clone(),
     };
     let named = |(name, grant)| (String::clone(name), endpoint(grant));
     Outside {

@@ -31,7 +31,7 @@ fn names(layers: &Layers, section: &str) -> Vec<String> {
 }
 
 /// Keys that a home adds to nothing the machine names: they would widen it.
-const WIDENING: [&str; 6] = ["write", "tls", "authority", "backups", "password", "token"];
+const WIDENING: [&str; 5] = ["write", "tls", "authority", "password", "token"];
 
 fn value<'a>(layers: &'a Layers, section: &str, name: &str, key: &str) -> Option<&'a Value> {
     let of_machine = |key: &str| {
@@ -86,7 +86,6 @@ pub fn sources(layers: &Layers, role: &Role) -> BTreeMap<String, SourceGrant> {
             let grant = SourceGrant {
                 database: database(layers, &name).ok()?,
                 write: value(layers, SECTION, &name, "write") == Some(&Value::Bool(true)),
-                backups: folder(layers, &name).ok()?,
             };
             Some((name, grant))
         })
@@ -142,17 +141,6 @@ fn database(layers: &Layers, name: &str) -> Result<DatabaseGrant, (&'static str,
     Ok(DatabaseGrant::Postgres { address, password })
 }
 
-/// Where backups of a source may go.
-fn folder(layers: &Layers, name: &str) -> Result<Option<PathBuf>, (&'static str, String)> {
-    match text(layers, "sources", name, "backups").map(PathBuf::from) {
-        Some(path) if !path.is_absolute() || path.parent().is_none() => Err((
-            "backups",
-            "must be the absolute path of a folder".to_owned(),
-        )),
-        path => Ok(path),
-    }
-}
-
 /// Everything that is wrong with the sections.
 pub fn check(layers: &Layers, roles: &[String], problems: &mut Vec<Problem>) {
     for section in ["endpoints", "sources"] {
@@ -167,11 +155,10 @@ pub fn check(layers: &Layers, roles: &[String], problems: &mut Vec<Problem>) {
                 say(format!("`{}` is missing", place("url")));
                 continue;
             }
-            if section == "sources" {
-                let wrong = [database(layers, &name).err(), folder(layers, &name).err()];
-                for (key, why) in wrong.into_iter().flatten() {
-                    say(format!("`{}` {why}", place(key)));
-                }
+            if section == "sources"
+                && let Err((key, why)) = database(layers, &name)
+            {
+                say(format!("`{}` {why}", place(key)));
             }
             if let Some(header) = text(layers, section, &name, "key_header")
                 && !header

@@ -108,7 +108,6 @@ pub const KEYS: &[Key] = &[
     key("permissions.sources.*.password", Kind::Secret, "password of the user in the address"),
     key("permissions.sources.*.tls", Kind::Choice(&["off", "require", "verify-ca", "verify-full"]), "how a connection to PostgreSQL is protected [off on this machine, else verify-full]"),
     key("permissions.sources.*.authority", Kind::Text, "file with the certificates that vouch for the server, where it is not one the system knows"),
-    key("permissions.sources.*.backups", Kind::Text, "folder that backups of it may be written to"),
     key("permissions.sources.*.agents", Kind::Names, "agents that may use it"),
     key("permissions.sources.*.write", Kind::Flag, "whether they may change it"),
     key("tmux.session", Kind::Text, "name of the tmux session"),

@@ -277,8 +277,6 @@ pub struct SourceGrant {
     pub database: DatabaseGrant,
     /// Whether it may be changed.
     pub write: bool,
-    /// The folder that backups of it may be written to.
-    pub backups: Option<PathBuf>,
 }
 
 impl SourceGrant {

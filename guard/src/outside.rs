@@ -35,8 +35,6 @@ pub struct Source {
     pub database: Database,
     /// Whether it may be changed.
     pub write: bool,
-    /// The folder that backups of it may be written to.
-    pub backups: Option<PathBuf>,
 }
 
 /// A database.

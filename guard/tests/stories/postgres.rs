@@ -35,7 +35,6 @@ fn outside(url: &str, password: &str) -> Outside {
             password: Some(Credential::new(password)),
         },
         write: true,
-        backups: None,
     };
     Outside {
         sources: [("shop".to_owned(), source)].into(),
