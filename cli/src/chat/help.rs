@@ -7,8 +7,10 @@ use crate::render::paint::Paint;
 const TALK: &str = "\
 Say what should be true, in your own words: run the tests of this project
   @qa …             a request for the agent qa
-  8                 rates the last result, 1 to 10; where something is asked, it answers that
-Keys: Tab completes · Up and Ctrl-R find earlier lines · Alt-Enter or \\ at the end: another line
+  8                 rates the last result, 1 to 10; where a question is open,
+                    answers it
+Keys: Tab completes · Up and Ctrl-R find earlier lines
+  Alt-Enter, or \\ at the end: another line
   Ctrl-C clears the line · Ctrl-D leaves, the team goes on
 ";
 
@@ -36,7 +38,7 @@ mod tests {
     #[test]
     fn the_help_fits_a_terminal_and_names_everything() {
         let all = text(None, Paint(false));
-        assert!(all.lines().all(|line| line.chars().count() <= 96), "{all}");
+        assert!(all.lines().all(|line| line.chars().count() < 80), "{all}");
         for slash in slash::ALL {
             assert!(all.contains(&format!("/{}", slash.name)), "{}", slash.name);
         }

@@ -145,18 +145,30 @@ fn lexical(playbook: &Playbook, tokens: &[Token]) -> Fit {
         format!(", beside \"{}\"", best.unknown.join(" "))
     };
     let value = best.value();
-    let because = format!(
-        "reads like \"{}\"{beside} (score {value:.2} of 1, {SURE} needed)",
-        intent.text
-    );
+    let because = (value >= SURE).then(|| {
+        format!(
+            "reads like \"{}\"{beside} (score {value:.2} of 1, {SURE} needed)",
+            spoken(playbook, intent)
+        )
+    });
     Fit {
         params,
         exact: false,
         score: value,
         askable: best.shares && !best.heavy,
         beside: best.unknown,
-        because,
+        because: because.unwrap_or_default(),
     }
+}
+
+/// The intent as somebody would say it: an example that it matches, else the playbook's own.
+fn spoken(playbook: &Playbook, intent: &Intent) -> String {
+    let said = playbook.tests.iter().map(|test| &test.ask);
+    let mut said = said.filter(|ask| {
+        let tokens = words::tokens(ask);
+        intent.matches(&tokens, &playbook.params).is_some()
+    });
+    said.next().cloned().unwrap_or_else(|| playbook.example())
 }
 
 /// How well the words of a request fit one intent.

@@ -55,7 +55,9 @@ pub fn compound(submit: &Submit, settings: &Settings, library: &Library) -> Opti
     let model = has_model(settings);
     match library.route(&submit.request) {
         // It is one playbook's as a whole.
-        Route::Sure { exact, .. } if exact || !model => None,
+        Route::Sure { exact: true, .. } => None,
+        // One playbook only resembles the whole, and would leave out what it does not know.
+        Route::Sure { .. } if !model => split::split(library, &submit.request, true),
         _ => split::split(library, &submit.request, model),
     }
 }
