@@ -3,7 +3,10 @@
 //! wait for other things meanwhile.
 
 use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
+use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::Line;
+use ratatui::widgets::{Clear, Paragraph};
 use ratatui::{DefaultTerminal, Frame};
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
@@ -153,4 +156,19 @@ pub async fn told_to_stop() {
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
     }
+}
+
+/// Lays a page of help over the lower part of `body`.
+pub fn help(frame: &mut Frame, body: Rect, paint: Paint, page: &[&'static str]) {
+    let height = u16::try_from(page.len())
+        .unwrap_or(u16::MAX)
+        .min(body.height);
+    let area = Rect {
+        y: body.bottom().saturating_sub(height),
+        height,
+        ..body
+    };
+    frame.render_widget(Clear, area);
+    let lines: Vec<Line> = page.iter().map(|line| Line::from(*line)).collect();
+    frame.render_widget(Paragraph::new(lines).style(paint.heading()), area);
 }

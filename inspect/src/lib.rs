@@ -32,4 +32,5 @@ pub mod secret_rules;
 pub mod secrets;
 pub mod tests;
 pub mod toml_text;
+mod tool_input;
 pub mod walk;

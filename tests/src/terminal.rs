@@ -2,7 +2,7 @@
 
 use crate::processes::wait_until;
 use crate::team::Team;
-use crate::tmux::tmux;
+use crate::tmux::{resize_to, tmux};
 use std::time::Duration;
 
 /// One window of a team's session.
@@ -27,9 +27,7 @@ impl<'t> Window<'t> {
 
     /// Makes it another size.
     pub fn resize(&self, columns: u32, rows: u32) {
-        let (columns, rows) = (columns.to_string(), rows.to_string());
-        let to = ["-t", &self.target, "-x", &columns, "-y", &rows];
-        self.tmux(&[&["resize-window"][..], &to].concat());
+        resize_to(self.team, &self.target, columns, rows);
     }
 
     /// Types characters.

@@ -44,12 +44,28 @@ pub fn wait_for(team: &Team, window: u32, what: &str, shows: impl Fn(&str) -> bo
 
 /// Gives a window a size, as a terminal of that size would.
 pub fn resize(team: &Team, window: u32, columns: u32, rows: u32) {
-    let (columns, rows) = (columns.to_string(), rows.to_string());
-    let target = target(window);
-    tmux(
+    resize_to(team, &target(window), columns, rows);
+}
+
+/// The same for a window by any name of it.
+pub fn resize_to(team: &Team, target: &str, columns: u32, rows: u32) {
+    let (x, y) = (columns.to_string(), rows.to_string());
+    tmux(team, &["resize-window", "-t", target, "-x", &x, "-y", &y]);
+    // tmux tells the terminal a moment later, and only then can whoever draws know.
+    let tty = tmux(
         team,
-        &["resize-window", "-t", &target, "-x", &columns, "-y", &rows],
+        &["display-message", "-p", "-t", target, "#{pane_tty}"],
     );
+    let told = wait_until(Duration::from_secs(5), || {
+        let stty = Command::new("stty")
+            .args(["-F", tty.trim(), "size"])
+            .output();
+        let size = stty.expect("stty runs").stdout;
+        String::from_utf8_lossy(&size)
+            .trim()
+            .ends_with(&format!(" {x}"))
+    });
+    assert!(told, "{tty} is {columns} wide");
 }
 
 /// Presses keys, as tmux names them.

@@ -2,13 +2,13 @@
 
 use super::line::{Level, LogLine};
 use super::viewer::Viewer;
-use crate::tui::Paint;
+use crate::tui::{self, Paint};
 use jiff::tz::TimeZone;
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Paragraph};
+use ratatui::widgets::Paragraph;
 
 /// How far the further rows of a long line stand to the right.
 const INDENT: usize = 4;
@@ -56,7 +56,7 @@ pub fn draw(viewer: &mut Viewer, frame: &mut Frame, zone: &TimeZone, paint: Pain
     }
     frame.render_widget(Paragraph::new(status(viewer, paint)), foot);
     if viewer.help {
-        help(frame, body, paint);
+        tui::help(frame, body, paint, HELP);
     }
 }
 
@@ -129,18 +129,4 @@ fn status(viewer: &Viewer, paint: Paint) -> Line<'static> {
     }
     spans.push(Span::styled("   ? help", paint.dim()));
     Line::from(spans)
-}
-
-fn help(frame: &mut Frame, body: Rect, paint: Paint) {
-    let height = u16::try_from(HELP.len())
-        .unwrap_or(u16::MAX)
-        .min(body.height);
-    let area = Rect {
-        y: body.bottom().saturating_sub(height),
-        height,
-        ..body
-    };
-    frame.render_widget(Clear, area);
-    let lines: Vec<Line> = HELP.iter().map(|line| Line::from(*line)).collect();
-    frame.render_widget(Paragraph::new(lines).style(paint.heading()), area);
 }

@@ -5,13 +5,13 @@ use super::draw_team as team;
 use super::state::{Monitor, Page, Row};
 use crate::render;
 use crate::render::text::one_line;
-use crate::tui::Paint;
+use crate::tui::{self, Paint};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Paragraph};
+use ratatui::widgets::Paragraph;
 
 /// From so many columns on, the events stand beside the tasks.
 const WIDE: u16 = 120;
@@ -56,7 +56,7 @@ pub fn draw(monitor: &mut Monitor, frame: &mut Frame, pen: Pen) {
     }
     frame.render_widget(Paragraph::new(footer(monitor, foot.width, pen.paint)), foot);
     if monitor.help {
-        help(frame, body, pen.paint);
+        tui::help(frame, body, pen.paint, HELP);
     }
 }
 
@@ -178,18 +178,4 @@ fn footer(monitor: &Monitor, width: u16, paint: Paint) -> Line<'static> {
         spans.push(Span::styled(format!(" {what}  "), paint.dim()));
     }
     Line::from(spans)
-}
-
-fn help(frame: &mut Frame, body: Rect, paint: Paint) {
-    let height = u16::try_from(HELP.len())
-        .unwrap_or(u16::MAX)
-        .min(body.height);
-    let area = Rect {
-        y: body.bottom().saturating_sub(height),
-        height,
-        ..body
-    };
-    frame.render_widget(Clear, area);
-    let lines: Vec<Line> = HELP.iter().map(|line| Line::from(*line)).collect();
-    frame.render_widget(Paragraph::new(lines).style(paint.heading()), area);
 }

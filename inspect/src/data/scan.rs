@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Place;
 use crate::limits::{InspectError, Limits};
 use crate::postgres::Server;
-use crate::{compare, duplicates, profile, quality, schema};
+use crate::{compare, duplicates, profile, quality, schema, tool_input};
 
 /// A table or a database as a person names it: `orders.csv`, `shop.db:orders`, `shop:orders` of a granted source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,18 +159,7 @@ impl DataScan {
     /// # Errors
     /// A sentence about the input.
     pub fn parse(tool: &str, input: &Value) -> Result<DataScan, String> {
-        let mut fields = match input {
-            Value::Null => serde_json::Map::new(),
-            Value::Object(fields) => fields.clone(),
-            _ => return Err("send an object".to_owned()),
-        };
-        if fields
-            .insert("tool".to_owned(), Value::from(tool))
-            .is_some()
-        {
-            return Err("unknown field `tool`".to_owned());
-        }
-        serde_json::from_value(Value::Object(fields)).map_err(|e| e.to_string())
+        tool_input::tagged(tool, input)
     }
 
     /// The tool's name.

@@ -1,9 +1,19 @@
-//! go.mod: its `require` lines without those marked indirect.
+//! go.mod: its `require` lines.
 
 use super::Dependency;
 
-/// The direct dependencies of a go.mod.
-pub fn read(text: &str) -> Option<Vec<Dependency>> {
+/// A line of a `require`.
+pub(crate) struct Required<'a> {
+    /// The module's path.
+    pub(crate) name: &'a str,
+    /// Its version.
+    pub(crate) version: &'a str,
+    /// Only because another module needs it.
+    pub(crate) indirect: bool,
+}
+
+/// Every module that a go.mod requires, in its order.
+pub(crate) fn required(text: &str) -> Vec<Required<'_>> {
     let (mut found, mut inside) = (Vec::new(), false);
     for line in text.lines().map(str::trim) {
         let required = match line.strip_prefix("require") {
@@ -20,11 +30,25 @@ pub fn read(text: &str) -> Option<Vec<Dependency>> {
             _ => continue,
         };
         let (required, comment) = required.split_once("//").unwrap_or((required, ""));
-        if let Some((name, version)) = required.trim().split_once(' ')
-            && !comment.contains("indirect")
-        {
-            found.push(Dependency::new(name, version));
+        let mut words = required.split_whitespace();
+        if let (Some(name), Some(version)) = (words.next(), words.next()) {
+            found.push(Required {
+                name,
+                version,
+                indirect: comment.contains("indirect"),
+            });
         }
     }
-    Some(found)
+    found
+}
+
+/// The direct dependencies of a go.mod.
+pub fn read(text: &str) -> Option<Vec<Dependency>> {
+    let all = required(text).into_iter();
+    let direct = all.filter(|module| !module.indirect);
+    Some(
+        direct
+            .map(|module| Dependency::new(module.name, module.version))
+            .collect(),
+    )
 }

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::limits::{InspectError, Limits};
+use crate::tool_input;
 use tree::Tree;
 
 /// One scan, named as its tool. `at` is the moment it speaks of; now, unless given.
@@ -109,19 +110,7 @@ impl Scan {
     /// # Errors
     /// A sentence about the input.
     pub fn parse(tool: &str, input: &Value) -> Result<Scan, String> {
-        let mut fields = match input {
-            Value::Null => serde_json::Map::new(),
-            Value::Object(fields) => fields.clone(),
-            _ => return Err("send an object".to_owned()),
-        };
-        if fields
-            .insert("tool".to_owned(), Value::from(tool))
-            .is_some()
-        {
-            return Err("unknown field `tool`".to_owned());
-        }
-        let scan: Scan =
-            serde_json::from_value(Value::Object(fields)).map_err(|e| e.to_string())?;
+        let scan: Scan = tool_input::tagged(tool, input)?;
         match scan.path() {
             Some(path) if !usable(path) => {
                 Err("`path` is a file or folder of this host, from / and without ..".to_owned())

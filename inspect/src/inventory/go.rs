@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::{Found, Place, licence};
+use crate::dependencies::go;
 use crate::walk;
 
 /// Largest licence file read, in bytes.
@@ -19,33 +20,13 @@ pub(super) fn read(text: &str, place: &Place<'_>) -> Option<Vec<Found>> {
 }
 
 fn parse(text: &str) -> Vec<Found> {
-    let (mut found, mut inside) = (Vec::new(), false);
-    for line in text.lines().map(str::trim) {
-        let required = match line.strip_prefix("require") {
-            Some(rest) if rest.trim() == "(" => {
-                inside = true;
-                continue;
-            }
-            Some(rest) if rest.starts_with([' ', '\t']) => rest.trim(),
-            _ if inside && line == ")" => {
-                inside = false;
-                continue;
-            }
-            _ if inside => line,
-            _ => continue,
-        };
-        let (required, comment) = required.split_once("//").unwrap_or((required, ""));
-        let mut words = required.split_whitespace();
-        if let (Some(name), Some(version)) = (words.next(), words.next()) {
-            found.push(Found {
-                name: name.to_owned(),
-                version: version.to_owned(),
-                direct: comment.trim() != "indirect",
-                licence: None,
-            });
-        }
-    }
-    found
+    let found = go::required(text).into_iter().map(|module| Found {
+        name: module.name.to_owned(),
+        version: module.version.to_owned(),
+        direct: !module.indirect,
+        licence: None,
+    });
+    found.collect()
 }
 
 fn licence_of(place: &Place<'_>, name: &str, version: &str) -> Option<String> {
