@@ -137,6 +137,11 @@ impl Home {
     pub fn memory(&self) -> PathBuf {
         self.root.join("MEMORY")
     }
+    /// The note that says in which database the ledger is, where it is not the file.
+    pub fn ledger_note(&self) -> PathBuf {
+        self.root.join("ledger.json")
+    }
+
     /// The ledger's SQLite file.
     pub fn ledger(&self) -> PathBuf {
         self.root.join("ledger.db")

@@ -6,6 +6,7 @@ use crate::error::Problem;
 use crate::permissions;
 use crate::redis_url;
 use crate::schema::{self, Found, Key, Kind};
+use protocol::postgres::{Address, without_password};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -123,6 +124,9 @@ impl Layers {
             Found::Key(key) if key.kind == Kind::RedisUrl && !text.is_empty() => {
                 self.lay_redis_url(path, key, text, origin);
             }
+            Found::Key(key) if key.kind == Kind::PostgresUrl && !text.is_empty() => {
+                self.lay_postgres_url(path, key, text, origin);
+            }
             Found::Key(key) => {
                 let read = key.kind.read(text);
                 self.lay_checked(path, key, read, origin);
@@ -153,6 +157,21 @@ impl Layers {
             );
         }
         self.put(path, parts.url.into(), origin);
+    }
+
+    /// The same for PostgreSQL: the password becomes a key of its own.
+    fn lay_postgres_url(&mut self, path: Vec<String>, key: &Key, text: &str, origin: Origin) {
+        let password = match Address::parse(text) {
+            Ok((_, password)) => password,
+            Err(problem) => return self.lay_checked(path, key, Err(problem), origin),
+        };
+        if let Some(password) = password {
+            let mut own = path.clone();
+            own.pop();
+            own.push("password".to_owned());
+            self.put(own, json!({ "plain": password }), origin.clone());
+        }
+        self.put(path, without_password(text).into(), origin);
     }
 
     fn lay_checked(

@@ -6,14 +6,18 @@ use crate::env::Env;
 use crate::error::{ConfigError, Problem};
 use crate::home::Home;
 use crate::invitation::{self, Invitation};
-use crate::layers::{Layers, Origin};
-use crate::secret;
+use crate::layers::{Entry, Layers, Origin};
 use crate::settings::{Joined, Settings};
 use crate::{agents, host_name, layout, prices, shipped, well_known};
+use crate::{private_file, secret};
+use protocol::postgres::{Address, password_in};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+
+/// Largest file of passwords read, in bytes.
+const PASSWORD_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The machine's own folder of settings.
 pub const SYSTEM_FOLDER: &str = "/etc/ai-infra";
@@ -69,6 +73,7 @@ pub fn load_from(sources: &Sources<'_>) -> Result<Settings, ConfigError> {
         joined,
         team: section(&layers, "team")?,
         redis: section(&layers, "redis")?,
+        ledger: section(&layers, "ledger")?,
         engine: section(&layers, "engine")?,
         budget: section(&layers, "budget")?,
         daemon: section(&layers, "daemon")?,
@@ -142,9 +147,12 @@ fn lay_text(
 
 /// Values that depend on others: secrets are looked up, `auto` is decided, pairs are compared.
 fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
-    for key in ["api_key", "password"] {
-        let name = if key == "api_key" { "engine" } else { "redis" };
-        settle_secret(layers, sources, &[name, key]);
+    for path in [
+        ["engine", "api_key"],
+        ["redis", "password"],
+        ["ledger", "password"],
+    ] {
+        settle_secret(layers, sources, &path);
     }
     for name in layers.names_below(&["permissions", "endpoints"]) {
         settle_secret(
@@ -160,13 +168,18 @@ fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
             &["permissions", "sources", &name, "password"],
         );
     }
-    if layers
-        .get(&["redis", "url"])
-        .is_some_and(|entry| entry.value.is_null())
-    {
-        layers.settle(&["redis", "username"], Value::Null);
-        layers.settle(&["redis", "password"], Value::Null);
+    for (of, keys) in [
+        ("redis", &["username", "password"][..]),
+        ("ledger", &["password"]),
+    ] {
+        let none = |entry: &Entry| entry.value.is_null();
+        if layers.get(&[of, "url"]).is_some_and(none) {
+            for key in keys {
+                layers.settle(&[of, key], Value::Null);
+            }
+        }
     }
+    settle_password_file(layers, sources.env);
     settle_listen(layers);
     settle_engine(layers);
     let number = |path: &[&str]| layers.get(path).and_then(|entry| entry.value.as_u64());
@@ -216,6 +229,33 @@ fn settle_secret(layers: &mut Layers, sources: &Sources<'_>, path: &[&str]) {
         }
     };
     layers.settle(path, value);
+}
+
+/// Where no other password is known, the file that `PGPASSFILE` names is asked, as libpq does.
+fn settle_password_file(layers: &mut Layers, env: &Env) {
+    let text = |layers: &Layers, key: &str| {
+        let entry = layers.get(&["ledger", key])?;
+        entry.value.as_str().map(str::to_owned)
+    };
+    let (Some(url), Some(file)) = (text(layers, "url"), env.get("PGPASSFILE")) else {
+        return;
+    };
+    let Ok((address, _)) = Address::parse(&url) else {
+        return;
+    };
+    if text(layers, "password").is_some() {
+        return;
+    }
+    let said = |problem: String| Problem::new("environment PGPASSFILE", problem);
+    match private_file::read(Path::new(file), PASSWORD_FILE_BYTES) {
+        Ok(bytes) => {
+            let lines = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+            if let Some(password) = password_in(&lines, &address) {
+                layers.settle(&["ledger", "password"], json!(password));
+            }
+        }
+        Err(error) => layers.problems.push(said(error.to_string())),
+    }
 }
 
 /// One stated address: everywhere is never meant.

@@ -4,6 +4,7 @@
 use crate::error::{did_you_mean, quoted};
 use crate::settings::WindowSpec;
 use crate::{redis_url, secret};
+use protocol::postgres::{self, Address};
 use serde_json::{Value, json};
 
 /// What a key takes.
@@ -29,6 +30,8 @@ pub enum Kind {
     WebUrl,
     /// A Redis address without credentials, or nothing.
     RedisUrl,
+    /// A PostgreSQL address without a password, or nothing.
+    PostgresUrl,
     /// `{secret: NAME}`, or nothing. The environment gives the value itself.
     Secret,
     /// The windows of the tmux session.
@@ -64,6 +67,8 @@ pub const KEYS: &[Key] = &[
     key("redis.ca", Kind::OptionalText, "file of the certificates (PEM) that may sign that Redis' own; the system's otherwise"),
     key("redis.listen.address", Kind::OptionalText, "address of this host at which the team's own Redis listens for other hosts, TLS only; none = it does not"),
     key("redis.listen.port", Kind::Whole(1, 65_535), "its port"),
+    key("ledger.url", Kind::PostgresUrl, "a PostgreSQL database for the ledger: postgres://user@host/database; without one it is a file of the home"),
+    key("ledger.password", Kind::Secret, "the user's password there; without one, ~/.pgpass or PGPASSFILE"),
     key("engine.name", Kind::Choice(&["auto", "playbook", "anthropic", "scripted"]), "who thinks; auto is anthropic when a key is found, else playbook"),
     key("engine.model", Kind::Text, "the model, where an agent names none"),
     key("engine.base_url", Kind::WebUrl, "where the Messages API is"),
@@ -207,6 +212,7 @@ impl Kind {
             Kind::Names => "a list of names".into(),
             Kind::WebUrl => "a URL like https://host, without credentials".into(),
             Kind::RedisUrl => redis_url::EXPECTED.into(),
+            Kind::PostgresUrl => postgres::EXPECTED.into(),
             Kind::Secret => "{secret: NAME}, with the value kept by `ai-infra secret set NAME`".into(),
             Kind::Windows => "a list of {index, name, runs} with runs: supervisor, {agent: NAME}, monitor or logs".into(),
         }
@@ -218,7 +224,7 @@ impl Kind {
             Err(format!("is {}, must be {}", shown(value), kind.expects()))
         };
         match (self, &value) {
-            (Kind::OptionalText | Kind::RedisUrl | Kind::Secret, Value::Null) => Ok(value),
+            (Kind::OptionalText | Kind::RedisUrl | Kind::PostgresUrl | Kind::Secret, Value::Null) => Ok(value),
             (Kind::Text | Kind::OptionalText, Value::String(text)) if is_text(text) => Ok(value),
             (Kind::TeamName, Value::String(text))
                 if text.parse::<protocol::ids::TeamName>().is_ok() => Ok(value),
@@ -237,6 +243,10 @@ impl Kind {
                 Ok(parts) if parts.username.is_none() && parts.password.is_none() => Ok(value),
                 Ok(_) => Err("holds credentials: write `redis.username`, and `redis.password` as {secret: NAME}".into()),
                 Err(problem) => Err(problem),
+            },
+            (Kind::PostgresUrl, Value::String(text)) => match Address::parse(text)? {
+                (_, None) => Ok(value),
+                (_, Some(_)) => Err("holds a password: write `ledger.password` as {secret: NAME}".into()),
             },
             (Kind::Secret, Value::Object(map)) => match map.get("secret").and_then(Value::as_str) {
                 Some(name) if map.len() == 1 => match secret::check_name(name) {
@@ -260,7 +270,11 @@ impl Kind {
     pub fn read(self, text: &str) -> Result<Value, String> {
         let number = |parsed: Option<Value>| parsed.unwrap_or_else(|| Value::from(text));
         let value = match self {
-            Kind::OptionalText | Kind::RedisUrl | Kind::Secret if text.is_empty() => Value::Null,
+            Kind::OptionalText | Kind::RedisUrl | Kind::PostgresUrl | Kind::Secret
+                if text.is_empty() =>
+            {
+                Value::Null
+            }
             Kind::Secret => return Ok(json!({ "plain": text })),
             Kind::Whole(..) => number(text.parse::<u64>().ok().map(Value::from)),
             Kind::Number(..) => number(

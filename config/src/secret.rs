@@ -12,9 +12,10 @@ use std::fmt;
 const SECRET_BYTES: u64 = 64 * 1024;
 
 /// Names that also have a well-known variable.
-const VARIABLES: [(&str, &str); 2] = [
+const VARIABLES: [(&str, &str); 3] = [
     ("anthropic-api-key", "ANTHROPIC_API_KEY"),
     ("redis-password", "REDIS_PASSWORD"),
+    ("postgres-password", "POSTGRES_PASSWORD"),
 ];
 
 /// A value that shows itself only to [`Secret::reveal`].

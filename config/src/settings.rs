@@ -22,6 +22,8 @@ pub struct Settings {
     pub team: TeamSettings,
     /// A Redis of the person's own, where there is one.
     pub redis: RedisSettings,
+    /// A database of the person's own for the ledger, where there is one.
+    pub ledger: LedgerSettings,
     /// Who thinks.
     pub engine: EngineSettings,
     /// Money.
@@ -59,6 +61,7 @@ impl Settings {
             .flat_map(|agent| agent.endpoints.values());
         let tokens = tokens.filter_map(|endpoint| endpoint.token.as_ref());
         let own = self.engine.api_key.iter().chain(&self.redis.password);
+        let own = own.chain(&self.ledger.password);
         own.chain(tokens)
     }
 
@@ -117,6 +120,24 @@ pub struct ListenSettings {
     pub address: Option<IpAddr>,
     /// TCP port; TLS only.
     pub port: u16,
+}
+
+/// Section `ledger`. Without a `url` the ledger is a file of the home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerSettings {
+    /// A PostgreSQL database, without a password.
+    pub url: Option<String>,
+    /// The password of its user.
+    pub password: Option<Secret>,
+}
+
+impl LedgerSettings {
+    /// The database, where there is one.
+    pub fn address(&self) -> Option<Address> {
+        let url = self.url.as_deref()?;
+        Address::parse(url).ok().map(|(address, _)| address)
+    }
 }
 
 /// Who thinks.

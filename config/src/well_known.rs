@@ -7,11 +7,13 @@ use crate::layers::{Layers, Origin};
 use crate::schema::{self, Found};
 
 /// Variables that stand for one key.
-const SINGLE: [(&str, &str); 4] = [
+const SINGLE: [(&str, &str); 6] = [
     ("REDIS_PASSWORD", "redis.password"),
+    ("POSTGRES_PASSWORD", "ledger.password"),
     ("ANTHROPIC_API_KEY", "engine.api_key"),
     ("ANTHROPIC_BASE_URL", "engine.base_url"),
     ("REDIS_URL", "redis.url"),
+    ("DATABASE_URL", "ledger.url"),
 ];
 
 /// Start of the variables that name any key.
@@ -19,11 +21,8 @@ const PREFIX: &str = "AI_INFRA__";
 
 /// Lays the environment on top.
 pub fn lay(layers: &mut Layers, env: &Env) {
-    if env.get("DATABASE_URL").is_some() {
-        layers.problems.push(Problem::new(
-            "environment DATABASE_URL",
-            "PostgreSQL ledger is not built yet; unset DATABASE_URL",
-        ));
+    if env.get("DATABASE_URL").is_none() {
+        lay_postgres_host(layers, env);
     }
     if env.get("REDIS_URL").is_none() {
         lay_redis_host(layers, env);
@@ -96,6 +95,26 @@ fn lay_redis_host(layers: &mut Layers, env: &Env) {
         let url = format!("redis://{host}:{port}");
         layers.lay_text(path_of("redis.url"), &url, origin(name));
     }
+}
+
+/// Without `POSTGRES_HOST` none of them says where a database is.
+fn lay_postgres_host(layers: &mut Layers, env: &Env) {
+    let Some(host) = env.get("POSTGRES_HOST") else {
+        return;
+    };
+    let port = env.get("POSTGRES_PORT").unwrap_or("5432");
+    let user = env.get("POSTGRES_USER").unwrap_or("postgres");
+    let database = env.get("POSTGRES_DB").unwrap_or(user);
+    let bracketed = match host.contains(':') && !host.starts_with('[') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    };
+    let url = match host.starts_with('/') {
+        true => format!("postgres://{user}@/{database}?host={host}&port={port}"),
+        false => format!("postgres://{user}@{bracketed}:{port}/{database}"),
+    };
+    let origin = Origin::Environment("POSTGRES_HOST".to_owned());
+    layers.lay_text(path_of("ledger.url"), &url, origin);
 }
 
 fn is_host(host: &str) -> bool {

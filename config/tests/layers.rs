@@ -90,6 +90,41 @@ fn well_known_variables_are_keys() {
         ("redis://[::1]:6379", "environment REDIS_HOST"),
     );
     check_value(env(&[("REDIS_PASSWORD", "x")]), url, ("-", "default"));
+    let ledger = "ledger.url";
+    let of = |name: &'static str| format!("environment {name}");
+    let all: &[_] = &[
+        ("DATABASE_URL", "postgres://a:hidden@h/d"),
+        ("POSTGRES_HOST", "other"),
+    ];
+    check_value(env(all), ledger, ("postgres://a@h/d", &of("DATABASE_URL")));
+    check_value(env(all), "ledger.password", ("***", &of("DATABASE_URL")));
+    for (all, expected) in [
+        (
+            &[("POSTGRES_HOST", "h")][..],
+            "postgres://postgres@h:5432/postgres",
+        ),
+        (
+            &[
+                ("POSTGRES_HOST", "::1"),
+                ("POSTGRES_PORT", "7"),
+                ("POSTGRES_USER", "a"),
+            ],
+            "postgres://a@[::1]:7/a",
+        ),
+        (
+            &[("POSTGRES_HOST", "/run/pg"), ("POSTGRES_DB", "d")],
+            "postgres://postgres@/d?host=/run/pg&port=5432",
+        ),
+    ] {
+        check_value(env(all), ledger, (expected, &of("POSTGRES_HOST")));
+    }
+    check_value(env(&[("POSTGRES_USER", "a")]), ledger, ("-", "default"));
+    let password = "ledger.password";
+    check_value(
+        env(&[("POSTGRES_PASSWORD", "x")]),
+        password,
+        ("-", "default"),
+    );
     let key: &[_] = &[
         ("ANTHROPIC_API_KEY", "sk-1"),
         ("ANTHROPIC_BASE_URL", "http://127.0.0.1:9/"),
@@ -184,8 +219,8 @@ fn wrong_variables_and_flags_are_named() {
     for (name, value, expected) in [
         (
             "DATABASE_URL",
-            "postgres://x",
-            "PostgreSQL ledger is not built yet; unset DATABASE_URL",
+            "postgres://x:hidden@h",
+            "`ledger.url` must be postgres://USER@HOST[:PORT]/DATABASE, or postgres://USER@/DATABASE?host=/run/postgresql for a unix socket",
         ),
         (
             "AI_INFRA__TEAM__NAM",
@@ -240,7 +275,7 @@ fn wrong_variables_and_flags_are_named() {
         ),
         (
             "nothing",
-            "unknown key `nothing`; known here: team, redis, engine, budget, daemon, sandbox, pressure, log, agents, permissions, tmux, prices",
+            "unknown key `nothing`; known here: team, redis, ledger, engine, budget, daemon, sandbox, pressure, log, agents, permissions, tmux, prices",
         ),
     ] {
         let case = Case {

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use supervisor::ledger::fold::{ENDED, Folded, Incoming, News};
 use supervisor::ledger::keep::{Kept, NewTask};
+use supervisor::ledger::place::Place;
 use supervisor::ledger::resume::OwedResume;
 use supervisor::ledger::store::{Ledger, LedgerError};
 
@@ -343,7 +344,7 @@ impl Ledgers {
             .map_err(|e| text(&e))?;
         let file = folder.path().join("ledger.db");
         let ledger = runtime
-            .block_on(Ledger::open(&file))
+            .block_on(Ledger::open(&Place::file(&file)))
             .map_err(|e| text(&e))?;
         let first = Page {
             state: TaskState::Queued,

@@ -132,6 +132,57 @@ impl Address {
     }
 }
 
+/// The same address, as it was written but for the password. Of what is no address, nothing is left.
+pub fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return String::new();
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let place = match authority.rsplit_once('@') {
+        Some((credentials, place)) => {
+            let user = credentials.split(':').next().unwrap_or_default();
+            format!("{user}@{place}")
+        }
+        None => authority.to_owned(),
+    };
+    format!("{scheme}://{place}{tail}")
+}
+
+/// The password for an address in the text of a password file (`host:port:database:user:password` a line, `*` for
+/// any, the first that fits), as libpq reads one.
+pub fn password_in(text: &str, address: &Address) -> Option<String> {
+    let port = address.port.to_string();
+    let wanted = [&address.host, &port, &address.database, &address.user];
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .find_map(|line| {
+            let fields = fields(line);
+            let password = fields.get(4).filter(|password| !password.is_empty())?;
+            let fits = |(field, wanted): (&String, &&String)| field == "*" || field == *wanted;
+            // A socket is also called localhost.
+            let host = fields[0] == "localhost" && address.is_socket();
+            let all = fields.iter().zip(&wanted).enumerate();
+            let mut all = all.map(|(at, pair)| (at == 0 && host) || fits(pair));
+            all.all(|fits| fits).then(|| password.clone())
+        })
+}
+
+/// The fields of a line: `\` before a colon or a backslash takes it as it is; the fifth is all that is left.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
+        let last = fields.len() - 1;
+        match letter {
+            ':' if last < 4 => fields.push(String::new()),
+            '\\' => fields[last].extend(letters.next()),
+            other => fields[last].push(other),
+        }
+    }
+    fields
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Address {
@@ -265,6 +316,43 @@ mod tests {
         }
         let error = Address::parse("postgres://ann:hunter2@h").unwrap_err();
         assert!(!error.contains("hunter2"));
+    }
+
+    #[test]
+    fn a_password_file_is_read_as_libpq_does() {
+        let (address, _) = Address::parse("postgres://ann@db:5433/shop").unwrap();
+        let (socket, _) = Address::parse("postgres://ann@/shop?host=/run/pg").unwrap();
+        for (text, at, expected) in [
+            ("", &address, None),
+            ("db:5433:shop:ann:x", &address, Some("x")),
+            (
+                "#db:5433:shop:ann:x\n*:*:*:ann:y\n*:*:*:*:z",
+                &address,
+                Some("y"),
+            ),
+            ("db:5432:shop:ann:x", &address, None),
+            ("*:*:*:*:a\\:b\\\\c:d", &address, Some("a:b\\c:d")),
+            ("db:5433:shop:ann", &address, None),
+            ("db:5433:shop:ann:", &address, None),
+            ("localhost:5432:shop:ann:x", &socket, Some("x")),
+        ] {
+            assert_eq!(password_in(text, at).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_taken_out() {
+        for (url, left) in [
+            ("postgres://a:b@h/d", "postgres://a@h/d"),
+            (
+                "postgres://a:b@c@h:5/d?sslmode=require",
+                "postgres://a@h:5/d?sslmode=require",
+            ),
+            ("postgres://a@/d?host=/run", "postgres://a@/d?host=/run"),
+            ("hunter2", ""),
+        ] {
+            assert_eq!(without_password(url), left);
+        }
     }
 
     proptest! {

@@ -31,8 +31,9 @@ pub struct Desk {
     pub outbox: Notify,
     /// Woken when a brake was pulled or let go.
     pub braked: Notify,
-    /// Set once another supervisor took over: this one ends.
-    pub superseded: watch::Sender<bool>,
+    /// Set once this process may write no more, because another supervisor took over or the ledger
+    /// was put back: it ends.
+    pub ended: watch::Sender<Option<Over>>,
 }
 
 impl Desk {
@@ -40,14 +41,33 @@ impl Desk {
     pub fn note(&self, error: &LedgerError) {
         match error {
             LedgerError::Superseded => {
-                self.superseded.send_replace(true);
+                self.ended.send_replace(Some(Over::Superseded));
             }
-            LedgerError::Database(_) | LedgerError::DiskFull | LedgerError::Unreadable { .. } => {
+            LedgerError::PutBack => {
+                self.ended.send_replace(Some(Over::PutBack));
+            }
+            LedgerError::Away(_) => tracing::warn!(%error, "ledger"),
+            LedgerError::Database(_)
+            | LedgerError::DiskFull
+            | LedgerError::ServerFull
+            | LedgerError::OnlyRead
+            | LedgerError::NotTaken(_)
+            | LedgerError::Server(_)
+            | LedgerError::Unreadable { .. } => {
                 tracing::error!(%error, "ledger");
             }
             _ => {}
         }
     }
+}
+
+/// Why a supervisor writes no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Another one took over.
+    Superseded,
+    /// The ledger went back to an older state.
+    PutBack,
 }
 
 /// A desk as tasks share it.

@@ -7,12 +7,14 @@ use crate::bus_link::BusLink;
 use crate::control::listen::{self, ListenError};
 use crate::control::serve;
 use crate::daemon::watch::keep_daemon;
-use crate::desk::{Desk, SharedDesk};
+use crate::desk::{Desk, Over, SharedDesk};
 use crate::dispatch;
 use crate::handoff;
-use crate::hosts::watch;
+use crate::hosts::watch as hosts;
 use crate::hub::Hub;
+use crate::ledger::place::Place;
 use crate::ledger::store::{Ledger, LedgerError};
+use crate::ledger::whereabouts;
 use crate::memory_owner::MemoryOwner;
 use crate::plans;
 use crate::route::shelf::Shelf;
@@ -27,9 +29,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+
+/// Pause between two tries to reach a ledger that is away.
+const AWAY: Duration = Duration::from_secs(1);
 
 /// Why the supervisor ended.
 #[derive(Debug, thiserror::Error)]
@@ -67,8 +72,8 @@ impl SupervisorError {
 enum Event {
     /// A signal or a hangup.
     Signal(&'static str),
-    /// Another supervisor writes the ledger.
-    Superseded,
+    /// This process may not write the ledger any more.
+    Over(Over),
     /// A loop ended, which none should.
     LoopEnded,
 }
@@ -80,14 +85,16 @@ enum Event {
 pub async fn run(settings: Settings, home: Home) -> Result<(), SupervisorError> {
     home.ensure()?;
     let _lock = listen::lock(&home)?;
-    let ledger = Ledger::open(&home.ledger()).await?;
+    let place = whereabouts::of(&settings, &home)?;
+    let ledger = opened(&place).await?;
+    whereabouts::note(&home, &place)?;
     let listener = listen::listen(&home).await?;
     let desk = desk(settings, home, ledger);
     let mut loops = start(&desk, listener);
     loops.spawn(keep_daemon(desk.home.clone()));
     let event = until(&desk, &mut loops).await?;
     loops.shutdown().await;
-    if !matches!(event, Event::Superseded) {
+    if !matches!(event, Event::Over(Over::Superseded)) {
         let _may_be_gone = std::fs::remove_file(desk.home.supervisor_sock());
     }
     desk.ledger.close().await;
@@ -97,7 +104,8 @@ pub async fn run(settings: Settings, home: Home) -> Result<(), SupervisorError> 
             Ok(())
         }
         Event::LoopEnded => Err(SupervisorError::Broke),
-        Event::Superseded => Err(LedgerError::Superseded.into()),
+        Event::Over(Over::Superseded) => Err(LedgerError::Superseded.into()),
+        Event::Over(Over::PutBack) => Err(LedgerError::PutBack.into()),
     }
 }
 
@@ -110,7 +118,7 @@ pub fn desk(settings: Settings, home: Home, ledger: Ledger) -> SharedDesk {
         hub: Hub::default(),
         outbox: Notify::new(),
         braked: Notify::new(),
-        superseded: tokio::sync::watch::Sender::new(false),
+        ended: tokio::sync::watch::Sender::new(None),
         ledger,
         settings,
         home,
@@ -136,7 +144,7 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     let shared = desk.clone();
     loops.spawn(async move { handoff::keep_going(&shared).await });
     let shared = desk.clone();
-    loops.spawn(async move { watch::keep(&shared).await });
+    loops.spawn(async move { hosts::keep(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { announce(&shared).await });
     loops
@@ -147,17 +155,38 @@ async fn until(desk: &Desk, loops: &mut JoinSet<()>) -> Result<Event, Supervisor
     let mut term = heard(SignalKind::terminate())?;
     let mut hangup = heard(SignalKind::hangup())?;
     let mut interrupt = heard(SignalKind::interrupt())?;
-    let mut superseded = desk.superseded.subscribe();
+    let mut over = desk.ended.subscribe();
     Ok(tokio::select! {
         _ = term.recv() => Event::Signal("SIGTERM"),
         _ = hangup.recv() => Event::Signal("SIGHUP"),
         _ = interrupt.recv() => Event::Signal("SIGINT"),
-        _ = superseded.wait_for(|taken| *taken) => Event::Superseded,
+        why = ended(&mut over) => Event::Over(why),
         ended = loops.join_next() => {
             tracing::error!(?ended, "a loop of the supervisor ended");
             Event::LoopEnded
         }
     })
+}
+
+/// Waits until this process may write no more.
+async fn ended(over: &mut watch::Receiver<Option<Over>>) -> Over {
+    match over.wait_for(Option::is_some).await {
+        Ok(over) => over.unwrap_or(Over::Superseded),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Opens the ledger; one on a server that is away is waited for.
+async fn opened(place: &Place) -> Result<Ledger, LedgerError> {
+    loop {
+        match Ledger::open(place).await {
+            Err(error @ LedgerError::Away(_)) => {
+                tracing::warn!(%error, "the supervisor waits for its ledger");
+                sleep(AWAY).await;
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Says on the bus that the supervisor lives. Runs for ever.

@@ -139,8 +139,10 @@ async fn fold_all(desk: &Desk, incoming: &[Incoming], marks: &[Mark]) -> Option<
         };
         desk.note(&error);
         match error {
-            LedgerError::Superseded => std::future::pending::<()>().await,
-            LedgerError::IllegalMove { .. } | LedgerError::Unreadable { .. } => {
+            LedgerError::Superseded | LedgerError::PutBack => std::future::pending::<()>().await,
+            LedgerError::IllegalMove { .. }
+            | LedgerError::NotTaken(_)
+            | LedgerError::Unreadable { .. } => {
                 tracing::error!(%error, messages = incoming.len(), "not folded");
                 return None;
             }

@@ -88,7 +88,7 @@ async fn all(context: &Context) -> Vec<Finding> {
     let (redis, tools, ledger, engine, members) = tokio::join!(
         redis::look(settings, &context.home),
         tools::look(),
-        home::ledger(&context.home),
+        home::ledger(&context.home, settings),
         engine::look(settings),
         members::look(context),
     );

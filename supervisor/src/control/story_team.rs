@@ -4,6 +4,7 @@
 
 use crate::client::{self, Client, ClientError};
 use crate::control::listen;
+use crate::ledger::place::Place;
 use crate::ledger::store::Ledger;
 use crate::run;
 use bus::claim::{Delivery, Inbox};
@@ -74,7 +75,9 @@ impl Team {
     /// Starts the supervisor's loops, in place of those that ran.
     pub(super) async fn supervise(&mut self) {
         self.loops.shutdown().await;
-        let ledger = Ledger::open(&self.home.ledger()).await.unwrap();
+        let ledger = Ledger::open(&Place::file(self.home.ledger()))
+            .await
+            .unwrap();
         let listener = listen::listen(&self.home).await.unwrap();
         let desk = run::desk(self.settings.clone(), self.home.clone(), ledger);
         self.loops = run::start(&desk, listener);

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// Starts of names that `config` reads, besides single names.
-const PREFIXES: [&str; 10] = [
+const PREFIXES: [&str; 11] = [
     "AI_INFRA__",
     "REDIS_",
     "DATABASE_",
     "POSTGRES_",
+    "PGPASSFILE",
     "QDRANT_",
     "ANTHROPIC_",
     "OPENAI_",

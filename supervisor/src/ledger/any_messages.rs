@@ -72,7 +72,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]
     fn any_messages_keep_the_table_and_fold_once(steps in proptest::collection::vec(any_step(), 1..12)) {
-        run(async {
+        run(async || {
             let room = room().await;
             let task = kept(&room.ledger).await;
             let mut before = state(&room.ledger, &task).await;

@@ -4,12 +4,12 @@
 use super::events::Happening;
 use super::plan::note;
 use super::standing::{self, Standing, from_json, micros, shift, time, to_json, unreadable};
-use super::store::{Ledger, LedgerError};
+use super::store::{Ledger, LedgerError, Write};
 use jiff::Timestamp;
 use protocol::ids::{Role, TaskId};
 use protocol::phase::Phase;
 use protocol::task_state::{StateName, TaskState, WaitReason};
-use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
+use sqlx::{AnyConnection, Row};
 
 /// How many tasks one transaction moves.
 const PAGE: i64 = 200;
@@ -116,7 +116,9 @@ impl Ledger {
         sentence: &str,
         at: Timestamp,
     ) -> Result<Vec<Happening>, LedgerError> {
-        let (mut tx, all) = self.of_host(QUEUED_OR_RUNNING, host).await?;
+        let Some((mut tx, all)) = self.of_host(QUEUED_OR_RUNNING, host).await? else {
+            return Ok(Vec::new());
+        };
         let mut told = Vec::new();
         for mut standing in all {
             let begun_or_not = [StateName::Queued, StateName::Running];
@@ -137,7 +139,9 @@ impl Ledger {
         sentence: &str,
         at: Timestamp,
     ) -> Result<Vec<Happening>, LedgerError> {
-        let (mut tx, all) = self.of_host(WAITING, host).await?;
+        let Some((mut tx, all)) = self.of_host(WAITING, host).await? else {
+            return Ok(Vec::new());
+        };
         let mut told = Vec::new();
         for mut standing in all.into_iter().filter(|one| one.state == FOR_HOST) {
             let to = match standing.epoch {
@@ -158,7 +162,7 @@ impl Ledger {
         &self,
         which: &'static str,
         host: &str,
-    ) -> Result<(Transaction<'static, Sqlite>, Vec<Standing>), LedgerError> {
+    ) -> Result<Option<(Write, Vec<Standing>)>, LedgerError> {
         let mut tx = self.read().await?;
         let ids: Vec<String> = sqlx::query_scalar(which)
             .bind(host)
@@ -166,7 +170,7 @@ impl Ledger {
             .fetch_all(&mut *tx)
             .await?;
         if ids.is_empty() {
-            return Ok((tx, Vec::new()));
+            return Ok(None);
         }
         drop(tx);
         let mut tx = self.write().await?;
@@ -176,14 +180,14 @@ impl Ledger {
             // It may have moved since it was read.
             all.extend(standing::find(&mut tx, task).await?);
         }
-        Ok((tx, all))
+        Ok(Some((tx, all)))
     }
 }
 
 /// The phase that was begun last.
-async fn last_phase(tx: &mut SqliteConnection, key: &str) -> Result<Phase, LedgerError> {
+async fn last_phase(tx: &mut AnyConnection, key: &str) -> Result<Phase, LedgerError> {
     let name: Option<String> = sqlx::query_scalar(
-        "SELECT phase FROM phases WHERE task = $1 ORDER BY started_us DESC LIMIT 1",
+        "SELECT phase FROM phases WHERE task = $1 ORDER BY started_us DESC, phase DESC LIMIT 1",
     )
     .bind(key)
     .fetch_optional(&mut *tx)

@@ -10,7 +10,7 @@ use super::store::{Ledger, LedgerError};
 use jiff::Timestamp;
 use protocol::ids::TaskId;
 use protocol::task_state::TaskState;
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 
 /// What cancelling came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,7 +118,7 @@ impl Ledger {
         let mut tx = self.read().await?;
         let ids: Vec<String> = sqlx::query_scalar(
             "SELECT id FROM tasks WHERE deadline_us <= $1
-             AND ended_us IS NULL ORDER BY deadline_us LIMIT 1000",
+             AND ended_us IS NULL ORDER BY deadline_us, short_id LIMIT 1000",
         )
         .bind(micros(now))
         .fetch_all(&mut *tx)
@@ -127,7 +127,7 @@ impl Ledger {
     }
 }
 
-async fn owe(tx: &mut SqliteConnection, task: TaskId, owed: bool) -> Result<(), LedgerError> {
+async fn owe(tx: &mut AnyConnection, task: TaskId, owed: bool) -> Result<(), LedgerError> {
     sqlx::query("UPDATE tasks SET stop_owed = $2 WHERE id = $1")
         .bind(task.to_string())
         .bind(i64::from(owed))

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use protocol::ids::TaskId;
 use protocol::report::Wait;
 use protocol::task_state::{TaskState, WaitReason};
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 
 /// Where a task stands that goes on at its time.
 const LATER: TaskState = TaskState::Waiting {
@@ -23,7 +23,7 @@ const PAGE: i64 = 500;
 /// Keeps until when a task rests that was parked to be tried again, and why. One that names no time
 /// goes on at once.
 pub(super) async fn wait(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &Standing,
     to: &TaskState,
     wait: Option<&Wait>,

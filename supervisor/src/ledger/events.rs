@@ -9,7 +9,7 @@ use protocol::ids::{Role, ShortId, TaskId};
 use protocol::report::Progress;
 use protocol::task_state::TaskState;
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AnyConnection, Row};
 
 /// Most events kept of one task; what an agent says beyond is not kept.
 pub const EVENTS_PER_TASK: i64 = 20_000;
@@ -64,7 +64,7 @@ pub(super) enum Appended {
 
 /// Appends an event under a message id; the same id again changes nothing.
 pub(super) async fn append(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &str,
     message: Option<&str>,
     event: &Event,

@@ -14,7 +14,7 @@ use protocol::ids::{Epoch, Role, TaskId};
 use protocol::phase::Phase;
 use protocol::report::{Progress, TaskReport};
 use protocol::task_state::TaskState;
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 
 /// A message of an agent, read and checked for its form.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +85,7 @@ impl Ledger {
     }
 }
 
-async fn fold_one(tx: &mut SqliteConnection, incoming: &Incoming) -> Result<Folded, LedgerError> {
+async fn fold_one(tx: &mut AnyConnection, incoming: &Incoming) -> Result<Folded, LedgerError> {
     let Some(mut standing) = standing::find(tx, incoming.task).await? else {
         return Ok(Folded::Ignored(NO_TASK));
     };
@@ -122,7 +122,7 @@ fn no_use(standing: &Standing, incoming: &Incoming) -> Option<&'static str> {
 }
 
 async fn fold_progress(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &mut Standing,
     incoming: &Incoming,
     progress: &Progress,

@@ -13,7 +13,7 @@ use protocol::report::{HandOff, Progress};
 use protocol::task_state::{TaskState, WaitReason};
 use protocol::tool::ToolAnswer;
 use serde_json::{Value, json};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AnyConnection, Row};
 
 /// Where a task stands that is to change hands.
 const HANDED: TaskState = TaskState::Waiting {
@@ -37,7 +37,7 @@ pub struct AskedHandOff {
 
 /// Keeps the wish of a task that was parked to be handed on.
 pub(super) async fn ask(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &Standing,
     to: &TaskState,
     wish: Option<&HandOff>,
@@ -68,7 +68,7 @@ impl Ledger {
             "SELECT h.task, h.number, h.from_role, h.body, h.asked_us FROM handoffs h
              JOIN tasks t ON t.id = h.task
              WHERE h.done = 0 AND t.state = 'waiting' AND t.reason = 'handoff'
-             ORDER BY h.asked_us LIMIT $1",
+             ORDER BY h.asked_us, h.task LIMIT $1",
         )
         .bind(i64::from(limit))
         .fetch_all(&mut *tx)
@@ -107,7 +107,7 @@ impl Ledger {
         )
         .bind(standing.key())
         .bind(asked.number as i64)
-        .bind(refused)
+        .bind(refused.map(|why| cut(why, LINE_BYTES)))
         .execute(&mut *tx)
         .await?
         .rows_affected();
@@ -134,7 +134,7 @@ impl Ledger {
 }
 
 async fn say(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &Standing,
     asked: &AskedHandOff,
     refused: Option<&str>,
@@ -153,7 +153,7 @@ async fn say(
 
 /// The answer of the call that asked for it, as the next holder finds it in the journal.
 async fn entry(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &Standing,
     asked: &AskedHandOff,
     refused: Option<&str>,

@@ -1,13 +1,16 @@
-//! A look at a ledger file from outside, for `doctor`: whether it is whole and of a schema this
+//! A look at a ledger from outside, for `doctor`: whether it is whole and of a schema this
 //! binary knows. Reads only; a supervisor may be writing meanwhile.
 
+use super::error::LedgerError;
+use super::place::Place;
 use super::store::SCHEMA;
+use super::tables;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
 use std::time::Duration;
 
-/// What a ledger file is.
+/// What a ledger is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
     /// There is none yet.
@@ -20,10 +23,49 @@ pub enum Seen {
     Damaged(String),
     /// It cannot be looked at: what was seen.
     Unreadable(String),
+    /// Good, with this schema, and on a server that may lose what it acknowledged: why.
+    Weak(i64, String),
 }
 
 /// Looks at the ledger of a home.
-pub async fn inspect(file: &Path) -> Seen {
+pub async fn inspect(place: &Place) -> Seen {
+    match place {
+        Place::File(file) => inspect_file(file).await,
+        Place::Server(_) => match look_at_server(place).await {
+            Ok((None, _)) => Seen::None,
+            Ok((Some(schema), None)) => Seen::Good(schema),
+            Ok((Some(schema), Some(weak))) => Seen::Weak(schema, weak),
+            Err(LedgerError::Newer(schema)) => Seen::Newer(schema),
+            Err(error) => Seen::Unreadable(error.to_string()),
+        },
+    }
+}
+
+/// The schema, and what is weak about its server.
+async fn look_at_server(place: &Place) -> Result<(Option<i64>, Option<String>), LedgerError> {
+    let pool = place.reader().await?;
+    let looked = async {
+        tables::not_newer(&pool).await?;
+        let mut connection = pool.acquire().await?;
+        let schema = tables::stored_schema(&mut connection).await?;
+        if schema.is_some() {
+            place.is_ours(&mut connection).await?;
+        }
+        let off: Vec<String> = sqlx::query_scalar(
+            "SELECT CAST(name AS TEXT) FROM pg_settings
+             WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY 1",
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        let weak = format!("{} is off", off.join(" and "));
+        Ok((schema, (!off.is_empty()).then_some(weak)))
+    };
+    let looked = looked.await;
+    pool.close().await;
+    looked
+}
+
+async fn inspect_file(file: &Path) -> Seen {
     match file.try_exists() {
         Ok(false) => return Seen::None,
         Ok(true) => {}
@@ -70,31 +112,37 @@ fn failed(error: &sqlx::Error) -> Seen {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+    use crate::ledger::place::Place;
     use crate::ledger::store::Ledger;
 
     #[tokio::test]
     async fn each_state_of_a_file_is_told_apart() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ledger.db");
-        assert_eq!(inspect(&file).await, Seen::None);
-        let ledger = Ledger::open(&file).await.unwrap();
-        assert_eq!(inspect(&file).await, Seen::Good(SCHEMA), "while it is open");
+        let place = Place::file(&file);
+        assert_eq!(inspect(&place).await, Seen::None);
+        let ledger = Ledger::open(&place).await.unwrap();
+        assert_eq!(
+            inspect(&place).await,
+            Seen::Good(SCHEMA),
+            "while it is open"
+        );
         sqlx::query("UPDATE meta SET value = 99 WHERE key = 'schema'")
             .execute(&mut *ledger.writer_for_tests().await)
             .await
             .unwrap();
-        assert_eq!(inspect(&file).await, Seen::Newer(99));
+        assert_eq!(inspect(&place).await, Seen::Newer(99));
         ledger.close().await;
         let mut bytes = std::fs::read(&file).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle..].fill(0xa5);
         std::fs::write(&file, bytes).unwrap();
-        assert!(matches!(inspect(&file).await, Seen::Damaged(_)));
+        assert!(matches!(inspect(&place).await, Seen::Damaged(_)));
         std::fs::write(
             &file,
             "not a database at all, but long enough to be looked at".repeat(40),
         )
         .unwrap();
-        assert!(matches!(inspect(&file).await, Seen::Damaged(_)));
+        assert!(matches!(inspect(&place).await, Seen::Damaged(_)));
     }
 }

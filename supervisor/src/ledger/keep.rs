@@ -14,7 +14,7 @@ use protocol::task::{Ceiling, Effort, Principal, Task, Way};
 use protocol::task_state::{TaskState, WaitReason};
 use protocol::trace::Trace;
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AnyConnection, Row};
 use std::path::PathBuf;
 
 /// A checked and routed request, not yet kept.
@@ -163,7 +163,7 @@ impl Ledger {
 
 /// Refuses where too many tasks stand at the state of a new one already.
 pub(super) async fn has_room(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     state: &TaskState,
     queue_limit: u64,
 ) -> Result<(), LedgerError> {
@@ -211,7 +211,7 @@ pub(super) async fn has_room(
 
 /// Gives a task its number and writes it: queued, or, where it is a plan, waiting for its parts.
 pub(super) async fn insert_new(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     new: &NewTask,
 ) -> Result<(Task, Happening), LedgerError> {
     keep_principal(tx, &new.principal, new.accepted).await?;
@@ -242,7 +242,7 @@ pub(super) async fn insert_new(
 }
 
 async fn find_request(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     request_id: &RequestId,
     asked: &str,
 ) -> Result<Option<Task>, LedgerError> {
@@ -266,7 +266,7 @@ async fn find_request(
 
 /// Knows a person from now on.
 pub(super) async fn keep_principal(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     who: &Principal,
     at: Timestamp,
 ) -> Result<(), LedgerError> {
@@ -293,7 +293,7 @@ fn first_state(new: &NewTask) -> TaskState {
 }
 
 async fn insert(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &Task,
     asked: &str,
     state: &TaskState,

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use protocol::ids::TaskId;
 use protocol::question::{Choice, Question};
 use protocol::task_state::{TaskState, WaitReason};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AnyConnection, Row};
 
 /// What is known of Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Ledger {
 /// Writes how far the out streams are folded, in the transaction of the fold. A message that comes
 /// again does not put a mark back.
 pub(super) async fn fold_marks(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     marks: &[Mark],
     at: Timestamp,
 ) -> Result<(), LedgerError> {

@@ -1,6 +1,14 @@
 //! The ledger: the history of every task and the source for people. One writer, fenced by an
 //! epoch row. Open `store` for how it is opened and written, `moves` for how a stored state may
 //! change, `keep` for a new task, `fold` for what agents report, `pages` for what people read.
+//!
+//! It lies in a file (SQLite) or in a database on a server (PostgreSQL): `place`. Every query and every file in
+//! `migrations/` is one text for both, through sqlx's `Any`, and every story of `tests` is told on both. So:
+//! types are TEXT, BIGINT and DOUBLE PRECISION (a truth is a BIGINT of 0 or 1); parameters are `$1`; what may be
+//! there already is `ON CONFLICT … DO NOTHING|UPDATE`; a sum is `CAST(SUM(x) AS BIGINT)`; what is read in an order
+//! has one that knows no ties, and text is sorted in Rust, since servers have orders of their own; names from
+//! outside that are indexed are cut (`records::cut`, which also takes out NUL). `json_extract(document, '$.key')`
+//! is known to both. Nothing is caught in the middle of a write: after an error the whole write is over.
 
 #[cfg(test)]
 mod any_messages;
@@ -8,6 +16,7 @@ pub mod away;
 pub mod brakes;
 pub mod cancel;
 pub mod due;
+pub mod error;
 pub mod events;
 pub mod fold;
 pub mod handoffs;
@@ -18,6 +27,7 @@ pub mod moves;
 pub mod pages;
 pub mod parts;
 pub mod patch;
+pub mod place;
 pub mod plan;
 pub mod questions;
 pub mod ratings;
@@ -25,8 +35,11 @@ pub mod records;
 pub mod report;
 pub mod resume;
 pub mod running;
+pub mod server;
 pub mod standing;
 pub mod start;
 pub mod store;
+pub mod tables;
 #[cfg(test)]
 mod tests;
+pub mod whereabouts;

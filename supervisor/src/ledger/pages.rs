@@ -19,8 +19,8 @@ use protocol::phase::Phase;
 use protocol::report::{CallLine, PhaseSpan, Recalled, Usage};
 use protocol::task::Task;
 use protocol::task_state::TaskState;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// How many tasks are where.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -187,7 +187,7 @@ impl Ledger {
     }
 }
 
-async fn find_row(tx: &mut SqliteConnection, task: TaskRef) -> Result<SqliteRow, LedgerError> {
+async fn find_row(tx: &mut AnyConnection, task: TaskRef) -> Result<AnyRow, LedgerError> {
     let row = match task {
         TaskRef::Short(ShortId(number)) => {
             sqlx::query("SELECT * FROM tasks WHERE short_id = $1")
@@ -205,7 +205,7 @@ async fn find_row(tx: &mut SqliteConnection, task: TaskRef) -> Result<SqliteRow,
     row.ok_or_else(|| LedgerError::NoTask(task.to_string()))
 }
 
-fn open_of(row: &SqliteRow) -> Result<Open, LedgerError> {
+fn open_of(row: &AnyRow) -> Result<Open, LedgerError> {
     let key: String = row.try_get("id")?;
     let mut task: Task = from_json("task", &key, &row.try_get::<String, _>("task")?)?;
     // It may have been handed on since it was accepted.
@@ -223,7 +223,7 @@ fn open_of(row: &SqliteRow) -> Result<Open, LedgerError> {
     })
 }
 
-fn line_of(row: &SqliteRow) -> Result<TaskLine, LedgerError> {
+fn line_of(row: &AnyRow) -> Result<TaskLine, LedgerError> {
     let Open { task, state, due } = open_of(row)?;
     let ended: Option<i64> = row.try_get("ended_us")?;
     Ok(TaskLine {
@@ -244,10 +244,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-async fn document_of(
-    tx: &mut SqliteConnection,
-    row: &SqliteRow,
-) -> Result<RunDocument, LedgerError> {
+async fn document_of(tx: &mut AnyConnection, row: &AnyRow) -> Result<RunDocument, LedgerError> {
     let Open { task, state, due } = open_of(row)?;
     let key = task.id.to_string();
     let usage: String = row.try_get("usage")?;
@@ -296,12 +293,12 @@ async fn document_of(
     })
 }
 
-fn phase_of(row: &SqliteRow, key: &str) -> Result<Phase, LedgerError> {
+fn phase_of(row: &AnyRow, key: &str) -> Result<Phase, LedgerError> {
     let name: String = row.try_get("phase")?;
     Phase::from_name(&name).ok_or_else(|| unreadable("phase", key, name))
 }
 
-async fn phases(tx: &mut SqliteConnection, key: &str) -> Result<Vec<PhaseSpan>, LedgerError> {
+async fn phases(tx: &mut AnyConnection, key: &str) -> Result<Vec<PhaseSpan>, LedgerError> {
     let rows = sqlx::query(
         "SELECT phase, started_us, ended_us FROM phases WHERE task = $1 ORDER BY started_us",
     )
@@ -323,7 +320,7 @@ async fn phases(tx: &mut SqliteConnection, key: &str) -> Result<Vec<PhaseSpan>, 
 }
 
 pub(super) async fn criteria(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     key: &str,
 ) -> Result<Vec<CriterionDocument>, LedgerError> {
     let rows = sqlx::query(
@@ -351,7 +348,7 @@ pub(super) async fn criteria(
         .collect()
 }
 
-async fn attempts(tx: &mut SqliteConnection, key: &str) -> Result<Vec<AttemptLine>, LedgerError> {
+async fn attempts(tx: &mut AnyConnection, key: &str) -> Result<Vec<AttemptLine>, LedgerError> {
     let rows = sqlx::query(
         "SELECT epoch, number, holder, started_us, replayed FROM attempts
          WHERE task = $1 ORDER BY epoch",
@@ -372,9 +369,9 @@ async fn attempts(tx: &mut SqliteConnection, key: &str) -> Result<Vec<AttemptLin
         .collect()
 }
 
-async fn calls(tx: &mut SqliteConnection, key: &str) -> Result<Vec<CallLine>, LedgerError> {
+async fn calls(tx: &mut AnyConnection, key: &str) -> Result<Vec<CallLine>, LedgerError> {
     let rows = sqlx::query(
-        "SELECT phase, tool, summary, took_ms, is_error FROM calls
+        "SELECT phase, tool, summary, took_ms, CASE WHEN is_error THEN 1 ELSE 0 END AS failed FROM calls
          WHERE task = $1 ORDER BY position",
     )
     .bind(key)
@@ -387,13 +384,13 @@ async fn calls(tx: &mut SqliteConnection, key: &str) -> Result<Vec<CallLine>, Le
                 tool: row.try_get("tool")?,
                 summary: row.try_get("summary")?,
                 took_ms: row.try_get::<i64, _>("took_ms")?.max(0) as u64,
-                is_error: row.try_get("is_error")?,
+                is_error: row.try_get::<i64, _>("failed")? == 1,
             })
         })
         .collect()
 }
 
-async fn recalled(tx: &mut SqliteConnection, key: &str) -> Result<Vec<Recalled>, LedgerError> {
+async fn recalled(tx: &mut AnyConnection, key: &str) -> Result<Vec<Recalled>, LedgerError> {
     let rows =
         sqlx::query("SELECT id, title, score FROM recalled WHERE task = $1 ORDER BY position")
             .bind(key)
@@ -411,7 +408,7 @@ async fn recalled(tx: &mut SqliteConnection, key: &str) -> Result<Vec<Recalled>,
 }
 
 async fn texts(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     query: &'static str,
     key: &str,
 ) -> Result<Vec<String>, LedgerError> {

@@ -12,7 +12,7 @@ use protocol::plan::{Part, PartDocument, Plan, PlanDocument};
 use protocol::report::Usage;
 use protocol::task::Task;
 use protocol::task_state::TaskState;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AnyConnection, Row};
 
 /// A child's row, as far as its plan needs it.
 struct Child {
@@ -22,7 +22,7 @@ struct Child {
     result: String,
 }
 
-async fn child(tx: &mut SqliteConnection, task: TaskId) -> Result<Option<Child>, LedgerError> {
+async fn child(tx: &mut AnyConnection, task: TaskId) -> Result<Option<Child>, LedgerError> {
     let key = task.to_string();
     let row = sqlx::query("SELECT short_id, agent, state, reason, result FROM tasks WHERE id = $1")
         .bind(&key)
@@ -42,7 +42,7 @@ async fn child(tx: &mut SqliteConnection, task: TaskId) -> Result<Option<Child>,
 
 /// What each part came to so far.
 pub(super) async fn came(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     plan: &Plan,
     stored: &[Stored],
 ) -> Result<Vec<Came>, LedgerError> {
@@ -74,7 +74,7 @@ pub(super) async fn came(
 
 /// A plan for `--json` and `task show`; `None` where the task is no plan.
 pub(super) async fn document(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: TaskId,
 ) -> Result<Option<PlanDocument>, LedgerError> {
     let Some((task, stored)) = load(tx, task).await? else {
@@ -163,7 +163,7 @@ impl Ledger {
 
 /// The tasks a plan started, oldest first.
 pub(super) async fn children(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     plan: &str,
 ) -> Result<Vec<ShortId>, LedgerError> {
     let ids: Vec<i64> =
@@ -178,7 +178,7 @@ pub(super) async fn children(
 }
 
 /// What the tasks of a plan used together.
-pub(super) async fn usage(tx: &mut SqliteConnection, plan: &str) -> Result<Usage, LedgerError> {
+pub(super) async fn usage(tx: &mut AnyConnection, plan: &str) -> Result<Usage, LedgerError> {
     let texts: Vec<String> =
         sqlx::query_scalar("SELECT usage FROM tasks WHERE parent = $1 AND usage <> '{}'")
             .bind(plan)
@@ -193,7 +193,7 @@ pub(super) async fn usage(tx: &mut SqliteConnection, plan: &str) -> Result<Usage
 
 /// What the parts that wait for a person ask: as text, and as the questions to be answered.
 pub(super) async fn questions(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     plan: &str,
 ) -> Result<(Option<String>, Vec<QuestionDocument>), LedgerError> {
     let rows = sqlx::query(

@@ -17,7 +17,7 @@ use protocol::plan::{PartState, Plan};
 use protocol::report::Progress;
 use protocol::task::{Task, Way};
 use protocol::task_state::{TaskState, WaitReason};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AnyConnection, Row};
 
 /// Where a plan rests while its parts are worked on.
 pub(super) const WORKS: TaskState = TaskState::Waiting {
@@ -41,7 +41,7 @@ pub fn plan_of(task: &Task) -> Option<&Plan> {
 
 /// Keeps the parts of a plan that was just accepted.
 pub(super) async fn keep_parts(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &Task,
     plan: &Plan,
     new: &[NewPart],
@@ -77,7 +77,7 @@ pub(super) async fn keep_parts(
 
 /// A plan's task and its parts in order; `None` where it is no plan.
 pub(super) async fn load(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     plan: TaskId,
 ) -> Result<Option<(Task, Vec<Stored>)>, LedgerError> {
     let key = plan.to_string();
@@ -126,7 +126,7 @@ pub(super) fn restored<'p>(plan: &'p Plan, stored: &[Stored], state: &TaskState)
 
 /// The task of a part has ended: the parts after it may start, and the whole may end.
 pub(super) async fn child_ended(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     plan: TaskId,
     child: &Standing,
     at: Timestamp,
@@ -149,7 +149,7 @@ pub(super) async fn child_ended(
 
 /// Writes how the parts stand now, and ends the whole where it has come to its end.
 pub(super) async fn settle(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     parent: &mut Standing,
     plan: &Plan,
     graph: &Graph<'_>,
@@ -174,7 +174,7 @@ pub(super) async fn settle(
 
 /// Writes how the parts stand now and says what changed.
 async fn write_parts(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     parent: &Standing,
     plan: &Plan,
     graph: &Graph<'_>,
@@ -225,7 +225,7 @@ fn said(came: &Came, now: &graph::Standing) -> Option<String> {
 }
 
 pub(super) async fn note(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     parent: &Standing,
     text: &str,
 ) -> Result<Happening, LedgerError> {
@@ -239,7 +239,7 @@ pub(super) async fn note(
 
 /// A plan has come to its end: its report is made of what its parts came to.
 pub(super) async fn close(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     parent: &Standing,
     at: Timestamp,
 ) -> Result<(), LedgerError> {
@@ -262,7 +262,7 @@ pub(super) async fn close(
 /// Nothing new of a plan is started, and the bus is owed a word about what runs. Says whether
 /// anything does; the plan itself is moved by whoever stops it.
 pub(super) async fn stop(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     parent: &Standing,
     reason: &str,
 ) -> Result<(bool, Vec<Happening>), LedgerError> {
@@ -287,7 +287,7 @@ pub(super) async fn stop(
 }
 
 /// Whether a plan gets on without a person: something of it is worked on, or will be.
-pub(super) async fn moves(tx: &mut SqliteConnection, plan: &str) -> Result<bool, LedgerError> {
+pub(super) async fn moves(tx: &mut AnyConnection, plan: &str) -> Result<bool, LedgerError> {
     let many: i64 = sqlx::query_scalar(
         "SELECT (SELECT COUNT(*) FROM parts WHERE plan = $1 AND state = 'ready')
               + (SELECT COUNT(*) FROM tasks WHERE parent = $1

@@ -13,8 +13,8 @@ use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
 use protocol::question::{Answered, Question, Said, misfit};
 use protocol::task::Principal;
 use protocol::task_state::{StateName, TaskState, WaitReason};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// What answering came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,12 +89,12 @@ impl Ledger {
             "SELECT q.*, t.short_id FROM questions q JOIN tasks t ON t.id = q.task
              WHERE q.answer IS NULL AND t.state = 'waiting' AND t.reason = 'input'
              AND q.number = (SELECT MAX(number) FROM questions WHERE task = q.task)
-             ORDER BY q.asked_us LIMIT $1",
+             ORDER BY q.asked_us, t.short_id LIMIT $1",
         )
         .bind(i64::from(limit))
         .fetch_all(&mut *tx)
         .await?;
-        let document = |row: &SqliteRow| {
+        let document = |row: &AnyRow| {
             let short: i64 = row.try_get("short_id")?;
             document_of(row, ShortId(short.max(0) as u64))
         };
@@ -130,7 +130,7 @@ fn refused(standing: &Standing, why: String) -> LedgerError {
 
 /// The journal entry of an answer: whoever takes the task reads it at the step that asked.
 async fn entry(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &Standing,
     document: &QuestionDocument,
     answer: &Answered,
@@ -152,7 +152,7 @@ async fn entry(
 
 /// Keeps the question of a task that was parked for an answer.
 pub(super) async fn ask(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &Standing,
     to: &TaskState,
     question: Option<&Question>,
@@ -180,7 +180,7 @@ pub(super) async fn ask(
 
 /// Every question of a task, oldest first.
 pub(super) async fn of_task(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     key: &str,
     short_id: ShortId,
 ) -> Result<Vec<QuestionDocument>, LedgerError> {
@@ -191,7 +191,7 @@ pub(super) async fn of_task(
     rows.iter().map(|row| document_of(row, short_id)).collect()
 }
 
-fn document_of(row: &SqliteRow, task: ShortId) -> Result<QuestionDocument, LedgerError> {
+fn document_of(row: &AnyRow, task: ShortId) -> Result<QuestionDocument, LedgerError> {
     let key: String = row.try_get("task")?;
     let answer: Option<String> = row.try_get("answer")?;
     Ok(QuestionDocument {

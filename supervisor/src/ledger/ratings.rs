@@ -1,13 +1,14 @@
 //! How good people found what tasks brought.
 
 use super::keep::keep_principal;
+use super::records::{LINE_BYTES, cut};
 use super::standing::{micros, time};
 use super::store::{Ledger, LedgerError};
 use jiff::Timestamp;
 use protocol::ids::TaskId;
 use protocol::rating::Rating;
 use protocol::task::Principal;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AnyConnection, Row};
 
 impl Ledger {
     /// Keeps the rating of an ended task; the person's one before is forgotten.
@@ -30,7 +31,7 @@ impl Ledger {
         .bind(task.to_string())
         .bind(i64::from(by.uid))
         .bind(i64::from(number))
-        .bind(remark)
+        .bind(remark.map(|remark| cut(remark, LINE_BYTES)))
         .bind(micros(at))
         .execute(&mut *tx)
         .await?;
@@ -40,18 +41,15 @@ impl Ledger {
 }
 
 /// Everybody's rating of a task, oldest first.
-pub(super) async fn of_task(
-    tx: &mut SqliteConnection,
-    key: &str,
-) -> Result<Vec<Rating>, LedgerError> {
+pub(super) async fn of_task(tx: &mut AnyConnection, key: &str) -> Result<Vec<Rating>, LedgerError> {
     let rows = sqlx::query(
         "SELECT r.*, p.name FROM ratings r JOIN principals p ON p.uid = r.principal_uid
-         WHERE r.task = $1 ORDER BY r.rated_us",
+         WHERE r.task = $1 ORDER BY r.rated_us, r.principal_uid",
     )
     .bind(key)
     .fetch_all(&mut *tx)
     .await?;
-    let rating = |row: &sqlx::sqlite::SqliteRow| {
+    let rating = |row: &sqlx::any::AnyRow| {
         let uid: i64 = row.try_get("principal_uid")?;
         Ok(Rating {
             number: u8::try_from(row.try_get::<i64, _>("number")?).unwrap_or_default(),

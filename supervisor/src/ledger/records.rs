@@ -8,7 +8,7 @@ use protocol::criterion::{Criterion, Evidence, EvidenceSource, Verdict};
 use protocol::ids::Epoch;
 use protocol::phase::Phase;
 use protocol::report::{CallLine, PhaseSpan, Progress, Recalled};
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 
 /// Longest line kept, in bytes: notes, summaries, reasons, titles.
 pub const LINE_BYTES: usize = 4 * 1024;
@@ -19,9 +19,21 @@ pub const RESULT_BYTES: usize = 1024 * 1024;
 /// Most rows of one kind kept of one report.
 pub const ROWS: usize = 10_000;
 
-/// Cuts a text to a number of bytes, at a character, and says so.
+/// Longest name of something, in bytes: a criterion's, a memory's. Databases index them.
+const NAME_BYTES: usize = 256;
+
+/// Cuts a text to a number of bytes, at a character, and says so. The character NUL, which PostgreSQL cannot
+/// hold, is shown as one that can be seen.
 pub fn cut(text: &str, bytes: usize) -> String {
     const MARK: &str = " … (cut)";
+    let seen;
+    let text = match text.contains('\0') {
+        true => {
+            seen = text.replace('\0', "\u{2400}");
+            &seen
+        }
+        false => text,
+    };
     if text.len() <= bytes {
         return text.to_owned();
     }
@@ -51,14 +63,14 @@ pub(super) fn bounded(mut progress: Progress) -> Progress {
 
 fn bounded_call(line: &CallLine) -> CallLine {
     CallLine {
-        tool: cut(&line.tool, 256),
+        tool: cut(&line.tool, NAME_BYTES),
         summary: cut(&line.summary, LINE_BYTES),
         ..line.clone()
     }
 }
 
 pub(super) async fn attempt(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &str,
     holder: &str,
     epoch: Epoch,
@@ -86,7 +98,7 @@ pub(super) fn whole(number: u64) -> i64 {
 }
 
 pub(super) async fn phase_started(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &str,
     phase: Phase,
     at: Timestamp,
@@ -104,7 +116,7 @@ pub(super) async fn phase_started(
 }
 
 pub(super) async fn span(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &str,
     span: &PhaseSpan,
 ) -> Result<(), LedgerError> {
@@ -122,7 +134,7 @@ pub(super) async fn span(
 }
 
 pub(super) async fn phase_ended(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &str,
     phase: Phase,
     at: Timestamp,
@@ -140,7 +152,7 @@ pub(super) async fn phase_ended(
 }
 
 pub(super) async fn criteria(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &str,
     criteria: &[Criterion],
 ) -> Result<(), LedgerError> {
@@ -152,7 +164,7 @@ pub(super) async fn criteria(
         sqlx::query("INSERT INTO criteria (task, position, id, body) VALUES ($1, $2, $3, $4)")
             .bind(task)
             .bind(position as i64)
-            .bind(&criterion.id)
+            .bind(cut(&criterion.id, NAME_BYTES))
             .bind(to_json("criterion", task, criterion)?)
             .execute(&mut *tx)
             .await?;
@@ -161,7 +173,7 @@ pub(super) async fn criteria(
 }
 
 pub(super) async fn evidence(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &str,
     seen: &Evidence,
 ) -> Result<(), LedgerError> {
@@ -171,19 +183,19 @@ pub(super) async fn evidence(
          ON CONFLICT (task, criterion, measured_us) DO NOTHING",
     )
     .bind(task)
-    .bind(&seen.criterion)
+    .bind(cut(&seen.criterion, NAME_BYTES))
     .bind(micros(seen.measured))
     .bind(verdict_name(seen.verdict))
     .bind(source_name(seen.source))
     .bind(cut(&seen.observed, OBSERVED_BYTES))
-    .bind(seen.tree.as_deref().map(|tree| cut(tree, 256)))
+    .bind(seen.tree.as_deref().map(|tree| cut(tree, NAME_BYTES)))
     .execute(&mut *tx)
     .await?;
     Ok(())
 }
 
 pub(super) async fn call(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &str,
     line: &CallLine,
 ) -> Result<(), LedgerError> {
@@ -205,7 +217,7 @@ pub(super) async fn call(
 }
 
 pub(super) async fn note(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &str,
     text: &str,
 ) -> Result<(), LedgerError> {
@@ -221,7 +233,7 @@ pub(super) async fn note(
 }
 
 pub(super) async fn recalled(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &str,
     memories: &[Recalled],
 ) -> Result<(), LedgerError> {
@@ -245,7 +257,7 @@ pub(super) async fn recalled(
 }
 
 pub(super) async fn learned(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: &str,
     ids: &[String],
 ) -> Result<(), LedgerError> {

@@ -12,13 +12,13 @@ use super::{questions, resume};
 use protocol::criterion::Verdict;
 use protocol::report::{Artifact, TaskReport};
 use protocol::task_state::{StateName, TaskState};
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 
 /// Most artifacts kept of one task.
 const ARTIFACTS: usize = 100;
 
 pub(super) async fn fold(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &mut Standing,
     incoming: &Incoming,
     report: &TaskReport,
@@ -43,7 +43,7 @@ pub(super) async fn fold(
 }
 
 async fn seen(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &Standing,
     message: &str,
 ) -> Result<bool, LedgerError> {
@@ -96,7 +96,7 @@ fn bounded_state(state: TaskState) -> TaskState {
 }
 
 async fn write_row(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &Standing,
     report: &TaskReport,
 ) -> Result<(), LedgerError> {
@@ -119,7 +119,7 @@ async fn write_row(
 
 /// Puts the report's lists in the place of what progress said; an empty list replaces nothing.
 async fn replace_rows(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &Standing,
     report: &TaskReport,
 ) -> Result<(), LedgerError> {

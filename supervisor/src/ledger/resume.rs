@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use protocol::ids::{Epoch, Role, TaskId};
 use protocol::journal::JournalEntry;
 use protocol::task_state::{StateName, TaskState};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AnyConnection, Row};
 
 /// A task that goes on, and that the bus may not know of yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,7 +128,7 @@ impl Ledger {
 
 /// The move itself, inside a transaction of the caller's.
 pub(super) async fn resume_in(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &mut Standing,
     answer: Option<&JournalEntry>,
     at: Timestamp,
@@ -158,7 +158,7 @@ pub(super) async fn resume_in(
 /// Remembers the claim a task was parked under. `false` when that park is known already: the
 /// report came again, and it may have gone on since.
 pub(super) async fn parked(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &Standing,
     epoch: Option<Epoch>,
 ) -> Result<bool, LedgerError> {

@@ -17,7 +17,7 @@ impl Ledger {
         )
         .fetch_all(&mut *tx)
         .await?;
-        let line = |row: &sqlx::sqlite::SqliteRow| {
+        let line = |row: &sqlx::any::AnyRow| {
             let id: String = row.try_get("id")?;
             Ok(PhaseLine {
                 task: ShortId(row.try_get::<i64, _>("short_id")?.max(0) as u64),

@@ -10,8 +10,8 @@ use protocol::ids::{Role, ShortId, TaskId};
 use protocol::task_state::TaskState;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 /// A task's row, as far as moves need it.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +88,7 @@ pub(super) fn time(task: &str, us: i64) -> Result<Timestamp, LedgerError> {
 }
 
 /// Reads the state columns of a row.
-pub(super) fn state_of(row: &SqliteRow, task: &str) -> Result<TaskState, LedgerError> {
+pub(super) fn state_of(row: &AnyRow, task: &str) -> Result<TaskState, LedgerError> {
     let name: String = row.try_get("state")?;
     let reason: Option<String> = row.try_get("reason")?;
     moves::decode(&name, reason.as_deref()).ok_or_else(|| unreadable("state", task, name))
@@ -96,7 +96,7 @@ pub(super) fn state_of(row: &SqliteRow, task: &str) -> Result<TaskState, LedgerE
 
 /// Finds a task's row.
 pub(super) async fn find(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     task: TaskId,
 ) -> Result<Option<Standing>, LedgerError> {
     let key = task.to_string();
@@ -129,7 +129,7 @@ pub(super) async fn find(
 /// row, keeps an event when the state's name changed (the last one under `message`, the id of what
 /// caused it), and stamps the end of a final state. The end of a plan's part is the plan's too.
 pub(super) async fn shift(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     standing: &mut Standing,
     to: TaskState,
     at: Timestamp,

@@ -13,7 +13,7 @@ use protocol::ids::TaskId;
 use protocol::money::MicroUsd;
 use protocol::plan::{Part, PartState};
 use protocol::task::{Task, Way};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AnyConnection, Row};
 
 /// A part that a task is to be made for.
 #[derive(Debug, Clone, PartialEq)]
@@ -203,7 +203,7 @@ impl Ledger {
 
 /// The plan of a ready part, where the very try it was listed for is still to be made.
 async fn wanted(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     ready: &ReadyPart,
 ) -> Result<Option<(Standing, Task, Vec<Stored>)>, LedgerError> {
     let parent = standing::find(tx, ready.plan.id).await?;

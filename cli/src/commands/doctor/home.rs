@@ -14,6 +14,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use supervisor::ledger::inspect::{self, Seen};
+use supervisor::ledger::place::Place;
+use supervisor::ledger::server::Server;
+use supervisor::ledger::whereabouts;
 use supervisor::tmux::session::shell_word;
 
 /// Below this much free space the disk is worth a word, in bytes.
@@ -198,11 +201,22 @@ fn clock(newest: Option<(PathBuf, SystemTime)>, now: SystemTime) -> Option<Findi
     ))
 }
 
-/// The ledger's file.
-pub async fn ledger(home: &Home) -> Finding {
+/// The ledger: a file, or a database on a server.
+pub async fn ledger(home: &Home, settings: Option<&Settings>) -> Finding {
+    if settings.is_some_and(|settings| settings.joined.is_some()) {
+        return finding("ledger", How::Good, "that of the team's first host", "");
+    }
+    let place = settings.map(|settings| whereabouts::of(settings, home));
+    let place = match place.unwrap_or_else(|| Ok(Place::File(home.ledger()))) {
+        Ok(place) => place,
+        Err(error) => return finding("ledger", How::Bad, error.to_string(), ""),
+    };
+    if let Place::Server(server) = &place {
+        return on_server(server, inspect::inspect(&place).await);
+    }
     let path = home.ledger();
     let shown = path.to_string_lossy();
-    match tokio::time::timeout(super::PATIENCE, inspect::inspect(&path)).await {
+    match tokio::time::timeout(super::PATIENCE, inspect::inspect(&place)).await {
         Err(_) => finding("ledger", How::Odd, "too large to be checked in 2 s", ""),
         Ok(Seen::None) => finding("ledger", How::Good, "none yet", ""),
         Ok(Seen::Good(schema)) => {
@@ -228,6 +242,43 @@ pub async fn ledger(home: &Home) -> Finding {
             How::Bad,
             format!("{shown} cannot be read: {}", one_line(&said, 120)),
             &format!("ls -l {}", shell_word(&shown)),
+        ),
+        Ok(Seen::Weak(schema, why)) => {
+            finding("ledger", How::Odd, format!("schema {schema}; {why}"), "")
+        }
+    }
+}
+
+/// The ledger in a database.
+fn on_server(server: &Server, seen: Seen) -> Finding {
+    let said = |how, text: String, next: &str| finding("ledger", how, text, next);
+    match seen {
+        Seen::None => said(How::Good, format!("none yet in {server}"), ""),
+        Seen::Good(schema) => said(How::Good, format!("in {server}, tables {schema}"), ""),
+        Seen::Weak(schema, why) => said(
+            How::Odd,
+            format!(
+                "in {server}, tables {schema}; {why} there: what was kept can be lost when that host fails"
+            ),
+            "ALTER SYSTEM SET fsync = on; ALTER SYSTEM SET full_page_writes = on; then restart that server",
+        ),
+        Seen::Newer(schema) => said(
+            How::Bad,
+            format!(
+                "in {server}, written by a newer ai-infra (schema {schema}): this one does not touch it"
+            ),
+            "start the newer ai-infra that wrote it",
+        ),
+        Seen::Damaged(why) | Seen::Unreadable(why) => said(
+            How::Bad,
+            one_line(&why, 280),
+            &format!(
+                "psql -h {} -p {} -U {} -d {}",
+                shell_word(&server.address.host),
+                server.address.port,
+                shell_word(&server.address.user),
+                shell_word(&server.address.database)
+            ),
         ),
     }
 }

@@ -32,7 +32,7 @@ async fn works(ledger: &Ledger, task: &Task) {
 
 #[test]
 fn tasks_of_a_lost_host_wait_and_go_on_where_they_stood() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let (queued, running) = (on_host(ledger, "b").await, on_host(ledger, "b").await);
@@ -64,7 +64,7 @@ fn tasks_of_a_lost_host_wait_and_go_on_where_they_stood() {
 
 #[test]
 fn one_that_was_answered_is_told_to_the_bus_first() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let task = on_host(ledger, "b").await;
@@ -83,7 +83,7 @@ fn one_that_was_answered_is_told_to_the_bus_first() {
 
 #[test]
 fn a_word_from_a_lost_host_counts() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let (next, same, done) = (
@@ -112,7 +112,7 @@ fn a_word_from_a_lost_host_counts() {
 
 #[test]
 fn cancelling_ends_at_once_where_nothing_can_run() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         // Begun, held by the lost host as far as the bus knows, the bus was not told yet; expected.
@@ -137,7 +137,7 @@ fn cancelling_ends_at_once_where_nothing_can_run() {
 
 #[test]
 fn what_is_known_of_a_host_is_kept() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let unknown = ledger.host("b").await.unwrap();

@@ -9,7 +9,7 @@ use protocol::task_state::WaitReason;
 
 #[test]
 fn a_run_is_folded_once_and_read_back_whole() {
-    run(async {
+    run(async || {
         let room = room().await;
         let task = kept(&room.ledger).await;
         let call = CallLine {
@@ -90,7 +90,7 @@ fn check_page(page: &TaskPage, call: &CallLine) {
 
 #[test]
 fn done_without_proof_is_kept_as_failed() {
-    run(async {
+    run(async || {
         let room = room().await;
         type Case = (fn(&mut TaskReport), bool);
         let cases: [Case; 5] = [
@@ -117,7 +117,7 @@ fn done_without_proof_is_kept_as_failed() {
 
 #[test]
 fn older_holders_other_roles_and_late_words_are_ignored() {
-    run(async {
+    run(async || {
         let room = room().await;
         let task = kept(&room.ledger).await;
         let fold = |incoming: Incoming| {

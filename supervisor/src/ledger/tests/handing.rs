@@ -31,7 +31,7 @@ async fn parked(ledger: &Ledger) -> Task {
 
 #[test]
 fn a_task_moves_once_and_the_old_role_has_no_more_say() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let task = parked(ledger).await;
@@ -44,7 +44,7 @@ fn a_task_moves_once_and_the_old_role_has_no_more_say() {
         assert_eq!(owed.handed, Some(Box::new((code, qa.clone()))));
         assert_eq!(ledger.hand_off(&asked[0], None, at(3)).await.unwrap(), None);
         // Killed before the bus heard of it: the next supervisor owes the very same.
-        let newer = Ledger::open(&room.file).await.unwrap();
+        let newer = Ledger::open(&room.place).await.unwrap();
         assert!(newer.handoffs_asked(9).await.unwrap().is_empty());
         assert_eq!(newer.resumes_owed(9).await.unwrap()[0], owed);
         let entry = owed.answer.unwrap();
@@ -69,7 +69,7 @@ fn a_task_moves_once_and_the_old_role_has_no_more_say() {
 
 #[test]
 fn a_refused_wish_leaves_it_with_whom_it_is() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let task = parked(ledger).await;
@@ -87,7 +87,7 @@ fn a_refused_wish_leaves_it_with_whom_it_is() {
 
 #[test]
 fn a_cancelled_task_changes_no_hands() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let task = parked(ledger).await;

@@ -8,7 +8,7 @@ use protocol::ids::ShortId;
 
 #[test]
 fn a_request_id_is_one_task_and_numbers_are_never_given_again() {
-    run(async {
+    run(async || {
         let room = room().await;
         let first = room.ledger.keep(&new_task("r1", "a"), 10).await.unwrap();
         let Kept::New(first, _) = first else {
@@ -33,10 +33,10 @@ fn a_request_id_is_one_task_and_numbers_are_never_given_again() {
 
 #[test]
 fn a_supervisor_that_wakes_up_late_changes_nothing() {
-    run(async {
+    run(async || {
         let room = room().await;
         let task = kept(&room.ledger).await;
-        let newer = Ledger::open(&room.file).await.unwrap();
+        let newer = Ledger::open(&room.place).await.unwrap();
         assert!(newer.epoch() > room.ledger.epoch());
         let late = room.ledger.keep(&new_task("late", "a"), 10).await;
         assert!(matches!(late, Err(LedgerError::Superseded)));
@@ -51,7 +51,7 @@ fn a_supervisor_that_wakes_up_late_changes_nothing() {
 
 #[test]
 fn a_newer_schema_is_refused_untouched() {
-    run(async {
+    run(async || {
         let room = room().await;
         sqlx::query("UPDATE meta SET value = 99 WHERE key = 'schema'")
             .execute(&mut *room.ledger.writer_for_tests().await)
@@ -59,11 +59,9 @@ fn a_newer_schema_is_refused_untouched() {
             .unwrap();
         let epoch = room.ledger.epoch();
         room.ledger.close().await;
-        let error = Ledger::open(&room.file).await.unwrap_err();
+        let error = Ledger::open(&room.place).await.unwrap_err();
         assert!(matches!(error, LedgerError::Newer(99)), "{error}");
-        let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", room.file.display()))
-            .await
-            .unwrap();
+        let pool = room.place.writer().await.unwrap();
         let stored: i64 = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'epoch'")
             .fetch_one(&pool)
             .await
@@ -75,7 +73,7 @@ fn a_newer_schema_is_refused_untouched() {
 
 #[test]
 fn cancelling_follows_the_table() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let queued = kept(ledger).await;
@@ -124,7 +122,7 @@ fn cancelling_follows_the_table() {
 
 #[test]
 fn of_two_who_apply_a_patch_one_does() {
-    run(async {
+    run(async || {
         let room = room().await;
         let task = kept(&room.ledger).await;
         let go = |from, to| room.ledger.patch_move(task.id, from, to, at(1));
@@ -139,14 +137,14 @@ fn of_two_who_apply_a_patch_one_does() {
 
 #[test]
 fn what_is_committed_survives_and_costs_add_up() {
-    run(async {
+    run(async || {
         let room = room().await;
         let task = kept(&room.ledger).await;
         let mut end = report(&task, TaskState::Done);
         end.usage.cost = protocol::money::MicroUsd(1_500_000);
         let news = News::Report(Box::new(end));
         room.ledger.fold(&[says(&task, 1, 1, news)]).await.unwrap();
-        let reopened = Ledger::open(&room.file).await.unwrap();
+        let reopened = Ledger::open(&room.place).await.unwrap();
         assert_eq!(state(&reopened, &task).await, TaskState::Done);
         let hour = SignedDuration::from_hours(1);
         assert_eq!(reopened.spent_since(at(0)).await.unwrap().0, 1_500_000);

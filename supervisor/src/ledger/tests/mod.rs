@@ -1,4 +1,4 @@
-//! The ledger against a real database file, as tables of cases: what the stories share is here,
+//! The ledger against real databases, every story once in a file and once on a server, as tables of cases: what the stories share is here,
 //! `keeping` is about tasks and who may write, `folding` about what agents report,
 //! `plans` about tasks that are made of others.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -12,37 +12,77 @@ mod plans;
 
 use super::fold::{Incoming, News};
 use super::keep::{Kept, NewTask};
+use super::place::Place;
+use super::server::Server;
 use super::store::Ledger;
 use jiff::Timestamp;
 use protocol::criterion::{Check, Criterion, Evidence, EvidenceSource, Verdict};
 use protocol::ids::{Epoch, RequestId, TaskId, TaskRef};
 use protocol::phase::Phase;
+use protocol::postgres::Address;
 use protocol::report::{PhaseSpan, Progress, TaskReport, Usage};
 use protocol::task::{Effort, Principal, Task, Way};
 use protocol::task_state::TaskState;
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tests::postgres::Database;
 
 pub(super) struct Room {
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
     pub(super) ledger: Ledger,
-    file: std::path::PathBuf,
+    pub(super) place: Place,
+}
+
+thread_local! {
+    /// Whether the story that runs on this thread has its ledger on a server.
+    static ON_SERVER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A place of its own in the server of the tests.
+pub(super) fn on_server() -> Option<Place> {
+    static DATABASE: OnceLock<Option<Database>> = OnceLock::new();
+    static TEAMS: AtomicU32 = AtomicU32::new(0);
+    let database = DATABASE.get_or_init(tests::postgres::database).as_ref()?;
+    let (address, _) = Address::parse(&database.socket_url("postgres")).unwrap();
+    let team = format!("team-{}", TEAMS.fetch_add(1, Ordering::Relaxed));
+    Some(Place::Server(Box::new(Server {
+        address,
+        password: None,
+        team: team.parse().unwrap(),
+        home: "the home of the stories".to_owned(),
+    })))
 }
 
 pub(super) async fn room() -> Room {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("ledger.db");
+    let (folder, place) = match ON_SERVER.get() {
+        true => (None, on_server().unwrap()),
+        false => {
+            let folder = tempfile::tempdir().unwrap();
+            let place = Place::file(folder.path().join("ledger.db"));
+            (Some(folder), place)
+        }
+    };
     Room {
-        ledger: Ledger::open(&file).await.unwrap(),
+        ledger: Ledger::open(&place).await.unwrap(),
         _folder: folder,
-        file,
+        place,
     }
 }
 
-pub(super) fn run<T>(story: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(story)
+/// Tells a story twice: with its ledgers in files, then on a server.
+pub(super) fn run(story: impl AsyncFn()) {
+    for server in [false, true] {
+        if server && on_server().is_none() {
+            return;
+        }
+        ON_SERVER.set(server);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(story());
+    }
+    ON_SERVER.set(false);
 }
 
 pub(super) fn at(second: i64) -> Timestamp {

@@ -27,7 +27,7 @@ async fn fold(ledger: &Ledger, incoming: Incoming) -> Folded {
 
 #[test]
 fn what_goes_on_is_owed_until_the_bus_has_heard_it() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let task = kept(ledger).await;
@@ -62,7 +62,7 @@ fn what_goes_on_is_owed_until_the_bus_has_heard_it() {
         // The report comes again, because the supervisor was killed after it had folded it.
         assert_eq!(fold(ledger, parked).await, Folded::Again);
         assert_eq!(state(ledger, &task).await, TaskState::Queued);
-        let newer = Ledger::open(&room.file).await.unwrap();
+        let newer = Ledger::open(&room.place).await.unwrap();
         assert_eq!(newer.resumes_owed(9).await.unwrap(), [owed]);
         newer.resumed(task.id, Epoch(1)).await.unwrap();
         assert!(newer.resumes_owed(9).await.unwrap().is_empty());
@@ -78,7 +78,7 @@ fn what_goes_on_is_owed_until_the_bus_has_heard_it() {
 
 #[test]
 fn what_is_tried_again_later_goes_on_at_its_time_and_once() {
-    run(async {
+    run(async || {
         let later = TaskState::Waiting {
             on: WaitReason::Time,
         };
@@ -122,7 +122,7 @@ fn what_is_tried_again_later_goes_on_at_its_time_and_once() {
 
 #[test]
 fn one_that_is_to_be_tried_again_can_be_asked_about_instead() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let task = kept(ledger).await;
@@ -142,7 +142,7 @@ fn one_that_is_to_be_tried_again_can_be_asked_about_instead() {
 
 #[test]
 fn a_park_the_bus_lost_fails_the_task_unless_it_is_being_stopped() {
-    run(async {
+    run(async || {
         for stopped in [false, true] {
             let room = room().await;
             let ledger = &room.ledger;

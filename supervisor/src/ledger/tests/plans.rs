@@ -114,7 +114,7 @@ async fn parts(ledger: &Ledger, plan: &Task) -> String {
 
 #[test]
 fn parts_run_in_their_order_and_the_whole_ends_with_the_last() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let plan = kept_plan(ledger, diamond(OnFailure::Stop)).await;
@@ -160,13 +160,13 @@ fn parts_run_in_their_order_and_the_whole_ends_with_the_last() {
 
 #[test]
 fn a_supervisor_killed_anywhere_goes_on() {
-    run(async {
+    run(async || {
         // Opened again before every step: what is not stored is not known.
         let room = room().await;
         let plan = kept_plan(&room.ledger, diamond(OnFailure::Stop)).await;
         let mut made = 0;
         for _ in 0..20 {
-            let ledger = Ledger::open(&room.file).await.unwrap();
+            let ledger = Ledger::open(&room.place).await.unwrap();
             if state(&ledger, &plan).await.is_final() {
                 break;
             }
@@ -182,7 +182,7 @@ fn a_supervisor_killed_anywhere_goes_on() {
                 }
             }
         }
-        let ledger = Ledger::open(&room.file).await.unwrap();
+        let ledger = Ledger::open(&room.place).await.unwrap();
         assert_eq!(state(&ledger, &plan).await, TaskState::Done);
         assert_eq!(made, 4);
     });
@@ -190,7 +190,7 @@ fn a_supervisor_killed_anywhere_goes_on() {
 
 #[test]
 fn the_start_of_a_part_is_one_step() {
-    run(async {
+    run(async || {
         let room = room().await;
         let plan = kept_plan(&room.ledger, diamond(OnFailure::Stop)).await;
         let part = ready(&room.ledger).await.remove(0);
@@ -203,7 +203,7 @@ fn the_start_of_a_part_is_one_step() {
         );
         assert_eq!(room.ledger.newest(10).await.unwrap().len(), 1);
         // Another supervisor took over in between: this one makes nothing.
-        let other = Ledger::open(&room.file).await.unwrap();
+        let other = Ledger::open(&room.place).await.unwrap();
         let old = room.ledger.start_part(&part, &child_of(&part), 10).await;
         assert!(matches!(old, Err(LedgerError::Superseded)));
         assert_eq!(start(&other).await.len(), 1);
@@ -212,7 +212,7 @@ fn the_start_of_a_part_is_one_step() {
 
 #[test]
 fn a_failure_is_mended_skipped_or_stops() {
-    run(async {
+    run(async || {
         for (on_failure, tries, expected) in [
             (OnFailure::Stop, 1, "failed left left left"),
             (OnFailure::Skip, 1, "failed left left left"),
@@ -247,7 +247,7 @@ fn a_failure_is_mended_skipped_or_stops() {
 
 #[test]
 fn cancelling_and_deadlines_reach_every_part() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let plan = kept_plan(ledger, diamond(OnFailure::Retry)).await;
@@ -282,7 +282,7 @@ fn cancelling_and_deadlines_reach_every_part() {
 
 #[test]
 fn a_plan_rests_only_where_a_person_is_needed() {
-    run(async {
+    run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let plan = kept_plan(ledger, diamond(OnFailure::Stop)).await;
@@ -309,16 +309,16 @@ proptest! {
         modes in proptest::collection::vec(0..3usize, 4),
         picks in proptest::collection::vec((0..4usize, 0..5u8), 1..16),
     ) {
-        run(async {
+        run(async || {
             let room = room().await;
             let ledger = &room.ledger;
             let mut plan = diamond(OnFailure::Stop);
-            for (part, mode) in plan.tasks.iter_mut().zip(modes) {
+            for (part, mode) in plan.tasks.iter_mut().zip(modes.iter().copied()) {
                 part.on_failure = [OnFailure::Stop, OnFailure::Skip, OnFailure::Retry][mode];
             }
             let plan = kept_plan(ledger, plan).await;
             let mut ended: Option<TaskState> = None;
-            let mut picks = picks.into_iter();
+            let mut picks = picks.iter().copied();
             for _ in 0..20 {
                 start(ledger).await;
                 let live = ledger.live_children(plan.id).await.unwrap();
