@@ -123,7 +123,7 @@ fn well_known_variables_are_keys() {
     check_value(
         env(&[("POSTGRES_PASSWORD", "x")]),
         password,
-        ("-", "default"),
+        ("-", "environment POSTGRES_PASSWORD"),
     );
     let key: &[_] = &[
         ("ANTHROPIC_API_KEY", "sk-1"),
