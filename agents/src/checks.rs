@@ -265,12 +265,18 @@ fn verdict(holds: bool) -> Verdict {
     }
 }
 
-/// The first lines that say something, short.
+/// The first lines that say something, short, and how many there are behind them.
 fn head(text: &str) -> String {
     let says = |line: &&str| line.chars().any(char::is_alphanumeric);
-    let lines = text.lines().filter(says).take(HEAD_LINES);
-    let short = lines.map(|line| line.trim().chars().take(HEAD_CHARS).collect::<String>());
-    short.collect::<Vec<_>>().join("\n")
+    let mut lines = text.lines().filter(says);
+    let short = |line: &str| line.trim().chars().take(HEAD_CHARS).collect::<String>();
+    let mut head: Vec<String> = lines.by_ref().take(HEAD_LINES).map(short).collect();
+    match lines.count() {
+        0 => {}
+        1 => head.push("… 1 more line".to_owned()),
+        more => head.push(format!("… {more} more lines")),
+    }
+    head.join("\n")
 }
 
 fn tail(text: &str) -> String {
@@ -303,6 +309,14 @@ mod tests {
 
     fn check(check: Check, outcome: Outcome, expected: Verdict) {
         assert_eq!(judge_outcome(&check, &outcome, &json!({})).0, expected);
+    }
+
+    #[test]
+    fn what_is_left_out_of_the_evidence_is_counted() {
+        let lines = |many: usize| vec!["a test"; many].join("\n--\n");
+        assert_eq!(head(&lines(HEAD_LINES)), ["a test"; HEAD_LINES].join("\n"));
+        assert!(head(&lines(HEAD_LINES + 1)).ends_with("\n… 1 more line"));
+        assert!(head(&lines(HEAD_LINES + 9)).ends_with("\n… 9 more lines"));
     }
 
     #[test]

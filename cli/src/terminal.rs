@@ -1,7 +1,11 @@
 //! Writing to the terminal or a pipe. Whoever reads may go away (`| head`): that is no failure. While
-//! the chat runs, what a command writes is said above the line that is being typed.
+//! the chat runs, what a command writes is said above the line that is being typed. On a terminal, lines
+//! are folded between words; what is copied or read by programs is written exactly.
 
+use crate::render::fold::fold;
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
 type Elsewhere = Box<dyn Fn(&str) + Send>;
@@ -31,8 +35,35 @@ fn taken(text: &str) -> bool {
     }
 }
 
-/// Prints text as it is. Ends the process quietly when nobody reads any more.
+/// Columns and rows of the terminal that standard output is; `None` where it is none.
+pub fn size() -> Option<(usize, usize)> {
+    window(io::stdout())
+}
+
+fn window(fd: impl AsFd) -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(fd).ok();
+    let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    size.map(|size| (size.ws_col.into(), size.ws_row.into()))
+}
+
+/// As a terminal shows it best, where there is one.
+fn folded<'t>(text: &'t str, fd: impl AsFd) -> Cow<'t, str> {
+    match window(fd) {
+        Some((columns, _)) => Cow::Owned(fold(text, columns)),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Prints text for people. Ends the process quietly when nobody reads any more.
 pub fn print(text: &str) {
+    let text = folded(text, io::stdout());
+    if !taken(&text) {
+        to_stdout(&text);
+    }
+}
+
+/// Prints text as it is: a patch, a script, a document. Ends the process quietly when nobody reads any more.
+pub fn exact(text: &str) {
     if !taken(text) {
         to_stdout(text);
     }
@@ -59,7 +90,8 @@ pub fn line(text: &str) {
 
 /// Prints to standard error; where that is closed there is nobody to tell.
 pub fn complain(text: &str) {
-    if !taken(text) {
+    let text = folded(text, io::stderr());
+    if !taken(&text) {
         let _closed = io::stderr().lock().write_all(text.as_bytes());
     }
 }

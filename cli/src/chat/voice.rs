@@ -20,9 +20,7 @@ const AT_ONCE: usize = 64 * 1024;
 
 /// Columns and rows of the terminal; 80 and 24 where there is none.
 pub fn size() -> (usize, usize) {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
-    let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
-    size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()))
+    crate::terminal::size().unwrap_or((80, 24))
 }
 
 /// Speaks. Cheap to clone.

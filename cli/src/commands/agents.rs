@@ -153,7 +153,7 @@ fn text(agents: &[AgentSettings], status: &TeamStatus) -> String {
                 agent.name.to_string(),
                 state(agent, status),
                 format!("level {}", agent.level),
-                one_line(&agent.description, 100),
+                one_line(&agent.description, 200),
             ]
         })
         .collect();

@@ -9,6 +9,6 @@ use clap::CommandFactory;
 pub fn run(shell: clap_complete::Shell) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "ai-infra", &mut script);
-    terminal::print(&String::from_utf8_lossy(&script));
+    terminal::exact(&String::from_utf8_lossy(&script));
     Ok(protocol::exit::DONE)
 }

@@ -10,6 +10,7 @@ use crate::terminal;
 use protocol::control::{Answer, Reply, Verb};
 use protocol::document::RunDocument;
 use protocol::ids::{Role, ShortId, TaskRef};
+use protocol::task_state::TaskState;
 use std::time::Duration;
 use supervisor::client::{self, Client, ClientError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -98,6 +99,9 @@ impl Follow {
                 _ = draw.tick(), if self.draws && leave.is_none() => self.draw(),
                 told = next(&mut client, context, self.task) => match told {
                     Ok(Reply::Done { answer }) => {
+                        if matches!(&*answer, Answer::Run { document } if document.state == TaskState::Done) {
+                            self.live.done();
+                        }
                         self.wipe();
                         return match *answer {
                             Answer::Run { document } => Ok(Ended::Rests(document)),
@@ -154,8 +158,9 @@ impl Follow {
     /// Draws the line in place; automatic margins are off while it is written, so that a narrow
     /// terminal cuts it instead of scrolling.
     fn draw(&mut self) {
-        let line = self.live.line(self.began.elapsed());
-        terminal::print(&format!("\r\x1b[?7l{line}\x1b[K\x1b[?7h"));
+        let width = terminal::size().map_or(usize::MAX, |(columns, _)| columns);
+        let line = self.live.line(self.began.elapsed(), width);
+        terminal::exact(&format!("\r\x1b[?7l{line}\x1b[K\x1b[?7h"));
         self.drawn = true;
     }
 

@@ -65,7 +65,7 @@ async fn invite(
     }
     let made = invite::invite(&context.home, &context.settings()?, name, agents).await?;
     if to_pipe {
-        terminal::print(&made.to_text());
+        terminal::exact(&made.to_text());
         return Ok(protocol::exit::DONE);
     }
     let file = out.unwrap_or_else(|| PathBuf::from(format!("{name}.invitation")));

@@ -87,7 +87,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
 fn json(document: &impl serde::Serialize) -> Result<u8, Failure> {
     let text = serde_json::to_string_pretty(document)
         .map_err(|error| Failure::new(protocol::exit::FAILED, error))?;
-    crate::terminal::line(&text);
+    crate::terminal::exact(&format!("{text}\n"));
     Ok(protocol::exit::DONE)
 }
 

@@ -12,6 +12,9 @@ use protocol::document::DOCUMENT_VERSION;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+/// From this many columns on a terminal holds the whole list.
+const ROOM: usize = 170;
+
 /// Lists, shows or checks.
 pub fn run(context: &Context, command: PlaybookCommand) -> Result<u8, Failure> {
     let texts = config::playbooks::all(&context.home)?;
@@ -41,18 +44,26 @@ fn list(texts: &[(String, String)], json: bool) -> Result<u8, Failure> {
             .collect();
         return super::json(&json!({"version": DOCUMENT_VERSION, "playbooks": playbooks}));
     }
-    let rows: Vec<Vec<String>> = good
-        .iter()
-        .map(|book| {
-            vec![
+    let rows = |described: bool| -> Vec<Vec<String>> {
+        let row = |book: &Playbook| {
+            let mut row = vec![
                 book.name.clone(),
                 book.agent.to_string(),
                 format!("\"{}\"", one_line(&book.example(), 60)),
-                one_line(&book.description, 90),
-            ]
-        })
-        .collect();
-    terminal::print(&columns(&rows));
+            ];
+            row.extend(described.then(|| one_line(&book.description, 90)));
+            row
+        };
+        good.iter().map(row).collect()
+    };
+    match terminal::size() {
+        // What each does would not fit beside its words.
+        Some((wide, _)) if wide < ROOM => {
+            terminal::print(&columns(&rows(false)));
+            terminal::line("\nwhat one of them does: ai-infra playbook show NAME");
+        }
+        _ => terminal::print(&columns(&rows(true))),
+    }
     for (name, _) in bad {
         terminal::complain(&format!(
             "warning: playbook {} is wrong: ai-infra playbook check\n",
@@ -93,7 +104,7 @@ fn show(texts: &[(String, String)], name: &str, yaml: bool) -> Result<u8, Failur
     match Playbook::parse(text) {
         Ok(book) if !yaml => terminal::print(&playbook::page(&book, origin)),
         // One that is wrong is shown as it is; what is wrong with it, `check` says.
-        _ => terminal::print(&safe(text)),
+        _ => terminal::exact(&safe(text)),
     }
     Ok(protocol::exit::DONE)
 }

@@ -28,8 +28,8 @@ pub async fn run(context: &Context, command: TaskCommand) -> Result<u8, Failure>
             let text = said(context, Verb::TaskDiff { task }).await?;
             // A pipe gets the patch to the byte; a terminal must not be driven by it.
             match terminal::is_terminal() {
-                true => terminal::print(&text::safe(&text)),
-                false => terminal::print(&text),
+                true => terminal::exact(&text::safe(&text)),
+                false => terminal::exact(&text),
             }
             Ok(protocol::exit::DONE)
         }

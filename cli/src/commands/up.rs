@@ -40,7 +40,7 @@ pub fn said(started: &Started) -> String {
     }
     let attach = match attach {
         Some(attach) => format!(
-            "\nnext:  {attach}     see the team (Ctrl-b d to leave it working)\n       ai-infra run \"…\"     give it a task       ai-infra playbook list     what works without a model\n"
+            "\nnext:  {attach}     see the team; Ctrl-b d leaves it\n       ai-infra run \"…\"                      give it a task\n       ai-infra playbook list                what works without a model\n"
         ),
         None => "\nnext:  ai-infra run \"…\"     give it a task       ai-infra status\n".to_owned(),
     };

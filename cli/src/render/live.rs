@@ -10,6 +10,7 @@ use protocol::report::{CallLine, Progress};
 use protocol::task_state::{TaskState, WaitReason};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
+use unicode_width::UnicodeWidthStr;
 
 /// The host that it is worked on is away.
 const FOR_HOST: TaskState = TaskState::Waiting {
@@ -189,8 +190,15 @@ impl Live {
         }
     }
 
-    /// The one line of a terminal.
-    pub fn line(&self, elapsed: Duration) -> String {
+    /// It rests: what was at work last is over.
+    pub fn done(&mut self) {
+        self.done.extend(self.current.take());
+        self.doing.clear();
+    }
+
+    /// The one line of a terminal of this many columns: what it does is left out where there is no room,
+    /// then the phases are told in fewer letters, then only the last of them.
+    pub fn line(&self, elapsed: Duration, width: usize) -> String {
         if !self.parts.is_empty() {
             let parts: Vec<String> = self
                 .parts
@@ -199,16 +207,27 @@ impl Live {
                 .collect();
             return format!("  {}   {}", parts.join("   "), time(elapsed));
         }
-        let mut words = Vec::new();
-        for phase in Phase::ALL {
-            if Some(phase) == self.current {
-                words.push(format!("{phase}{} …", self.proven(phase)));
-            } else if self.done.contains(&phase) {
-                words.push(format!("{phase}{} ✓", self.proven(phase)));
-            }
-        }
+        let doing = match self.doing.as_str() {
+            "" => String::new(),
+            doing => format!("   {}", one_line(doing, 60)),
+        };
+        let took = time(elapsed);
+        let agent = self.agent.as_str();
+        let whole = |what: &str, doing: &str| format!("  {agent:<8} {what}{doing}   {took}");
+        let long = self.phases(|phase, mark| format!("{phase} {mark}"));
+        let short = self.phases(|phase, mark| format!("{mark}{phase}"));
         let what = match &self.state {
-            _ if !words.is_empty() && self.state != Some(FOR_HOST) => words.join(" "),
+            _ if !long.is_empty() && self.state != Some(FOR_HOST) => {
+                let last = long.last().map(String::as_str).unwrap_or_default();
+                let ways = [
+                    whole(&long.join(" "), &doing),
+                    whole(&short.join(" "), &doing),
+                    whole(&long.join(" "), ""),
+                    whole(&short.join(" "), ""),
+                ];
+                let fits = ways.into_iter().find(|line| line.width() <= width);
+                return fits.unwrap_or_else(|| whole(last, ""));
+            }
             Some(TaskState::Queued) | None => "waits in the queue …".to_owned(),
             Some(TaskState::Waiting {
                 on: WaitReason::Time,
@@ -216,15 +235,20 @@ impl Live {
             Some(state) if *state == FOR_HOST => "waits for its host …".to_owned(),
             Some(state) => state.to_string(),
         };
-        let doing = match self.doing.as_str() {
-            "" => String::new(),
-            doing => format!("   {}", one_line(doing, 60)),
-        };
-        format!(
-            "  {:<8} {what}{doing}   {}",
-            self.agent.as_str(),
-            time(elapsed)
-        )
+        whole(&what, &doing)
+    }
+
+    /// The phases so far, each told by its name and its mark.
+    fn phases(&self, tell: impl Fn(String, &str) -> String) -> Vec<String> {
+        let told = Phase::ALL.into_iter().filter_map(|phase| {
+            let mark = match phase {
+                _ if Some(phase) == self.current => "…",
+                _ if self.done.contains(&phase) => "✓",
+                _ => return None,
+            };
+            Some(tell(format!("{phase}{}", self.proven(phase)), mark))
+        });
+        told.collect()
     }
 
     /// A part of a plan in a word or two.
@@ -335,21 +359,30 @@ mod tests {
     fn a_terminal_sees_one_line() {
         let mut live = live();
         assert_eq!(
-            live.line(Duration::from_millis(50)),
+            live.line(Duration::from_millis(50), 100),
             "  code     waits in the queue …   50 ms"
         );
         for reply in story() {
             live.take(&reply);
         }
         assert_eq!(
-            live.line(Duration::from_millis(1400)),
+            live.line(Duration::from_millis(1400), 100),
             "  code     OBSERVE ✓ THINK ✓ PLAN ✓ BUILD ✓ EXECUTE ✓ VERIFY 1/2 …   1.4 s"
         );
+        for (width, expected) in [
+            (
+                72,
+                "  code     ✓OBSERVE ✓THINK ✓PLAN ✓BUILD ✓EXECUTE …VERIFY 1/2   1.4 s",
+            ),
+            (40, "  code     VERIFY 1/2 …   1.4 s"),
+        ] {
+            assert_eq!(live.line(Duration::from_millis(1400), width), expected);
+        }
         let back =
             json!({"event": "phase_started", "phase": "execute", "at": "1970-01-01T00:00:01Z"});
         live.take(&event(back));
         assert_eq!(
-            live.line(Duration::from_secs(2)),
+            live.line(Duration::from_secs(2), 100),
             "  code     OBSERVE ✓ THINK ✓ PLAN ✓ BUILD ✓ EXECUTE …   2.0 s"
         );
     }
@@ -371,13 +404,13 @@ mod tests {
         lines.extend(live.take(&of("scan", 3, state(TaskState::Queued))));
         assert_eq!(lines[1], "t2    qa       BUILD    2 criteria written");
         assert_eq!(
-            live.line(Duration::from_secs(2)),
+            live.line(Duration::from_secs(2), 100),
             "  tests VERIFY 1/2 …   scan queued   2.0 s"
         );
         live.take(&of("scan", 3, state(TaskState::Cancelled)));
         live.take(&of("tests", 4, state(TaskState::Done)));
         assert_eq!(
-            live.line(Duration::from_secs(2)),
+            live.line(Duration::from_secs(2), 100),
             "  scan ✗   tests ✓   2.0 s"
         );
     }

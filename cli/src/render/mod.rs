@@ -3,6 +3,7 @@
 
 pub mod clarify;
 pub mod dead;
+pub mod fold;
 pub mod list;
 pub mod live;
 pub mod markdown;

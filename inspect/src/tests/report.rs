@@ -132,14 +132,15 @@ pub(super) fn unique_names(tests: Vec<(&str, &str)>, separator: &str) -> Vec<Str
     tests.iter().map(shown).collect()
 }
 
-/// The first line of a text that says something, cut to a readable length.
+/// The first line of a text that says something, cut to a readable length; one that ends in a colon
+/// only announces the next.
 pub(super) fn first_line(text: &str) -> String {
-    let line = text
-        .lines()
-        .map(str::trim)
-        .find(|l| !l.is_empty())
-        .unwrap_or_default();
-    shorten(line)
+    let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
+    let first = lines.next().unwrap_or_default();
+    match lines.next().filter(|_| first.ends_with(':')) {
+        Some(second) => shorten(&format!("{first} {second}")),
+        None => shorten(first),
+    }
 }
 
 /// At most 300 characters of a line.

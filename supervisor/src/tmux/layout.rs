@@ -14,6 +14,9 @@ pub const PROCESS_MARK: &str = "@ai_infra_process";
 const LAST_WORDS: &str =
     "ended #{t:pane_dead_time}; it is started again in a moment - if not: ai-infra status";
 
+/// Right of the windows, on a terminal with room for it: which host this is.
+const STATUS_RIGHT: &str = "#{?#{e|>=|:#{client_width},100}, #h %H:%M,}";
+
 /// A window to be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
@@ -129,6 +132,9 @@ pub fn create(session: &str, home: &Path, first: &Window) -> Vec<Words> {
         ("destroy-unattached", "off"),
         ("renumber-windows", "off"),
         ("base-index", &first.index.to_string() as &str),
+        // Eight windows fit 80 columns when nothing stands beside them.
+        ("status-left", ""),
+        ("status-right", STATUS_RIGHT),
     ] {
         made.push(words(&["set-option", "-t", &target, option, value]));
     }
@@ -241,6 +247,8 @@ set-option -t =s: @ai_infra_home /h
 set-option -t =s: destroy-unattached off
 set-option -t =s: renumber-windows off
 set-option -t =s: base-index 0
+set-option -t =s: status-left 
+set-option -t =s: status-right #{?#{e|>=|:#{client_width},100}, #h %H:%M,}
 move-window -r -t =s:
 set-option -w -t =s:0 remain-on-exit on
 set-option -wq -t =s:0 remain-on-exit-format ended #{t:pane_dead_time}; it is started again in a moment - if not: ai-infra status
