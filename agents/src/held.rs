@@ -135,11 +135,8 @@ async fn work(
     };
     bench.toolbox.stop().await;
     if matches!(ended, Ok(End::Cancelled)) {
-        bench
-            .steps
-            .unanswered()
-            .iter()
-            .for_each(|cost| record.lost(*cost));
+        let lost = bench.steps.unanswered().iter();
+        lost.for_each(|(step, costs)| record.lost(step, costs));
     }
     let (state, well) = named(&ended);
     tracing::info!(state, "left");

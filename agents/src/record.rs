@@ -10,6 +10,7 @@ use protocol::phase::Phase;
 use protocol::question::Question;
 use protocol::report::{Artifact, CallLine, PhaseSpan, Recalled, TaskReport, Usage};
 use protocol::task_state::TaskState;
+use std::collections::HashMap;
 
 /// The report in the making.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +35,8 @@ pub struct Record {
     pub text: String,
     /// Where a person sees it grow.
     pub screen: Screen,
+    /// By step, how many of its lost model calls are in `usage`.
+    lost: HashMap<String, usize>,
 }
 
 impl Record {
@@ -68,13 +71,17 @@ impl Record {
         self.phases.last().map_or(Phase::Observe, |span| span.phase)
     }
 
-    /// A model call that was paid for and whose answer nobody has.
-    pub fn lost(&mut self, cost: MicroUsd) {
-        self.spent(&Usage {
-            requests: 1,
-            cost,
-            ..Usage::default()
-        });
+    /// The model calls of a step that were paid for and whose answers nobody has, oldest first; each
+    /// is counted once, however often it is told.
+    pub fn lost(&mut self, step: &str, costs: &[MicroUsd]) {
+        let told = self.lost.insert(step.to_owned(), costs.len());
+        for cost in costs.iter().skip(told.unwrap_or(0)) {
+            self.spent(&Usage {
+                requests: 1,
+                cost: *cost,
+                ..Usage::default()
+            });
+        }
     }
 
     /// The criteria were written.
@@ -128,5 +135,28 @@ impl Record {
             recalled: self.recalled,
             calls: self.calls,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_call_is_counted_once() {
+        let mut record = Record::default();
+        let mut check = |step: &str, costs: &[u64], calls: u64, cost: u64| {
+            let costs: Vec<MicroUsd> = costs.iter().copied().map(MicroUsd).collect();
+            record.lost(step, &costs);
+            let usage = (record.usage.requests, record.usage.cost.0);
+            assert_eq!(usage, (calls, cost), "{step}");
+        };
+        check("a", &[5], 1, 5);
+        check("a", &[5], 1, 5);
+        check("b", &[7], 2, 12);
+        // The call in hand was cancelled: all are told again, with the new one.
+        check("a", &[5, 5], 3, 17);
+        check("b", &[7], 3, 17);
+        check("c", &[], 3, 17);
     }
 }

@@ -234,14 +234,33 @@ impl Steps {
             .collect()
     }
 
-    /// What was reserved for every model call whose reply is not known.
-    pub fn unanswered(&self) -> Vec<MicroUsd> {
-        self.folded.unanswered.values().flatten().copied().collect()
+    /// By step, what was reserved for the model calls whose replies are not known.
+    pub fn unanswered(&self) -> &HashMap<String, Vec<MicroUsd>> {
+        &self.folded.unanswered
     }
 
     /// Writes down that an effect is about to be made.
     pub async fn intent(&mut self, step: &str, kind: EntryKind, seen: Value) -> Result<(), Stop> {
         self.append(step, kind, seen, &[]).await
+    }
+
+    /// The same for a model call, and tells the supervisor what was set aside for it.
+    pub async fn reserved(
+        &mut self,
+        step: &str,
+        model: &str,
+        amount: MicroUsd,
+        outbox: &Outbox,
+    ) -> Result<(), Stop> {
+        let told = outbox.word(&Progress::Reserved {
+            step: step.to_owned(),
+            model: model.to_owned(),
+            amount,
+            at: micros(Timestamp::now()),
+        })?;
+        let note = json!({"model": model, "reserved": amount});
+        self.append(step, EntryKind::ModelRequest, note, &[told])
+            .await
     }
 
     /// Writes down the result of a step.

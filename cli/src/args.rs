@@ -3,6 +3,7 @@
 
 mod agents;
 mod chat;
+mod costs;
 mod dead;
 mod examples;
 mod host;
@@ -14,6 +15,7 @@ mod values;
 
 pub use agents::AgentsCommand;
 pub use chat::ChatArgs;
+pub use costs::CostsArgs;
 pub use dead::DeadCommand;
 pub use host::{HostCommand, JoinArgs};
 pub use logs::LogsArgs;
@@ -79,6 +81,8 @@ pub enum Command {
     Monitor,
     /// What every process wrote, in order of time
     Logs(Box<LogsArgs>),
+    /// What models cost, beside the month's budget
+    Costs(CostsArgs),
     /// Messages that nobody could read or finish
     #[command(subcommand)]
     Dead(DeadCommand),
@@ -363,6 +367,11 @@ mod tests {
             ("logs --level loud", false),
             ("logs --since yesterday", false),
             ("task logs t1 --follow", true),
+            ("costs", true),
+            ("costs --since 90d --by model --json", true),
+            ("costs --since 2026-11-01", true),
+            ("costs --since tomorrow", false),
+            ("costs --by hour", false),
             ("freeze", true),
             ("thaw", true),
             ("dead list --json", true),

@@ -87,6 +87,14 @@ impl Price {
         MicroUsd(sum.ceil() as u64)
     }
 
+    /// What reading from the cache saved beside sending the same as new input, less what writing it
+    /// cost more; in micro-dollars, negative where nothing came of it yet.
+    pub fn saved(&self, usage: &Usage) -> i64 {
+        let read = usage.cache_read_tokens as f64 * (self.input - self.cache_read);
+        let written = usage.cache_write_tokens as f64 * (self.cache_write - self.input);
+        (read - written).round() as i64
+    }
+
     /// The dearest one input token can be: uncached or written to the cache.
     pub fn dearest_input(&self) -> f64 {
         self.input.max(self.cache_write)
@@ -150,5 +158,12 @@ mod tests {
             line("x", 2.0, 10.0).cost(&usage),
             MicroUsd(2_000_000 + 2_500_000 + 200_000 + 10_000_000)
         );
+        // Read for a tenth of the price; written for a quarter more.
+        assert_eq!(line("x", 2.0, 10.0).saved(&usage), 1_800_000 - 500_000);
+        let written = Usage {
+            cache_read_tokens: 0,
+            ..usage
+        };
+        assert_eq!(line("x", 2.0, 10.0).saved(&written), -500_000);
     }
 }

@@ -151,6 +151,7 @@ fn line(at: usize, text: ReplyText) -> Result<Line, EngineError> {
         cache_read_tokens: text.usage.cache_read_input_tokens,
         cache_write_tokens: text.usage.cache_creation_input_tokens,
         cost: MicroUsd::from_dollars(text.usage.cost_usd),
+        saved_micro_usd: 0,
     };
     Ok(Line {
         reply: ModelReply::new(text.content, stop, usage, "scripted".to_owned()),

@@ -29,7 +29,7 @@ pub struct Board {
     /// What happened last, oldest first.
     #[serde(default)]
     pub events: Vec<EventLine>,
-    /// What this month's ended tasks have cost.
+    /// What this month has cost, with what running tasks have set aside.
     #[serde(default)]
     pub spent: MicroUsd,
     /// What a month may cost.

@@ -2,6 +2,7 @@
 //! unix socket. A request is answered by zero or more `Event` lines and one `Done` or `Error`.
 
 use crate::board::Board;
+use crate::costs::{CostsBy, CostsDocument};
 use crate::document::{
     DeadLetterLine, DeadLetterPage, RunDocument, TaskLine, TaskPage, TeamStatus,
 };
@@ -95,6 +96,13 @@ pub enum Verb {
     Status,
     /// The team at a glance, for a monitor.
     Board,
+    /// What models cost since a time.
+    Costs {
+        /// From when on.
+        since: Timestamp,
+        /// What the lines are about.
+        by: CostsBy,
+    },
     /// Is Redis the one the ledger knows?
     BusStatus,
     /// Take Redis and ledger as they are, though one of them was put back to an older state.
@@ -327,6 +335,11 @@ pub enum Answer {
     Board {
         /// All of it.
         board: Box<Board>,
+    },
+    /// What models cost.
+    Costs {
+        /// All of it.
+        costs: Box<CostsDocument>,
     },
     /// A followed task rests.
     Run {

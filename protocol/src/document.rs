@@ -43,6 +43,9 @@ pub struct UsageDocument {
     pub cache_read_tokens: u64,
     /// Dollars.
     pub cost_usd: f64,
+    /// What the cache saved, in dollars; negative where writing it cost more than it saved.
+    #[serde(default)]
+    pub cache_saved_usd: f64,
 }
 
 impl From<&Usage> for UsageDocument {
@@ -53,6 +56,7 @@ impl From<&Usage> for UsageDocument {
             output_tokens: usage.output_tokens,
             cache_read_tokens: usage.cache_read_tokens,
             cost_usd: usage.cost.dollars(),
+            cache_saved_usd: usage.saved_micro_usd as f64 / 1e6,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod board;
 pub mod control;
+pub mod costs;
 pub mod criterion;
 pub mod document;
 pub mod effect;

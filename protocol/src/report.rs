@@ -36,6 +36,10 @@ pub struct Usage {
     pub cache_write_tokens: u64,
     /// What it cost.
     pub cost: MicroUsd,
+    /// What the cache saved, in micro-dollars at the prices of the call; negative where writing it
+    /// cost more than reading it saved.
+    #[serde(default)]
+    pub saved_micro_usd: i64,
 }
 
 impl Usage {
@@ -47,6 +51,7 @@ impl Usage {
         self.cache_read_tokens += other.cache_read_tokens;
         self.cache_write_tokens += other.cache_write_tokens;
         self.cost.0 += other.cost.0;
+        self.saved_micro_usd += other.saved_micro_usd;
     }
 }
 
@@ -142,6 +147,31 @@ pub enum Progress {
     Note {
         /// The line.
         text: String,
+    },
+    /// Money was set aside for a model call that is about to be made.
+    Reserved {
+        /// The step of the journal that asks.
+        step: String,
+        /// The model.
+        model: String,
+        /// How much.
+        amount: MicroUsd,
+        /// When.
+        at: Timestamp,
+    },
+    /// A model call ended, and this is what it used: the reservation of its step is over.
+    Spent {
+        /// The step of the journal that asked.
+        step: String,
+        /// The model.
+        model: String,
+        /// What it used.
+        usage: Usage,
+        /// When.
+        at: Timestamp,
+        /// Whether it came to nothing.
+        #[serde(default)]
+        failed: bool,
     },
 }
 

@@ -16,6 +16,7 @@ pub mod bus_link;
 pub mod client;
 pub mod compare;
 pub mod control;
+mod costs;
 pub mod daemon;
 pub mod dead;
 pub mod desk;

@@ -8,6 +8,7 @@ mod agent_window;
 mod asked_back;
 mod bad_input;
 mod chat;
+mod costs;
 mod databases;
 mod doctor;
 mod effects;

@@ -2,6 +2,7 @@
 //! questions and make their calls through the same door.
 
 mod model;
+mod money;
 pub(crate) mod patience;
 mod playbook;
 

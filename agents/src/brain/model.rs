@@ -2,6 +2,7 @@
 //! conversation with tools. Every reply is in the journal before anything it asks for is done,
 //! so a new holder pays for nothing twice.
 
+use super::money::{prices, spent};
 use super::patience::{self, Failed, Next, Patience};
 use crate::context;
 use crate::record::Record;
@@ -191,7 +192,8 @@ impl ModelBrain {
     ) -> Result<Worked, Stop> {
         self.open_round(feedback);
         let mut nudges = 0;
-        for turn in 1..=turns(bench.task.effort) {
+        let most = turns(bench.task.effort);
+        for turn in 1..=most {
             let mut request = self.request(bench, self.messages.clone());
             request.tools = tool_specs::work_tools(&bench.agent.tools);
             let step = format!("execute/{round}/reply/{turn}");
@@ -208,13 +210,13 @@ impl ModelBrain {
             self.nudge(calls);
             nudges += 1;
             if nudges > NUDGES {
-                break;
+                return Ok(cut_off("the model did not come to an end".to_owned()));
             }
         }
-        Ok(Worked {
-            text: String::new(),
-            ended: WorkEnd::CutOff("the model did not come to an end".to_owned()),
-        })
+        Ok(cut_off(format!(
+            "the model did not come to an end within {most} turns, the most at this effort (--effort deep allows {})",
+            turns(Effort::Deep)
+        )))
     }
 
     fn open_round(&mut self, feedback: &[Evidence]) {
@@ -301,7 +303,7 @@ impl ModelBrain {
     ) -> Result<ModelReply, Stop> {
         // Calls that were in flight when a holder died stay charged at their reservation.
         let lost = bench.steps.lost(step);
-        lost.iter().for_each(|cost| record.lost(*cost));
+        record.lost(step, &lost);
         let failed = bench.steps.failed::<Failed>(step)?;
         failed.iter().for_each(|one| record.spent(&one.spent));
         if let Some(reply) = bench.steps.recorded::<ModelReply>(step)? {
@@ -327,10 +329,9 @@ impl ModelBrain {
             .bus
             .reserve(bench.task.id, estimate, task_cap, month_cap, &month)
             .await?;
-        let request_note = json!({"model": request.model, "reserved": estimate});
         bench
             .steps
-            .intent(step, EntryKind::ModelRequest, request_note)
+            .reserved(step, &request.model, estimate, &bench.outbox)
             .await?;
         let doing = record
             .screen
@@ -341,18 +342,22 @@ impl ModelBrain {
             Ok(reply) => reply,
             Err(error) => {
                 let now = Failed::of(&error, micros(Timestamp::now()));
+                let told = bench.outbox.word(&spent(step, request, &now.spent, true))?;
                 bench
                     .steps
-                    .record(step, EntryKind::ModelFailed, &now)
+                    .record_and_tell(step, EntryKind::ModelFailed, &now, &[told])
                     .await?;
                 bench.bus.settle(reservation, now.spent.cost).await?;
                 record.spent(&now.spent);
                 return Err(give_up_or_wait(bench, &failed, &error, now.at).await?);
             }
         };
+        let told = bench
+            .outbox
+            .word(&spent(step, request, &reply.usage, false))?;
         bench
             .steps
-            .record(step, EntryKind::ModelReply, &reply)
+            .record_and_tell(step, EntryKind::ModelReply, &reply, &[told])
             .await?;
         tracing::info!(step, model = request.model, cost = %reply.usage.cost, "model call");
         bench.bus.settle(reservation, reply.usage.cost).await?;
@@ -390,25 +395,19 @@ fn plan_of(proposal: &Proposal) -> Plan {
     }
 }
 
+fn cut_off(why: String) -> Worked {
+    Worked {
+        text: String::new(),
+        ended: WorkEnd::CutOff(why),
+    }
+}
+
 /// Most turns of one EXECUTE.
 fn turns(effort: Effort) -> u32 {
     match effort {
         Effort::Quick => 20,
         Effort::Standard => 60,
         Effort::Deep => 150,
-    }
-}
-
-fn prices(settings: &config::settings::Prices) -> engine::prices::Prices {
-    let models = settings.models.iter().map(|p| engine::prices::Price {
-        prefix: p.prefix.clone(),
-        input: p.input,
-        cache_write: p.cache_write,
-        cache_read: p.cache_read,
-        output: p.output,
-    });
-    engine::prices::Prices {
-        models: models.collect(),
     }
 }
 

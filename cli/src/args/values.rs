@@ -7,10 +7,15 @@ use std::time::Duration;
 
 /// A length of time such as `500ms`, `90s`, `10m`, `2h`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no length of time: use 90s, 10m or 2h");
+    within(text, 30 * 86_400_000)
+        .ok_or_else(|| format!("`{text}` is no length of time: use 90s, 10m or 2h"))
+}
+
+/// The same of at most so many milliseconds.
+fn within(text: &str, most: u64) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let number: u64 = number.parse().ok()?;
     let milliseconds = match unit {
         "ms" => Some(1),
         "" | "s" => Some(1000),
@@ -21,9 +26,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     };
     milliseconds
         .and_then(|unit: u64| number.checked_mul(unit))
-        .filter(|milliseconds| (1..=30 * 86_400_000).contains(milliseconds))
+        .filter(|milliseconds| (1..=most).contains(milliseconds))
         .map(Duration::from_millis)
-        .ok_or_else(wrong)
 }
 
 /// A moment such as `2026-11-22T03:00` in the time zone of this machine, or one that names its own.
@@ -47,6 +51,14 @@ pub fn since(text: &str) -> Result<Timestamp, String> {
         .and_then(|ago| Timestamp::now().checked_sub(ago).ok());
     ago.or_else(|| moment(text).ok())
         .ok_or_else(|| format!("`{text}` is no time: use 10m, 2h or 2026-11-22T03:00"))
+}
+
+/// A moment that may have passed long ago: `90d` ago, or a day as [`moment`] takes it.
+pub fn long_ago(text: &str) -> Result<Timestamp, String> {
+    let ago =
+        within(text, 3660 * 86_400_000).and_then(|ago| Timestamp::now().checked_sub(ago).ok());
+    ago.or_else(|| moment(text).ok())
+        .ok_or_else(|| format!("`{text}` is no time: use 12h, 30d or 2026-11-01"))
 }
 
 /// Dollars such as `1.50` or `$1.50`.

@@ -9,6 +9,7 @@ mod bus;
 mod clarify;
 mod completions;
 mod config;
+mod costs;
 mod daemon;
 mod dead;
 mod doctor;
@@ -66,6 +67,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Thaw => brakes::run(&context, Verb::Thaw).await,
         Command::Monitor => monitor::run(&context).await,
         Command::Logs(args) => logs::run(&context, &args).await,
+        Command::Costs(args) => costs::run(&context, args).await,
         Command::Dead(command) => dead::run(&context, command).await,
         Command::Memory(command) => memory::run(&context, command).await,
         Command::Playbook(command) => playbook::run(&context, command),

@@ -177,6 +177,8 @@ impl Live {
                 );
                 Some(self.said(&phase, &what))
             }
+            // A window of its own shows what a model is asked; the sum is told at the end.
+            Progress::Reserved { .. } | Progress::Spent { .. } => None,
             Progress::Recalled { memories } if memories.is_empty() => None,
             Progress::Recalled { memories } => {
                 let titles: Vec<&str> = memories.iter().map(|m| m.title.as_str()).collect();

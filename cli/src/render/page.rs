@@ -273,8 +273,12 @@ fn artifacts(document: &RunDocument) -> String {
 
 fn cost(document: &RunDocument) -> String {
     let usage = &document.usage;
+    let saved = match usage.cache_saved_usd > 0.0 {
+        true => format!(", which saved {}", money(usage.cache_saved_usd)),
+        false => String::new(),
+    };
     format!(
-        "  {} · {} · {} tokens in, {} from the cache, {} out",
+        "  {} · {} · {} tokens in, {} from the cache{saved}, {} out",
         money(usage.cost_usd),
         count(usage.requests, "model call", "model calls"),
         usage.input_tokens,

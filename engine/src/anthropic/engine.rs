@@ -172,7 +172,9 @@ impl Anthropic {
     }
 
     fn priced(&self, model: &str, mut usage: Usage) -> Usage {
-        usage.cost = self.prices.of(model).cost(&usage);
+        let price = self.prices.of(model);
+        usage.cost = price.cost(&usage);
+        usage.saved_micro_usd = price.saved(&usage);
         usage
     }
 

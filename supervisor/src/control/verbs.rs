@@ -3,6 +3,7 @@
 use crate::board;
 use crate::brakes;
 use crate::compare::{self, CompareError};
+use crate::costs;
 use crate::dead::{self, DeadError};
 use crate::desk::Desk;
 use crate::dispatch;
@@ -156,6 +157,9 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         },
         Verb::Board => Answer::Board {
             board: Box::new(board::board(desk).await?),
+        },
+        Verb::Costs { since, by } => Answer::Costs {
+            costs: Box::new(costs::costs(desk, since, by, Timestamp::now()).await?),
         },
         Verb::BusStatus => Answer::Ok {
             message: compare::said(desk),

@@ -6,6 +6,7 @@ use super::events::{self, Appended, Event, Happening};
 use super::marks;
 use super::records;
 use super::report;
+use super::spends;
 use super::standing::{self, Standing, shift};
 use super::store::{Ledger, LedgerError};
 use bus::incarnation::Mark;
@@ -154,6 +155,19 @@ async fn fold_progress(
         Progress::Evidence { evidence } => records::evidence(tx, &key, evidence).await?,
         Progress::Recalled { memories } => records::recalled(tx, &key, memories).await?,
         Progress::Note { text } => records::note(tx, &key, text).await?,
+        Progress::Reserved {
+            step,
+            model,
+            amount,
+            at,
+        } => spends::reserved(tx, &key, step, model, *amount, *at).await?,
+        Progress::Spent {
+            step,
+            model,
+            usage,
+            at,
+            failed,
+        } => spends::spent(tx, &key, step, model, usage, *at, *failed).await?,
     }
     Ok(Folded::Kept(told))
 }

@@ -36,6 +36,7 @@ pub mod report;
 pub mod resume;
 pub mod running;
 pub mod server;
+pub mod spends;
 pub mod standing;
 pub mod start;
 pub mod store;

@@ -138,20 +138,6 @@ impl Ledger {
         Ok(counts)
     }
 
-    /// What tasks that ended since a time have cost.
-    pub async fn spent_since(&self, since: Timestamp) -> Result<MicroUsd, LedgerError> {
-        let mut tx = self.read().await?;
-        let costs: Vec<i64> = sqlx::query_scalar(
-            "SELECT cost_micro_usd FROM tasks WHERE ended_us >= $1 AND cost_micro_usd > 0",
-        )
-        .bind(standing::micros(since))
-        .fetch_all(&mut *tx)
-        .await?;
-        Ok(MicroUsd(
-            costs.iter().map(|c| c.max(&0).unsigned_abs()).sum(),
-        ))
-    }
-
     /// The run document of a task.
     pub async fn document(&self, task: TaskRef) -> Result<RunDocument, LedgerError> {
         let mut tx = self.read().await?;

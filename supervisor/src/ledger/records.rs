@@ -53,6 +53,10 @@ pub(super) fn bounded(mut progress: Progress) -> Progress {
             evidence.observed = cut(&evidence.observed, OBSERVED_BYTES);
         }
         Progress::Note { text } => *text = cut(text, LINE_BYTES),
+        Progress::Reserved { step, model, .. } | Progress::Spent { step, model, .. } => {
+            *step = cut(step, LINE_BYTES);
+            *model = cut(model, 256);
+        }
         Progress::Criteria { .. }
         | Progress::Recalled { .. }
         | Progress::PhaseStarted { .. }

@@ -8,7 +8,7 @@ use super::moves;
 use super::records::{self, LINE_BYTES, RESULT_BYTES, ROWS, cut, whole};
 use super::standing::{Standing, shift, to_json};
 use super::store::LedgerError;
-use super::{questions, resume};
+use super::{questions, resume, spends};
 use protocol::criterion::Verdict;
 use protocol::report::{Artifact, TaskReport};
 use protocol::task_state::{StateName, TaskState};
@@ -38,6 +38,7 @@ pub(super) async fn fold(
     due::wait(tx, standing, &to, report.wait.as_ref(), incoming.at).await?;
     replace_rows(tx, standing, report).await?;
     write_row(tx, standing, report).await?;
+    spends::closed(tx, &standing.key(), &report.usage, incoming.at).await?;
     let told = shift(tx, standing, to, incoming.at, Some(&incoming.message)).await?;
     Ok(Folded::Kept(told))
 }

@@ -4,6 +4,7 @@
 use super::events::{self, Event, Happening};
 use super::moves;
 use super::plan;
+use super::spends;
 use super::store::LedgerError;
 use jiff::Timestamp;
 use protocol::ids::{Role, ShortId, TaskId};
@@ -166,6 +167,7 @@ pub(super) async fn shift(
     .execute(&mut *tx)
     .await?;
     if standing.state.is_final() {
+        spends::ended(tx, &key).await?;
         if standing.is_plan() {
             plan::close(tx, standing, at).await?;
         }

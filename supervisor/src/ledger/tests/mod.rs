@@ -9,6 +9,7 @@ mod handing;
 mod keeping;
 mod parking;
 mod plans;
+mod spending;
 
 use super::fold::{Incoming, News};
 use super::keep::{Kept, NewTask};

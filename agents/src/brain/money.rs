@@ -1,0 +1,32 @@
+//! Money of model calls: what a call cost by the settings' price table, and what the supervisor is
+//! told of it.
+
+use engine::conversation::ModelRequest;
+use jiff::Timestamp;
+use protocol::envelope::micros;
+use protocol::report::{Progress, Usage};
+
+/// What the supervisor is told of a call that ended.
+pub(super) fn spent(step: &str, request: &ModelRequest, usage: &Usage, failed: bool) -> Progress {
+    Progress::Spent {
+        step: step.to_owned(),
+        model: request.model.clone(),
+        usage: usage.clone(),
+        at: micros(Timestamp::now()),
+        failed,
+    }
+}
+
+/// The settings' price table as engines read it.
+pub(super) fn prices(settings: &config::settings::Prices) -> engine::prices::Prices {
+    let models = settings.models.iter().map(|p| engine::prices::Price {
+        prefix: p.prefix.clone(),
+        input: p.input,
+        cache_write: p.cache_write,
+        cache_read: p.cache_read,
+        output: p.output,
+    });
+    engine::prices::Prices {
+        models: models.collect(),
+    }
+}
