@@ -62,6 +62,16 @@ pub fn question(
     }
 }
 
+/// What is known where the journal does not have the call and this host does.
+pub fn journal_lost() -> Known {
+    Known {
+        what: "journal".to_owned(),
+        value:
+            "redis has lost what it knew of this call; it is told from a note on the agent's host"
+                .to_owned(),
+    }
+}
+
 /// What a person's answer means for the call.
 ///
 /// # Errors

@@ -1,16 +1,18 @@
 //! The agents: one runtime, five texts. Open `run` for the process and its one loop, `work_loop`
 //! for how a task is driven through the seven phases, `held` for one task from claim to report, `toolbox` for the one door every tool call
-//! goes through, `pressure` for when a host has no room for more, `steps` for what a new holder takes from the journal, `boundary` for where a test may kill it, `brain` for who decides
+//! goes through, `pressure` for when a host has no room for more, `steps` for what a new holder takes from the journal, `noted` for what it knows without one, `boundary` for where a test may kill it, `brain` for who decides
 //! (a playbook or a model). The agents' texts lie beside `src/`, a folder each.
 
 pub mod blob;
 pub mod boundary;
 pub mod brain;
+pub mod call_line;
 pub mod checks;
 pub mod context;
 pub mod doubt;
 pub mod held;
 pub mod keys;
+pub mod noted;
 pub mod outbox;
 pub mod pressure;
 pub mod pulse;

@@ -177,6 +177,17 @@ impl Hold {
         }
     }
 
+    /// The same, asked again and again while Redis does not answer and the lease runs.
+    ///
+    /// # Errors
+    /// [`Stop::Lost`] where it is not held any more, or nobody can say.
+    pub async fn heard(&self) -> Result<(), Stop> {
+        match self.insist(|| self.renew()).await? {
+            Renewal::Held { .. } => Ok(()),
+            Renewal::Lost => Err(Stop::Lost),
+        }
+    }
+
     /// Says something to the bus, again and again while Redis does not answer and the lease runs,
     /// or for one lease while it has no room. What is said must be fine to say twice.
     pub async fn insist<T, F>(&self, mut say: impl FnMut() -> F) -> Result<T, Stop>

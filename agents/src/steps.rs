@@ -51,9 +51,9 @@ pub struct Folded {
     pub done: HashMap<String, (Timestamp, Value)>,
     /// Intents by step; those without a result were interrupted.
     pub begun: HashMap<String, Begun>,
-    /// By step, what a person answered to its question. An effect that is begun again uses its
-    /// answer up.
-    pub answers: HashMap<String, Value>,
+    /// By step, what a person answered to its question, and under which claim it was asked. An
+    /// effect that is begun again uses its answer up.
+    pub answers: HashMap<String, (Epoch, Value)>,
     /// Who held the task under which epoch.
     pub holders: HashMap<Epoch, String>,
     /// By step, what was reserved for model calls whose replies are not known.
@@ -111,7 +111,7 @@ impl Folded {
                 self.failed.entry(entry.step).or_default().push(entry.body);
             }
             EntryKind::Answer => {
-                self.answers.insert(entry.step, entry.body);
+                self.answers.insert(entry.step, (entry.epoch, entry.body));
             }
             EntryKind::Claimed => {
                 let holder = entry.body["holder"].as_str().unwrap_or_default();
@@ -163,6 +163,11 @@ impl Steps {
         Ok(steps)
     }
 
+    /// The claim it writes under.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
     /// How many results the journal already holds.
     pub fn known(&self) -> u64 {
         self.folded.done.len() as u64
@@ -201,11 +206,15 @@ impl Steps {
         self.folded.holders.get(&epoch).map_or("?", String::as_str)
     }
 
-    /// What a person answered to the question of a step, unless it was acted on since.
-    pub fn answer(&self, step: &str) -> Result<Option<Answered>, Stop> {
-        let Some(body) = self.folded.answers.get(step) else {
+    /// What a person answered to the question of a step that was begun under `begun`, unless it was
+    /// acted on since. An answer to an earlier question says nothing about a later call.
+    pub fn answer(&self, step: &str, begun: Epoch) -> Result<Option<Answered>, Stop> {
+        let Some((asked, body)) = self.folded.answers.get(step) else {
             return Ok(None);
         };
+        if *asked < begun {
+            return Ok(None);
+        }
         serde_json::from_value(body.clone()).map(Some).map_err(|e| {
             Stop::Fail(format!(
                 "the answer to the question of {step} cannot be read: {e}"

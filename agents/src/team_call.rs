@@ -1,9 +1,9 @@
 //! Calls that reach no executor: what they do is done by the team. They go through the journal like
 //! any other call, so that a later holder takes their answer from there.
 
+use crate::call_line::{line, refusal};
 use crate::record::Record;
 use crate::stop::{self, Stop};
-use crate::toolbox::{line, refusal};
 use crate::workbench::Workbench;
 use protocol::ids::Role;
 use protocol::journal::EntryKind;

@@ -3,7 +3,9 @@
 //! by its effect class before anything else happens.
 
 use crate::blob::hex;
+use crate::call_line::{done, line, refusal, summary};
 use crate::doubt::{self, Verdict};
+use crate::noted::Noted;
 use crate::outbox::Outbox;
 use crate::question::{Question, Reply};
 use crate::record::Record;
@@ -20,7 +22,7 @@ use guard::redact::Redactor;
 use protocol::effect::{EffectClass, Recovery, after_probe};
 use protocol::journal::EntryKind;
 use protocol::question::Known;
-use protocol::report::{CallLine, Progress};
+use protocol::report::Progress;
 use protocol::tool::{ToolAnswer, ToolCall};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -244,20 +246,21 @@ impl Toolbox {
         if act.effect == EffectClass::Pure {
             return Ok(None);
         }
-        let Some(begun) = steps.interrupted(step)? else {
-            let seen = self.look_before(act).await?;
-            steps.intent(step, EntryKind::Intent, seen).await?;
-            return Ok(None);
+        let written = steps.interrupted(step)?;
+        let noted = match act.effect.recovery() {
+            Recovery::AskPerson => self.noted(steps).unheard(step, written.as_ref())?,
+            _ => None,
         };
-        if let Some(answered) = steps.answer(step)? {
+        let begun = match (&noted, written) {
+            (Some((begun, _)), _) => begun.clone(),
+            (None, Some(begun)) => begun,
+            (None, None) => return self.begin(steps, step, act).await.map(|()| None),
+        };
+        if let Some(answered) = steps.answer(step, begun.epoch)? {
             return match doubt::verdict(act, &answered)? {
                 Verdict::Done(text) => Ok(Some(done(call, text))),
                 // Begun anew: the answer was about the call before, and a new doubt asks again.
-                Verdict::MakeIt => {
-                    let seen = self.look_before(act).await?;
-                    steps.intent(step, EntryKind::Intent, seen).await?;
-                    Ok(None)
-                }
+                Verdict::MakeIt => self.begin(steps, step, act).await.map(|()| None),
             };
         }
         let probed = match act.effect.recovery() {
@@ -282,9 +285,36 @@ impl Toolbox {
             }
             Recovery::AskPerson => None,
         };
-        let holder = steps.holder(begun.epoch);
-        let question = doubt::question(step, act, &begun, holder, probed, &self.redactor);
-        Err(Stop::AskPerson(Box::new(question)))
+        let holder = match &noted {
+            Some((_, holder)) => holder,
+            None => steps.holder(begun.epoch),
+        };
+        let mut asked = doubt::question(step, act, &begun, holder, probed, &self.redactor);
+        if noted.is_some() {
+            asked.known.push(doubt::journal_lost());
+        }
+        Err(Stop::AskPerson(Box::new(asked)))
+    }
+
+    /// Writes down that a call is about to be made. One that cannot be made twice is noted on this
+    /// host too; whoever reads the note after this holder was let go of finds it, so the task must
+    /// be held still when it is there.
+    async fn begin(&mut self, steps: &mut Steps, step: &str, act: &Act) -> Result<(), Stop> {
+        let seen = self.look_before(act).await?;
+        steps.intent(step, EntryKind::Intent, seen).await?;
+        let hold = &self.sandboxes.hold;
+        if act.effect.recovery() == Recovery::AskPerson && !hold.faults().no_note() {
+            let begun = steps.interrupted(step)?;
+            let begun = begun.ok_or_else(|| Stop::Fail(format!("{step} was not begun")))?;
+            self.noted(steps).begin(step, begun)?;
+            hold.heard().await?;
+        }
+        Ok(())
+    }
+
+    /// What this host knows of the task's calls without any journal.
+    fn noted(&self, steps: &Steps) -> Noted {
+        Noted::of(&self.sandboxes.folder, steps.lease())
     }
 
     /// What recovery will need to know about the world before the effect.
@@ -393,57 +423,7 @@ impl Toolbox {
     }
 }
 
-/// The answer of a call whose effect is there, by the world's word or a person's.
-fn done(call: &ToolCall, text: String) -> ToolAnswer {
-    ToolAnswer {
-        id: call.id.clone(),
-        is_error: false,
-        text,
-        data: Value::Null,
-        took_ms: 0,
-    }
-}
-
 /// Whether a call that changes something outside came back without anyone knowing whether it did.
 fn in_doubt(act: &Act, outcome: &Outcome) -> bool {
     act.effect != EffectClass::Pure && outcome.data["unknown"] == Value::Bool(true)
-}
-
-/// An answer that says why nothing was done.
-pub(crate) fn refusal(call: &ToolCall, text: &str) -> ToolAnswer {
-    ToolAnswer {
-        id: call.id.clone(),
-        is_error: true,
-        text: text.to_owned(),
-        data: Value::Null,
-        took_ms: 0,
-    }
-}
-
-pub(crate) fn line(record: &Record, call: &ToolCall, answer: &ToolAnswer) -> CallLine {
-    CallLine {
-        phase: record.phase(),
-        tool: call.name.clone(),
-        summary: summary(call),
-        took_ms: answer.took_ms,
-        is_error: answer.is_error,
-    }
-}
-
-/// One line about a call: its main argument, cut to 120 characters, control characters out.
-pub fn summary(call: &ToolCall) -> String {
-    let input = &call.input;
-    let text = ["command", "file_path", "pattern", "suite"]
-        .iter()
-        .find_map(|key| input[*key].as_str().map(str::to_owned))
-        .or_else(|| {
-            let argv = input["argv"].as_array()?;
-            let words: Vec<&str> = argv.iter().filter_map(Value::as_str).collect();
-            Some(words.join(" "))
-        })
-        .unwrap_or_default();
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(120)
-        .collect()
 }

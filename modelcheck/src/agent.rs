@@ -26,6 +26,9 @@ pub enum Pc {
     Tell,
     /// It decides how to go about a step.
     Step(u8),
+    /// The intent of a call that cannot be made twice is in the journal and noted on the host: the
+    /// task must be held still.
+    Confirm(u8),
     /// The intent is in the journal, or recovery is over: the call is to be made.
     Call(u8),
     /// An executor is at it.

@@ -9,10 +9,9 @@ use crate::world::Executor;
 use agents::steps::fold;
 use bus::claim::once::claim_once;
 use bus::error::BusError;
-use bus::lease::Renewal;
 use bus::park::Parked;
 use jiff::Timestamp;
-use protocol::effect::EffectClass;
+use protocol::effect::{EffectClass, Recovery};
 use protocol::envelope::{Envelope, MessageType};
 use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
 use serde_json::{Value, json};
@@ -32,25 +31,6 @@ impl Team {
         work.until.saturating_sub(state.store.now) > LEASE_MS / 3
     }
 
-    /// Stops what an agent has running.
-    fn stop_calls(&self, state: &mut State, i: usize) {
-        let of = (i, state.agents[i].life);
-        state.world.running.retain(|call| call.of != of);
-    }
-
-    fn drop_work(&self, state: &mut State, i: usize) {
-        self.stop_calls(state, i);
-        state.agents[i].work = None;
-        state.agents[i].yields = false;
-    }
-
-    pub(crate) fn let_go(&self, state: &mut State, i: usize) {
-        self.stop_calls(state, i);
-        if let Some(work) = &mut state.agents[i].work {
-            work.pc = Pc::LetGo;
-        }
-    }
-
     pub(crate) fn act(&self, state: &mut State, n: usize) {
         let call = state.world.running.remove(n);
         let class = self.class(call.step);
@@ -63,42 +43,6 @@ impl Team {
             && work.pc == Pc::Wait(call.step)
         {
             work.pc = Pc::Record(call.step);
-        }
-    }
-
-    /// Renews. What a holder hears changes where it goes on.
-    pub(crate) fn renew(&self, state: &mut State, i: usize, fate: Fate) {
-        let Some(work) = state.agents[i].work.clone() else {
-            return;
-        };
-        let asked = state.store.now;
-        let said = self.call(state, fate, async |bus| bus.renew(&work.lease).await);
-        match said {
-            Ok(Renewal::Held { cancel, .. }) => {
-                let until = asked + LEASE_MS;
-                let of = (i, state.agents[i].life);
-                for call in state.world.running.iter_mut().filter(|call| call.of == of) {
-                    call.until = call.until.max(until);
-                }
-                let mut stop = false;
-                if let Some(work) = &mut state.agents[i].work {
-                    work.until = until;
-                    match work.pc {
-                        _ if !cancel => {}
-                        Pc::Step(_) | Pc::Call(_) | Pc::Wait(_) | Pc::Record(_) => {
-                            work.pc = Pc::Report(End::Cancelled);
-                            stop = true;
-                        }
-                        Pc::Sure | Pc::Open(_) | Pc::Enter | Pc::Tell => work.cancel = true,
-                        Pc::Report(_) | Pc::LetGo => {}
-                    }
-                }
-                if stop {
-                    self.stop_calls(state, i);
-                }
-            }
-            Ok(Renewal::Lost) => self.drop_work(state, i),
-            Err(_) => {}
         }
     }
 
@@ -145,6 +89,18 @@ impl Team {
                 });
             }
             Pc::Step(step) => self.step(state, i, fate, &work, step),
+            Pc::Confirm(step) => {
+                let held = self.renew(state, i, fate);
+                if let Some(work) = &mut state.agents[i].work
+                    && work.pc == Pc::Confirm(step)
+                {
+                    if held {
+                        work.pc = Pc::Call(step);
+                    } else if work.until <= now {
+                        self.let_go(state, i);
+                    }
+                }
+            }
             Pc::Call(step) => self.start_call(state, i, &work, step),
             // The executor died by its deadline: recovered as a new holder would, if held still.
             Pc::Wait(step) => {
@@ -243,8 +199,9 @@ impl Team {
                 .collect();
             work.answers = (0..steps)
                 .filter_map(|s| {
-                    let said = folded.answers.get(&step_name(s))?;
-                    Some((s, said["choice"] == "happened"))
+                    let (asked, said) = folded.answers.get(&step_name(s))?;
+                    let begun = folded.begun.get(&step_name(s))?;
+                    (*asked >= begun.epoch).then(|| (s, said["choice"] == "happened"))
                 })
                 .collect();
             work.pc = Pc::Enter;
@@ -271,7 +228,8 @@ impl Team {
         let way = self.way(state, work, step);
         // The world is looked at through an executor, and only while the lease surely runs.
         if matches!(way, Way::Intent | Way::ResetAndCall(_)) && !self.sure(state, work) {
-            return self.renew(state, i, Fate::Answered);
+            self.renew(state, i, Fate::Answered);
+            return;
         }
         let mut to = |pc| {
             if let Some(work) = &mut state.agents[i].work {
@@ -295,7 +253,10 @@ impl Team {
                 self.append(state, i, fate, step, EntryKind::Intent, seen, |work| {
                     work.begun.insert(step, tree);
                     work.answers.remove(&step);
-                    work.pc = Pc::Call(step);
+                    work.pc = match class.recovery() {
+                        Recovery::AskPerson => Pc::Confirm(step),
+                        _ => Pc::Call(step),
+                    };
                 });
             }
         }
@@ -303,7 +264,8 @@ impl Team {
 
     fn start_call(&self, state: &mut State, i: usize, work: &Work, step: u8) {
         if !self.sure(state, work) {
-            return self.renew(state, i, Fate::Answered);
+            self.renew(state, i, Fate::Answered);
+            return;
         }
         let epoch = work.lease.epoch.0;
         let key = if self.broken.fresh_keys { epoch } else { 0 };

@@ -1,6 +1,6 @@
 //! A model check of the team that runs the team's own code: the bus' functions and script texts
 //! over a Redis in memory (`carrier`, `lua`, `store`), the real ledger (`ledger`), the agents' fold
-//! and the effect classes' rules (`agent`, `hold`). `team` and `office` say what can happen next,
+//! and the effect classes' rules (`agent`, `hold`, `lease`). `team` and `office` say what can happen next,
 //! `state` what a moment consists of, `explore` walks every moment and looks for broken promises.
 //!
 //! Taken for granted: an executor makes no effect later than a tenth of a second after its deadline
@@ -12,6 +12,7 @@ pub mod carrier;
 pub mod choices;
 pub mod explore;
 pub mod hold;
+pub mod lease;
 pub mod ledger;
 pub mod lua;
 pub mod office;

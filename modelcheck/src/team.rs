@@ -263,7 +263,9 @@ impl Team {
     fn carry_out(&self, state: &mut State, what: Move) {
         match what {
             Move::Go(i, fate) => self.go(state, i, fate),
-            Move::Renew(i) => self.renew(state, i, Fate::Answered),
+            Move::Renew(i) => {
+                self.renew(state, i, Fate::Answered);
+            }
             Move::GiveUp(i) => self.let_go(state, i),
             Move::Act(n) => self.act(state, n),
             Move::Time(ms, deaf) => self.time(state, ms, deaf),

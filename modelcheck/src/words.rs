@@ -85,6 +85,7 @@ fn next(agent: &Agent) -> String {
             (true, None) => format!("recovers step {step}"),
             (true, Some(_)) => format!("acts on the answer about step {step}"),
         },
+        Pc::Confirm(step) => format!("asks whether it may make the call of step {step}"),
         Pc::Call(step) => format!("starts the call of step {step}"),
         Pc::Wait(step) => format!("sees that the call of step {step} died"),
         Pc::Record(step) => format!("writes the result of step {step}"),

@@ -32,6 +32,8 @@ pub enum Fault {
     AckBeforeJournal,
     /// A keyed call gets another key each time it is made.
     NoKey,
+    /// A call that cannot be made twice is known to the journal alone.
+    NoNote,
     /// Expired leases and due tasks are never taken up.
     LostTimer,
     /// An executor lives on without its holder and without a lease.
@@ -56,6 +58,7 @@ impl std::str::FromStr for Faults {
             "no-epoch-check" => Fault::NoEpochCheck,
             "ack-before-journal" => Fault::AckBeforeJournal,
             "no-key" => Fault::NoKey,
+            "no-note" => Fault::NoNote,
             "lost-timer" => Fault::LostTimer,
             "orphaned-child" => Fault::OrphanedChild,
             "die-at=journal:each" | "die-at=journal:each:again" => Fault::DieAt {
@@ -67,7 +70,7 @@ impl std::str::FromStr for Faults {
                 write: Some(place(other).ok_or_else(|| {
                     format!(
                         "there is no fault `{other}`: no-epoch-check, ack-before-journal, no-key, \
-                         lost-timer, orphaned-child, die-at=journal:N:before, \
+                         no-note, lost-timer, orphaned-child, die-at=journal:N:before, \
                          die-at=journal:N:after, die-at=journal:each, \
                          die-at=journal:each:again"
                     )
@@ -115,6 +118,14 @@ impl Faults {
     pub fn no_key(self) -> bool {
         #[cfg(debug_assertions)]
         return self.is(Fault::NoKey);
+        #[cfg(not(debug_assertions))]
+        false
+    }
+
+    /// Calls that cannot be made twice are not noted on the host.
+    pub fn no_note(self) -> bool {
+        #[cfg(debug_assertions)]
+        return self.is(Fault::NoNote);
         #[cfg(not(debug_assertions))]
         false
     }
@@ -179,16 +190,18 @@ mod tests {
                 f.no_epoch_check(),
                 f.ack_before_journal(),
                 f.no_key(),
+                f.no_note(),
                 f.lost_timer(),
                 f.orphaned_child(),
                 f.dies_at(1, 1, 3, Side::After),
             ]
         };
-        assert_eq!(seen(Faults::default()), [false; 6]);
+        assert_eq!(seen(Faults::default()), [false; 7]);
         for (at, word) in [
             "no-epoch-check",
             "ack-before-journal",
             "no-key",
+            "no-note",
             "lost-timer",
             "orphaned-child",
             "die-at=journal:3:after",
@@ -196,7 +209,7 @@ mod tests {
         .iter()
         .enumerate()
         {
-            let mut expected = [false; 6];
+            let mut expected = [false; 7];
             expected[at] = true;
             assert_eq!(seen(faults(word)), expected, "{word}");
         }

@@ -93,6 +93,17 @@ impl Stage {
         document
     }
 
+    /// The same, and Redis forgets everything.
+    fn kill_in_flight_and_empty(&self, playbook: &str, requests: u64) {
+        self.hooks.hold(true);
+        self.begin(playbook);
+        let there = wait_until(PATIENCE, || self.hooks.requests("deploy") == requests);
+        assert!(there, "no request {requests}");
+        empty_redis(&self.team);
+        processes::send(self.team.pid("infra"), Signal::SIGKILL);
+        self.hooks.hold(false);
+    }
+
     /// Begins a task whose request reaches the server, and kills its agent before the answer.
     fn kill_in_flight(&self, playbook: &str, path: &str, requests: u64) {
         self.hooks.hold(true);
@@ -202,6 +213,79 @@ fn without_the_same_key_it_happens_twice() {
     stage.team = stage.team.with_env("AI_INFRA_FAULT", "no-key");
     stage.team.up();
     stage.kill_in_flight("hook", "deploy", 1);
+    stage.until("t1", "done");
+    assert_eq!(stage.hooks.effects("deploy"), 2);
+    stage.team.down();
+}
+
+/// Takes everything from the team's Redis, as a lost disk would.
+fn empty_redis(team: &Team) {
+    let (daemon, redis) = (team.pid("daemon"), team.pid("redis"));
+    processes::send(daemon, Signal::SIGSTOP);
+    processes::send(redis, Signal::SIGKILL);
+    assert!(wait_until(PATIENCE, || !processes::alive(redis)));
+    let data = team.home().join("redis/appendonlydir");
+    std::fs::remove_dir_all(data).expect("its data");
+    processes::send(daemon, Signal::SIGCONT);
+}
+
+#[test]
+fn a_call_in_flight_when_redis_forgets_everything_is_asked_about() {
+    let stage = Stage::new(&[("notify", "infra", &POST.replace("ENDPOINT", "plain"))]);
+    let team = &stage.team;
+    team.up();
+    // The agent lives on, cut off from what it had said.
+    stage.hooks.hold(true);
+    stage.begin("notify");
+    assert!(wait_until(PATIENCE, || stage.hooks.requests("deploy") == 1));
+    empty_redis(team);
+    let asked = stage.until("t1", "waiting");
+    assert_eq!(asked["on"], "input");
+    stage.hooks.hold(false);
+    let page = team.ai(&["task", "show", "t1"]).stdout;
+    for words in [
+        "did this happen: POST http://",
+        "begun",
+        "by infra@",
+        "redis has lost what it knew of this call",
+        "ai-infra task answer t1 happened --question 1",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    team.ai(&["task", "answer", "t1", "happened"]).expect(0);
+    stage.until("t1", "done");
+    assert_eq!(stage.hooks.requests("deploy"), 1);
+    // The agent dies with it. Whoever is told to make the call makes it once, and is asked again
+    // where that one is forgotten too.
+    for (task, answer, requests) in [("t2", "again", 3), ("t3", "stop", 4)] {
+        stage.kill_in_flight_and_empty("notify", requests - u64::from(answer == "again"));
+        stage.until(task, "waiting");
+        stage.hooks.hold(true);
+        team.ai(&["task", "answer", task, answer]).expect(0);
+        if answer == "again" {
+            assert!(wait_until(PATIENCE, || stage.hooks.requests("deploy") == requests));
+            empty_redis(team);
+            stage.until(task, "waiting");
+            stage.hooks.hold(false);
+            team.ai(&["task", "answer", task, "happened"]).expect(0);
+            stage.until(task, "done");
+        } else {
+            stage.hooks.hold(false);
+            stage.until(task, "failed");
+        }
+        assert_eq!(stage.hooks.requests("deploy"), requests);
+    }
+    team.down();
+}
+
+/// The control: known to the journal alone, the very same call is made twice.
+#[cfg(debug_assertions)]
+#[test]
+fn without_the_note_it_is_made_twice() {
+    let mut stage = Stage::new(&[("notify", "infra", &POST.replace("ENDPOINT", "plain"))]);
+    stage.team = stage.team.with_env("AI_INFRA_FAULT", "no-note");
+    stage.team.up();
+    stage.kill_in_flight_and_empty("notify", 1);
     stage.until("t1", "done");
     assert_eq!(stage.hooks.effects("deploy"), 2);
     stage.team.down();
