@@ -11,7 +11,7 @@ use crate::connect::{Again, Bus, Call};
 use crate::dead_letter::{CRASH_LIMIT, PREVIEW_BYTES};
 use crate::error::BusError;
 use crate::keys::WORK_GROUP;
-use crate::lease::Lease;
+use crate::lease::{Known, Lease};
 use crate::scripts;
 use answer::{Answer, Claimed, Idle};
 use protocol::envelope::{ENVELOPE_VERSION, Envelope};
@@ -392,6 +392,7 @@ impl Claimer {
             role: self.role.clone(),
             instance: self.instance.clone(),
             lane: claimed.lane,
+            journal: Known::default(),
         };
         let reason = if claimed.crashes >= CRASH_LIMIT {
             format!("{} holders died with it", claimed.crashes)

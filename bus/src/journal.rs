@@ -9,6 +9,7 @@ use protocol::envelope::Envelope;
 use protocol::ids::TaskId;
 use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
 use protocol::limits::JOURNAL_INLINE_BYTES;
+use redis::Script;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -18,6 +19,10 @@ const STEP_BYTES: usize = 512;
 const ENTRIES: u64 = 100_000;
 /// Entries fetched at a time.
 const PAGE: usize = 256;
+/// Most tasks of one call; more are sent as several.
+const BATCH: usize = 64;
+/// What is said of a call without an answer.
+const SILENT: &str = "the append script did not answer";
 
 /// Fields and values of a stream's entry; several values may have the same name.
 type Fields = Vec<(String, Vec<u8>)>;
@@ -34,6 +39,34 @@ struct Rules {
     may_be_left_out: bool,
     /// Values of one call lie in one entry of the stream.
     share: bool,
+}
+
+/// What one task's holder writes down and tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Recording<'a> {
+    /// The claim it writes under.
+    pub lease: &'a Lease,
+    /// Entries of the journal.
+    pub entries: &'a [JournalEntry],
+    /// What the supervisor is told then.
+    pub told: &'a [Envelope],
+}
+
+impl Recording<'_> {
+    /// Whether something is begun by it.
+    fn begins(&self) -> bool {
+        let begins =
+            |e: &JournalEntry| matches!(e.kind, EntryKind::Intent | EntryKind::ModelRequest);
+        self.entries.iter().any(begins)
+    }
+
+    /// What was done is always written down; nothing is begun without room.
+    fn script(&self) -> &'static Script {
+        match self.begins() {
+            true => &scripts::APPEND,
+            false => &scripts::APPEND_ALWAYS,
+        }
+    }
 }
 
 impl Bus {
@@ -55,11 +88,14 @@ impl Bus {
     /// because the supervisor takes an envelope's id once.
     pub async fn progress(&self, lease: &Lease, envelope: &Envelope) -> Result<(), BusError> {
         let out = self.keys().out(&lease.role);
-        let call = Call::on([self.keys().task(&lease.role, lease.task)]).arg(lease.epoch.0);
         let told = vec![envelope.to_bytes()?];
+        let call = Call::on([self.keys().task(&lease.role, lease.task)])
+            .arg(lease.epoch.0)
+            .arg(1)
+            .arg(0);
         let call = stream(call, out, "e", self.queue_limit(), Rules::default(), told);
-        let answer: String = self.run(&scripts::APPEND, &call, Again::Yes).await?;
-        self.settled(lease, &answer)
+        let words: Vec<String> = self.run(&scripts::APPEND, &call, Again::Yes).await?;
+        self.written(lease, words.first()).map(drop)
     }
 
     /// Appends entries and then tells the supervisor, all in one step: nobody is told what the
@@ -72,10 +108,68 @@ impl Bus {
         entries: &[JournalEntry],
         told: &[Envelope],
     ) -> Result<(), BusError> {
-        let names = self.keys();
-        let mut call = Call::on([names.task(&lease.role, lease.task)]).arg(lease.epoch.0);
-        if !entries.is_empty() {
-            let written = entries.iter().map(bytes).collect::<Result<_, _>>()?;
+        let one = Recording {
+            lease,
+            entries,
+            told,
+        };
+        let call = self.append(Call::default(), &one)?;
+        let words: Vec<String> = self.run(one.script(), &call, Again::Yes).await?;
+        self.recorded(&one, words.first())
+    }
+
+    /// Records for several tasks, each as [`record`](Self::record) does; one answer for each, in
+    /// order. When the call fails as a whole, some may be written: the same call again is fine.
+    pub async fn record_many(
+        &self,
+        all: &[Recording<'_>],
+    ) -> Result<Vec<Result<(), BusError>>, BusError> {
+        let mut said: Vec<Option<Result<(), BusError>>> = all.iter().map(|_| None).collect();
+        // What begins something is refused where there is no room, the rest never.
+        for begins in [false, true] {
+            let of = |n: &usize| all[*n].begins() == begins;
+            let places: Vec<usize> = (0..all.len()).filter(of).collect();
+            for places in places.chunks(BATCH) {
+                let (mut call, mut sent) = (Call::default(), Vec::with_capacity(places.len()));
+                for n in places {
+                    match self.append(Call::default(), &all[*n]) {
+                        Ok(one) => {
+                            call = call.and(one);
+                            sent.push(*n);
+                        }
+                        Err(error) => said[*n] = Some(Err(error)),
+                    }
+                }
+                let Some(first) = sent.first() else {
+                    continue;
+                };
+                let script = all[*first].script();
+                let words: Vec<String> = self.run(script, &call, Again::Yes).await?;
+                for (n, word) in sent.iter().zip(words.iter().map(Some)) {
+                    said[*n] = Some(self.recorded(&all[*n], word));
+                }
+            }
+        }
+        let silent = || Err(BusError::Redis(SILENT.to_owned()));
+        let said = said.into_iter();
+        Ok(said.map(|one| one.unwrap_or_else(silent)).collect())
+    }
+
+    /// One task's part of a call.
+    fn append(&self, call: Call, one: &Recording<'_>) -> Result<Call, BusError> {
+        let (names, lease) = (self.keys(), one.lease);
+        let streams = u8::from(!one.entries.is_empty()) + u8::from(!one.told.is_empty());
+        let known = match one.entries {
+            [] => 0,
+            _ => lease.journal.get(),
+        };
+        let mut call = call
+            .key(names.task(&lease.role, lease.task))
+            .arg(lease.epoch.0)
+            .arg(streams)
+            .arg(known);
+        if !one.entries.is_empty() {
+            let written = one.entries.iter().map(bytes).collect::<Result<_, _>>()?;
             let journal = names.journal(&lease.role, lease.task);
             let rules = Rules {
                 share: true,
@@ -83,8 +177,8 @@ impl Bus {
             };
             call = stream(call, journal, "j", ENTRIES, rules, written);
         }
-        if !told.is_empty() {
-            let written = told.iter().map(Envelope::to_bytes);
+        if !one.told.is_empty() {
+            let written = one.told.iter().map(Envelope::to_bytes);
             let written = written.collect::<Result<_, _>>()?;
             let out = names.out(&lease.role);
             let rules = Rules {
@@ -93,16 +187,24 @@ impl Bus {
             };
             call = stream(call, out, "e", self.queue_limit(), rules, written);
         }
-        // What was done is always written down; nothing is begun without room.
-        let begins =
-            |e: &JournalEntry| matches!(e.kind, EntryKind::Intent | EntryKind::ModelRequest);
-        let script = if entries.iter().any(begins) {
-            &scripts::APPEND
-        } else {
-            &scripts::APPEND_ALWAYS
-        };
-        let answer: String = self.run(script, &call, Again::Yes).await?;
-        self.settled(lease, &answer)
+        Ok(call)
+    }
+
+    fn recorded(&self, one: &Recording<'_>, word: Option<&String>) -> Result<(), BusError> {
+        let entries = self.written(one.lease, word)?;
+        if !one.entries.is_empty() {
+            one.lease.journal.set(entries);
+        }
+        Ok(())
+    }
+
+    /// How many entries the first stream of an append has now.
+    fn written(&self, lease: &Lease, word: Option<&String>) -> Result<u64, BusError> {
+        let word = word.ok_or_else(|| BusError::Redis(SILENT.to_owned()))?;
+        match word.parse() {
+            Ok(entries) => Ok(entries),
+            Err(_) => self.settled(lease, word).map(|()| 0),
+        }
     }
 
     /// Every entry of a task's journal, oldest first; empty where there is none. An entry written

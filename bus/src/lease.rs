@@ -7,6 +7,7 @@ use crate::error::BusError;
 use crate::keys;
 use crate::scripts;
 use protocol::ids::{Epoch, Role, TaskId};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A claim on a task; held until it is renewed too late, given back or finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,38 @@ pub struct Lease {
     pub instance: String,
     /// `<role>:<host|any>`.
     pub(crate) lane: String,
+    /// What its holder knows of its journal.
+    pub(crate) journal: Known,
 }
+
+/// How many entries a journal has had since its holder last wrote to it; 0 where that is not known.
+/// It only saves a look: leases that know different things are the same lease.
+#[derive(Debug, Default)]
+pub(crate) struct Known(AtomicU64);
+
+impl Known {
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, entries: u64) {
+        self.0.store(entries, Ordering::Relaxed);
+    }
+}
+
+impl Clone for Known {
+    fn clone(&self) -> Self {
+        Self(AtomicU64::new(self.get()))
+    }
+}
+
+impl PartialEq for Known {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Known {}
 
 /// What a renewal says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

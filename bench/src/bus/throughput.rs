@@ -5,6 +5,7 @@ use super::words::{STEPS, answer, claim, entry, work};
 use super::{BenchError, LEASE, Scene, fail};
 use bus::claim::{Delivery, Inbox};
 use bus::connect::Bus;
+use bus::journal::Recording;
 use bus::publish::Submission;
 use protocol::envelope::Envelope;
 use protocol::ids::Role;
@@ -120,8 +121,8 @@ pub(super) async fn lives(scene: &Scene, tasks: usize, lines: Lines) -> Result<f
     run(scene, tasks, local, workers, false).await
 }
 
-/// The same with calls that carry several: submit, claim and finish up to 64 tasks, a journal call
-/// all four entries of a task.
+/// The same with calls that carry several: up to 64 tasks each, a journal call all four entries of
+/// each of its tasks.
 pub(super) async fn lives_many(scene: &Scene, tasks: usize) -> Result<f64, BenchError> {
     let left = Rc::new(Cell::new(tasks));
     let local = LocalSet::new();
@@ -192,16 +193,21 @@ async fn live(bus: &Bus, delivery: &Delivery) -> Result<(), BenchError> {
 }
 
 async fn live_many(bus: &Bus, deliveries: &[Delivery]) -> Result<(), BenchError> {
-    let local = LocalSet::new();
-    let mut written = Vec::new();
-    for delivery in deliveries {
-        let entries = STEPS.map(|step| entry(step, delivery.lease.epoch));
-        let (bus, lease) = (bus.clone(), delivery.lease.clone());
-        written.push(local.spawn_local(async move { bus.record(&lease, &entries, &[]).await }));
-    }
-    local.await;
-    for one in written {
-        one.await.map_err(fail)?.map_err(fail)?;
+    let entries: Vec<_> = deliveries
+        .iter()
+        .map(|delivery| STEPS.map(|step| entry(step, delivery.lease.epoch)))
+        .collect();
+    let written: Vec<Recording> = deliveries
+        .iter()
+        .zip(&entries)
+        .map(|(delivery, entries)| Recording {
+            lease: &delivery.lease,
+            entries,
+            told: &[],
+        })
+        .collect();
+    for recorded in bus.record_many(&written).await.map_err(fail)? {
+        recorded.map_err(fail)?;
     }
     let answers: Vec<Envelope> = deliveries.iter().map(answer).collect();
     let ends: Vec<_> = deliveries

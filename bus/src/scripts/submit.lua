@@ -3,12 +3,14 @@
 -- KEYS: lanes, then for each task: role pointer, task, stream, wake, idle, delay
 -- ARGV: limit, then for each task: task id, role, lane member, envelope, due ms (0: now)
 -- Answers a word for each task: new, again or full.
-local limit, said, looked = tonumber(ARGV[1]), {}, {}
+local limit, said, looked, lengths = tonumber(ARGV[1]), {}, {}, {}
 for n = 1, (#ARGV - 1) / 5 do
   local k, a = 6 * n - 4, 5 * n - 3
   local stream, idle, due = KEYS[k + 2], KEYS[k + 4], tonumber(ARGV[a + 4])
   local later = due > 0 and due > now_ms()
-  local length = later and call('ZCARD', KEYS[k + 5]) or call('XLEN', stream)
+  local queue = later and KEYS[k + 5] or stream
+  local length = lengths[queue] or call(later and 'ZCARD' or 'XLEN', queue)
+  lengths[queue] = length
   if length >= limit then
     said[n] = call('EXISTS', KEYS[k]) == 1 and 'again' or 'full'
   elseif not call('SET', KEYS[k], ARGV[a + 1], 'NX') then
@@ -23,6 +25,7 @@ for n = 1, (#ARGV - 1) / 5 do
       call('HSET', KEYS[k + 1], 'state', 'queued', 'lane', ARGV[a + 2], 'stream', stream,
         'entry', entry)
     end
+    lengths[queue] = length + 1
     if length == 0 then call('SADD', KEYS[1], ARGV[a + 2]) end
     if not looked[idle] then
       looked[idle] = true

@@ -3,6 +3,7 @@
 use crate::server::*;
 use bus::connect::Bus;
 use bus::error::BusError;
+use bus::journal::Recording;
 use bus::outflow::Outflow;
 use bus::publish::{Submission, Submitted};
 use protocol::envelope::{Envelope, MessageType};
@@ -231,8 +232,9 @@ async fn entries_and_words_arrive_together_once_and_only_under_the_lease() {
         word(&held, MessageType::Progress),
         word(&held, MessageType::Progress),
     ];
-    for _ in 0..2 {
-        bus.record(&held.lease, &entries, &told).await.unwrap();
+    // The first answer gets lost.
+    for lease in [&held.lease.clone(), &held.lease] {
+        bus.record(lease, &entries, &told).await.unwrap();
     }
     assert_eq!(bus.journal_read(task).await.unwrap(), entries);
     let journal = format!("{{main}}:journal:code:{task}");
@@ -310,4 +312,62 @@ async fn a_claim_of_many_whose_answer_was_lost_is_answered_again() {
     assert_eq!(rest, [(tasks[1], 1)], "what came late is handed out first");
     let last = inbox.next_many(2).await.unwrap();
     assert_eq!(last[0].lease.task, tasks[2]);
+}
+
+#[tokio::test]
+async fn several_tasks_are_written_in_one_call_and_each_only_by_its_holder() {
+    let server = Server::start();
+    let bus = server.bus_with(LONG).await;
+    for _ in 0..70 {
+        submit(&bus).await;
+    }
+    let mut some = inbox(&bus, "code-1").await;
+    let mut held = some.next_many(64).await.unwrap();
+    held.extend(some.next_many(64).await.unwrap());
+    assert_eq!(held.len(), 70);
+    let lost = held[1].lease.task;
+    expire(&mut server.raw(), lost);
+    next(&mut inbox(&bus, "code-2").await).await;
+    let broken = held[2].lease.task;
+    let journal = |task: TaskId| format!("{{main}}:journal:code:{task}");
+    let mut set = redis::cmd("SET");
+    set.arg(journal(broken)).arg("no stream");
+    set.exec(&mut server.raw()).unwrap();
+    let entries: Vec<_> = held
+        .iter()
+        .map(|one| [step(one, "a"), step(one, "b")])
+        .collect();
+    let told: Vec<_> = held
+        .iter()
+        .map(|one| [word(one, MessageType::Progress)])
+        .collect();
+    let all = |of: &[usize]| -> Vec<Recording<'_>> {
+        let one = |n: &usize| Recording {
+            lease: &held[*n].lease,
+            entries: &entries[*n],
+            told: &told[*n],
+        };
+        of.iter().map(one).collect()
+    };
+    // One that fails says so for its call, and keeps no other from being written.
+    let places: Vec<usize> = (0..70).collect();
+    assert!(bus.record_many(&all(&places)).await.is_err());
+    for n in [0, 3, 63] {
+        let written = bus.journal_read(held[n].lease.task).await.unwrap();
+        assert_eq!(written, entries[n], "{n}");
+    }
+    // Sent again, as nobody heard the answer: what is there is there once.
+    let places: Vec<usize> = (0..70).filter(|n| *n != 2).collect();
+    let said = bus.record_many(&all(&places)).await.unwrap();
+    for (n, said) in places.iter().zip(said) {
+        let task = held[*n].lease.task;
+        let written = bus.journal_read(task).await.unwrap();
+        if task == lost {
+            assert_eq!((said, written), (Err(BusError::Fenced { task }), vec![]));
+        } else {
+            assert_eq!((said, &written[..]), (Ok(()), &entries[*n][..]));
+            assert_eq!(length(&server, &journal(task)), 1);
+        }
+    }
+    assert_eq!(length(&server, "{main}:out:code"), 68);
 }

@@ -267,8 +267,19 @@ async fn what_is_said_again_because_its_answer_got_lost_is_kept_once() {
     let task = submit(&bus).await;
     let held = next(&mut inbox(&bus, "code-1").await).await;
     let (first, second) = (step(&held, "a"), step(&held, "b"));
-    for entry in [&first, &first, &second, &second, &first] {
-        bus.journal_append(&held.lease, entry).await.unwrap();
+    for (entry, heard) in [
+        (&first, false),
+        (&first, false),
+        (&first, true),
+        (&second, false),
+        (&second, true),
+        (&first, false),
+        (&first, true),
+    ] {
+        // What a lease has not heard it does not know: a copy of it hears in its place.
+        let (copy, lease) = (held.lease.clone(), &held.lease);
+        let lease = if heard { lease } else { &copy };
+        bus.journal_append(lease, entry).await.unwrap();
     }
     let journal = bus.journal_read(task).await.unwrap();
     let steps: Vec<&str> = journal.iter().map(|entry| entry.step.as_str()).collect();
