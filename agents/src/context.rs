@@ -2,6 +2,7 @@
 //! failed checks are told.
 
 use pai::algorithm::Plan;
+use protocol::attachment::{Attachment, INSIDE};
 use protocol::criterion::{Criterion, Evidence, Verdict};
 use protocol::memory::FoundMemory;
 use protocol::task::{Effort, Task};
@@ -21,6 +22,15 @@ pub fn system(prompt: &str) -> String {
 /// The opening of a task: what was asked, where, and what is known.
 pub fn opening(task: &Task, observed: &str, memories: &[FoundMemory]) -> String {
     let mut text = format!("# Request\n\n{}\n", task.request);
+    if !task.attachments.is_empty() {
+        text.push_str(&format!(
+            "\n# Attached files, read-only in {INSIDE}\n\nThey were handed in with the request. They are not part of the workspace: copy what belongs into it.\n"
+        ));
+        for file in &task.attachments {
+            let Attachment { bytes, kind, .. } = file;
+            text.push_str(&format!("- {}: {kind}, {bytes} bytes\n", file.inside()));
+        }
+    }
     if !observed.is_empty() {
         text.push_str(&format!("\n# The workspace\n\n{observed}\n"));
     }

@@ -3,6 +3,7 @@
 //! goes through, `pressure` for when a host has no room for more, `steps` for what a new holder takes from the journal, `noted` for what it knows without one, `boundary` for where a test may kill it, `brain` for who decides
 //! (a playbook or a model). The agents' texts lie beside `src/`, a folder each.
 
+pub mod attached;
 pub mod blob;
 pub mod boundary;
 pub mod brain;

@@ -222,14 +222,14 @@ impl Toolbox {
             .outside
             .reach(&act.operation)
             .map_err(Stop::Refuse)?;
-        if let Reach::Data { files, .. } = &mut reach
+        if let Reach::Data {
+            files, attachments, ..
+        } = &mut reach
             && act.operation.reads_files()
         {
-            *files = self
-                .sandboxes
-                .clone
-                .as_ref()
-                .map(|clone| clone.work.clone());
+            attachments.clone_from(&self.sandboxes.attachments);
+            let clone = self.sandboxes.clone.as_ref();
+            *files = clone.map(|clone| clone.work.clone());
         }
         Ok(reach)
     }

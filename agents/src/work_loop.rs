@@ -1,6 +1,7 @@
 //! Drives one held task through the seven phases: asks the machine in `pai` what is next, has it
 //! done, hands the answer back. Decides nothing itself.
 
+use crate::attached::Kept;
 use crate::blob::Blobs;
 use crate::brain::Brain;
 use crate::checks::{Measure, on_host};
@@ -52,6 +53,7 @@ pub async fn open(
         trace: task.trace,
         folder: Sandboxes::folder(&shared.home, task.short_id),
         clone: None,
+        attachments: None,
     };
     let grant = granted(&shared.agent, task.ceiling);
     let seed = format!("{}/{}", shared.settings.team.name, task.id);
@@ -252,6 +254,18 @@ async fn prepare(bench: &mut Workbench, brain: &Brain) -> Result<(), Stop> {
     };
     let Workbench { toolbox, steps, .. } = bench;
     toolbox.sandboxes.prepare(steps, &workspace).await?;
+    if !bench.task.attachments.is_empty() {
+        let sandboxes = &mut toolbox.sandboxes;
+        let kept = Kept {
+            home: sandboxes.home.clone(),
+            hold: sandboxes.hold.clone(),
+            bus: bench.bus.clone(),
+            role: bench.task.agent.clone(),
+        };
+        let folder = sandboxes.folder.join("attachments");
+        let laid = kept.lay_out(&bench.task.attachments, folder).await?;
+        sandboxes.attachments = Some(laid);
+    }
     if brain.keeps_changes() && steps.recorded::<Value>(BASE)?.is_none() {
         let tree = toolbox.tree().await?;
         steps

@@ -12,7 +12,7 @@ use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError};
 use guard::host_view::HostView;
 use guard::outside::{Database, Reach};
-use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
+use guard::sandbox::spec::{ATTACHMENTS, Kind, Limits, Owner, SandboxSpec};
 use protocol::ids::{Role, ShortId};
 use protocol::journal::EntryKind;
 use protocol::report::Artifact;
@@ -45,6 +45,8 @@ pub struct Sandboxes {
     pub folder: PathBuf,
     /// The clone, where the task has a workspace.
     pub clone: Option<TaskClone>,
+    /// The folder of files that were handed in with the request, once they are laid out.
+    pub attachments: Option<PathBuf>,
 }
 
 impl Sandboxes {
@@ -221,11 +223,14 @@ impl Sandboxes {
     }
 
     fn on_clone(&self, clone: &TaskClone, writable: bool) -> Result<Kind, Stop> {
+        let attached = self.attachments.iter();
+        let attached = attached.map(|folder| (folder.clone(), PathBuf::from(ATTACHMENTS)));
+        let read_only = clone.read_only.iter().cloned().chain(attached);
         Ok(Kind::Workspace {
             work: clone.work.clone(),
             snapshots: clone.snapshots.clone(),
             writable,
-            read_only: clone.read_only.clone(),
+            read_only: read_only.collect(),
             cache: Some(self.cache(clone)?),
         })
     }

@@ -253,6 +253,13 @@ pub struct RunArgs {
     /// A parameter of the playbook; may be given more than once
     #[arg(long = "param", value_name = "KEY=VALUE", requires = "playbook", value_parser = pair)]
     pub params: Vec<(String, String)>,
+    /// A file that belongs to it: the agent sees it read-only beside the clone; may be given more
+    /// than once
+    #[arg(long, value_name = "FILE")]
+    pub attach: Vec<PathBuf>,
+    /// Attach files also where they look like secrets
+    #[arg(long, requires = "attach")]
+    pub even_secrets: bool,
     /// Your own id for the request; the same id twice is one task
     #[arg(long, value_name = "ID")]
     pub request_id: Option<RequestId>,

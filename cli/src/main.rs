@@ -6,6 +6,7 @@ mod chat;
 mod commands;
 mod context;
 mod failure;
+mod files;
 mod logging;
 mod logs;
 mod monitor;

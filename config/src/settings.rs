@@ -92,6 +92,8 @@ pub struct TeamSettings {
     pub queue_limit: u64,
     /// No task is started while less is free where the home is, in MB.
     pub min_free_mb: u64,
+    /// Largest file that may be attached to a request, in MiB.
+    pub attach_mb: u64,
 }
 
 /// Section `redis`. Without a `url` the team runs its own Redis.

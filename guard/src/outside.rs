@@ -95,6 +95,9 @@ pub enum Reach {
         databases: BTreeMap<String, Database>,
         /// The clone, where files of it are looked at too.
         files: Option<PathBuf>,
+        /// Files handed in with the request, where there are some and files are looked at.
+        #[serde(default)]
+        attachments: Option<PathBuf>,
     },
     /// A database, for statements.
     Database {
@@ -158,6 +161,7 @@ impl Outside {
                 Ok(Reach::Data {
                     databases: names.map(database).collect::<Result<_, String>>()?,
                     files: None,
+                    attachments: None,
                 })
             }
             other => Err(format!("{} reaches nothing outside", other.tool())),

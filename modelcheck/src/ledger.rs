@@ -128,6 +128,7 @@ fn new_task() -> NewTask {
         accepted: then(),
         parent: None,
         trace: None,
+        attachments: Vec::new(),
         parts: Vec::new(),
         ceiling: None,
         host: None,

@@ -1,6 +1,7 @@
 //! What the command line says to the supervisor and to the daemon: one JSON object a line over a
 //! unix socket. A request is answered by zero or more `Event` lines and one `Done` or `Error`.
 
+use crate::attachment::Attachment;
 use crate::board::Board;
 use crate::costs::{CostsBy, CostsDocument};
 use crate::document::{
@@ -86,6 +87,32 @@ pub struct Submit {
     /// The trace it belongs to; it gets one of its own where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
+    /// Files that belong to it, each kept before by [`Verb::Keep`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+}
+
+impl Submit {
+    /// A request with nothing but words.
+    pub fn words(request: &str) -> Self {
+        Self {
+            request: request.to_owned(),
+            request_id: RequestId::new(),
+            agent: None,
+            playbook: None,
+            plan: None,
+            script: None,
+            workspace: None,
+            host: None,
+            effort: Effort::default(),
+            budget_usd: None,
+            priority: None,
+            deadline: None,
+            due: None,
+            trace: None,
+            attachments: Vec::new(),
+        }
+    }
 }
 
 /// What a client may want.
@@ -111,6 +138,14 @@ pub enum Verb {
     Submit(Box<Submit>),
     /// What would be done with this? Nothing is kept.
     Propose(Box<Submit>),
+    /// Keep a file that a request is going to name. Right after this line follow exactly so many
+    /// bytes, its content. Answers `Kept`.
+    Keep {
+        /// Its name, for what kind of file it is.
+        name: String,
+        /// Its size.
+        bytes: u64,
+    },
     /// Tell me what happens to every task and to the team, from now on, until I go away. Answers
     /// `Happened` and `Event`s; what a slow listener misses is not told again.
     Watch,
@@ -330,6 +365,11 @@ pub enum Answer {
     Proposed {
         /// It.
         proposal: Box<Proposal>,
+    },
+    /// A file is kept.
+    Kept {
+        /// What a request names it by.
+        attachment: Attachment,
     },
     /// The team at a glance.
     Board {

@@ -1,6 +1,7 @@
 //! What would be done with a request, said before it is handed in: so that a person sees the plan
 //! first, is asked for what is missing, chooses where several things fit, and confirms what writes.
 
+use crate::attachment::Attachment;
 use crate::ids::Role;
 use crate::level::Level;
 use crate::plan::PlanDocument;
@@ -64,6 +65,9 @@ pub struct Ready {
     pub confirm: Option<String>,
     /// The parts, where it is a plan.
     pub plan: Option<PlanDocument>,
+    /// Files handed in with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
 }
 
 /// A parameter that is to be asked for.

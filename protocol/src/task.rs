@@ -1,5 +1,6 @@
 //! What a person asked for, as it is kept in the ledger and carried on the bus.
 
+use crate::attachment::Attachment;
 use crate::ids::{RequestId, Role, ShortId, TaskId};
 use crate::level::Level;
 use crate::money::MicroUsd;
@@ -157,4 +158,7 @@ pub struct Task {
     /// The trace it belongs to; `None` for a task of an older team.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
+    /// Files handed in with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
 }

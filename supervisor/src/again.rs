@@ -2,6 +2,7 @@
 //! that names the old one. What the old one left is not touched; its journal is not used, because
 //! it may be what made it fail.
 
+use crate::attached::checked;
 use crate::desk::Desk;
 use crate::intake::hosts;
 use crate::intake::{self, Accepted, IntakeError};
@@ -84,6 +85,7 @@ pub(crate) async fn anew(
         accepted: now,
         parent: None,
         trace: Some(Trace::begin()),
+        attachments: checked(desk, &old.attachments, there)?,
         parts,
     };
     let (task, again) = intake::keep_new(desk, &new).await?;

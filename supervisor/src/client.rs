@@ -7,6 +7,7 @@ use crate::tmux::session;
 use config::env::Env;
 use config::home::Home;
 use config::invitation::Invitation;
+use protocol::attachment::Attachment;
 use protocol::control::{Answer, Reply, Request, Verb};
 use protocol::limits::CONTROL_LINE_BYTES;
 use protocol::proposal::Proposal;
@@ -245,6 +246,29 @@ impl Client {
 /// Asks the supervisor one thing.
 pub async fn ask(home: &Home, verb: Verb) -> Result<Answer, ClientError> {
     Client::connect(home).await?.ask(verb).await
+}
+
+/// Hands a file to the supervisor, which keeps it for a request that is going to name it.
+///
+/// # Errors
+/// When it is refused, or the supervisor goes away.
+pub async fn keep(home: &Home, name: &str, content: &[u8]) -> Result<Attachment, ClientError> {
+    let mut client = Client::connect(home).await?;
+    let (name, bytes) = (name.to_owned(), content.len() as u64);
+    client.send(Verb::Keep { name, bytes }).await?;
+    // Where it does not take all of it, it says why.
+    let written = client.writer.write_all(content).await;
+    loop {
+        match (client.next().await, &written) {
+            (Ok(Reply::Done { answer }), _) => match *answer {
+                Answer::Kept { attachment } => return Ok(attachment),
+                _ => return Err(client.strange()),
+            },
+            (Ok(_), _) => {}
+            (Err(ClientError::Lost { .. }), Err(error)) => return Err(client.lost(error)),
+            (Err(error), _) => return Err(error),
+        }
+    }
 }
 
 /// Asks the daemon one thing.

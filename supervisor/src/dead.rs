@@ -219,6 +219,7 @@ fn read(letter: &DeadLetter) -> Result<Submit, String> {
         Some(Ok(Way::Playbook { name, params, .. })) => Some((name, params)),
         _ => None,
     };
+    let attachments = context.get("attachments").cloned();
     Ok(Submit {
         request: request.to_owned(),
         request_id: RequestId::new(),
@@ -241,6 +242,9 @@ fn read(letter: &DeadLetter) -> Result<Submit, String> {
             .as_deref()
             .and_then(|trace| trace.parse().ok()),
         plan: None,
+        attachments: attachments
+            .and_then(|files| serde_json::from_value(files).ok())
+            .unwrap_or_default(),
     })
 }
 

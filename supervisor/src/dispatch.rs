@@ -267,6 +267,7 @@ async fn tell_resume(desk: &Desk, bus: &Bus, owed: &OwedResume) -> Result<(), Ou
             let open = desk.ledger.find(protocol::ids::TaskRef::Id(owed.task));
             let task = open.await?.task;
             let envelope = envelope(&desk.settings.team.name, &task)?;
+            pinned::send_ahead(desk, bus, &task).await?;
             let way = (&roles.0, &roles.1, task.host.as_deref());
             bus.hand_off(owed.task, owed.parked, way, entry, &envelope)
                 .await?

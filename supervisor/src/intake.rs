@@ -1,164 +1,30 @@
 //! From a request to a kept task: checked, routed, written to the ledger, handed to the bus. A
 //! request is acknowledged only after the ledger has it; Redis being away does not refuse it.
 
+pub(crate) mod attached;
 pub(crate) mod consider;
+mod error;
 pub(crate) mod hosts;
+
+pub use error::IntakeError;
 
 use crate::brakes;
 use crate::desk::Desk;
 use crate::dispatch;
 use crate::hosts::watch;
 use crate::ledger::keep::{Kept, NewTask};
-use crate::ledger::store::LedgerError;
 use crate::pinned;
-use crate::route::RouteError;
-use config::error::ConfigError;
 use config::settings::Settings;
 use consider::{Considered, consider};
-use guard::clone::CloneError;
 use jiff::Timestamp;
-use pai::plan::PlanError;
 use protocol::control::Submit;
 use protocol::document::TaskLine;
-use protocol::exit;
 use protocol::ids::{ShortId, TaskId, TaskRef};
 use protocol::limits::REQUEST_BYTES;
 use protocol::money::MicroUsd;
-use protocol::proposal::Proposal;
 use protocol::task::{Principal, Task, Way};
-use protocol::task_state::TaskState;
 use protocol::trace::Trace;
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
-
-/// Why a request was not accepted.
-#[derive(Debug, thiserror::Error)]
-pub enum IntakeError {
-    /// No words.
-    #[error("the request is empty: say in a sentence what should be true")]
-    Empty,
-    /// Too many words.
-    #[error(
-        "the request has {0} bytes, at most {REQUEST_BYTES} are accepted: put long text into a file of the workspace and name it"
-    )]
-    TooLong(usize),
-    /// A character that cannot be seen.
-    #[error("the request holds the control character U+{0:04X}: send plain text")]
-    Control(u32),
-    /// Out of range.
-    #[error("priority {0} is not between 1 (background) and 10 (urgent)")]
-    Priority(u8),
-    /// The budget is no amount, or more than may be spent.
-    #[error("a budget of ${given} cannot be kept: {why}")]
-    Budget {
-        /// As given.
-        given: f64,
-        /// Why.
-        why: String,
-    },
-    /// The month's money is gone.
-    #[error(
-        "this month's budget of ${limit:.2} is spent (${spent:.2}): raise budget.month_usd, or use a playbook, which costs nothing"
-    )]
-    Spent {
-        /// What was spent, in dollars.
-        spent: f64,
-        /// The limit, in dollars.
-        limit: f64,
-    },
-    /// It was over before it began.
-    #[error("the deadline {0} has passed already")]
-    Late(Timestamp),
-    /// Not an absolute path, or not there.
-    #[error("the workspace {} {why}", .path.display())]
-    Workspace {
-        /// As given.
-        path: PathBuf,
-        /// What is wrong and the next step.
-        why: String,
-    },
-    /// A host that cannot do it.
-    #[error("{0}")]
-    Host(String),
-    /// A folder that is never worked on.
-    #[error(transparent)]
-    Guarded(#[from] CloneError),
-    /// A plan of which nothing is left to be tried again.
-    #[error(
-        "every part of {0} is done, so nothing of it is left to retry: hand the plan in again to run it whole"
-    )]
-    PlanDone(ShortId),
-    /// A plan begins at once.
-    #[error(
-        "this request is a plan for several agents, and a plan begins at once: leave out --at, or hand in its parts one by one"
-    )]
-    LaterPlan,
-    /// Only an ended task is done again.
-    #[error(
-        "{short_id} has not ended, it is {state}: wait for it, or end it: ai-infra task cancel {short_id}"
-    )]
-    NotEnded {
-        /// Which.
-        short_id: ShortId,
-        /// Where it stands.
-        state: TaskState,
-    },
-    /// Nobody can do it.
-    #[error(transparent)]
-    Route(#[from] RouteError),
-    /// The plan cannot work.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// One part of a plan cannot be done.
-    #[error("the plan's task `{part}`: {error}")]
-    Part {
-        /// Which.
-        part: String,
-        /// Why.
-        error: Box<IntakeError>,
-    },
-    /// The text of its playbook could not be kept.
-    #[error(transparent)]
-    Text(#[from] ConfigError),
-    /// It could not be kept.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-}
-
-impl IntakeError {
-    /// Exit code of the command line.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            IntakeError::Ledger(error) => error.exit_code(),
-            IntakeError::Text(error) => error.exit_code(),
-            IntakeError::Spent { .. } => exit::REFUSED,
-            IntakeError::Late(_) => exit::DEADLINE,
-            // A question about one part cannot be answered alone: the plan is mended.
-            IntakeError::Part { error, .. } if error.asks().is_some() => exit::USAGE,
-            IntakeError::Part { error, .. } => error.exit_code(),
-            IntakeError::NotEnded { .. } => exit::FAILED,
-            IntakeError::Route(error) if error.asks().is_some() => exit::WAITS,
-            _ => exit::USAGE,
-        }
-    }
-
-    /// What is asked back.
-    pub fn asks(&self) -> Option<Proposal> {
-        match self {
-            IntakeError::Route(error) => error.asks(),
-            _ => None,
-        }
-    }
-
-    /// Nearest things that would work.
-    pub fn hints(&self) -> Vec<String> {
-        match self {
-            IntakeError::Route(error) => error.hints(),
-            IntakeError::Part { error, .. } => error.hints(),
-            _ => Vec::new(),
-        }
-    }
-}
 
 /// An accepted request.
 #[derive(Debug, Clone, PartialEq)]
@@ -201,6 +67,13 @@ pub(crate) async fn hand_over(
             notices.extend(brakes::pressed(desk, task).await);
         }
         notices.extend(watch::about(desk, task).await?);
+        if let (Way::Playbook { name, .. }, false) = (&task.way, attached::looks_at(&task.way))
+            && !task.attachments.is_empty()
+        {
+            notices.push(format!(
+                "the playbook {name} does not look at attached files"
+            ));
+        }
     }
     let line = desk.ledger.line(TaskRef::Id(task.id)).await?;
     Ok(Accepted {
@@ -222,6 +95,7 @@ async fn keep(
         host,
         mut routed,
         mut parts,
+        attachments,
     } = consider(desk, &submit, now).await?;
     pinned::pin(desk, &mut routed.way)?;
     for part in parts.iter_mut().filter_map(|part| part.routed.as_mut()) {
@@ -251,6 +125,7 @@ async fn keep(
         accepted: now,
         parent: None,
         trace: Some(submit.trace.map_or_else(Trace::begin, Trace::next)),
+        attachments,
         parts,
     };
     keep_new(desk, &new).await
@@ -290,6 +165,13 @@ fn digest(submit: &Submit) -> String {
     }
     if let (Some(plan), Some(all)) = (&submit.plan, meaning.as_array_mut()) {
         all.push(serde_json::json!(plan));
+    }
+    if let (false, Some(all)) = (submit.attachments.is_empty(), meaning.as_array_mut()) {
+        let files = submit
+            .attachments
+            .iter()
+            .map(|file| (&file.name, &file.sha256));
+        all.push(serde_json::json!({ "attachments": files.collect::<Vec<_>>() }));
     }
     let sum = Sha256::digest(meaning.to_string().as_bytes());
     sum.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -372,26 +254,11 @@ pub(crate) fn month_start(now: Timestamp) -> Timestamp {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+    use protocol::attachment::Attachment;
     use protocol::ids::RequestId;
-    use protocol::task::Effort;
 
     fn asked(request: &str) -> Submit {
-        Submit {
-            request: request.to_owned(),
-            request_id: RequestId::new(),
-            agent: None,
-            playbook: None,
-            plan: None,
-            script: None,
-            workspace: None,
-            host: None,
-            effort: Effort::Standard,
-            budget_usd: None,
-            priority: None,
-            deadline: None,
-            due: None,
-            trace: None,
-        }
+        Submit::words(request)
     }
 
     #[test]
@@ -422,7 +289,15 @@ mod tests {
             ..base.clone()
         };
         assert_eq!(digest(&base), digest(&same));
-        let changes: [fn(&mut Submit); 4] = [
+        let changes: [fn(&mut Submit); 5] = [
+            |s| {
+                s.attachments.push(Attachment {
+                    name: "a".to_owned(),
+                    sha256: "b".to_owned(),
+                    bytes: 1,
+                    kind: String::new(),
+                });
+            },
             |s| s.request.push('!'),
             |s| s.agent = "qa".parse().ok(),
             |s| s.workspace = Some("/srv".into()),

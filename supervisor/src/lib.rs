@@ -10,6 +10,7 @@
 //! command line talks to both.
 
 pub mod again;
+pub(crate) mod attached;
 pub mod board;
 pub mod brakes;
 pub mod bus_link;

@@ -8,6 +8,7 @@ use config::error::ConfigError;
 use config::private_file;
 use protocol::task::{Task, Way};
 use sha2::{Digest, Sha256};
+use std::path::Path;
 
 /// Names the text in the way of a new task and keeps it in this home. Other ways stay as they are.
 ///
@@ -20,38 +21,48 @@ pub(crate) fn pin(desk: &Desk, way: &mut Way) -> Result<(), ConfigError> {
     let Some(text) = desk.shelf.text(name) else {
         return Ok(());
     };
-    let digest = hex(text.as_bytes());
-    let folder = desk.home.blobs();
-    let path = folder.join(&digest);
-    let kept = std::fs::read(&path).is_ok_and(|kept| hex(&kept) == digest);
-    if !kept {
-        std::fs::create_dir_all(&folder).map_err(|e| ConfigError::file("make", &folder, e))?;
-        private_file::write(&path, text.as_bytes())?;
-    }
-    *sha256 = Some(digest);
+    *sha256 = Some(keep(&desk.home.blobs(), text.as_bytes())?);
     Ok(())
 }
 
-/// Sends the text ahead of a task that is worked on on another host.
+/// Keeps content in the folder of blobs under its digest; on return it is on the disk.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn keep(folder: &Path, content: &[u8]) -> Result<String, ConfigError> {
+    let digest = hex(content);
+    let path = folder.join(&digest);
+    let kept = std::fs::read(&path).is_ok_and(|kept| hex(&kept) == digest);
+    if !kept {
+        std::fs::create_dir_all(folder).map_err(|e| ConfigError::file("make", folder, e))?;
+        private_file::write(&path, content)?;
+    }
+    Ok(digest)
+}
+
+/// Sends the text and the attached files ahead of a task that is worked on on another host.
 ///
 /// # Errors
 /// When the bus does not take it.
 pub(crate) async fn send_ahead(desk: &Desk, bus: &Bus, task: &Task) -> Result<(), BusError> {
-    let elsewhere = crate::intake::hosts::other(desk, task).is_some();
-    let (Way::Playbook { sha256, .. }, true) = (&task.way, elsewhere) else {
+    if crate::intake::hosts::other(desk, task).is_none() {
         return Ok(());
+    }
+    let text = match &task.way {
+        Way::Playbook { sha256, .. } => sha256.as_ref(),
+        _ => None,
     };
-    let Some(digest) = sha256 else {
-        return Ok(());
-    };
-    match std::fs::read(desk.home.blobs().join(digest)) {
-        Ok(text) => bus.put_blob(&task.agent, digest, &text).await,
-        Err(error) => {
-            // The agent there says what is missing, where it does not have the same text itself.
-            tracing::warn!(task = %task.short_id, %error, "the text of its playbook");
-            Ok(())
+    let files = task.attachments.iter().map(|file| &file.sha256);
+    for digest in text.into_iter().chain(files) {
+        match std::fs::read(desk.home.blobs().join(digest)) {
+            Ok(content) => bus.put_blob(&task.agent, digest, &content).await?,
+            // The agent there says what is missing, where it does not have the same itself.
+            Err(error) => {
+                tracing::warn!(task = %task.short_id, digest, %error, "not sent ahead");
+            }
         }
     }
+    Ok(())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -4,8 +4,8 @@
 
 use crate::desk::Desk;
 use crate::dispatch;
-use crate::intake::hosts;
 use crate::intake::{self, IntakeError};
+use crate::intake::{attached, hosts};
 use crate::ledger::events::Event;
 use crate::ledger::keep::{NewPart, NewTask, Routed};
 use crate::ledger::parts;
@@ -57,7 +57,7 @@ pub async fn check(desk: &Desk, submit: &Submit, plan: &Plan) -> Result<Vec<NewP
             false => {
                 intake::check_words(&parts::request(part)).map_err(wrong)?;
                 let asked = asked(part, submit);
-                let routed = route::decide(&asked, &desk.settings, &library);
+                let routed = attached::decide(&asked, &desk.settings, &library);
                 Some(routed.map_err(|e| wrong(e.into()))?)
             }
         };
@@ -197,7 +197,7 @@ async fn task_of(desk: &Desk, ready: &ReadyPart) -> Result<NewTask, IntakeError>
         Some(routed) => routed,
         None => {
             let submit = asked(&part, &as_asked(plan));
-            let mut routed = route::decide(&submit, &desk.settings, &desk.shelf.library())?;
+            let mut routed = attached::decide(&submit, &desk.settings, &desk.shelf.library())?;
             pinned::pin(desk, &mut routed.way)?;
             Routed {
                 agent: routed.agent,
@@ -245,6 +245,7 @@ async fn task_of(desk: &Desk, ready: &ReadyPart) -> Result<NewTask, IntakeError>
             number: ready.number,
         }),
         trace: plan.trace.map(Trace::next),
+        attachments: plan.attachments.clone(),
         parts: Vec::new(),
     };
     intake::check_fits(desk, &new)?;
@@ -272,19 +273,11 @@ async fn share(desk: &Desk, plan: TaskId, budget: MicroUsd) -> Result<MicroUsd, 
 
 fn as_asked(plan: &Task) -> Submit {
     Submit {
-        request: String::new(),
         request_id: plan.request_id.clone(),
-        agent: None,
-        playbook: None,
-        plan: None,
-        script: None,
         workspace: plan.workspace.clone(),
         host: plan.host.clone(),
         effort: plan.effort,
-        budget_usd: None,
-        priority: None,
-        deadline: None,
-        due: None,
-        trace: None,
+        attachments: plan.attachments.clone(),
+        ..Submit::words("")
     }
 }

@@ -82,6 +82,7 @@ fn ready(submit: &Submit, settings: &Settings, library: &Library, it: Considered
         workspace: it.workspace,
         host: submit.host.clone().filter(|host| *host != settings.host),
         plan,
+        attachments: it.attachments,
     }
 }
 
@@ -126,8 +127,6 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use crate::route::decide;
-    use protocol::ids::RequestId;
-    use protocol::task::Effort;
     use serde_json::json;
 
     const ROTATE: &str = r#"
@@ -153,20 +152,8 @@ report: "done"
     fn asked(request: &str, playbook: Option<Value>) -> Submit {
         let params = playbook.map(|p| p.as_object().unwrap().clone());
         Submit {
-            request: request.to_owned(),
-            request_id: RequestId::new(),
-            agent: None,
             playbook: params.map(|params| ("rotate-logs".to_owned(), params)),
-            plan: None,
-            script: None,
-            workspace: None,
-            host: None,
-            effort: Effort::Standard,
-            budget_usd: None,
-            priority: None,
-            deadline: None,
-            due: None,
-            trace: None,
+            ..Submit::words(request)
         }
     }
 

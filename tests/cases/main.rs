@@ -8,6 +8,7 @@ mod agent_window;
 mod asked_back;
 mod bad_input;
 mod chat;
+mod chat_files;
 mod costs;
 mod databases;
 mod doctor;

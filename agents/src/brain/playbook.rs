@@ -3,6 +3,7 @@
 
 mod text;
 
+use crate::attached::Kept;
 use crate::record::Record;
 use crate::stop::Stop;
 use crate::workbench::Workbench;
@@ -35,11 +36,14 @@ impl PlaybookBrain {
         params: Map<String, Value>,
         sha256: Option<&str>,
     ) -> Result<Self, Stop> {
-        let found = Text {
+        let kept = Kept {
             home: bench.toolbox.sandboxes.home.clone(),
             hold: bench.toolbox.sandboxes.hold.clone(),
             bus: bench.bus.clone(),
             role: bench.task.agent.clone(),
+        };
+        let found = Text {
+            kept,
             name: name.to_owned(),
         };
         let yaml: String = bench

@@ -99,6 +99,10 @@ impl Completions {
                 let begun = typed.get(after..).unwrap_or_default();
                 (after, paths(&names, begun))
             }
+            Takes::Paths => {
+                let offers = paths(&names, word).into_iter();
+                (start, offers.filter(|o| !o.text.contains(' ')).collect())
+            }
             Takes::Nothing => (start, Vec::new()),
             Takes::Words if word.contains('/') => (start, paths(&names, word)),
             Takes::Words => (start, Vec::new()),
@@ -178,6 +182,7 @@ mod tests {
             ("/workspace sh", 11, "shop data/|shop.csv"),
             ("/workspace ~/shop.", 11, "~/shop.csv"),
             ("/workspace shop d", 11, "shop data/"),
+            ("/attach x.csv sh", 14, "shop.csv"),
             ("look at ./shop.", 8, "./shop.csv"),
             ("/status x", 8, ""),
             ("run the te", 8, ""),

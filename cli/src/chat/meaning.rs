@@ -94,7 +94,7 @@ fn in_dialog(said: &str, dialog: &Dialog) -> Option<Meaning> {
         return Some(Meaning::NeverMind);
     }
     match dialog {
-        Dialog::Sure { .. } => match word {
+        Dialog::Sure { .. } | Dialog::Attach { .. } => match word {
             "y" | "yes" | "ok" | "sure" | "go" | "do it" => Some(Meaning::Sure(true)),
             "n" | "no" | "stop" => Some(Meaning::Sure(false)),
             _ => None,
@@ -165,7 +165,7 @@ fn answer(said: &str, choices: &[Choice], just_asked: bool) -> Option<Meaning> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::chat::standing::request;
+    use protocol::control::Submit;
     use protocol::document::QuestionDocument;
     use protocol::proposal::{Candidate, Wanted};
     use serde_json::json;
@@ -188,14 +188,14 @@ mod tests {
             beside: Vec::new(),
         };
         Dialog::Which {
-            asked: request("check it"),
+            asked: Submit::words("check it"),
             candidates: vec![candidate("run-tests"), candidate("look-over")],
         }
     }
 
     fn value(choices: &[&str]) -> Dialog {
         Dialog::Value {
-            asked: request("check it"),
+            asked: Submit::words("check it"),
             playbook: "p".to_owned(),
             params: serde_json::Map::new(),
             wanted: vec![Wanted {
@@ -306,7 +306,7 @@ mod tests {
         let s = standing(Some(value(&["csv", "json"])), Vec::new(), None);
         check("2", &s, "value json");
         let sure = Dialog::Sure {
-            asked: request("x"),
+            asked: Submit::words("x"),
         };
         let s = standing(Some(sure), Vec::new(), Some(3));
         check("Yes.", &s, "Sure(true)");

@@ -3,9 +3,10 @@
 //!
 //! A line is read (`editor`, on a thread of its own), understood (`meaning`, pure, given what
 //! `standing` says is open), carried out (`turn`; `/` commands in `obey`, by the table in `slash` and the
-//! command line's own code), and everything that is said comes out of one mouth (`voice`), above the
+//! command line's own code; files for a request in `attach`), and everything that is said comes out of one mouth (`voice`), above the
 //! line that is being typed. `listen` hears what the team does meanwhile.
 
+mod attach;
 mod complete;
 mod editor;
 mod help;

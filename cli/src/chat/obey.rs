@@ -67,6 +67,7 @@ impl Chat {
                 self.workspace = Some(folder);
                 Ok(())
             }
+            Deed::Attach(what) => self.attach(what).await,
             Deed::Quit => {
                 self.left = true;
                 Ok(())

@@ -14,6 +14,8 @@ pub enum Takes {
     TaskOrAgent,
     /// A path; the rest of the line.
     Path,
+    /// Paths, each a word.
+    Paths,
     /// A playbook.
     Playbook,
     /// Words of its own.
@@ -123,6 +125,12 @@ pub const ALL: &[Slash] = &[
         "the folder that requests are about",
     ),
     slash(
+        "attach",
+        "[FILE …]",
+        Takes::Paths,
+        "files for your next request; `none` drops them",
+    ),
+    slash(
         "playbooks",
         "",
         Takes::Nothing,
@@ -171,8 +179,21 @@ pub enum Deed {
     Answer(Option<TaskRef>, String),
     /// Say or set the folder.
     Workspace(Option<String>),
+    /// Say which files go with the next request, take more, or drop them.
+    Attach(Attach),
     /// Leave.
     Quit,
+}
+
+/// What is done about files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attach {
+    /// Say which there are.
+    Say,
+    /// Take these, as typed.
+    Take(Vec<String>),
+    /// Drop them.
+    Drop,
 }
 
 /// Whether a line is meant as a command: a path is not.
@@ -271,6 +292,11 @@ pub fn deed(line: &str, newest: Option<ShortId>) -> Result<Deed, String> {
             (_, None, Err(_)) => Err(format!("`{rest}` is neither a task nor an agent")),
         },
         "workspace" => Ok(Deed::Workspace(some(rest))),
+        "attach" => Ok(Deed::Attach(match words()?.as_slice() {
+            [] => Attach::Say,
+            [one] if one == "none" => Attach::Drop,
+            all => Attach::Take(all.to_vec()),
+        })),
         "playbooks" => cli(&["playbook", "list"]),
         "playbook" if rest.is_empty() => Err("say which: /playbook NAME, or /playbooks".to_owned()),
         "playbook" => cli(&["playbook", "show", rest]),
@@ -365,6 +391,13 @@ mod tests {
             "Workspace(Some(\"/srv/my shop\"))",
         );
         check("/memory who's there", "memory search who's there");
+        check("/attach", "Attach(Say)");
+        check("/attach none", "Attach(Drop)");
+        check(
+            "/attach a.csv 'my notes.txt' b\\ c",
+            "Attach(Take([\"a.csv\", \"my notes.txt\", \"b c\"]))",
+        );
+        check("/attach 'a", "error: a quote is not closed in: 'a");
         check("/answer happened", "Answer(None, \"happened\")");
         check(
             "/answer t5 it is blue",

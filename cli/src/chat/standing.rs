@@ -1,11 +1,12 @@
 //! Where a conversation stands: what was asked and not answered yet, which result a number would
 //! rate, which tasks run.
 
+use crate::files::Picked;
+use protocol::attachment::Attachment;
 use protocol::control::Submit;
 use protocol::document::QuestionDocument;
-use protocol::ids::{RequestId, ShortId};
+use protocol::ids::ShortId;
 use protocol::proposal::{Candidate, Wanted};
-use protocol::task::Effort;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -35,6 +36,11 @@ pub enum Dialog {
         /// The request, as it would be handed in.
         asked: Submit,
     },
+    /// Whether files that look like secrets go with the next request.
+    Attach {
+        /// The files, those that do not look like it among them.
+        picked: Vec<Picked>,
+    },
 }
 
 /// Where the conversation stands.
@@ -50,6 +56,8 @@ pub struct Standing {
     pub last: Option<ShortId>,
     /// The task that was spoken of last.
     pub newest: Option<ShortId>,
+    /// Files that go with the next request.
+    pub attached: Vec<Attachment>,
     /// The tasks that are followed here.
     pub running: BTreeSet<ShortId>,
 }
@@ -66,25 +74,5 @@ impl Standing {
     pub fn answered(&mut self, task: ShortId) {
         self.questions.retain(|asked| asked.task != task);
         self.just_asked = self.just_asked.filter(|asking| *asking != task);
-    }
-}
-
-/// A request with nothing but words.
-pub fn request(words: &str) -> Submit {
-    Submit {
-        request: words.to_owned(),
-        request_id: RequestId::new(),
-        agent: None,
-        playbook: None,
-        plan: None,
-        script: None,
-        workspace: None,
-        host: None,
-        effort: Effort::default(),
-        budget_usd: None,
-        priority: None,
-        deadline: None,
-        due: None,
-        trace: None,
     }
 }

@@ -4,7 +4,7 @@
 use super::complete::Completions;
 use super::listen::{self, Heard, Own};
 use super::meaning::{Meaning, meaning};
-use super::standing::{Dialog, Standing, request};
+use super::standing::{Dialog, Standing};
 use super::voice::Voice;
 use crate::commands::{self, run};
 use crate::context::Context;
@@ -77,6 +77,7 @@ impl Chat {
             Meaning::Value(value) => self.value(value).await,
             Meaning::Sure(true) => match self.standing.dialog.take() {
                 Some(Dialog::Sure { asked }) => self.hand_in(asked).await,
+                Some(Dialog::Attach { picked }) => self.keep(picked).await,
                 _ => Ok(()),
             },
             Meaning::Ask(words, agent) => {
@@ -85,7 +86,8 @@ impl Chat {
                 let asked = Submit {
                     agent,
                     workspace: self.workspace.clone(),
-                    ..request(&words)
+                    attachments: self.standing.attached.clone(),
+                    ..Submit::words(&words)
                 };
                 self.consider(asked).await
             }
@@ -240,7 +242,9 @@ impl Chat {
 
     /// Hands a request in and follows it.
     async fn hand_in(&mut self, asked: Submit) -> Result<(), Failure> {
-        self.accepted(Verb::Submit(Box::new(asked))).await
+        self.accepted(Verb::Submit(Box::new(asked))).await?;
+        self.standing.attached.clear();
+        Ok(())
     }
 
     pub(super) async fn accepted(&mut self, verb: Verb) -> Result<(), Failure> {

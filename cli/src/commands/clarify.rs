@@ -36,7 +36,7 @@ pub fn answered(
         }))?;
         return Err(open(message, Vec::new()));
     }
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+    if !can_ask() {
         let mut lines = text::commands(proposal, &tail);
         lines.extend(hints.iter().cloned());
         return Err(open(message, lines));
@@ -78,7 +78,16 @@ fn typed(
     Ok(Some(params))
 }
 
-fn ask(prompt: &str) -> Result<String, Failure> {
+/// Whether somebody sits there who can be asked.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks on the terminal; the answer without blanks around it.
+///
+/// # Errors
+/// When nothing can be read.
+pub fn ask(prompt: &str) -> Result<String, Failure> {
     terminal::complain(prompt);
     let mut said = String::new();
     let read = io::stdin().lock().take(MOST).read_line(&mut said);
@@ -103,9 +112,12 @@ fn tail(args: &RunArgs) -> String {
     let folder = args.workspace.as_ref();
     let folder = folder.map(|dir| format!("--workspace {}", shell_word(&dir.to_string_lossy())));
     let host = (args.host.as_ref()).map(|host| format!("--host {}", shell_word(host)));
-    [folder, host]
-        .into_iter()
-        .flatten()
+    let files = args.attach.iter();
+    let files = files.map(|file| format!("--attach {}", shell_word(&file.to_string_lossy())));
+    let secrets = args.even_secrets.then(|| "--even-secrets".to_owned());
+    (folder.into_iter().chain(host))
+        .chain(files)
+        .chain(secrets)
         .collect::<Vec<_>>()
         .join(" ")
 }

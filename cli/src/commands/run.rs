@@ -5,6 +5,7 @@ use super::{clarify, strange, team};
 use crate::args::RunArgs;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::files::{self, Picked};
 use crate::render::plan as plan_text;
 use crate::render::text::{self, one_line};
 use crate::terminal;
@@ -35,10 +36,18 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
     let now = Timestamp::now();
     let mut submit = submit(&args, now)?;
     submit.trace = context.env.trace();
+    let Some(files) = attached(context, &args)? else {
+        terminal::complain("nothing was started\n");
+        return Ok(protocol::exit::CANCELLED);
+    };
     let later = submit.due.is_some();
     team::ensure(context).await?;
     team::warn_of_differences(context);
     team::warn_of_its_version(context).await;
+    for file in &files {
+        let kept = client::keep(&context.home, &file.name, &file.content).await?;
+        submit.attachments.push(kept);
+    }
     let Some((line, again)) = accepted(context, &args, submit).await? else {
         terminal::complain("nothing was started\n");
         return Ok(protocol::exit::CANCELLED);
@@ -69,6 +78,35 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
             })
         }
     }
+}
+
+/// The files that go with the request; `None` where the person would rather not.
+fn attached(context: &Context, args: &RunArgs) -> Result<Option<Vec<Picked>>, Failure> {
+    if args.attach.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let picked = files::read_all(&args.attach, context.settings()?.team.attach_mb)?;
+    let worrying: Vec<&Picked> = picked.iter().filter(|file| file.worry.is_some()).collect();
+    if args.even_secrets || worrying.is_empty() {
+        return Ok(Some(picked));
+    }
+    if args.json || !clarify::can_ask() {
+        return Err(files::refusal(&worrying));
+    }
+    for file in worrying {
+        let why = file.worry.as_deref().unwrap_or_default();
+        let question = format!(
+            "{}: {why}. Attach it all the same? yes or no [no]: ",
+            one_line(&file.name, 200)
+        );
+        if !matches!(
+            clarify::ask(&question)?.to_lowercase().as_str(),
+            "y" | "yes"
+        ) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(picked))
 }
 
 /// Shows what a plan is going to do, before what it does.
@@ -250,6 +288,7 @@ fn submit(args: &RunArgs, now: Timestamp) -> Result<Submit, Failure> {
         deadline,
         due,
         trace: None,
+        attachments: Vec::new(),
     })
 }
 

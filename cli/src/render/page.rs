@@ -1,6 +1,7 @@
 //! `task show`: one task, whole, so that it reads like a good pull request.
 
 use super::plan;
+use super::proposal;
 use super::question;
 use super::result::{proven, summary, worked};
 use super::text::{columns, count, indent, money, one_line, safe, size, time, until};
@@ -64,6 +65,10 @@ fn head(page: &TaskPage) -> String {
     }
     if let Some(workspace) = &task.workspace {
         rows.push(row("workspace", &safe(&workspace.to_string_lossy())));
+    }
+    for (at, file) in task.attachments.iter().enumerate() {
+        let name = if at == 0 { "attached" } else { "" };
+        rows.push(row(name, &proposal::file(file)));
     }
     if let Some(host) = &task.host {
         rows.push(row("host", &safe(host)));

@@ -3,8 +3,9 @@
 
 use super::paint::Paint;
 use super::plan;
-use super::text::{money, one_line, safe};
+use super::text::{money, one_line, safe, size};
 use super::wrap::{Piece, Style, wrap};
+use protocol::attachment::Attachment;
 use protocol::proposal::{Candidate, Ready, Wanted};
 use protocol::task::Way;
 use serde_json::Value;
@@ -73,6 +74,11 @@ pub fn ready(ready: &Ready, width: usize, paint: Paint) -> String {
             text.push_str(&below(&format!("with {}", given.join(", ")), width, paint));
         }
     }
+    if !ready.attachments.is_empty() {
+        let files: Vec<String> = ready.attachments.iter().map(file).collect();
+        let words = format!("attached, read-only: {}", files.join(", "));
+        text.push_str(&below(&words, width, paint));
+    }
     if let Some(parts) = &ready.plan {
         for line in plan::before(parts).lines() {
             text.push_str(&format!(
@@ -93,6 +99,12 @@ pub fn ready(ready: &Ready, width: usize, paint: Paint) -> String {
         ));
     }
     text
+}
+
+/// An attached file: its name, what it is, its size.
+pub fn file(file: &Attachment) -> String {
+    let (name, kind) = (one_line(&file.name, 80), one_line(&file.kind, 40));
+    format!("{name} ({kind}, {})", size(file.bytes))
 }
 
 /// Cut to the width, blanks kept.

@@ -36,7 +36,7 @@ struct ProfileInput {
 pub(super) fn profile(value: &Value) -> Result<Operation, PlanError> {
     let given: ProfileInput = input("Profile", value)?;
     Ok(Operation::Profile {
-        path: paths::clean(&given.file_path)?,
+        path: paths::readable(&given.file_path)?,
     })
 }
 
@@ -44,7 +44,7 @@ pub(super) fn profile(value: &Value) -> Result<Operation, PlanError> {
 pub(super) fn data(name: &str, value: &Value) -> Result<Operation, PlanError> {
     let mut scan = DataScan::parse(name, value).map_err(|why| wrong(name_of(name), why))?;
     for file in scan.files_mut() {
-        *file = paths::clean(file)?;
+        *file = paths::readable(file)?;
     }
     Ok(Operation::DataScan { scan })
 }

@@ -21,7 +21,7 @@ struct ReadInput {
 pub(super) fn read(value: &Value) -> Result<Operation, PlanError> {
     let given: ReadInput = input("Read", value)?;
     Ok(Operation::Read {
-        path: paths::clean(&given.file_path)?,
+        path: paths::readable(&given.file_path)?,
         offset: given.offset.unwrap_or(1).max(1),
         limit: given.limit.unwrap_or(READ_LINES).clamp(1, MOST_READ_LINES),
     })
@@ -83,6 +83,12 @@ pub(super) fn edit(value: &Value) -> Result<Operation, PlanError> {
 /// A path a file tool may write: not the workspace itself, and not git's own files, which hold
 /// configuration that runs programs.
 fn writable(tool: &'static str, path: &str) -> Result<String, PlanError> {
+    if paths::readable(path).is_ok_and(|clean| clean.starts_with('/')) {
+        return Err(wrong(
+            tool,
+            "files that were handed in with the request are read-only: copy what you need into the workspace",
+        ));
+    }
     let clean = paths::clean(path)?;
     if clean == "." {
         return Err(wrong(

@@ -26,7 +26,7 @@ pub(super) fn glob(value: &Value) -> Result<Operation, PlanError> {
     check_glob("Glob", pattern)?;
     Ok(Operation::Glob {
         pattern: pattern.to_owned(),
-        path: paths::clean_or_root(given.path.as_deref())?,
+        path: paths::readable_or_root(given.path.as_deref())?,
     })
 }
 
@@ -51,7 +51,7 @@ pub(super) fn grep(value: &Value) -> Result<Operation, PlanError> {
     }
     Ok(Operation::Grep {
         pattern: given.pattern,
-        path: paths::clean_or_root(given.path.as_deref())?,
+        path: paths::readable_or_root(given.path.as_deref())?,
         glob: given.glob,
         limit: given.limit.unwrap_or(MATCHES).clamp(1, MOST_MATCHES),
     })

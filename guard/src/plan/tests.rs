@@ -287,6 +287,23 @@ proptest! {
     }
 
     #[test]
+    fn what_is_read_lies_in_the_workspace_or_among_the_attached_files(
+        path in "(/attachments|/workspace|)[./a-z\u{0} \\\\~%-]{0,30}"
+    ) {
+        let Ok(clean) = paths::readable(&path) else {
+            return Ok(());
+        };
+        let attached = clean == "/attachments" || clean.starts_with("/attachments/");
+        prop_assert!(attached || !clean.starts_with('/'), "{clean}");
+        let inside = clean.strip_prefix('/').unwrap_or(&clean);
+        prop_assert!(inside.split('/').all(|part| part != ".." && !part.is_empty()));
+        prop_assert_eq!(paths::readable(&clean), Ok(clean.clone()));
+        // Whatever may be read there, nothing is written there.
+        let write = plan(&call("Write", json!({"file_path": path, "content": ""})), &ALL);
+        prop_assert!(!(attached && write.is_ok()));
+    }
+
+    #[test]
     fn anything_is_answered(name in "[A-Za-z]{1,12}", text in ".{0,60}") {
         let _ = plan(&call(&name, json!({"file_path": text, "pattern": text})), &ALL);
         for tool in TOOLS {

@@ -9,7 +9,8 @@ use super::environment::environment;
 use super::modules::{Entry, Listings};
 use super::profile::Profile;
 use super::spec::{
-    CACHE, EXECUTOR, HOME, KEPT_OBJECTS, Kind, OBJECTS, SNAPSHOTS, SandboxSpec, WORKSPACE,
+    ATTACHMENTS, CACHE, EXECUTOR, HOME, KEPT_OBJECTS, Kind, OBJECTS, SNAPSHOTS, SandboxSpec,
+    WORKSPACE,
 };
 use super::surroundings::{Surroundings, SystemFolder};
 use crate::host_view::{HOST, HostView, Right};
@@ -32,7 +33,7 @@ pub struct DataFds {
 }
 
 /// Places that are the sandbox's own: no path of the host is put there.
-const OWN: [&str; 18] = [
+const OWN: [&str; 19] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -49,6 +50,7 @@ const OWN: [&str; 18] = [
     SNAPSHOTS,
     CACHE,
     OBJECTS,
+    ATTACHMENTS,
     HOME,
     "/tmp/cache",
 ];
@@ -215,12 +217,19 @@ fn outside(args: &mut Arguments, around: &Surroundings, reach: &Reach) {
     match reach {
         Reach::Endpoint { .. } => {}
         Reach::Database { database, write } => data(args, database, *write),
-        Reach::Data { databases, files } => {
+        Reach::Data {
+            databases,
+            files,
+            attachments,
+        } => {
             for database in databases.values() {
                 data(args, database, false);
             }
             if let Some(files) = files {
                 args.mount("--ro-bind", files, Path::new(WORKSPACE));
+            }
+            if let Some(folder) = attachments {
+                args.mount("--ro-bind", folder, Path::new(ATTACHMENTS));
             }
         }
     }

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 /// Where the clone is seen inside.
 pub const WORKSPACE: &str = "/workspace";
+/// Where files that were handed in with the request are seen inside, read-only.
+pub const ATTACHMENTS: &str = protocol::attachment::INSIDE;
 /// Where the private snapshot repository is seen inside.
 pub const SNAPSHOTS: &str = "/snapshots";
 /// Where a project's cache is seen inside.

@@ -208,8 +208,12 @@ impl ParamSpec {
     }
 
     fn check_inside(text: &str) -> Result<(), String> {
-        let outside =
-            text.starts_with('/') && text != "/workspace" && !text.starts_with("/workspace/");
+        let seen = ["/workspace", protocol::attachment::INSIDE];
+        let below = |folder: &&str| {
+            let rest = text.strip_prefix(*folder);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let outside = text.starts_with('/') && !seen.iter().any(below);
         if outside || text.starts_with('~') || text.split('/').any(|part| part == "..") {
             return Err(format!(
                 "must be inside the workspace: give `{text}` relative to it"

@@ -4,6 +4,7 @@
 use super::line::{self, LineError};
 use super::verbs::{self, Refusal, VerbError};
 use crate::again;
+use crate::attached;
 use crate::dead;
 use crate::desk::{Desk, SharedDesk};
 use crate::follow::{Follower, told};
@@ -84,6 +85,13 @@ async fn client(desk: &Desk, stream: UnixStream) -> Result<(), LineError> {
             Ok(Verb::Submit(asked)) => {
                 let accepted = intake::submit(desk, who.clone(), *asked).await;
                 accept(desk, &mut writer, accepted.map_err(VerbError::from)).await?;
+            }
+            Ok(Verb::Keep { name, bytes }) => {
+                let reply = match attached::keep(desk, &mut reader, &name, bytes).await {
+                    Ok(attachment) => done(Answer::Kept { attachment }),
+                    Err(error) => Refusal::new(error.exit_code(), error.to_string()).reply(),
+                };
+                line::write(&mut writer, &reply).await?;
             }
             Ok(Verb::TaskRetry { task, request_id }) => {
                 let accepted = again::retry(desk, who.clone(), task, request_id).await;

@@ -18,10 +18,10 @@ use jiff::Timestamp;
 use protocol::control::{Answer, Reply, Submit, Verb};
 use protocol::criterion::{Check, Criterion, Evidence, EvidenceSource, Verdict};
 use protocol::envelope::{Envelope, MessageType};
-use protocol::ids::{RequestId, TaskRef};
+use protocol::ids::TaskRef;
 use protocol::question::{Choice, Question};
 use protocol::report::{Progress, TaskReport, Usage};
-use protocol::task::{Effort, Task};
+use protocol::task::Task;
 use protocol::task_state::TaskState;
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
@@ -268,22 +268,7 @@ pub(super) fn report(task: &Task, state: TaskState) -> TaskReport {
 }
 
 pub(super) fn asked(request: &str) -> Submit {
-    Submit {
-        request: request.to_owned(),
-        request_id: RequestId::new(),
-        agent: None,
-        playbook: None,
-        plan: None,
-        script: None,
-        workspace: None,
-        host: None,
-        effort: Effort::Standard,
-        budget_usd: None,
-        priority: None,
-        deadline: None,
-        due: None,
-        trace: None,
-    }
+    Submit::words(request)
 }
 
 /// The report of a task that waits for an answer to a call in doubt.

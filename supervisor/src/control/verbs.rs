@@ -258,6 +258,7 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         | Verb::AgentRestart { .. }
         | Verb::Environment
         | Verb::Submit(_)
+        | Verb::Keep { .. }
         | Verb::TaskRetry { .. }
         | Verb::DeadReplay { .. }
         | Verb::Watch

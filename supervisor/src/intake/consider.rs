@@ -1,12 +1,14 @@
 //! What a request would become, before anything is kept: checked, its folder found, routed. Taking a
 //! request in starts with it; proposing one ends with it.
 
-use super::{IntakeError, check_terms, check_words, hosts};
+use super::{IntakeError, attached, check_terms, check_words, hosts};
+use crate::attached::checked;
 use crate::desk::Desk;
 use crate::ledger::keep::NewPart;
 use crate::plans;
 use crate::route::{self, Routed};
 use jiff::Timestamp;
+use protocol::attachment::Attachment;
 use protocol::control::Submit;
 use std::path::PathBuf;
 
@@ -20,6 +22,8 @@ pub(crate) struct Considered {
     pub(crate) routed: Routed,
     /// What is known of the parts of a plan.
     pub(crate) parts: Vec<NewPart>,
+    /// Files handed in with it, as they are kept.
+    pub(crate) attachments: Vec<Attachment>,
 }
 
 /// Checks a request and finds out who would do it, and how. Keeps nothing.
@@ -32,6 +36,10 @@ pub(crate) async fn consider(
     check_terms(submit, &desk.settings, now)?;
     let there = hosts::named(desk, submit)?;
     let workspace = hosts::folder(desk, submit.workspace.as_deref(), there.as_deref())?;
+    if workspace.is_none() && !submit.attachments.is_empty() {
+        return Err(IntakeError::NoFolder);
+    }
+    let attachments = checked(desk, &submit.attachments, there.as_deref())?;
     let library = desk.shelf.library();
     let plan = match submit.plan.clone() {
         Some(plan) => Some(*plan),
@@ -44,7 +52,7 @@ pub(crate) async fn consider(
             parts = plans::check(desk, submit, &plan).await?;
             route::of_plan(plan, submit.plan.is_some())
         }
-        None => route::decide(submit, &desk.settings, &library)?,
+        None => attached::decide(submit, &desk.settings, &library)?,
     };
     let roles = hosts::roles(&routed.agent, &parts);
     let host = hosts::host_of(desk, there, workspace.is_some(), &roles).await?;
@@ -53,5 +61,6 @@ pub(crate) async fn consider(
         host,
         routed,
         parts,
+        attachments,
     })
 }

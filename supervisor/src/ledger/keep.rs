@@ -7,6 +7,7 @@ use super::standing::{from_json, micros, to_json};
 use super::store::{Ledger, LedgerError};
 use super::{moves, plan};
 use jiff::Timestamp;
+use protocol::attachment::Attachment;
 use protocol::ids::{RequestId, Role, ShortId, TaskId};
 use protocol::money::MicroUsd;
 use protocol::plan::Parent;
@@ -60,6 +61,8 @@ pub struct NewTask {
     pub parent: Option<Parent>,
     /// The trace it belongs to.
     pub trace: Option<Trace>,
+    /// Files handed in with it.
+    pub attachments: Vec<Attachment>,
     /// What is known of its parts, where it is a plan; in the plan's order.
     pub parts: Vec<NewPart>,
 }
@@ -109,6 +112,7 @@ impl NewTask {
             accepted: new.accepted,
             parent: new.parent,
             trace: new.trace,
+            attachments: new.attachments,
         }
     }
 }

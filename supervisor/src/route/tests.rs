@@ -6,8 +6,6 @@ use crate::route::shelf::Shelf;
 use config::env::Env;
 use config::home::Home;
 use config::load::{Sources, load_from};
-use protocol::ids::RequestId;
-use protocol::task::Effort;
 
 pub(super) struct Room {
     folder: tempfile::TempDir,
@@ -43,20 +41,8 @@ impl Room {
 
 pub(super) fn asked(request: &str, agent: &str) -> Submit {
     Submit {
-        request: request.to_owned(),
-        request_id: RequestId::new(),
         agent: agent.parse().ok(),
-        playbook: None,
-        plan: None,
-        script: None,
-        workspace: None,
-        host: None,
-        effort: Effort::Standard,
-        budget_usd: None,
-        priority: None,
-        deadline: None,
-        due: None,
-        trace: None,
+        ..Submit::words(request)
     }
 }
 

@@ -2,21 +2,13 @@
 //! this home under the name. On another host the text comes over the bus.
 
 use super::fail;
-use crate::blob::{hex, write_synced};
-use crate::pulse::Hold;
+use crate::attached::{Kept, digest};
 use crate::stop::Stop;
-use bus::connect::Bus;
-use config::home::Home;
 use pai::playbook::Playbook;
-use protocol::ids::Role;
-use sha2::{Digest, Sha256};
 
 /// Where a text may be found.
 pub(super) struct Text {
-    pub(super) home: Home,
-    pub(super) hold: Hold,
-    pub(super) bus: Bus,
-    pub(super) role: Role,
+    pub(super) kept: Kept,
     pub(super) name: String,
 }
 
@@ -27,34 +19,15 @@ impl Text {
         let Some(sha256) = sha256 else {
             return self.by_name();
         };
-        if let Some(text) = self.lies_here(sha256) {
-            return Ok(text);
-        }
-        let fetch = || self.bus.blob(&self.role, sha256);
-        let fetched = match self.hold.insist(fetch).await? {
-            Some(bytes) if digest(&bytes) == sha256 => String::from_utf8(bytes).ok(),
-            _ => None,
-        };
-        match fetched {
-            Some(text) => {
-                let path = self.home.blobs().join(sha256);
-                write_synced(&path, text.as_bytes()).map_err(fail)?;
-                Ok(text)
-            }
+        let kept = self.kept.content(sha256).await?;
+        match kept.and_then(|content| String::from_utf8(content).ok()) {
+            Some(text) => Ok(text),
             None => self.of_a_file(sha256),
         }
     }
 
-    /// Among the blobs of this home.
-    fn lies_here(&self, sha256: &str) -> Option<String> {
-        let is_digest = sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit());
-        let bytes = std::fs::read(self.home.blobs().join(sha256)).ok();
-        let bytes = bytes.filter(|bytes| is_digest && digest(bytes) == sha256);
-        String::from_utf8(bytes?).ok()
-    }
-
     fn of_a_file(&self, sha256: &str) -> Result<String, Stop> {
-        let all = config::playbooks::all(&self.home).map_err(fail)?;
+        let all = config::playbooks::all(&self.kept.home).map_err(fail)?;
         let same = |yaml: &String| digest(yaml.as_bytes()) == sha256;
         all.into_iter().map(|(_, yaml)| yaml).find(same).ok_or_else(|| {
             fail(format!(
@@ -65,7 +38,7 @@ impl Text {
     }
 
     fn by_name(&self) -> Result<String, Stop> {
-        let all = config::playbooks::all(&self.home).map_err(fail)?;
+        let all = config::playbooks::all(&self.kept.home).map_err(fail)?;
         let named = |yaml: &String| Playbook::parse(yaml).is_ok_and(|p| p.name == self.name);
         all.into_iter()
             .map(|(_, yaml)| yaml)
@@ -77,8 +50,4 @@ impl Text {
                 ))
             })
     }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }

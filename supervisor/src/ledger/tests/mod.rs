@@ -115,6 +115,7 @@ fn new_task(request_id: &str, asked: &str) -> NewTask {
         accepted: at(0),
         parent: None,
         trace: None,
+        attachments: Vec::new(),
         parts: Vec::new(),
     }
 }
