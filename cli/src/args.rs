@@ -101,6 +101,9 @@ pub enum Command {
     /// Whether Redis is the one the ledger knows, and what to do when it is not
     #[command(subcommand)]
     Bus(BusCommand),
+    /// Where the history of the team is kept: a file of the home, or a PostgreSQL database
+    #[command(subcommand, after_help = examples::LEDGER)]
+    Ledger(LedgerCommand),
     /// Measure the bus or a whole team on this machine, in a scratch home
     Bench(BenchArgs),
     /// Print a completion script for a shell
@@ -287,6 +290,24 @@ pub enum BusCommand {
     Status,
     /// Take both as they are: what was begun waits for you, the rest goes on
     Accept,
+}
+
+/// What can be done with the ledger.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Say where it is, and whether it is whole
+    Status(JsonArgs),
+    /// Move it, while the team is down: everything is carried and compared, the old one stays good
+    Move {
+        /// A database, postgres://USER@HOST/DATABASE, or the word `file` [default: ledger.url]
+        #[arg(long, value_name = "WHERE")]
+        to: Option<String>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take over the ledger that `ledger.url` names, from a home that is gone for good
+    Take,
 }
 
 /// What can be done with secrets.

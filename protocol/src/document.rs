@@ -241,6 +241,9 @@ pub struct TeamStatus {
     pub team_version: Option<String>,
     /// The exact command that attaches, where there is a tmux session.
     pub attach: Option<String>,
+    /// In which database the ledger is, where it is no file of the home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<String>,
     /// On a host that joined a team: which team that is and where its first host is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined: Option<String>,

@@ -113,6 +113,54 @@ impl Address {
         Ok((address, password))
     }
 
+    /// The address as it would be written, without a password.
+    pub fn url(&self) -> String {
+        let text = |text: &str| -> String {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+            let mut bytes = [0; 4];
+            let coded = |c: char| match plain(c) {
+                true => c.to_string(),
+                false => c
+                    .encode_utf8(&mut bytes)
+                    .bytes()
+                    .map(|b| format!("%{b:02X}"))
+                    .collect(),
+            };
+            text.chars().map(coded).collect()
+        };
+        let (user, database) = (text(&self.user), text(&self.database));
+        let mut url = match self.is_socket() {
+            true => format!(
+                "postgres://{user}@/{database}?host={}&port={}",
+                text(&self.host),
+                self.port
+            ),
+            false if self.host.contains(':') => {
+                format!("postgres://{user}@[{}]:{}/{database}", self.host, self.port)
+            }
+            false => format!(
+                "postgres://{user}@{}:{}/{database}",
+                text(&self.host),
+                self.port
+            ),
+        };
+        let mut sign = if self.is_socket() { '&' } else { '?' };
+        if self.tls != self.usual_tls() {
+            let word = match self.tls {
+                Tls::Off => "disable",
+                Tls::Require => "require",
+                Tls::VerifyCa => "verify-ca",
+                Tls::VerifyFull => "verify-full",
+            };
+            url.push_str(&format!("{sign}sslmode={word}"));
+            sign = '&';
+        }
+        if let Some(authority) = &self.authority {
+            url.push_str(&format!("{sign}sslrootcert={}", text(authority)));
+        }
+        url
+    }
+
     /// Whether it is a unix socket of this machine.
     pub fn is_socket(&self) -> bool {
         self.host.starts_with('/')
@@ -293,6 +341,7 @@ mod tests {
             let (address, given) = Address::parse(url).unwrap();
             assert_eq!(address.to_string(), shown, "{url}");
             assert_eq!((address.tls, given.as_deref()), (tls, password), "{url}");
+            assert_eq!(Address::parse(&address.url()), Ok((address, None)), "{url}");
         }
     }
 

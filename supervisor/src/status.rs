@@ -3,6 +3,7 @@
 
 use crate::desk::Desk;
 use crate::hosts::lines;
+use crate::ledger::place::Place;
 use crate::ledger::store::LedgerError;
 use bus::connect::Bus;
 use bus::dead_letter::DeadLetter;
@@ -23,7 +24,10 @@ const QUESTIONS: u32 = 20;
 /// # Errors
 /// When the ledger does not answer.
 pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
-    let counts = desk.ledger.counts().await?;
+    let counts = match desk.ledger.counts().await {
+        Err(LedgerError::Away(why)) => return Ok(without_ledger(desk, &why)),
+        counts => counts?,
+    };
     let brakes = desk.ledger.brakes().await?;
     let mut status = TeamStatus {
         version: DOCUMENT_VERSION,
@@ -31,6 +35,7 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
         home: desk.home.root.display().to_string(),
         team_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         attach: None,
+        ledger: in_database(desk),
         joined: None,
         hosts: Vec::new(),
         processes: vec![own_line()],
@@ -71,6 +76,31 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
         }
     }
     Ok(status)
+}
+
+/// Where the ledger is, where it is no file.
+fn in_database(desk: &Desk) -> Option<String> {
+    match desk.ledger.place() {
+        Place::File(_) => None,
+        Place::Server(server) => Some(server.to_string()),
+    }
+}
+
+/// How the team is while the ledger's server is away.
+fn without_ledger(desk: &Desk, why: &str) -> TeamStatus {
+    let mut status = TeamStatus {
+        version: DOCUMENT_VERSION,
+        home: desk.home.root.display().to_string(),
+        team_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ledger: in_database(desk),
+        processes: vec![own_line()],
+        ..TeamStatus::default()
+    };
+    let said = format!(
+        "the ledger's database does not answer ({why}): requests are refused until it does; what was accepted is kept and goes on then"
+    );
+    problem(&mut status, &said);
+    status
 }
 
 /// What is said while Redis has too little room for new work.

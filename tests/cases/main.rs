@@ -21,6 +21,7 @@ mod homes;
 mod hosts;
 mod interrupts;
 mod kills;
+mod ledger;
 mod link;
 mod memory;
 mod model;

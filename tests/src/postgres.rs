@@ -226,6 +226,11 @@ impl Cluster {
         self.folder.join("authority.crt")
     }
 
+    /// Runs statements as its owner, outside every story's database.
+    pub fn sql(&self, sql: &str) -> String {
+        self.run("postgres", sql)
+    }
+
     fn try_run(&self, database: &str, sql: &str) -> Result<String, String> {
         let out = as_server(&self.bin.join("psql"))
             .args([

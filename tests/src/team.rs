@@ -71,7 +71,19 @@ impl Team {
         team.configure(
             "team:\n  lease_ms: 1500\nengine:\n  name: playbook\n  allow_scripted: true\n",
         );
-        team
+        match std::env::var("TESTS_LEDGER").as_deref() {
+            Ok("postgres") => team.on_server(),
+            _ => team,
+        }
+    }
+
+    /// The same team with its ledger in PostgreSQL, where that is installed: with `TESTS_LEDGER=postgres` every
+    /// story is told so.
+    pub fn on_server(self) -> Self {
+        match crate::postgres::database() {
+            Some(database) => self.with_env("DATABASE_URL", &database.socket_url("postgres")),
+            None => self,
+        }
     }
 
     /// Writes the home's own configuration.

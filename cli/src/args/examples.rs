@@ -36,6 +36,13 @@ Examples:
   ai-infra secret set redis-password < file
   ai-infra secret check                      whether the kept key still works";
 
+/// Below `ai-infra ledger --help`.
+pub const LEDGER: &str = "\
+Examples:
+  ai-infra ledger status
+  ai-infra ledger move --to postgres://ai@db.example/ai     from the file to a database
+  ai-infra ledger move --to file                            and back";
+
 /// Below `ai-infra memory --help`.
 pub const MEMORY: &str = "\
 Examples:

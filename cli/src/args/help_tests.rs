@@ -6,7 +6,9 @@ use super::*;
 use clap::CommandFactory;
 
 /// Commands whose help must show examples.
-const WITH_EXAMPLES: [&str; 6] = ["run", "task", "secret", "memory", "config", "playbook"];
+const WITH_EXAMPLES: [&str; 7] = [
+    "ledger", "run", "task", "secret", "memory", "config", "playbook",
+];
 
 fn walk(command: &mut clap::Command, path: &str, wrong: &mut Vec<String>) {
     let name = format!("{path} {}", command.get_name()).trim().to_owned();

@@ -18,6 +18,7 @@ pub(crate) mod follow;
 mod host;
 mod join;
 mod key;
+mod ledger;
 mod logs;
 mod memory;
 mod monitor;
@@ -74,6 +75,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Config(command) => config::run(&context, command),
         Command::Secret(command) => secret::run(&context, command).await,
         Command::Bus(command) => bus::run(&context, command).await,
+        Command::Ledger(command) => ledger::run(&context, command).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Daemon(up) => daemon::run(&context, up.no_tmux).await,

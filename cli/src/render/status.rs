@@ -22,6 +22,7 @@ pub fn merge(
     match supervisor {
         Some(tasks) => {
             status.hosts = tasks.hosts;
+            status.ledger = tasks.ledger;
             status.queued = tasks.queued;
             status.running = tasks.running;
             status.waiting = tasks.waiting;
@@ -100,6 +101,9 @@ pub fn text(status: &TeamStatus) -> String {
         None => format!("the team is {}   (home: {home})\n", safe(&status.state)),
     };
     text.push_str(&for_a_person(status));
+    if let Some(ledger) = &status.ledger {
+        text.push_str(&format!("ledger: {}\n", safe(ledger)));
+    }
     let rows: Vec<Vec<String>> = status
         .processes
         .iter()

@@ -158,8 +158,7 @@ impl From<sqlx::Error> for LedgerError {
 /// connections, a server that goes down or comes up, no connection or memory to spare, somebody else's lock.
 fn passes(code: &str) -> bool {
     matches!(code.get(..2), Some("08" | "40" | "53" | "57" | "58"))
-        || code == "55P03"
-        || code == "25P03"
+        || matches!(code, "55P03" | "25P03" | "55000")
 }
 
 impl LedgerError {

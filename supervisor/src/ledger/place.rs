@@ -2,7 +2,7 @@
 //! (PostgreSQL), where each team has a schema of its own name.
 
 use super::error::LedgerError;
-use super::server::Server;
+use super::server::{self, Server};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions};
 use std::fmt;
@@ -75,6 +75,17 @@ impl Place {
         match self {
             Place::File(_) => Ok(()),
             Place::Server(server) => server.prepare(writer).await,
+        }
+    }
+
+    /// Refuses a database that can only be read.
+    pub(super) async fn takes_writes(
+        &self,
+        connection: &mut AnyConnection,
+    ) -> Result<(), LedgerError> {
+        match self {
+            Place::File(_) => Ok(()),
+            Place::Server(_) => server::takes_writes(connection).await,
         }
     }
 

@@ -2,7 +2,8 @@
 //! safe is said when it is opened, so that none is ever used without.
 
 use super::error::LedgerError;
-use super::place::{encoded, options};
+use super::place::{Place, encoded, options};
+use super::tables;
 use config::secret::Secret;
 use protocol::ids::TeamName;
 use protocol::postgres::{Address, Tls};
@@ -120,13 +121,7 @@ impl Server {
     /// Makes the team's schema, and in it the one word of SQLite that the tables' files use and PostgreSQL lacks.
     pub(super) async fn prepare(&self, writer: &AnyPool) -> Result<(), LedgerError> {
         let mut tx = writer.begin().await?;
-        let standby: bool =
-            sqlx::query_scalar("SELECT current_setting('transaction_read_only') = 'on'")
-                .fetch_one(&mut *tx)
-                .await?;
-        if standby {
-            return Err(LedgerError::OnlyRead);
-        }
+        takes_writes(&mut tx).await?;
         let there: bool =
             sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)")
                 .bind(self.team.as_str())
@@ -163,6 +158,22 @@ impl Server {
             1 => Ok(()),
             _ => Err(self.of_another()),
         }
+    }
+
+    /// Takes a ledger from whatever home it belongs to.
+    pub(super) async fn take(&self, place: &Place) -> Result<(), LedgerError> {
+        let pool = self.pool().await?;
+        let taken = async {
+            tables::make(place, &pool).await?;
+            sqlx::query("UPDATE meta SET value = $1 WHERE key = 'home'")
+                .bind(mark(&self.home))
+                .execute(&pool)
+                .await?;
+            Ok(())
+        };
+        let taken = taken.await;
+        pool.close().await;
+        taken
     }
 
     /// Refuses the ledger of another home. Tables that are older than the mark are nobody's yet.
@@ -202,6 +213,7 @@ impl Server {
                 "the server has no such database: createdb {}",
                 address.database
             )),
+            (Some("55000"), _) => LedgerError::Away(format!("{address} takes no connections now")),
             (Some("53300"), _) => {
                 LedgerError::Away(format!("{address} has no connection to spare"))
             }
@@ -222,6 +234,18 @@ impl Server {
             )),
             _ => error.into(),
         }
+    }
+}
+
+/// Refuses a standby, and a database that was set so.
+pub(super) async fn takes_writes(connection: &mut AnyConnection) -> Result<(), LedgerError> {
+    let only_read: bool =
+        sqlx::query_scalar("SELECT current_setting('transaction_read_only') = 'on'")
+            .fetch_one(connection)
+            .await?;
+    match only_read {
+        true => Err(LedgerError::OnlyRead),
+        false => Ok(()),
     }
 }
 

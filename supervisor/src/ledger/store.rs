@@ -17,8 +17,7 @@ use tokio::sync::Mutex;
 pub struct Ledger {
     writer: AnyPool,
     reader: AnyPool,
-    /// How a read begins.
-    reads: &'static str,
+    place: Arc<Place>,
     epoch: i64,
     /// The number of the newest write that is known to be committed.
     committed: Arc<AtomicI64>,
@@ -85,7 +84,7 @@ impl Ledger {
         Ok(Ledger {
             writer: writer.clone(),
             reader: place.reader().await?,
-            reads: place.begin_read(),
+            place: Arc::new(place.clone()),
             epoch,
             committed: Arc::default(),
             folding: Arc::default(),
@@ -95,10 +94,19 @@ impl Ledger {
     /// Whether this binary may open the ledger of a home, which is not touched.
     ///
     /// # Errors
-    /// When a newer binary wrote it, or it cannot be read.
+    /// When a newer binary wrote it, it is another home's, or it cannot be reached or written.
     pub async fn check(place: &Place) -> Result<(), LedgerError> {
         let reader = place.reader().await?;
-        let checked = tables::not_newer(&reader).await;
+        let checked = async {
+            tables::not_newer(&reader).await?;
+            let mut connection = reader.acquire().await?;
+            place.takes_writes(&mut connection).await?;
+            match tables::stored_schema(&mut connection).await? {
+                Some(_) => place.is_ours(&mut connection).await,
+                None => Ok(()),
+            }
+        };
+        let checked = checked.await;
         reader.close().await;
         checked
     }
@@ -107,6 +115,11 @@ impl Ledger {
     pub async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Held from folding messages until the bus has let go of them.
@@ -166,6 +179,6 @@ impl Ledger {
 
     /// Begins a read of one consistent state.
     pub(super) async fn read(&self) -> Result<Transaction<'static, Any>, LedgerError> {
-        Ok(self.reader.begin_with(self.reads).await?)
+        Ok(self.reader.begin_with(self.place.begin_read()).await?)
     }
 }

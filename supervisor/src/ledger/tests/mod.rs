@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod away;
+mod carrying;
 mod folding;
 mod handing;
 mod keeping;
 mod parking;
 mod plans;
+mod servers;
 mod spending;
 
 use super::fold::{Incoming, News};
