@@ -6,6 +6,7 @@ use protocol::attachment::{Attachment, INSIDE};
 use protocol::criterion::{Criterion, Evidence, Verdict};
 use protocol::memory::FoundMemory;
 use protocol::task::{Effort, Task};
+use protocol::word::Word;
 
 /// The rules every agent works under, whatever its role.
 const RULES: &str = "\
@@ -40,6 +41,19 @@ pub fn opening(task: &Task, observed: &str, memories: &[FoundMemory]) -> String 
             text.push_str(&format!("- {}: {}\n", memory.title, memory.snippet));
         }
     }
+    text
+}
+
+/// What people said since the request, as its own part of the conversation.
+pub fn words(words: &[Word]) -> String {
+    let mut text = "# Said since by the person who asked\n".to_owned();
+    for word in words {
+        text.push_str(&format!("\n{}\n", word.text));
+    }
+    text.push_str(
+        "\nThis belongs to the request from here on. Where it adds something that must be true in the \
+end and work has begun, call `AddCriteria` for it before you go on.",
+    );
     text
 }
 

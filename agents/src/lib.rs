@@ -1,8 +1,9 @@
 //! The agents: one runtime, five texts. Open `run` for the process and its one loop, `work_loop`
 //! for how a task is driven through the seven phases, `held` for one task from claim to report, `toolbox` for the one door every tool call
-//! goes through, `pressure` for when a host has no room for more, `steps` for what a new holder takes from the journal, `noted` for what it knows without one, `boundary` for where a test may kill it, `brain` for who decides
+//! goes through, `pressure` for when a host has no room for more, `steps` for what a new holder takes from the journal, `noted` for what it knows without one, `hearing` for words that come while it works, `boundary` for where a test may kill it, `brain` for who decides
 //! (a playbook or a model). The agents' texts lie beside `src/`, a folder each.
 
+pub mod ask_person;
 pub mod attached;
 pub mod blob;
 pub mod boundary;
@@ -11,6 +12,7 @@ pub mod call_line;
 pub mod checks;
 pub mod context;
 pub mod doubt;
+pub mod hearing;
 pub mod held;
 pub mod keys;
 pub mod noted;

@@ -117,7 +117,7 @@ impl Folded {
                 let holder = entry.body["holder"].as_str().unwrap_or_default();
                 self.holders.insert(entry.epoch, holder.to_owned());
             }
-            EntryKind::Parked | EntryKind::End => {}
+            EntryKind::Word | EntryKind::Parked | EntryKind::End => {}
         }
     }
 }
@@ -220,6 +220,11 @@ impl Steps {
                 "the answer to the question of {step} cannot be read: {e}"
             ))
         })
+    }
+
+    /// How many questions of this task people have answered and that were not acted on since.
+    pub fn times_answered(&self) -> usize {
+        self.folded.answers.len()
     }
 
     /// What was reserved for the calls of a model step whose replies are not known.

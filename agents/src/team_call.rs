@@ -1,6 +1,7 @@
 //! Calls that reach no executor: what they do is done by the team. They go through the journal like
 //! any other call, so that a later holder takes their answer from there.
 
+use crate::ask_person;
 use crate::call_line::{line, refusal};
 use crate::record::Record;
 use crate::stop::{self, Stop};
@@ -8,7 +9,7 @@ use crate::workbench::Workbench;
 use protocol::ids::Role;
 use protocol::journal::EntryKind;
 use protocol::report::{HandOff, Progress};
-use protocol::tool::{TEAM_TOOLS, ToolAnswer, ToolCall};
+use protocol::tool::{TALK, TEAM_TOOLS, ToolAnswer, ToolCall};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -33,12 +34,16 @@ pub async fn make(
     }
     stop::check(&bench.toolbox.watch)?;
     let grant = &bench.toolbox.grant;
-    let answer = match grant.tools.is_empty() || grant.tools.contains(&call.name) {
-        false => refusal(
+    let granted = grant.tools.is_empty()
+        || grant.tools.contains(&call.name)
+        || TALK.contains(&call.name.as_str());
+    let answer = match call.name.as_str() {
+        _ if !granted => refusal(
             call,
             &format!("refused: {} is not among this agent's tools", call.name),
         ),
-        true => hand_off(bench, step, call).await?,
+        "AskUserQuestion" => ask_person::ask(bench, step, call).await?,
+        _ => hand_off(bench, step, call).await?,
     };
     bench.steps.record(step, EntryKind::Result, &answer).await?;
     let line = line(record, call, &answer);

@@ -1,6 +1,7 @@
 //! The tools as a model sees them: Claude Code's names and inputs.
 
 use engine::conversation::ToolSpec;
+use protocol::tool::TALK;
 use serde_json::{Value, json};
 
 fn spec(name: &str, description: &str, properties: Value, required: &[&str]) -> ToolSpec {
@@ -20,6 +21,19 @@ fn spec(name: &str, description: &str, properties: Value, required: &[&str]) -> 
 pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
     let text = json!({"type": "string"});
     let number = json!({"type": "integer", "minimum": 0});
+    let question = json!({
+        "type": "object",
+        "properties": {
+            "question": text,
+            "header": text,
+            "options": {"type": "array", "items": {
+                "type": "object",
+                "properties": {"label": text, "description": text},
+                "required": ["label"],
+            }},
+        },
+        "required": ["question"],
+    });
     let all = vec![
         spec(
             "Read",
@@ -158,6 +172,28 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
             &["to", "note"],
         ),
         spec(
+            "AskPeer",
+            "Ask another agent of the team (code, data, infra, research, qa) something it may know: how it works, \
+             what it learned. It answers from what it knows, it does no work and sees no files of yours. \
+             seconds: how long to wait, at most 120.",
+            json!({"agent": text, "question": text, "seconds": number}),
+            &["agent", "question"],
+        ),
+        spec(
+            "AskUserQuestion",
+            "Ask the person who gave you the task. It waits until somebody answers, so ask only what you cannot \
+             find out and must not guess; ask everything at once.",
+            json!({"questions": {"type": "array", "items": question, "minItems": 1, "maxItems": 4}}),
+            &["questions"],
+        ),
+        spec(
+            "AddCriteria",
+            "Only when the person added something to the request while you work: what must be true in the end \
+             because of it. They are checked after your work like the others.",
+            json!({"criteria": {"type": "array", "items": criterion(false), "minItems": 1, "maxItems": 8}}),
+            &["criteria"],
+        ),
+        spec(
             "GitCommit",
             "Commit in the workspace's clone; without paths, everything that differs.",
             json!({"message": text, "paths": {"type": "array", "items": text}}),
@@ -183,7 +219,9 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
         ),
     ];
     all.into_iter()
-        .filter(|tool| allowed.is_empty() || allowed.contains(&tool.name))
+        .filter(|tool| {
+            allowed.is_empty() || allowed.contains(&tool.name) || TALK.contains(&tool.name.as_str())
+        })
         .collect()
 }
 
@@ -195,6 +233,22 @@ pub fn propose() -> ToolSpec {
         "properties": {"name": text, "summary": text, "risk": text},
         "required": ["name", "summary", "risk"],
     });
+    spec(
+        "propose",
+        "Options, plan and criteria for the task.",
+        json!({
+            "options": {"type": "array", "items": option, "minItems": 1},
+            "choice": text,
+            "steps": {"type": "array", "items": text},
+            "criteria": {"type": "array", "items": criterion(true), "minItems": 1, "maxItems": 20},
+        }),
+        &["options", "choice", "steps", "criteria"],
+    )
+}
+
+/// A criterion as a model writes it; with an id of its own or without.
+fn criterion(own_id: bool) -> Value {
+    let text = json!({"type": "string"});
     let command = json!({
         "type": "object",
         "properties": {
@@ -208,25 +262,12 @@ pub fn propose() -> ToolSpec {
         "properties": {"path": text, "exists": {"type": "boolean"}, "contains": text, "lacks": text},
         "required": ["path"],
     });
-    let criterion = json!({
-        "type": "object",
-        "properties": {
-            "id": text,
-            "text": text,
-            "change": {"type": "boolean"},
-            "check": {"type": "object", "properties": {"command": command, "file": file}, "minProperties": 1, "maxProperties": 1},
-        },
-        "required": ["id", "text", "check"],
-    });
-    spec(
-        "propose",
-        "Options, plan and criteria for the task.",
-        json!({
-            "options": {"type": "array", "items": option, "minItems": 1},
-            "choice": text,
-            "steps": {"type": "array", "items": text},
-            "criteria": {"type": "array", "items": criterion, "minItems": 1, "maxItems": 20},
-        }),
-        &["options", "choice", "steps", "criteria"],
-    )
+    let check = json!({"type": "object", "properties": {"command": command, "file": file}, "minProperties": 1, "maxProperties": 1});
+    let mut properties = json!({"text": text, "change": {"type": "boolean"}, "check": check});
+    let mut required = vec!["text", "check"];
+    if own_id {
+        properties["id"] = text;
+        required.insert(0, "id");
+    }
+    json!({"type": "object", "properties": properties, "required": required})
 }

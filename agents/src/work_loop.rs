@@ -172,7 +172,7 @@ async fn answer(
         Ask::CheckBefore(criteria) => {
             let change: Vec<Criterion> = criteria.into_iter().filter(|c| c.change).collect();
             let step = bench.measurement("build");
-            Answer::Checked(measure(bench, record, brain, &step, &change).await?)
+            Answer::Checked(measure(bench, record, &brain.context()?, &step, &change).await?)
         }
         Ask::Work { round, feedback } => {
             if bench.toolbox.sandboxes.copied {
@@ -187,7 +187,7 @@ async fn answer(
                 keep_patch(bench, record).await?;
             }
             let step = bench.measurement("verify");
-            let evidence = measure(bench, record, brain, &step, &criteria).await?;
+            let evidence = measure(bench, record, &brain.context()?, &step, &criteria).await?;
             for seen in &evidence {
                 record.measured(seen.clone());
             }
@@ -295,14 +295,13 @@ async fn keep_patch(bench: &mut Workbench, record: &mut Record) -> Result<(), St
 }
 
 /// Measures criteria, each once; what a lost holder measured is taken from the journal.
-async fn measure(
+pub(crate) async fn measure(
     bench: &mut Workbench,
-    record: &mut Record,
-    brain: &Brain,
+    record: &Record,
+    context: &Value,
     step: &str,
     criteria: &[Criterion],
 ) -> Result<Vec<Evidence>, Stop> {
-    let context = brain.context()?;
     let mut all = Vec::with_capacity(criteria.len());
     let mut sandbox: Option<Measure> = None;
     for criterion in criteria {
@@ -323,7 +322,7 @@ async fn measure(
             .screen
             .doing(format!("measures {}: {}", criterion.id, criterion.text));
         let seen = measure
-            .check(&mut bench.toolbox, criterion, &context)
+            .check(&mut bench.toolbox, criterion, context)
             .await?;
         drop(doing);
         tracing::info!(step, criterion = criterion.id, verdict = ?seen.verdict, "measured");

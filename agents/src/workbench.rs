@@ -87,6 +87,12 @@ impl Workbench {
             .await
     }
 
+    /// Whether a holder before has gone on to this phase from here.
+    pub fn went_on_to(&self, phase: Phase) -> bool {
+        let step = format!("phase/{}/{}", self.entered + 1, phase.as_str());
+        self.steps.recorded_at(&step).is_some()
+    }
+
     /// The name of the next measurement. Criteria measured again are another step, also within one
     /// phase: evidence is never taken from an earlier look.
     pub fn measurement(&mut self, phase: &str) -> String {

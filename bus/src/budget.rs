@@ -10,7 +10,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// How long sums are kept after they last changed.
-const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+pub(crate) const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Leave to spend. Made here alone, once for each call, and used up by [`Bus::settle`].
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +37,8 @@ impl Reservation {
 }
 
 impl Bus {
-    /// Takes `amount` from the task's and the month's (`2026-11`) budget, both or none. Fails with
+    /// Takes `amount` from the task's and the month's (`2026-11`) budget, both or none. A limit that
+    /// was told to the task since holds in the place of `task_cap`. Fails with
     /// [`BusError::Budget`] where a cap does not cover it.
     pub async fn reserve(
         &self,
@@ -60,7 +61,8 @@ impl Bus {
             .arg(task_cap.0)
             .arg(month_cap.0)
             .arg(KEPT.as_millis());
-        let (answer, spent): (String, u64) = self.run(&scripts::RESERVE, &call, Again::No).await?;
+        let (answer, spent, cap): (String, u64, u64) =
+            self.run(&scripts::RESERVE, &call, Again::No).await?;
         let (cap, limit) = match answer.as_str() {
             "ok" => {
                 return Ok(Reservation {
@@ -70,7 +72,7 @@ impl Bus {
                     month: month.to_owned(),
                 });
             }
-            "task" => (Cap::Task, task_cap),
+            "task" => (Cap::Task, MicroUsd(cap)),
             _ => (Cap::Month, month_cap),
         };
         Err(BusError::Budget {

@@ -229,10 +229,10 @@ impl Bus {
                 )
                 .await?;
             for (_, fields) in &page {
-                if !fields.iter().any(|(name, _)| name == "j") {
+                if !fields.iter().any(is_entry) {
                     entries.push(read(task, &[])?);
                 }
-                for (_, value) in fields.iter().filter(|(name, _)| name == "j") {
+                for (_, value) in fields.iter().filter(|field| is_entry(field)) {
                     entries.push(read(task, value)?);
                 }
             }
@@ -297,6 +297,11 @@ fn bytes(entry: &JournalEntry) -> Result<Vec<u8>, BusError> {
         )));
     }
     serde_json::to_vec(entry).map_err(text)
+}
+
+/// Of a holder or of a person.
+fn is_entry((name, _): &(String, Vec<u8>)) -> bool {
+    name == "j" || name == "w"
 }
 
 fn read(task: TaskId, bytes: &[u8]) -> Result<JournalEntry, BusError> {

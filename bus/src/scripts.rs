@@ -95,6 +95,8 @@ scripts! {
     MAKE_GROUP = "make_group", always;
     /// Let go of entries that were dealt with.
     DONE = "done", always;
+    /// Say something to a task.
+    TELL = "tell", needs_room;
     /// Stop a task.
     CANCEL = "cancel", always;
     /// Let a folded task expire.

@@ -42,3 +42,5 @@ mod outage;
 mod parking;
 #[path = "stories/server.rs"]
 mod server;
+#[path = "stories/words.rs"]
+mod words;

@@ -189,6 +189,20 @@ pub enum Verb {
         #[serde(flatten)]
         said: Said,
     },
+    /// Words for whoever works on this task.
+    TaskTell {
+        /// Which.
+        task: TaskRef,
+        /// The words.
+        text: String,
+    },
+    /// The most this task may cost from now on.
+    TaskBudget {
+        /// Which.
+        task: TaskRef,
+        /// In dollars.
+        usd: f64,
+    },
     /// Pause this task until `TaskResume`: one that runs finishes the step in hand.
     TaskPause {
         /// Which.

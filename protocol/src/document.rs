@@ -9,6 +9,7 @@ use crate::rating::Rating;
 use crate::report::{Artifact, CallLine, PhaseSpan, Recalled, Usage, Wait};
 use crate::task::Task;
 use crate::task_state::TaskState;
+use crate::word::WordDocument;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +101,9 @@ pub struct RunDocument {
     /// Every question it asked a person, with the answers.
     #[serde(default)]
     pub questions: Vec<QuestionDocument>,
+    /// What people said to it while it was open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<WordDocument>,
     /// How good people found it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ratings: Vec<Rating>,

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 /// Version of the entry format; a newer one is refused by an older binary.
 /// 2 brought `parked` and `answer`, 3 several entries of one call in one entry of the stream and
-/// `model_failed`.
-pub const JOURNAL_VERSION: u32 = 3;
+/// `model_failed`, 4 `word`.
+pub const JOURNAL_VERSION: u32 = 4;
 
 /// What an entry says about its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub enum EntryKind {
     Parked,
     /// What the task waited for: the answer to the question its step asked.
     Answer,
+    /// A person said something to the task; its step is the word's number.
+    Word,
     /// The task ended; nothing follows.
     End,
 }

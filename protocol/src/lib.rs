@@ -32,3 +32,4 @@ pub mod task_state;
 pub mod text;
 pub mod tool;
 pub mod trace;
+pub mod word;

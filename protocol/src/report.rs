@@ -143,6 +143,27 @@ pub enum Progress {
         /// Best first.
         memories: Vec<Recalled>,
     },
+    /// A person said something to the task.
+    Said {
+        /// Its number among the words to this task.
+        number: u64,
+        /// The words.
+        text: String,
+        /// Who said them.
+        by: String,
+    },
+    /// Whoever works on it took the words in.
+    Heard {
+        /// Their number.
+        number: u64,
+        /// The words.
+        text: String,
+    },
+    /// Criteria were added to those that were written, because of such words.
+    Added {
+        /// The new ones.
+        criteria: Vec<Criterion>,
+    },
     /// A line for people.
     Note {
         /// The line.

@@ -75,6 +75,9 @@ pub fn stays_inside(tool: &str) -> bool {
             | "Linters"
             | "Profile"
             | "HandOff"
+            | "AskPeer"
+            | "AskUserQuestion"
+            | "AddCriteria"
             | "GitCommit"
             | "SqlQuery"
     ) || HOST.contains(&tool)
@@ -104,7 +107,11 @@ pub const DATA: [&str; 5] = [
 ];
 
 /// Tools that reach no executor: what they do is done by the team.
-pub const TEAM_TOOLS: [&str; 1] = ["HandOff"];
+pub const TEAM_TOOLS: [&str; 3] = ["HandOff", "AskPeer", "AskUserQuestion"];
+
+/// Those by which a model talks with the person who asked. They touch nothing, so every agent has
+/// them, whatever its list of tools says.
+pub const TALK: [&str; 2] = ["AskUserQuestion", "AddCriteria"];
 
 /// Those that change what lies outside the clone: they are not made a second time when a playbook
 /// is run from its start again.

@@ -10,6 +10,7 @@ use crate::ledger::resume::OwedResume;
 use crate::ledger::store::LedgerError;
 use crate::paused;
 use crate::pinned;
+use crate::words;
 use bus::cancel::CancelOutcome;
 use bus::connect::Bus;
 use bus::error::BusError;
@@ -34,6 +35,9 @@ const LOOK: Duration = Duration::from_secs(1);
 const PAGE: u32 = 500;
 /// Longest wait for the bus before the person is told that the task is kept.
 const FIRST_SEND: Duration = Duration::from_millis(1500);
+
+/// The same, of something else than a new task.
+pub const NO_REDIS: &str = "redis does not answer";
 
 /// What the person reads when the bus is away.
 pub const AWAY: &str = "redis does not answer; the task is kept and starts when it is back";
@@ -168,6 +172,7 @@ pub async fn outbox(desk: &Desk) {
                 tell_stops(desk, &bus).await?;
                 tell_resumes(desk, &bus).await?;
                 paused::reconcile(desk, &bus).await?;
+                words::tell_owed(desk, &bus).await?;
                 if Instant::now() >= whole_at {
                     sweep(desk, &bus).await?;
                     whole_at = Instant::now() + WHOLE_SWEEP;
@@ -378,7 +383,10 @@ async fn unknown(
         | TaskState::Running { .. }
         | TaskState::Waiting {
             on: WaitReason::Time | WaitReason::Host,
-        } => return Ok(Some((task, due))),
+        } => {
+            desk.ledger.owe_words_again(task.id).await?;
+            return Ok(Some((task, due)));
+        }
         TaskState::Cancelling => {
             let told = desk
                 .ledger

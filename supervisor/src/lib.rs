@@ -42,3 +42,4 @@ pub mod run;
 pub mod settle;
 pub mod status;
 pub mod tmux;
+mod words;

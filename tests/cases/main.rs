@@ -37,6 +37,7 @@ mod tmux_windows;
 mod torture;
 mod traces;
 mod upgrade;
+mod words;
 
 /// The binary under test, built by cargo for this very run.
 const AI_INFRA: &str = env!("CARGO_BIN_EXE_ai-infra");

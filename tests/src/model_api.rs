@@ -15,6 +15,10 @@ struct Seen {
     refuses: Option<(u64, u16)>,
     replies: u64,
     refusals: u64,
+    /// Every request that was answered.
+    requests: Vec<Value>,
+    /// What is answered where no tools are offered.
+    aside: String,
 }
 
 /// The server; its threads end with the test process.
@@ -68,6 +72,21 @@ impl ModelApi {
         self.seen().replies
     }
 
+    /// The messages of every request that was answered, as JSON text, oldest first.
+    pub fn conversations(&self) -> Vec<String> {
+        let seen = self.seen();
+        let messages = seen
+            .requests
+            .iter()
+            .map(|body| body["messages"].to_string());
+        messages.collect()
+    }
+
+    /// What it answers where no tools are offered.
+    pub fn answer_aside(&self, text: &str) {
+        self.seen().aside = text.to_owned();
+    }
+
     /// How many requests were refused.
     pub fn refusals(&self) -> u64 {
         self.seen().refusals
@@ -88,6 +107,7 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) {
         }
         None => {
             seen.replies += 1;
+            seen.requests.push(body.clone());
             message(&content(&seen, &body))
         }
     };
@@ -121,6 +141,9 @@ fn content(seen: &Seen, body: &Value) -> Vec<Value> {
         let call =
             json!({"type": "tool_use", "id": "p1", "name": "propose", "input": seen.proposal});
         return vec![call];
+    }
+    if body["tools"].as_array().is_none_or(Vec::is_empty) {
+        return vec![json!({"type": "text", "text": seen.aside})];
     }
     let turn = body["messages"].as_array().map_or(0, |all| {
         all.iter().filter(|m| m["role"] == "assistant").count()

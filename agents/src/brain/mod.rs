@@ -1,6 +1,7 @@
 //! Who decides inside the phases: a playbook (no model) or a model. Both answer the same
 //! questions and make their calls through the same door.
 
+pub(crate) mod claude;
 mod model;
 mod money;
 pub(crate) mod patience;

@@ -1,16 +1,20 @@
 //! A model as the decider. One call answers THINK, PLAN and BUILD together; EXECUTE is a
 //! conversation with tools. Every reply is in the journal before anything it asks for is done,
-//! so a new holder pays for nothing twice.
+//! so a new holder pays for nothing twice. What people say meanwhile is in `spoken`.
 
-use super::money::{prices, spent};
+mod reply;
+mod spoken;
+
+use super::claude;
+use super::money::spent;
 use super::patience::{self, Failed, Next, Patience};
 use crate::context;
+use crate::hearing::Hearing;
 use crate::record::Record;
 use crate::stop::Stop;
 use crate::tool_specs;
 use crate::workbench::Workbench;
-use engine::anthropic::engine::Anthropic;
-use engine::conversation::{Message, ModelReply, ModelRequest, StopReason, ToolChoice};
+use engine::conversation::{Message, ModelReply, ModelRequest, ToolChoice};
 use engine::engine::{Engine, EngineError};
 use engine::scripted::Scripted;
 use jiff::Timestamp;
@@ -22,7 +26,7 @@ use protocol::memory::FoundMemory;
 use protocol::money::MicroUsd;
 use protocol::task::Effort;
 use protocol::tool::ToolCall;
-use serde::Deserialize;
+use reply::{Proposal, cut_off, finished, plan_of, read_proposal, turns};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -41,29 +45,15 @@ pub struct ModelBrain {
     /// The plan was made anew since the last round.
     replanned: bool,
     messages: Vec<Message>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Proposal {
-    options: Vec<Choice>,
-    choice: String,
-    steps: Vec<String>,
-    criteria: Vec<Criterion>,
+    hearing: Hearing,
+    /// Criteria that were added since the work began.
+    added: Vec<Criterion>,
 }
 
 impl ModelBrain {
     /// Claude, by the team's settings.
     pub fn anthropic(bench: &Workbench) -> Result<Self, Stop> {
-        let settings = &bench.settings.engine;
-        let Some(key) = settings.api_key.as_ref() else {
-            return Err(Stop::Refuse(
-                "there is no model key: `ai-infra secret set anthropic-api-key`".to_owned(),
-            ));
-        };
-        let prices = prices(&bench.settings.prices);
-        let engine = Anthropic::new(&settings.base_url, key.reveal(), prices)
-            .map_err(|e| Stop::Fail(e.to_string()))?;
-        Ok(Self::new(bench, Engine::Anthropic(Box::new(engine))))
+        Ok(Self::new(bench, claude::engine(&bench.settings)?))
     }
 
     /// Canned replies, for tests.
@@ -84,6 +74,8 @@ impl ModelBrain {
             proposal: None,
             replanned: false,
             messages: Vec::new(),
+            hearing: Hearing::default(),
+            added: Vec::new(),
         }
     }
 
@@ -164,11 +156,12 @@ impl ModelBrain {
         let mut said = complaint;
         for attempt in 1..=2 {
             let question = context::proposal_question(effort, said.as_deref());
-            let text = format!("{}\n{question}", self.opening);
+            let step = format!("think/{}/{attempt}", self.proposals);
+            self.hear_before_proposal(bench, record, &step).await?;
+            let text = format!("{}\n{question}", self.opened());
             let mut request = self.request(bench, vec![Message::user(&text)]);
             request.tools = vec![tool_specs::propose()];
             request.tool_choice = ToolChoice::Tool("propose".to_owned());
-            let step = format!("think/{}/{attempt}", self.proposals);
             let reply = self.ask(bench, record, &step, &request).await?;
             match read_proposal(&reply) {
                 Ok(proposal) => {
@@ -191,32 +184,42 @@ impl ModelBrain {
         feedback: &[Evidence],
     ) -> Result<Worked, Stop> {
         self.open_round(feedback);
-        let mut nudges = 0;
-        let most = turns(bench.task.effort);
+        let reply_of = |turn: u32| format!("execute/{round}/reply/{turn}");
+        let (mut nudges, most) = (0, turns(bench.task.effort));
+        self.hear(bench, record, &reply_of(1), false).await?;
         for turn in 1..=most {
             let mut request = self.request(bench, self.messages.clone());
             request.tools = tool_specs::work_tools(&bench.agent.tools);
-            let step = format!("execute/{round}/reply/{turn}");
-            let reply = self.ask(bench, record, &step, &request).await?;
+            let reply = self.ask(bench, record, &reply_of(turn), &request).await?;
             self.messages.push(Message::assistant(&reply));
             let calls = reply.calls();
-            if !calls.is_empty() && reply.stop.is_whole() {
+            let makes = !calls.is_empty() && reply.stop.is_whole();
+            let worked = finished(&reply, &self.added).filter(|_| !makes);
+            if makes {
                 self.make_calls(bench, record, round, turn, calls).await?;
-                continue;
+            } else if worked.is_none() {
+                self.nudge(calls);
+                nudges += 1;
+                if nudges > NUDGES {
+                    let why = "the model did not come to an end".to_owned();
+                    return Ok(cut_off(why, &self.added));
+                }
             }
-            if let Some(worked) = finished(&reply) {
+            // Words that came meanwhile go in before the next reply, also where it thinks it is done.
+            let refused = worked
+                .as_ref()
+                .is_some_and(|w| w.ended != WorkEnd::Finished);
+            let (next, done) = (reply_of(turn + 1), worked.is_some());
+            let more = turn < most && !refused && self.hear(bench, record, &next, done).await?;
+            if let Some(worked) = worked.filter(|_| !more) {
                 return Ok(worked);
             }
-            self.nudge(calls);
-            nudges += 1;
-            if nudges > NUDGES {
-                return Ok(cut_off("the model did not come to an end".to_owned()));
-            }
         }
-        Ok(cut_off(format!(
+        let why = format!(
             "the model did not come to an end within {most} turns, the most at this effort (--effort deep allows {})",
             turns(Effort::Deep)
-        )))
+        );
+        Ok(cut_off(why, &self.added))
     }
 
     fn open_round(&mut self, feedback: &[Evidence]) {
@@ -226,7 +229,7 @@ impl ModelBrain {
         };
         let order = context::work_order(&plan_of(proposal), &proposal.criteria);
         if feedback.is_empty() || self.messages.is_empty() {
-            self.messages = vec![Message::user(&format!("{}\n{order}", self.opening))];
+            self.messages = vec![Message::user(&format!("{}\n{order}", self.opened()))];
             return;
         }
         let mut text = context::feedback(feedback);
@@ -258,7 +261,10 @@ impl ModelBrain {
         let mut answers = Vec::with_capacity(calls.len());
         for (at, call) in calls.iter().enumerate() {
             let step = format!("execute/{round}/call/{turn}.{at}/{}", call.id);
-            answers.push(bench.call(record, &step, call, None).await?);
+            answers.push(match call.name == spoken::ADD {
+                true => self.add_criteria(bench, record, &step, call).await?,
+                false => bench.call(record, &step, call, None).await?,
+            });
         }
         self.messages.push(Message::results(&answers));
         Ok(())
@@ -385,54 +391,4 @@ async fn give_up_or_wait(
             Stop::Wait(Box::new(wait))
         }
     })
-}
-
-fn plan_of(proposal: &Proposal) -> Plan {
-    Plan {
-        choice: proposal.choice.clone(),
-        steps: proposal.steps.clone(),
-        complaint: None,
-    }
-}
-
-fn cut_off(why: String) -> Worked {
-    Worked {
-        text: String::new(),
-        ended: WorkEnd::CutOff(why),
-    }
-}
-
-/// Most turns of one EXECUTE.
-fn turns(effort: Effort) -> u32 {
-    match effort {
-        Effort::Quick => 20,
-        Effort::Standard => 60,
-        Effort::Deep => 150,
-    }
-}
-
-fn finished(reply: &ModelReply) -> Option<Worked> {
-    let text = reply.text();
-    let ended = match &reply.stop {
-        StopReason::Refusal => WorkEnd::Refused("the model declined the request".to_owned()),
-        StopReason::EndTurn | StopReason::StopSequence if !text.trim().is_empty() => {
-            WorkEnd::Finished
-        }
-        _ => return None,
-    };
-    Some(Worked { text, ended })
-}
-
-fn read_proposal(reply: &ModelReply) -> Result<Proposal, String> {
-    let call = reply
-        .calls()
-        .into_iter()
-        .find(|call| call.name == "propose")
-        .ok_or("`propose` was not called")?;
-    let proposal: Proposal = serde_json::from_value(call.input)
-        .map_err(|e| format!("the proposal is not valid: {e}"))?;
-    if proposal.criteria.is_empty() {
-        return Err("there is no criterion".to_owned());
-    }
-    Ok(proposal)
 }

@@ -150,12 +150,14 @@ impl PlaybookBrain {
                     return Ok(Worked {
                         text: report,
                         ended: WorkEnd::Finished,
+                        added: Vec::new(),
                     });
                 }
                 Next::Failed { reason } => {
                     return Ok(Worked {
                         text: String::new(),
                         ended: WorkEnd::Failed(reason),
+                        added: Vec::new(),
                     });
                 }
             }

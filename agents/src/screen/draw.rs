@@ -130,6 +130,9 @@ fn working(view: &View, held: &Held, now: Timestamp, columns: usize, rows: usize
 
 fn way(held: &Held, columns: usize) -> Line {
     let mut words = held.way.clone();
+    if held.words > 0 {
+        words.push_str(&format!(" · heard {} of your words", held.words));
+    }
     if held.requests > 0 {
         words.push_str(&format!(" · {} model calls · {}", held.requests, held.cost));
     }

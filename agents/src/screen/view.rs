@@ -62,6 +62,8 @@ pub struct Held {
     pub counted: (u64, u64),
     /// What it does or waits for right now, and since when.
     pub doing: Option<(String, Timestamp)>,
+    /// Words of people it took in.
+    pub words: u64,
     /// Model calls so far.
     pub requests: u64,
     /// What they cost.
@@ -116,6 +118,7 @@ impl View {
             calls: VecDeque::new(),
             counted: (0, 0),
             doing: None,
+            words: 0,
             requests: 0,
             cost: MicroUsd(0),
         });

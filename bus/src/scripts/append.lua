@@ -32,10 +32,11 @@ local function append(one)
       length = has
       -- As many as its holder knows of: nothing came since, also not this.
       if has > 0 and has ~= one.known then
-        local newest = call('XREVRANGE', to.key, '+', '-', 'COUNT', 1)
-        local fields = newest[1] and newest[1][2]
-        if fields and fields[#fields - 1] == to.field and fields[#fields] == ARGV[to.last] then
-          return has
+        for _, newest in ipairs(call('XREVRANGE', to.key, '+', '-', 'COUNT', 4)) do
+          local fields = newest[2]
+          if fields[#fields - 1] == to.field and fields[#fields] == ARGV[to.last] then return has end
+          -- What a person said may lie between.
+          if fields[1] ~= 'w' then break end
         end
       end
     end

@@ -27,7 +27,9 @@ Examples:
   ai-infra task show t7                      what was asked, why who did it, the evidence
   ai-infra task diff t7                      what it changed in its clone
   ai-infra task apply t7                     bring that into your folder
-  ai-infra task answer t7 happened           answer its question";
+  ai-infra task answer t7 happened           answer its question
+  ai-infra task tell t7 \"also log it\"        a word to whoever works on it
+  ai-infra task budget t7 3.00               what it may cost from now on";
 
 /// Below `ai-infra secret --help`.
 pub const SECRET: &str = "\

@@ -1,5 +1,6 @@
 //! The grammar of `ai-infra task`.
 
+use super::values::dollars;
 use clap::{Subcommand, ValueEnum};
 use protocol::ids::{RequestId, TaskRef};
 use protocol::question::Choice;
@@ -62,6 +63,22 @@ pub enum TaskCommand {
         /// newest]
         #[arg(long, value_name = "N")]
         question: Option<u64>,
+    },
+    /// Say something to whoever works on a task: it is heard before the next step
+    Tell {
+        /// Such as t142
+        task: TaskRef,
+        /// The words; they belong to the request from then on
+        #[arg(value_name = "WORDS")]
+        words: String,
+    },
+    /// Set what a task may cost from now on
+    Budget {
+        /// Such as t142
+        task: TaskRef,
+        /// In dollars, such as 3.00
+        #[arg(value_name = "USD", value_parser = dollars)]
+        usd: f64,
     },
     /// Say how good a result was, from 1 to 10; words with it are remembered for the next time
     Rate {

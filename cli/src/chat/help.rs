@@ -7,6 +7,8 @@ use crate::render::paint::Paint;
 const TALK: &str = "\
 Say what should be true, in your own words: run the tests of this project
   @qa …             a request for the agent qa
+  @t12 …            a word to whoever works on t12; where one task runs for
+                    you, also without @: also log the rejected ones
   8                 rates the last result, 1 to 10; where a question is open,
                     answers it
 Keys: Tab completes · Up and Ctrl-R find earlier lines

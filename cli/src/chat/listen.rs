@@ -78,7 +78,9 @@ pub async fn follow(
                 _ => break Heard::Lost(task, "the supervisor answered something else".to_owned()),
             },
             Ok(reply) => {
-                let line = live.take(&reply);
+                let own = matches!(&reply, Reply::Event { progress } if matches!(**progress, Progress::Said { .. }));
+                // Who typed it was answered already.
+                let line = live.take(&reply).filter(|_| !own);
                 voice.tell("told", &json!({"task": task, "told": reply}));
                 if let (Some(line), false) = (line, voice.is_json()) {
                     voice.say(&turn::event(

@@ -14,8 +14,8 @@ pub enum Meaning {
     Nothing,
     /// A `/` command.
     Slash(String),
-    /// A word to a task.
-    Tell(ShortId),
+    /// Words to a task.
+    Tell(ShortId, String),
     /// One of the things that were offered, counted from 0.
     Chosen(usize),
     /// The value that was asked for.
@@ -67,8 +67,21 @@ pub fn meaning(line: &str, standing: &Standing, is_agent: impl Fn(&Role) -> bool
         (Ok(_), None) => Meaning::Misfit(
             "a number alone rates the last result, and there is none yet".to_owned(),
         ),
-        (Err(_), _) => Meaning::Ask(said.to_owned(), None),
+        (Err(_), _) => match standing.running.first() {
+            Some(task) if standing.running.len() == 1 && adds(said) => {
+                Meaning::Tell(*task, said.to_owned())
+            }
+            _ => Meaning::Ask(said.to_owned(), None),
+        },
     }
+}
+
+/// Whether words only make sense as something more about what is being done: nothing of its own
+/// begins so.
+fn adds(said: &str) -> bool {
+    let first = said.split_whitespace().next().unwrap_or_default();
+    let first = first.trim_end_matches([',', ':']).to_lowercase();
+    ["also", "and", "additionally", "but", "instead", "rather"].contains(&first.as_str())
 }
 
 /// `@t12 words` and `@code words`.
@@ -82,7 +95,7 @@ fn addressed(said: &str, is_agent: impl Fn(&Role) -> bool) -> Option<Meaning> {
         return Some(Meaning::Ask(words, Some(role)));
     }
     match slash::task(to) {
-        Some(TaskRef::Short(task)) => Some(Meaning::Tell(task)),
+        Some(TaskRef::Short(task)) if !words.is_empty() => Some(Meaning::Tell(task, words)),
         _ => None,
     }
 }
@@ -228,7 +241,7 @@ mod tests {
             Meaning::Ask(words, Some(agent)) => format!("ask {agent}: {words}"),
             Meaning::Answer(said) => format!("answer {said}"),
             Meaning::Rate(task, number) => format!("rate {task} {number}"),
-            Meaning::Tell(task) => format!("tell {task}"),
+            Meaning::Tell(task, words) => format!("tell {task}: {words}"),
             Meaning::Chosen(at) => format!("chosen {at}"),
             Meaning::Value(value) => format!("value {value}"),
             Meaning::Misfit(why) => format!("misfit: {why}"),
@@ -245,7 +258,8 @@ mod tests {
         check("look\nat\nthis", &s, "ask look\nat\nthis");
         check("/show t1", &s, "Slash(\"/show t1\")");
         check("/srv/shop is slow, why?", &s, "ask /srv/shop is slow, why?");
-        check("@t12 also log it", &s, "tell t12");
+        check("@t12 also log it", &s, "tell t12: also log it");
+        check("@t12: stop\nat ten", &s, "tell t12: stop\nat ten");
         check("@code: mend it", &s, "ask code: mend it");
         check("@poet write", &s, "ask @poet write");
         check("@t12", &s, "ask @t12");
@@ -255,6 +269,28 @@ mod tests {
             "misfit: a number alone rates the last result, and there is none yet",
         );
         check("yes", &s, "ask yes");
+    }
+
+    #[test]
+    fn what_adds_to_the_one_task_that_runs_is_told_to_it() {
+        let mut s = standing(None, Vec::new(), Some(3));
+        check(
+            "also log the rejected ones",
+            &s,
+            "ask also log the rejected ones",
+        );
+        s.running.insert(ShortId(12));
+        check(
+            "also log the rejected ones",
+            &s,
+            "tell t12: also log the rejected ones",
+        );
+        check("But not the first", &s, "tell t12: But not the first");
+        check("run the tests", &s, "ask run the tests");
+        check("android builds fail", &s, "ask android builds fail");
+        check("@code also mend it", &s, "ask code: also mend it");
+        s.running.insert(ShortId(13));
+        check("also log it", &s, "ask also log it");
     }
 
     #[test]

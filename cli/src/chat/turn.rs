@@ -69,10 +69,7 @@ impl Chat {
                 let words = ["task", "rate", &task.to_string(), &number.to_string()];
                 self.cli(&words.map(str::to_owned)).await
             }
-            Meaning::Tell(task) => {
-                self.tell(task);
-                Ok(())
-            }
+            Meaning::Tell(task, text) => self.tell(task, text).await,
             Meaning::Chosen(at) => self.chosen(at).await,
             Meaning::Value(value) => self.value(value).await,
             Meaning::Sure(true) => match self.standing.dialog.take() {
@@ -351,15 +348,14 @@ impl Chat {
         }
     }
 
-    /// A word to a task that runs: what can be changed is said.
-    fn tell(&self, task: ShortId) {
-        let runs = self.standing.running.contains(&task);
-        let words = match runs {
-            true => format!(
-                "{task} works by what was accepted and takes no new words. What can be changed: /cancel {task} or /pause {task}; then say the whole request again"
-            ),
-            false => format!("{task} does not run here: /show {task} says how it stands"),
-        };
-        self.sup(&words);
+    /// Words to a task, and what becomes of them.
+    async fn tell(&mut self, task: ShortId, text: String) -> Result<(), Failure> {
+        let task = TaskRef::Short(task);
+        match self.ask(Verb::TaskTell { task, text }).await? {
+            Answer::Ok { message } | Answer::Text { text: message } => self.sup(&message),
+            _ => return Err(commands::strange()),
+        }
+        self.follow_again(task).await;
+        Ok(())
     }
 }

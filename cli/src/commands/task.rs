@@ -51,6 +51,10 @@ pub async fn run(context: &Context, command: TaskCommand) -> Result<u8, Failure>
             };
             tell(context, verb).await
         }
+        TaskCommand::Tell { task, words } => {
+            tell(context, Verb::TaskTell { task, text: words }).await
+        }
+        TaskCommand::Budget { task, usd } => tell(context, Verb::TaskBudget { task, usd }).await,
         TaskCommand::Rate { task, number, text } => {
             let remark = text;
             let verb = Verb::TaskRate {

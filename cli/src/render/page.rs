@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use protocol::document::{RunDocument, TaskPage};
 use protocol::rating::BEST;
 use protocol::task::{Task, Way};
+use protocol::word::Spoken;
 use std::time::Duration;
 
 /// Most lines of evidence shown below a criterion.
@@ -19,6 +20,7 @@ pub fn text(page: &TaskPage) -> String {
     let document = &page.document;
     let mut sections = vec![head(page)];
     sections.push(section("questions", questions(document)));
+    sections.push(section("said since", said(document)));
     sections.push(section("report", indent(document.result.trim(), "  ")));
     if let Some(plan) = &document.plan {
         sections.push(section("parts", plan::parts(plan)));
@@ -110,6 +112,30 @@ fn head(page: &TaskPage) -> String {
 
 fn questions(document: &RunDocument) -> String {
     document.questions.iter().map(question::text).collect()
+}
+
+/// What people said while it was open, and whether it was heard.
+fn said(document: &RunDocument) -> String {
+    let rows: Vec<Vec<String>> = document
+        .words
+        .iter()
+        .map(|word| {
+            let (what, fate) = match (&word.said, word.heard) {
+                (Spoken::Budget(limit), _) => (format!("may cost {limit}"), String::new()),
+                (Spoken::Words(text), Some(at)) => {
+                    (one_line(text, 400), format!("; heard {}", moment(at)))
+                }
+                (Spoken::Words(text), None) if document.state.is_final() => (
+                    one_line(text, 400),
+                    "; never heard: it ended before".to_owned(),
+                ),
+                (Spoken::Words(text), None) => (one_line(text, 400), "; not heard yet".to_owned()),
+            };
+            let who = format!("{}, {}{fate}", safe(&word.by.name), moment(word.at));
+            vec![format!("  {}", word.number), format!("{what} ({who})")]
+        })
+        .collect();
+    columns(&rows)
 }
 
 fn row(name: &str, value: &str) -> Vec<String> {

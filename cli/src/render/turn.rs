@@ -11,6 +11,7 @@ use protocol::criterion::Verdict;
 use protocol::document::{CriterionDocument, QuestionDocument, RunDocument};
 use protocol::ids::{Role, ShortId};
 use protocol::task_state::TaskState;
+use protocol::word::Spoken;
 use std::time::Duration;
 
 /// Most criteria listed below a result.
@@ -69,6 +70,13 @@ pub fn result(document: &RunDocument, took: Duration, width: usize, paint: Paint
     }
     if !document.phases.is_empty() {
         text.push_str(&criteria(&document.criteria, width, paint));
+    }
+    for word in document.words.iter().filter(|_| document.state.is_final()) {
+        if let (Spoken::Words(words), None) = (&word.said, word.heard) {
+            let words = one_line(words, width.saturating_sub(60).max(20));
+            let line = format!("  ended before it heard \"{words}\": say it as a new request");
+            text.push_str(&format!("{}\n", paint.waits(&line)));
+        }
     }
     let mut next = Vec::new();
     if document

@@ -95,7 +95,7 @@ impl Machine {
         self.plan.as_ref()
     }
 
-    /// The accepted criteria; they are not changed once work has begun.
+    /// The accepted criteria; once work has begun they are not changed, only added to.
     pub fn criteria(&self) -> &[Criterion] {
         &self.criteria
     }
@@ -200,6 +200,12 @@ impl Machine {
 
     fn worked(&mut self, worked: Worked) -> Ask {
         self.text = worked.text;
+        for more in worked.added {
+            let known = self.criteria.iter().any(|c| c.id == more.id);
+            if !known && self.criteria.len() < MOST_CRITERIA {
+                self.criteria.push(more);
+            }
+        }
         match worked.ended {
             WorkEnd::Finished => Ask::Verify(self.criteria.clone()),
             WorkEnd::CutOff(reason) => {

@@ -161,12 +161,15 @@ pub struct Plan {
 }
 
 /// What EXECUTE brought back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Worked {
     /// The report for the person.
     pub text: String,
     /// How it ended.
     pub ended: WorkEnd,
+    /// Criteria that were added meanwhile, because more was asked for.
+    #[serde(default)]
+    pub added: Vec<Criterion>,
 }
 
 /// How work ended.

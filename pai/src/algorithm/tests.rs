@@ -37,6 +37,7 @@ fn finished() -> Answer {
     Answer::Worked(Worked {
         text: "report".to_owned(),
         ended: WorkEnd::Finished,
+        added: Vec::new(),
     })
 }
 
@@ -44,6 +45,7 @@ fn ended(ended: WorkEnd) -> Answer {
     Answer::Worked(Worked {
         text: String::new(),
         ended,
+        added: Vec::new(),
     })
 }
 
@@ -89,6 +91,35 @@ fn the_straight_way_is_done() {
         machine.answer(Answer::Learned(vec![])),
         Err(AlgorithmError::Ended)
     );
+}
+
+#[test]
+fn criteria_are_added_while_it_works_and_never_taken_away() {
+    let mut machine = planned();
+    give(
+        &mut machine,
+        vec![
+            Answer::Criteria(vec![criterion("c1", false)]),
+            Answer::Worked(Worked {
+                text: "report".to_owned(),
+                ended: WorkEnd::Finished,
+                added: vec![criterion("c2", false), criterion("c1", true)],
+            }),
+        ],
+    );
+    let expected = [criterion("c1", false), criterion("c2", false)];
+    assert_eq!(machine.ask(), Ask::Verify(expected.to_vec()));
+    let half = vec![evidence("c1", Verdict::Passed)];
+    give(&mut machine, vec![Answer::Checked(half)]);
+    assert!(matches!(machine.ask(), Ask::Verify(_)), "c2 is not known");
+    let all = |verdict| vec![evidence("c1", Verdict::Passed), evidence("c2", verdict)];
+    give(&mut machine, vec![Answer::Checked(all(Verdict::Failed))]);
+    assert!(matches!(machine.ask(), Ask::Work { round: 2, .. }));
+    give(
+        &mut machine,
+        vec![finished(), Answer::Checked(all(Verdict::Passed))],
+    );
+    assert!(matches!(machine.ask(), Ask::Learn(Outcome::Done { .. })));
 }
 
 #[test]

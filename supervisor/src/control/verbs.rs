@@ -19,6 +19,7 @@ use crate::propose;
 use crate::rate;
 use crate::route;
 use crate::status;
+use crate::words;
 use jiff::Timestamp;
 use protocol::control::{Answer, Reply, Verb};
 use protocol::document::TaskPage;
@@ -192,6 +193,12 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
             remark,
         } => Answer::Ok {
             message: rate::rate(desk, who, task, number, remark).await?,
+        },
+        Verb::TaskTell { task, text } => Answer::Ok {
+            message: words::tell(desk, who, task, &text).await?,
+        },
+        Verb::TaskBudget { task, usd } => Answer::Ok {
+            message: words::budget(desk, who, task, usd).await?,
         },
         Verb::TaskPause { task } => Answer::Ok {
             message: paused::pause(desk, who, task).await?,

@@ -9,6 +9,7 @@ use super::report;
 use super::spends;
 use super::standing::{self, Standing, shift};
 use super::store::{Ledger, LedgerError};
+use super::words;
 use bus::incarnation::Mark;
 use jiff::Timestamp;
 use protocol::ids::{Epoch, Role, TaskId};
@@ -151,6 +152,10 @@ async fn fold_progress(
         }
         Progress::PhaseEnded { phase, at } => records::phase_ended(tx, &key, *phase, *at).await?,
         Progress::Criteria { criteria } => records::criteria(tx, &key, criteria).await?,
+        Progress::Added { criteria } => records::more_criteria(tx, &key, criteria).await?,
+        Progress::Heard { number, .. } => words::heard(tx, &key, *number, incoming.at).await?,
+        // Kept by whoever said it.
+        Progress::Said { .. } => {}
         Progress::Call { line } => records::call(tx, &key, line).await?,
         Progress::Evidence { evidence } => records::evidence(tx, &key, evidence).await?,
         Progress::Recalled { memories } => records::recalled(tx, &key, memories).await?,

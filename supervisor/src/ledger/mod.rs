@@ -47,3 +47,4 @@ pub mod tables;
 #[cfg(test)]
 mod tests;
 pub mod whereabouts;
+pub mod words;

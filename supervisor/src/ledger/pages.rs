@@ -7,6 +7,7 @@ use super::ratings;
 use super::records::verdict_passed;
 use super::standing::{self, from_json, state_of, time, unreadable};
 use super::store::{Ledger, LedgerError};
+use super::words;
 use jiff::Timestamp;
 use protocol::criterion::Criterion;
 use protocol::document::{
@@ -199,6 +200,8 @@ fn open_of(row: &AnyRow) -> Result<Open, LedgerError> {
     task.agent = agent
         .parse()
         .map_err(|e| standing::unreadable("agent", &key, e))?;
+    // And people may have given it another limit.
+    task.budget = words::budget_of(row)?.or(task.budget);
     Ok(Open {
         task,
         state: state_of(row, &key)?,
@@ -271,6 +274,7 @@ async fn document_of(tx: &mut AnyConnection, row: &AnyRow) -> Result<RunDocument
         waits: None,
         question,
         questions,
+        words: words::of_task(tx, &key).await?,
         ratings: ratings::of_task(tx, &key).await?,
         artifacts: from_json("artifacts", &key, &row.try_get::<String, _>("artifacts")?)?,
         usage: UsageDocument::from(&usage),

@@ -52,12 +52,15 @@ pub(super) fn bounded(mut progress: Progress) -> Progress {
         Progress::Evidence { evidence } => {
             evidence.observed = cut(&evidence.observed, OBSERVED_BYTES);
         }
-        Progress::Note { text } => *text = cut(text, LINE_BYTES),
         Progress::Reserved { step, model, .. } | Progress::Spent { step, model, .. } => {
             *step = cut(step, LINE_BYTES);
             *model = cut(model, 256);
         }
+        Progress::Note { text } | Progress::Said { text, .. } | Progress::Heard { text, .. } => {
+            *text = cut(text, LINE_BYTES);
+        }
         Progress::Criteria { .. }
+        | Progress::Added { .. }
         | Progress::Recalled { .. }
         | Progress::PhaseStarted { .. }
         | Progress::PhaseEnded { .. } => {}
@@ -172,6 +175,27 @@ pub(super) async fn criteria(
             .bind(to_json("criterion", task, criterion)?)
             .execute(&mut *tx)
             .await?;
+    }
+    Ok(())
+}
+
+/// Adds criteria to those of a task; one whose id is there already changes nothing.
+pub(super) async fn more_criteria(
+    tx: &mut AnyConnection,
+    task: &str,
+    criteria: &[Criterion],
+) -> Result<(), LedgerError> {
+    for criterion in criteria.iter().take(ROWS) {
+        sqlx::query(
+            "INSERT INTO criteria (task, position, id, body)
+             SELECT $1, (SELECT COALESCE(MAX(position), -1) + 1 FROM criteria WHERE task = $1), $2, $3
+             WHERE NOT EXISTS (SELECT 1 FROM criteria WHERE task = $1 AND id = $2)",
+        )
+        .bind(task)
+        .bind(&criterion.id)
+        .bind(to_json("criterion", task, criterion)?)
+        .execute(&mut *tx)
+        .await?;
     }
     Ok(())
 }

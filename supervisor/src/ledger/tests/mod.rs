@@ -12,6 +12,7 @@ mod parking;
 mod plans;
 mod servers;
 mod spending;
+mod words;
 
 use super::fold::{Incoming, News};
 use super::keep::{Kept, NewTask};
