@@ -16,6 +16,7 @@ need make make
 need python3 python3
 need node nodejs
 need npm npm
+[ -x /usr/sbin/nginx ] || need nginx nginx-light
 [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || need initdb postgresql
 install_missing
 find_rust

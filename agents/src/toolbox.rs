@@ -231,6 +231,9 @@ impl Toolbox {
             let clone = self.sandboxes.clone.as_ref();
             *files = clone.map(|clone| clone.work.clone());
         }
+        if let Reach::Kept { scratch, .. } = &mut reach {
+            *scratch = Some(self.sandboxes.folder.join("restore"));
+        }
         Ok(reach)
     }
 

@@ -16,9 +16,9 @@ use crate::toolbox::Toolbox;
 use crate::workbench::{BASE, Workbench};
 use crate::workspace::Sandboxes;
 use bus::claim::Delivery;
-use config::settings::{AgentSettings, DatabaseGrant, EndpointGrant, SourceGrant};
+use config::settings::{AgentSettings, DatabaseGrant, EndpointGrant, HostGrant, SourceGrant};
 use guard::gate::Grant;
-use guard::outside::{Credential, Database, Endpoint, Outside, Source};
+use guard::outside::{Credential, Database, Endpoint, Outside, Source, WebHost};
 use jiff::Timestamp;
 use pai::algorithm::{Answer, Ask, Machine, Outcome};
 use protocol::criterion::{Criterion, Evidence};
@@ -105,6 +105,10 @@ fn outside_of(agent: &AgentSettings) -> Outside {
             },
         },
         write: grant.write,
+        backups: grant.backups.clone(),
+    };
+    let host = |grant: &HostGrant| WebHost {
+        authority: grant.authority.clone(),
     };
     let named = |(name, grant)| (String::clone(name), endpoint(grant));
     Outside {
@@ -113,6 +117,11 @@ fn outside_of(agent: &AgentSettings) -> Outside {
             .sources
             .iter()
             .map(|(name, grant)| (name.clone(), source(grant)))
+            .collect(),
+        hosts: agent
+            .hosts
+            .iter()
+            .map(|(name, grant)| (name.clone(), host(grant)))
             .collect(),
     }
 }
@@ -405,6 +414,7 @@ mod tests {
                     model: None,
                     endpoints: Default::default(),
                     sources: Default::default(),
+                    hosts: Default::default(),
                 };
                 let ceiling = ceiling.map(|(level, host_read)| Ceiling { level, host_read });
                 let grant = granted(&agent, ceiling);

@@ -70,20 +70,18 @@ impl Sandboxes {
             .home
             .caches()
             .join(format!("{project}-{}-{}", self.role, clone.owner.uid));
-        let made = std::fs::create_dir_all(&folder).and_then(|()| {
-            if nix::unistd::geteuid().is_root() {
-                let owner = clone.owner;
-                std::os::unix::fs::lchown(&folder, Some(owner.uid), Some(owner.gid))?;
-            }
-            Ok(())
-        });
-        match made {
-            Ok(()) => Ok(folder),
-            Err(e) => Err(Stop::Fail(format!(
-                "cannot make the cache {}: {e}",
-                folder.display()
-            ))),
-        }
+        self.own_folder(&folder, clone.owner)?;
+        Ok(folder)
+    }
+
+    /// A folder that the owner of a sandbox may write.
+    fn own_folder(&self, folder: &Path, owner: Owner) -> Result<(), Stop> {
+        let made =
+            std::fs::create_dir_all(folder).and_then(|()| match nix::unistd::geteuid().is_root() {
+                true => std::os::unix::fs::lchown(folder, Some(owner.uid), Some(owner.gid)),
+                false => Ok(()),
+            });
+        made.map_err(|e| Stop::Fail(format!("cannot make the folder {}: {e}", folder.display())))
     }
 
     /// Makes the clone, once. Whatever lies there without being in the journal is no clone of this
@@ -170,7 +168,19 @@ impl Sandboxes {
             Reach::Database {
                 database: Database::Sqlite { file },
                 ..
+            }
+            | Reach::Backup {
+                database: Database::Sqlite { file },
+                ..
             } => self.owner_of(file)?,
+            Reach::Backup { folder, .. } => self.owner_of(folder)?,
+            Reach::Kept { folder, scratch } => {
+                let owner = self.owner_of(folder)?;
+                if let Some(scratch) = scratch {
+                    self.own_folder(scratch, owner)?;
+                }
+                owner
+            }
             // Who may read the clone may read what of the databases is open to others.
             Reach::Data {
                 files: Some(files), ..
@@ -182,7 +192,9 @@ impl Sandboxes {
                 });
                 self.owner_of(file.unwrap_or(&self.home.root))?
             }
-            Reach::Endpoint { .. } | Reach::Database { .. } => self.owner_of(&self.home.root)?,
+            Reach::Endpoint { .. } | Reach::Database { .. } | Reach::Web { .. } => {
+                self.owner_of(&self.home.root)?
+            }
         };
         self.start(Kind::Outside(reach), owner).await
     }
@@ -238,6 +250,15 @@ impl Sandboxes {
     fn spec(&self, kind: Kind, owner: Owner, deadline: Deadline) -> Result<SandboxSpec, Stop> {
         let exe = config::own::exe()
             .map_err(|e| Stop::Fail(format!("this program cannot find itself: {e}")))?;
+        // How large a backup is, the database says.
+        let unbounded = matches!(
+            kind,
+            Kind::Outside(Reach::Backup { .. } | Reach::Kept { .. })
+        );
+        let file_mb = match unbounded {
+            true => 0,
+            false => self.sandbox.file_mb,
+        };
         Ok(SandboxSpec {
             exe,
             kind,
@@ -247,7 +268,7 @@ impl Sandboxes {
             limits: Limits {
                 memory_mb: self.sandbox.memory_mb,
                 processes: self.sandbox.processes,
-                file_mb: self.sandbox.file_mb,
+                file_mb,
                 faults: self.hold.faults(),
                 ..Limits::default()
             },

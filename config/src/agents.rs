@@ -79,6 +79,7 @@ pub fn parse(text: &str, origin: &Origin) -> Result<AgentText, Problem> {
         model: keys.get("model").and_then(Value::as_str).map(str::to_owned),
         endpoints: Default::default(),
         sources: Default::default(),
+        hosts: Default::default(),
     };
     Ok(AgentText {
         settings,
@@ -261,10 +262,18 @@ fn grant_tools(agent: &mut AgentSettings) {
         return;
     }
     let write = agent.sources.values().any(|source| source.write);
+    let backups = agent
+        .sources
+        .values()
+        .any(|source| source.backups.is_some());
     for (tool, granted) in [
         ("HttpRequest", !agent.endpoints.is_empty()),
         ("SqlQuery", !agent.sources.is_empty()),
         ("SqlExecute", write),
+        ("BackupDatabase", backups),
+        ("TryBackup", backups),
+        ("CheckPage", !agent.hosts.is_empty()),
+        ("HostCertificates", !agent.hosts.is_empty()),
     ] {
         if granted && !agent.tools.iter().any(|known| known == tool) {
             agent.tools.push(tool.to_owned());
@@ -321,6 +330,7 @@ fn settle(
     }
     agent.endpoints = outside::endpoints(layers, &role);
     agent.sources = outside::sources(layers, &role);
+    agent.hosts = outside::hosts(layers, &role);
     for section in ["endpoints", "sources"] {
         for name in layers.names_below(&["permissions", section]) {
             if let Some(url) = layers.get(&["permissions", section, &name, "url"]) {

@@ -4,7 +4,7 @@
 use crate::error::{Problem, did_you_mean, quoted};
 use crate::layers::{Layers, Origin};
 use crate::secret::Secret;
-use crate::settings::{DatabaseGrant, EndpointGrant, SourceGrant};
+use crate::settings::{DatabaseGrant, EndpointGrant, HostGrant, SourceGrant};
 use protocol::ids::Role;
 use protocol::postgres::{Address, Tls};
 use serde_json::Value;
@@ -16,13 +16,21 @@ const NO_KEY: &str = "none";
 /// The header that is sent where nothing else is said.
 const KEY_HEADER: &str = "Idempotency-Key";
 
+/// The key without which a grant of the section is none.
+fn first_key(section: &str) -> &'static str {
+    match section {
+        "hosts" => "agents",
+        _ => "url",
+    }
+}
+
 /// The names in a section that count: all, or those of the machine where it has any.
 fn names(layers: &Layers, section: &str) -> Vec<String> {
     let mut all = layers.names_below(&["permissions", section]);
     all.dedup();
     let of_machine = |name: &String| {
-        let url = layers.get(&["permissions", section, name, "url"]);
-        url.is_some_and(|entry| matches!(entry.origin, Origin::System(..)))
+        let first = layers.get(&["permissions", section, name, first_key(section)]);
+        first.is_some_and(|entry| matches!(entry.origin, Origin::System(..)))
     };
     match all.iter().any(of_machine) {
         true => all.into_iter().filter(of_machine).collect(),
@@ -31,14 +39,14 @@ fn names(layers: &Layers, section: &str) -> Vec<String> {
 }
 
 /// Keys that a home adds to nothing the machine names: they would widen it.
-const WIDENING: [&str; 5] = ["write", "tls", "authority", "password", "token"];
+const WIDENING: [&str; 6] = ["write", "backups", "tls", "authority", "password", "token"];
 
 fn value<'a>(layers: &'a Layers, section: &str, name: &str, key: &str) -> Option<&'a Value> {
     let of_machine = |key: &str| {
         let entry = layers.get(&["permissions", section, name, key]);
         entry.is_some_and(|entry| matches!(entry.origin, Origin::System(..)))
     };
-    if WIDENING.contains(&key) && of_machine("url") && !of_machine(key) {
+    if WIDENING.contains(&key) && of_machine(first_key(section)) && !of_machine(key) {
         return None;
     }
     layers
@@ -86,10 +94,49 @@ pub fn sources(layers: &Layers, role: &Role) -> BTreeMap<String, SourceGrant> {
             let grant = SourceGrant {
                 database: database(layers, &name).ok()?,
                 write: value(layers, SECTION, &name, "write") == Some(&Value::Bool(true)),
+                backups: text(layers, SECTION, &name, "backups").map(PathBuf::from),
             };
             Some((name, grant))
         })
         .collect()
+}
+
+/// The hosts an agent may look at.
+pub fn hosts(layers: &Layers, role: &Role) -> BTreeMap<String, HostGrant> {
+    const SECTION: &str = "hosts";
+    names(layers, SECTION)
+        .into_iter()
+        .filter(|name| is_for(layers, SECTION, name, role))
+        .map(|name| {
+            let authority = text(layers, SECTION, &name, "authority").map(PathBuf::from);
+            (name.to_lowercase(), HostGrant { authority })
+        })
+        .collect()
+}
+
+/// What is wrong with a host's name, or its keys.
+fn host(layers: &Layers, name: &str) -> Result<(), (&'static str, String)> {
+    let (host, port) = match name.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(']') || !port.contains(']') => (host, Some(port)),
+        _ => (name, None),
+    };
+    let good = !host.is_empty()
+        && !host.contains("//")
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b".-[]:".contains(&b))
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    if !good {
+        return Err((
+            "agents",
+            "stands below a name that is no host: write shop.example, or shop.example:8443".into(),
+        ));
+    }
+    let authority = text(layers, "hosts", name, "authority");
+    match authority.is_none_or(|path| path.starts_with('/')) {
+        true => Ok(()),
+        false => Err(("authority", "must be the absolute path of a file".into())),
+    }
 }
 
 /// The database of a source; else which key is wrong, and why.
@@ -143,17 +190,28 @@ fn database(layers: &Layers, name: &str) -> Result<DatabaseGrant, (&'static str,
 
 /// Everything that is wrong with the sections.
 pub fn check(layers: &Layers, roles: &[String], problems: &mut Vec<Problem>) {
-    for section in ["endpoints", "sources"] {
+    for section in ["endpoints", "sources", "hosts"] {
         for name in names(layers, section) {
             let place = |key: &str| format!("permissions.{section}.{}.{key}", quoted(&name));
-            let url = layers.get(&["permissions", section, &name, "url"]);
+            let url = layers.get(&["permissions", section, &name, first_key(section)]);
             let origin = url
                 .map(|entry| entry.origin.to_string())
                 .unwrap_or_default();
             let mut say = |message: String| problems.push(Problem::new(origin.clone(), message));
-            if url.and_then(|entry| entry.value.as_str()).is_none() {
-                say(format!("`{}` is missing", place("url")));
+            let of_sort = |value: &Value| value.is_string() != (section == "hosts");
+            if !url.is_some_and(|entry| of_sort(&entry.value)) {
+                say(format!("`{}` is missing", place(first_key(section))));
                 continue;
+            }
+            if section == "hosts"
+                && let Err((key, why)) = host(layers, &name)
+            {
+                say(format!("`{}` {why}", place(key)));
+            }
+            let backups = text(layers, section, &name, "backups");
+            if backups.is_some_and(|path| !path.starts_with('/') || path.contains("/..")) {
+                let key = place("backups");
+                say(format!("`{key}` must be the absolute path of a folder"));
             }
             if section == "sources"
                 && let Err((key, why)) = database(layers, &name)

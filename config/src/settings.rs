@@ -280,6 +280,8 @@ pub struct AgentSettings {
     pub endpoints: BTreeMap<String, EndpointGrant>,
     /// Data sources it may use, by name.
     pub sources: BTreeMap<String, SourceGrant>,
+    /// Hosts whose pages and certificates it may look at, by `host` or `host:port`.
+    pub hosts: BTreeMap<String, HostGrant>,
 }
 
 /// An endpoint that an agent was granted.
@@ -300,6 +302,15 @@ pub struct SourceGrant {
     pub database: DatabaseGrant,
     /// Whether it may be changed.
     pub write: bool,
+    /// Folder that backups of it go to.
+    pub backups: Option<PathBuf>,
+}
+
+/// A host that an agent may look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostGrant {
+    /// File with the certificates that vouch for it.
+    pub authority: Option<PathBuf>,
 }
 
 impl SourceGrant {

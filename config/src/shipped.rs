@@ -89,6 +89,11 @@ const PLAYBOOKS: &[(&str, &str)] = playbooks![
     "pending-updates",
     "failed-logins",
     "service-units",
+    "process-top",
+    "host-certificates",
+    "web-page-check",
+    "backup-database",
+    "check-backup",
 ];
 
 /// The shipped playbooks: name and YAML.

@@ -183,6 +183,34 @@ pub enum Operation {
         /// The key of the step.
         key: String,
     },
+    /// Write a backup of a granted data source into its folder for them, once for its key.
+    BackupDatabase {
+        /// The source's name.
+        source: String,
+        /// The key of the step.
+        key: String,
+    },
+    /// Restore a backup into a throwaway place and tell what is in it.
+    TryBackup {
+        /// The source's name.
+        source: String,
+        /// The backup's file name; the newest where none is said.
+        file: Option<String>,
+    },
+    /// Get a page of a granted host and what belongs to it.
+    CheckPage {
+        /// The whole address.
+        url: String,
+        /// Text that must be on it.
+        text: Option<String>,
+    },
+    /// Ask granted hosts for their certificates.
+    HostCertificates {
+        /// `host` or `host:port`.
+        hosts: Vec<String>,
+        /// The moment from which days are counted; now, unless given.
+        at: Option<jiff::Timestamp>,
+    },
 }
 
 /// A key and the header it travels in.
@@ -218,7 +246,11 @@ impl Operation {
             | Operation::GitCommit { .. }
             | Operation::HttpRequest { .. }
             | Operation::SqlQuery { .. }
-            | Operation::SqlExecute { .. } => Level::Standard,
+            | Operation::SqlExecute { .. }
+            | Operation::BackupDatabase { .. }
+            | Operation::TryBackup { .. }
+            | Operation::CheckPage { .. }
+            | Operation::HostCertificates { .. } => Level::Standard,
             Operation::DataScan { scan } if !scan.sources().is_empty() => Level::Standard,
             _ => Level::Restricted,
         }
@@ -233,7 +265,9 @@ impl Operation {
             | Operation::Tests { .. }
             | Operation::QuickChecks
             | Operation::Linters => EffectClass::Contained,
-            Operation::GitCommit { .. } | Operation::SqlExecute { .. } => EffectClass::Keyed,
+            Operation::GitCommit { .. }
+            | Operation::SqlExecute { .. }
+            | Operation::BackupDatabase { .. } => EffectClass::Keyed,
             Operation::HttpRequest { method, key, .. } => match key {
                 _ if !changes(method) => EffectClass::Pure,
                 Some(_) => EffectClass::Keyed,
@@ -249,7 +283,11 @@ impl Operation {
             Operation::HostFacts | Operation::HostScan { .. } => Place::Host,
             Operation::HttpRequest { .. }
             | Operation::SqlQuery { .. }
-            | Operation::SqlExecute { .. } => Place::Outside,
+            | Operation::SqlExecute { .. }
+            | Operation::BackupDatabase { .. }
+            | Operation::TryBackup { .. }
+            | Operation::CheckPage { .. }
+            | Operation::HostCertificates { .. } => Place::Outside,
             Operation::DataScan { scan } if !scan.sources().is_empty() => Place::Outside,
             _ => Place::Clone,
         }

@@ -170,6 +170,7 @@ mod tests {
                 file: "/srv/shop.db".into(),
             },
             write: false,
+            backups: None,
         };
         one.outside.sources.insert("shop".to_owned(), source);
         let tell = Operation::SqlExecute {

@@ -60,6 +60,10 @@ impl HostView {
             Scan::CertificateExpiry {
                 path: Some(path), ..
             } => view(&[&[path], &["/etc/hostname"]], &[Right::ReadAll]),
+            Scan::ProcessTop { .. } => view(
+                &[&["/proc", "/etc/passwd", "/etc/hostname"]],
+                &[Right::ReadAll, Right::SeePrograms],
+            ),
             Scan::TimersAndCron { .. } => view(&[&timers::SHOWN], &[Right::ReadAll]),
             Scan::DiskUsage { path, .. } => view(
                 &[&[path, "/proc", "/etc/hostname"]],

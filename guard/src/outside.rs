@@ -15,6 +15,15 @@ pub struct Outside {
     pub endpoints: BTreeMap<String, Endpoint>,
     /// Data sources by name.
     pub sources: BTreeMap<String, Source>,
+    /// Hosts whose pages and certificates may be looked at, as `host` (ports 80 and 443) or `host:port`.
+    pub hosts: BTreeMap<String, WebHost>,
+}
+
+/// A host that may be looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebHost {
+    /// File with the certificates that vouch for it, where it is not one the system knows.
+    pub authority: Option<PathBuf>,
 }
 
 /// A web address that requests may go to, and below.
@@ -35,6 +44,8 @@ pub struct Source {
     pub database: Database,
     /// Whether it may be changed.
     pub write: bool,
+    /// Folder that backups of it go to.
+    pub backups: Option<PathBuf>,
 }
 
 /// A database.
@@ -106,6 +117,32 @@ pub enum Reach {
         /// Whether it may be changed.
         write: bool,
     },
+    /// A database, to be copied into a folder.
+    Backup {
+        /// Which.
+        database: Database,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A folder of backups, and a place on a disk where one may be restored. No network is there.
+    Kept {
+        /// The folder.
+        folder: PathBuf,
+        /// A throwaway folder.
+        scratch: Option<PathBuf>,
+    },
+    /// Hosts, for pages and certificates.
+    Web {
+        /// As they were granted.
+        hosts: BTreeMap<String, WebHost>,
+    },
+}
+
+impl Reach {
+    /// Whether it is reached over the network.
+    pub fn needs_network(&self) -> bool {
+        !matches!(self, Reach::Kept { .. })
+    }
 }
 
 impl Outside {
@@ -164,9 +201,96 @@ impl Outside {
                     attachments: None,
                 })
             }
+            Operation::BackupDatabase { source, .. } => {
+                let (database, folder) = self.backed_up(source)?;
+                Ok(Reach::Backup { database, folder })
+            }
+            Operation::TryBackup { source, .. } => Ok(Reach::Kept {
+                folder: self.backed_up(source)?.1,
+                scratch: None,
+            }),
+            Operation::CheckPage { url, .. } => {
+                let url = reqwest::Url::parse(url).map_err(|e| e.to_string())?;
+                let host = url.host_str().unwrap_or_default();
+                self.web(&[(host, url.port_or_known_default().unwrap_or(443))])
+            }
+            Operation::HostCertificates { hosts, .. } => {
+                let all: Vec<(&str, u16)> = hosts.iter().map(|host| host_and_port(host)).collect();
+                self.web(&all)
+            }
             other => Err(format!("{} reaches nothing outside", other.tool())),
         }
     }
+
+    /// A source and its folder for backups. A file is also known by its own name.
+    fn backed_up(&self, name: &str) -> Result<(Database, PathBuf), String> {
+        let is_file = |source: &&Source| match &source.database {
+            Database::Sqlite { file } => {
+                file.as_os_str() == name || file.file_name().is_some_and(|own| own == name)
+            }
+            Database::Postgres { .. } => false,
+        };
+        let mut by_file = self.sources.values().filter(is_file);
+        let alone = by_file.next().filter(|_| by_file.next().is_none());
+        let granted = self.sources.get(name).or(alone);
+        let granted = granted.ok_or_else(|| no("data source", name, self.sources.keys()))?;
+        let folder = granted.backups.clone().ok_or_else(|| {
+            format!(
+                "`{name}` has no folder for backups: write `backups: /srv/backups` beside its `url` in permissions.yaml, \
+                 a folder that its backups may be written to"
+            )
+        })?;
+        Ok((granted.database.clone(), folder))
+    }
+
+    /// Every granted host, where those that are asked for are among them.
+    fn web(&self, asked: &[(&str, u16)]) -> Result<Reach, String> {
+        let missing = asked
+            .iter()
+            .find(|(host, port)| granted_host(&self.hosts, host, *port).is_none());
+        match missing {
+            None => Ok(Reach::Web {
+                hosts: self.hosts.clone(),
+            }),
+            Some((host, port)) => Err(not_granted(host, *port, &self.hosts)),
+        }
+    }
+}
+
+/// `host:port` in two; 443 where none is said.
+pub fn host_and_port(text: &str) -> (&str, u16) {
+    let split = text
+        .rsplit_once(':')
+        .filter(|(host, _)| !host.ends_with(':'));
+    let split = split.and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    split.unwrap_or((text, 443))
+}
+
+/// The grant for a port of a host: its own, or the host's for the ports of the web.
+pub fn granted_host<'a>(
+    hosts: &'a BTreeMap<String, WebHost>,
+    host: &str,
+    port: u16,
+) -> Option<&'a WebHost> {
+    let of_web = || hosts.get(host).filter(|_| [80, 443].contains(&port));
+    hosts.get(&format!("{host}:{port}")).or_else(of_web)
+}
+
+/// What to say of a host that is not granted.
+pub fn not_granted(host: &str, port: u16, hosts: &BTreeMap<String, WebHost>) -> String {
+    let host: String = host.chars().take(100).collect();
+    let name = match port {
+        80 | 443 => host,
+        port => format!("{host}:{port}"),
+    };
+    let known: Vec<&str> = hosts.keys().map(String::as_str).take(20).collect();
+    let known = match known.is_empty() {
+        true => "none is granted".to_owned(),
+        false => format!("granted are {}", known.join(", ")),
+    };
+    format!(
+        "the host {name} may not be looked at by this agent ({known}): write `hosts: {{\"{name}\": {{agents: [qa, infra]}}}}` in permissions.yaml"
+    )
 }
 
 fn no<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {

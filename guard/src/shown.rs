@@ -20,11 +20,14 @@ pub(crate) fn paths_of(operation: &Operation) -> Vec<String> {
 
 pub(crate) fn hosts_of(operation: &Operation) -> Vec<String> {
     match operation {
-        Operation::HttpRequest { url, .. } => reqwest::Url::parse(url)
-            .ok()
-            .and_then(|url| url.host_str().map(str::to_owned))
-            .into_iter()
-            .collect(),
+        Operation::HostCertificates { hosts, .. } => hosts.clone(),
+        Operation::HttpRequest { url, .. } | Operation::CheckPage { url, .. } => {
+            reqwest::Url::parse(url)
+                .ok()
+                .and_then(|url| url.host_str().map(str::to_owned))
+                .into_iter()
+                .collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -60,6 +63,15 @@ pub(crate) fn preview_of(operation: &Operation) -> String {
         Operation::SqlExecute {
             source, statement, ..
         } => format!("tell {source}: {statement}"),
+        Operation::BackupDatabase { source, .. } => format!("back up {source}"),
+        Operation::TryBackup { source, file } => {
+            let file = file.as_deref().unwrap_or("the newest");
+            format!("restore a backup of {source} in a throwaway place: {file}")
+        }
+        Operation::CheckPage { url, .. } => format!("get {url}"),
+        Operation::HostCertificates { hosts, .. } => {
+            format!("ask for the certificates of {}", hosts.join(", "))
+        }
         other => other.tool().to_owned(),
     };
     let mut short: String = line.chars().take(160).collect();

@@ -8,6 +8,7 @@
 //! what git prints and the plain files of `.git`. `repos` looks through repositories and their history, `links` through
 //! documents, `inventory` through what is installed, `lint` reads what a project's own checkers print.
 
+pub mod backup;
 pub mod compare;
 pub mod data;
 pub mod dependencies;
@@ -34,3 +35,4 @@ pub mod tests;
 pub mod toml_text;
 mod tool_input;
 pub mod walk;
+pub mod web;

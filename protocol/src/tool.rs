@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 40] = [
+pub const TOOLS: [&str; 45] = [
     "Read",
     "Write",
     "Edit",
@@ -41,10 +41,15 @@ pub const TOOLS: [&str; 40] = [
     "PendingUpdates",
     "FailedLogins",
     "ServiceUnits",
+    "ProcessTop",
     "GitCommit",
     "HttpRequest",
     "SqlQuery",
     "SqlExecute",
+    "BackupDatabase",
+    "TryBackup",
+    "CheckPage",
+    "HostCertificates",
 ];
 
 /// Whether calls of a tool leave nothing behind but in the task's own clone, whatever their input:
@@ -80,12 +85,15 @@ pub fn stays_inside(tool: &str) -> bool {
             | "AddCriteria"
             | "GitCommit"
             | "SqlQuery"
+            | "TryBackup"
+            | "CheckPage"
+            | "HostCertificates"
     ) || HOST.contains(&tool)
         || DATA.contains(&tool)
 }
 
 /// Those that look at the host and at no workspace, read-only.
-pub const HOST: [&str; 9] = [
+pub const HOST: [&str; 10] = [
     "HostFacts",
     "ListeningPorts",
     "LogErrors",
@@ -95,6 +103,7 @@ pub const HOST: [&str; 9] = [
     "PendingUpdates",
     "FailedLogins",
     "ServiceUnits",
+    "ProcessTop",
 ];
 
 /// Those that look at tables, of files in the workspace and of granted sources, and change none.
@@ -115,7 +124,18 @@ pub const TALK: [&str; 2] = ["AskUserQuestion", "AddCriteria"];
 
 /// Those that change what lies outside the clone: they are not made a second time when a playbook
 /// is run from its start again.
-pub const OUTSIDE: [&str; 2] = ["HttpRequest", "SqlExecute"];
+pub const OUTSIDE: [&str; 3] = ["HttpRequest", "SqlExecute", "BackupDatabase"];
+
+/// Those that reach what was granted by name, and never look at the files of a workspace.
+pub const AWAY: [&str; 7] = [
+    "HttpRequest",
+    "SqlQuery",
+    "SqlExecute",
+    "BackupDatabase",
+    "TryBackup",
+    "CheckPage",
+    "HostCertificates",
+];
 
 /// A call asked for by an engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

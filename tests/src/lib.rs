@@ -8,6 +8,7 @@ pub mod gate;
 pub mod hooks;
 pub mod model_api;
 pub mod network;
+pub mod nginx;
 pub mod postgres;
 pub mod processes;
 pub mod projects;

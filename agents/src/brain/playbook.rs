@@ -10,9 +10,9 @@ use crate::workbench::Workbench;
 use pai::algorithm::{Choice, Plan, WorkEnd, Worked};
 use pai::playbook::Playbook;
 use pai::playbook::run::{Next, Run};
-use protocol::criterion::Criterion;
+use protocol::criterion::{Check, Criterion};
 use protocol::task::Task;
-use protocol::tool::{HOST, OUTSIDE, ToolAnswer, ToolCall};
+use protocol::tool::{AWAY, HOST, OUTSIDE, ToolAnswer, ToolCall};
 use serde_json::{Map, Value};
 use text::Text;
 
@@ -73,12 +73,13 @@ impl PlaybookBrain {
         self.playbook.writes()
     }
 
-    /// Whether any step looks at the workspace.
+    /// Whether any step or any criterion looks at the workspace.
     pub fn needs_workspace(&self) -> bool {
-        self.playbook
-            .steps
-            .iter()
-            .any(|step| !HOST.contains(&step.tool.as_str()))
+        let elsewhere = |tool: &str| HOST.contains(&tool) || AWAY.contains(&tool);
+        let mut steps = self.playbook.steps.iter();
+        let mut criteria = self.playbook.criteria.iter();
+        steps.any(|step| !elsewhere(&step.tool))
+            || criteria.any(|c| !matches!(&c.check, Check::Tool { name, .. } if elsewhere(name)))
     }
 
     /// OBSERVE.

@@ -35,6 +35,10 @@ impl Operation {
             Operation::HttpRequest { .. } => "HttpRequest",
             Operation::SqlQuery { .. } => "SqlQuery",
             Operation::SqlExecute { .. } => "SqlExecute",
+            Operation::BackupDatabase { .. } => "BackupDatabase",
+            Operation::TryBackup { .. } => "TryBackup",
+            Operation::CheckPage { .. } => "CheckPage",
+            Operation::HostCertificates { .. } => "HostCertificates",
         }
     }
 }

@@ -2,6 +2,7 @@
 //! sentence that the engine can mend its call by.
 
 mod analysers;
+mod away;
 mod files;
 mod outside;
 pub mod paths;
@@ -108,6 +109,10 @@ pub fn plan(call: &ToolCall, view: &View) -> Result<Act, PlanError> {
         "HttpRequest" => outside::http(input, view)?,
         "SqlQuery" => outside::query(input)?,
         "SqlExecute" => outside::execute(input, view)?,
+        "BackupDatabase" => away::backup(input, view)?,
+        "TryBackup" => away::try_backup(input)?,
+        "CheckPage" => away::page(input)?,
+        "HostCertificates" => away::certificates(input)?,
         other => {
             return Err(PlanError::UnknownTool {
                 name: other.chars().take(60).collect(),

@@ -145,7 +145,7 @@ pub fn argv(
 
 fn namespaces(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings) {
     args.add(["--unshare-pid"]);
-    if !matches!(spec.kind, Kind::Outside(_)) {
+    if !matches!(&spec.kind, Kind::Outside(reach) if reach.needs_network()) {
         args.add(["--unshare-net"]);
     }
     args.add([
@@ -217,6 +217,22 @@ fn outside(args: &mut Arguments, around: &Surroundings, reach: &Reach) {
     match reach {
         Reach::Endpoint { .. } => {}
         Reach::Database { database, write } => data(args, database, *write),
+        // SQLite locks by files beside the database, also where it only reads.
+        Reach::Backup { database, folder } => {
+            data(args, database, true);
+            args.mount("--bind", folder, folder);
+        }
+        Reach::Kept { folder, scratch } => {
+            args.mount("--ro-bind", folder, folder);
+            if let Some(scratch) = scratch {
+                args.mount("--bind", scratch, Path::new(CACHE));
+            }
+        }
+        Reach::Web { hosts } => {
+            let own = hosts.values().filter_map(|host| host.authority.as_ref());
+            // One that is not there is told where it is needed.
+            own.for_each(|file| args.mount("--ro-bind-try", file, file));
+        }
         Reach::Data {
             databases,
             files,

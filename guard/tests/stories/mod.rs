@@ -1,6 +1,7 @@
 //! What the stories share: a workspace, a clone, an executor over it, and running a tool.
 
 mod apply;
+mod backups;
 mod changes;
 mod clones;
 mod ends;
@@ -13,6 +14,7 @@ mod scans;
 mod tools;
 mod user;
 mod walls;
+mod web;
 
 use guard::act::{Act, Operation};
 use guard::clone::{self, Clone};

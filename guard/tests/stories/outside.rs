@@ -87,6 +87,7 @@ async fn a_statement_changes_a_database_once_for_its_key() {
     let source = Source {
         database: Database::Sqlite { file: file.clone() },
         write: true,
+        backups: None,
     };
     outside.sources.insert("shop".to_owned(), source);
     let reach = outside.reach(&tell("x", "k")).unwrap();

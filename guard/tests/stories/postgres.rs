@@ -35,6 +35,7 @@ fn outside(url: &str, password: &str) -> Outside {
             password: Some(Credential::new(password)),
         },
         write: true,
+        backups: None,
     };
     Outside {
         sources: [("shop".to_owned(), source)].into(),

@@ -1,4 +1,4 @@
-//! Tables, wherever they lie: a CSV file, a table of an SQLite file, a table of PostgreSQL. Rows come one by one, so that
+//! Tables, wherever they lie: a CSV file, rows of JSON, a table of an SQLite file, a table of PostgreSQL. Rows come one by one, so that
 //! whoever looks at them needs no more memory than it keeps for itself.
 
 use std::borrow::Cow;
@@ -13,6 +13,7 @@ use crate::postgres::Server;
 
 mod copy_text;
 pub(crate) mod csv;
+mod json;
 #[path = "postgres.rs"]
 pub(crate) mod postgres_rows;
 pub mod scan;
@@ -21,7 +22,7 @@ pub(crate) mod sqlite;
 /// Where a table lies.
 #[derive(Debug, Clone, Copy)]
 pub enum Place<'a> {
-    /// A CSV file, or an SQLite file and one of its tables.
+    /// A CSV file, rows of JSON, or an SQLite file and one of its tables.
     File {
         /// The file.
         path: &'a Path,
@@ -87,7 +88,7 @@ pub struct Column {
 /// A table without its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
-    /// `csv`, `sqlite` or `postgres`.
+    /// `csv`, `json`, `sqlite` or `postgres`.
     pub kind: &'static str,
     /// The table's name; the file's stem for CSV.
     pub name: String,
@@ -144,6 +145,8 @@ pub type See<'s> = &'s mut (dyn FnMut(&[Cell<'_>]) -> Flow + Send);
 pub enum FileKind {
     /// Rows of text; the first bytes.
     Csv(Vec<u8>),
+    /// Rows of JSON.
+    Json,
     /// An SQLite database.
     Sqlite,
 }
@@ -162,6 +165,7 @@ pub fn kind_of(path: &Path) -> Result<FileKind, InspectError> {
     let why = match (head.is_empty(), head.contains(&0)) {
         (true, _) => "it is empty",
         (_, true) => "it is neither text nor an SQLite database",
+        _ if json::looks_so(&head) => return Ok(FileKind::Json),
         _ => return Ok(FileKind::Csv(head)),
     };
     Err(InspectError::not_read(path.display(), why))
@@ -175,7 +179,7 @@ impl<'a> Place<'a> {
     pub fn tables(&self) -> Result<Vec<String>, InspectError> {
         match *self {
             Place::File { path, .. } => match kind_of(path)? {
-                FileKind::Csv(_) => Ok(vec![csv::stem(path)]),
+                FileKind::Csv(_) | FileKind::Json => Ok(vec![csv::stem(path)]),
                 FileKind::Sqlite => sqlite::tables(path),
             },
             Place::Server { server, most, .. } => postgres_rows::tables(server, most),
@@ -227,13 +231,14 @@ impl<'a> Place<'a> {
     pub fn shape(&self) -> Result<Shape, InspectError> {
         match *self {
             Place::File { path, table } => match kind_of(path)? {
-                FileKind::Csv(head) => match table {
-                    Some(_) => Err(InspectError::not_read(
+                FileKind::Csv(_) | FileKind::Json if table.is_some() => {
+                    Err(InspectError::not_read(
                         path.display(),
-                        "a CSV file holds one table without a name",
-                    )),
-                    None => csv::shape(path, &head),
-                },
+                        "a file of rows holds one table without a name",
+                    ))
+                }
+                FileKind::Csv(head) => csv::shape(path, &head),
+                FileKind::Json => json::shape(path),
                 FileKind::Sqlite => sqlite::shape(path, &self.named()?),
             },
             Place::Server { server, most, .. } => {
@@ -251,6 +256,7 @@ impl<'a> Place<'a> {
         match *self {
             Place::File { path, .. } => match kind_of(path)? {
                 FileKind::Csv(head) => csv::rows(path, &head, see),
+                FileKind::Json => json::rows(path, shape, see),
                 FileKind::Sqlite => sqlite::rows(path, shape, see),
             },
             Place::Server { server, most, .. } => {

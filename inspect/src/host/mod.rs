@@ -10,6 +10,7 @@ pub mod ports;
 pub mod processes;
 pub mod services;
 pub mod timers;
+pub mod top;
 pub mod tree;
 pub mod updates;
 pub mod usage;
@@ -88,12 +89,28 @@ pub enum Scan {
         #[serde(default = "a_day")]
         since: String,
     },
+    /// Programs by what they use.
+    ProcessTop {
+        /// The moment.
+        #[serde(default)]
+        at: Option<Timestamp>,
+        /// `memory` or `cpu`: which come first.
+        #[serde(default = "memory")]
+        by: String,
+        /// Programs that are told in place of the largest.
+        #[serde(default)]
+        of: Vec<String>,
+    },
     /// Services that failed, are missing, or run.
     ServiceUnits {
         /// The moment.
         #[serde(default)]
         at: Option<Timestamp>,
     },
+}
+
+fn memory() -> String {
+    "memory".to_owned()
 }
 
 fn everything() -> String {
@@ -139,6 +156,7 @@ impl Scan {
             Scan::PendingUpdates { .. } => "PendingUpdates",
             Scan::FailedLogins { .. } => "FailedLogins",
             Scan::ServiceUnits { .. } => "ServiceUnits",
+            Scan::ProcessTop { .. } => "ProcessTop",
         }
     }
 
@@ -151,6 +169,7 @@ impl Scan {
             | Scan::DiskUsage { at, .. }
             | Scan::PendingUpdates { at, .. }
             | Scan::FailedLogins { at, .. }
+            | Scan::ProcessTop { at, .. }
             | Scan::ServiceUnits { at, .. } => *at,
         }
     }
@@ -171,6 +190,7 @@ pub fn scan(scan: &Scan, root: &Path, limits: &Limits) -> Result<Value, InspectE
     let at = scan.at().unwrap_or_else(second);
     match scan {
         Scan::ServiceUnits { .. } => said(services::scan(&tree, at, limits)?),
+        Scan::ProcessTop { by, of, .. } => said(top::scan(&tree, by, of, top::MOMENT, at)?),
         Scan::FailedLogins { since, .. } => said(logins::scan(&tree, since, at, limits)?),
         Scan::PendingUpdates { .. } => said(updates::scan(&tree, at, limits)?),
         Scan::DiskUsage { path, of, .. } => said(usage::scan(&tree, path, of, at, limits)?),

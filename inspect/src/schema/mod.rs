@@ -85,7 +85,7 @@ pub fn scan(place: &Place<'_>) -> Result<Schema, InspectError> {
     let mut schema = match *place {
         Place::File { path, .. } => match kind_of(path)? {
             FileKind::Sqlite => sqlite::scan(path)?,
-            FileKind::Csv(_) => {
+            FileKind::Csv(_) | FileKind::Json => {
                 return Err(InspectError::not_read(
                     path.display(),
                     "it is a file of text, not a database; `profile` says what it holds",

@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 pub const SURE: f64 = 0.85;
 /// Least score at which a person is asked whether they mean a playbook.
 pub const PERHAPS: f64 = 0.6;
+/// Most that a request scores which a playbook says it is not for.
+const NOT_ASKED: f64 = 0.55;
 /// Two scores nearer than this are a question to the person.
 pub const TOO_NEAR: f64 = 0.05;
 /// How much an unknown verb of change, negation, "why" or "how" counts against a match.
@@ -73,7 +75,7 @@ fn asks(phrase: &str, asked: &[String]) -> bool {
 pub fn fit(playbook: &Playbook, request: &str) -> Fit {
     let tokens = words::tokens(request);
     let gist = gist(&tokens);
-    if tokens.len() > words::MOST_TOKENS || playbook.not.iter().any(|not| asks(not, &gist)) {
+    if tokens.len() > words::MOST_TOKENS {
         return Fit {
             params: Map::new(),
             exact: false,
@@ -81,6 +83,16 @@ pub fn fit(playbook: &Playbook, request: &str) -> Fit {
             askable: false,
             beside: Vec::new(),
             because: String::new(),
+        };
+    }
+    if playbook.not.iter().any(|not| asks(not, &gist)) {
+        // What it says it does not do is often what it is nearest to: told, and neither taken nor asked.
+        let near = lexical(playbook, &tokens);
+        return Fit {
+            score: near.score.min(NOT_ASKED),
+            askable: false,
+            because: String::new(),
+            ..near
         };
     }
     exact(playbook, request, &tokens, &gist).unwrap_or_else(|| lexical(playbook, &tokens))
@@ -274,9 +286,15 @@ fn read_params(playbook: &Playbook, tokens: &[Token]) -> (Map<String, Value>, Ve
             let value = match (&token.kind, spec.kind) {
                 (Kind::Word { .. }, _) => None,
                 (Kind::Quoted, ParamType::Text)
-                | (_, ParamType::Path | ParamType::File | ParamType::Place | ParamType::Int) => {
-                    spec.read(token)
-                }
+                | (
+                    _,
+                    ParamType::Path
+                    | ParamType::File
+                    | ParamType::Place
+                    | ParamType::Address
+                    | ParamType::Hosts
+                    | ParamType::Int,
+                ) => spec.read(token),
                 _ => None,
             };
             value.filter(|value| spec.check(value).is_ok())

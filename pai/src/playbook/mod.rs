@@ -6,6 +6,7 @@ pub mod check;
 pub mod context;
 pub mod filters;
 pub mod grammar;
+mod hosts;
 pub mod intent;
 pub mod library;
 pub mod lint;

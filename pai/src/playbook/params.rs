@@ -1,6 +1,7 @@
 //! Parameters of a playbook: what a value may be, how it is read from a person's words, and how
 //! given values are checked.
 
+use super::hosts::{is_address, is_host};
 use super::words::{Kind, Token, Weight};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -29,6 +30,10 @@ pub enum ParamType {
     Table,
     /// Names of columns, joined by commas.
     Columns,
+    /// The address of a page: `https://shop.example/path`, or `shop.example/path`.
+    Address,
+    /// Names of hosts, with ports where they have some, joined by commas.
+    Hosts,
     /// A service's name: letters, digits and `@ . _ : -`.
     Unit,
     /// One of `choices`.
@@ -75,7 +80,12 @@ impl ParamSpec {
     pub fn takes_words(&self) -> bool {
         !matches!(
             self.kind,
-            ParamType::Int | ParamType::Path | ParamType::File | ParamType::Place
+            ParamType::Int
+                | ParamType::Path
+                | ParamType::File
+                | ParamType::Place
+                | ParamType::Address
+                | ParamType::Hosts
         )
     }
 
@@ -98,7 +108,9 @@ impl ParamSpec {
             }
             ParamType::Table => "a table: orders.csv, shop.db:orders, or SOURCE:orders".to_owned(),
             ParamType::Columns => "names of columns, joined by commas".to_owned(),
-            ParamType::Unit => "the name of a service".to_owned(),
+            ParamType::Unit => "a name: letters, digits and @ . _ : -".to_owned(),
+            ParamType::Address => "the address of a page: https://shop.example/path".to_owned(),
+            ParamType::Hosts => "a host, or several: shop.example,mail.example:993".to_owned(),
             ParamType::Choice => format!("one of {}", self.choices.join(", ")),
         }
     }
@@ -117,6 +129,12 @@ impl ParamSpec {
             (ParamType::Columns, Kind::Quoted) => text(),
             (ParamType::Columns, Kind::Word { weight, .. }) if *weight != Weight::Stop => text(),
             (ParamType::Unit, _) => text(),
+            (
+                ParamType::Address | ParamType::Hosts,
+                Kind::Path | Kind::Quoted | Kind::Word { .. },
+            ) => {
+                return self.check(&text()).ok();
+            }
             (ParamType::Bool, Kind::Word { .. }) => Value::Bool(as_bool(&token.raw)?),
             (ParamType::Choice, Kind::Word { .. } | Kind::Quoted | Kind::Path | Kind::Number) => {
                 text()
@@ -187,6 +205,16 @@ impl ParamSpec {
                     "must be a service's name: letters, digits and @ . _ : -, not starting with -"
                         .to_owned(),
                 );
+            }
+            ParamType::Address if !is_address(text) => {
+                return Err(format!(
+                    "must be the address of a page, such as https://shop.example/path: `{text}` is none"
+                ));
+            }
+            ParamType::Hosts if !text.split(',').all(is_host) => {
+                return Err(format!(
+                    "must name hosts, such as shop.example or mail.example:993: `{text}` does not"
+                ));
             }
             ParamType::Place if !is_place(text) => {
                 return Err(format!(

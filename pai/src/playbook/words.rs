@@ -184,6 +184,7 @@ const HEAVY: &[&str] = &[
     "ban",
     "block",
     "review",
+    "restore",
 ];
 
 /// The contracted negations end like this.
@@ -209,6 +210,10 @@ static HEAVY_STEMS: LazyLock<BTreeSet<String>> =
 /// A small stemmer: plural, -ed, -ing and a final e. Good enough to let "fails", "failed" and
 /// "failing" meet; both sides of a comparison go through it.
 pub fn stem(word: &str) -> String {
+    // Things that wait, and not the doing of it: "update the packages" asks for another thing than "which updates wait?".
+    if ["updates", "upgrades"].contains(&word) {
+        return word.to_owned();
+    }
     let mut stem = word.to_owned();
     if let Some(head) = stem.strip_suffix("ies").filter(|h| h.chars().count() >= 2) {
         stem = format!("{head}y");

@@ -134,9 +134,11 @@ fn people_are_understood_and_nothing_is_started_that_was_not_asked_for() {
     assert!(read.requests.len() >= 150);
     let (without, with) = (room.settings(false, &[]), room.settings(true, &[]));
     let (mut alone, mut modelled) = (Account::default(), Account::default());
-    let there = |line: &&Line| !is_name(&line.to) || library.find(&line.to).is_some();
-    let lines: Vec<&Line> = read.requests.iter().filter(there).collect();
-    for line in &lines {
+    let lines = &read.requests;
+    for line in lines.iter().filter(|line| is_name(&line.to)) {
+        assert!(library.find(&line.to).is_some(), "no playbook: {}", line.to);
+    }
+    for line in lines {
         let gone_alone = gone(&line.ask, &without, &library);
         let params = line.with.as_ref().is_none_or(|with| {
             with.iter()

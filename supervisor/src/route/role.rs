@@ -162,6 +162,7 @@ mod tests {
                 model: None,
                 endpoints: Default::default(),
                 sources: Default::default(),
+                hosts: Default::default(),
             })
             .collect()
     }

@@ -5,14 +5,14 @@ use super::lifeline::Lifeline;
 use super::output::Output;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -80,6 +80,38 @@ impl Program {
 
     /// Runs it to its end, its time-out or its cancellation. An error means it never started.
     pub(super) fn run(&self, leash: Leash<'_>) -> io::Result<Ended> {
+        self.run_until(leash, Leaves::Nothing)
+    }
+
+    /// The same, and a [`Companion`] goes on meanwhile and afterwards.
+    pub(super) fn run_beside(&self, leash: Leash<'_>) -> io::Result<Ended> {
+        self.run_until(leash, Leaves::Others)
+    }
+
+    /// Starts it to run beside others; what it says goes to `log`.
+    pub(super) fn accompany(&self, log: &Path, leash: Leash<'_>) -> io::Result<Companion> {
+        let said = File::create(log)?;
+        let (program, arguments) = self
+            .argv
+            .split_first()
+            .ok_or_else(|| io::Error::other("no program is named"))?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(&self.cwd)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(said.try_clone()?)
+            .stderr(said)
+            .process_group(0);
+        leash
+            .lifeline
+            .frost
+            .begin(|| command.spawn())
+            .map(Companion)
+    }
+
+    fn run_until(&self, leash: Leash<'_>, leaves: Leaves) -> io::Result<Ended> {
         let started = Instant::now();
         let (program, arguments) = self
             .argv
@@ -99,7 +131,7 @@ impl Program {
             Stream::new(child.stdout.take().map(OwnedFd::from), self.keep),
             Stream::new(child.stderr.take().map(OwnedFd::from), self.keep),
         ];
-        let ended = follow(&mut child, streams, leash);
+        let ended = follow(&mut child, streams, leash, leaves);
         if ended.is_err() {
             kill_all();
         }
@@ -108,6 +140,31 @@ impl Program {
         ended.signal = status.signal();
         ended.took = started.elapsed();
         Ok(ended)
+    }
+}
+
+/// What goes on when a program is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leaves {
+    Nothing,
+    Others,
+}
+
+/// A program that others talk to; it ends with this.
+pub(super) struct Companion(Child);
+
+impl Companion {
+    /// Whether it still runs.
+    pub(super) fn runs(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Companion {
+    fn drop(&mut self) {
+        kill_all();
+        let _gone_already = self.0.wait();
+        let _others_too = bury();
     }
 }
 
@@ -139,6 +196,7 @@ fn follow(
     child: &mut Child,
     mut streams: [Stream; 2],
     leash: Leash<'_>,
+    leaves: Leaves,
 ) -> io::Result<(Ended, std::process::ExitStatus)> {
     let main = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
     let mut buffer = vec![0; 64 * 1024];
@@ -165,9 +223,14 @@ fn follow(
         }
     }
     // Whatever it left running goes with it; then every writer is gone and the pipes end.
-    kill_all();
+    match leaves {
+        Leaves::Nothing => kill_all(),
+        Leaves::Others => drop(killpg(main, Signal::SIGKILL)),
+    }
     let status = child.wait()?;
-    bury()?;
+    if leaves == Leaves::Nothing {
+        bury()?;
+    }
     for stream in &mut streams {
         while stream.from.is_some() {
             stream.read(&mut buffer);

@@ -316,7 +316,8 @@ fn order(chain: &[Option<X509Certificate<'_>>]) -> Option<String> {
     ))
 }
 
-fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+/// Names and addresses a certificate holds for.
+pub(crate) fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(held)) = certificate.subject_alternative_name() else {
         return Vec::new();
     };
@@ -346,7 +347,8 @@ fn holds(held: &str, name: &str) -> bool {
             .is_some_and(|tail| name.split_once('.').is_some_and(|(_, rest)| rest == tail))
 }
 
-fn common_name(name: &x509_parser::x509::X509Name<'_>) -> String {
+/// Whom a certificate is for, or who signed it, in a word.
+pub(crate) fn common_name(name: &x509_parser::x509::X509Name<'_>) -> String {
     let common = name
         .iter_common_name()
         .chain(name.iter_organization())

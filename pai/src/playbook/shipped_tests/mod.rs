@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod away;
 mod data;
 mod host;
 mod of_repositories;
@@ -42,6 +43,12 @@ const SHIPPED: &[&str] = &[
     include_str!("../../../../config/playbooks/pending-updates.yaml"),
     include_str!("../../../../config/playbooks/failed-logins.yaml"),
     include_str!("../../../../config/playbooks/service-units.yaml"),
+    include_str!("../../../../config/playbooks/process-top.yaml"),
+    // of what was granted outside
+    include_str!("../../../../config/playbooks/host-certificates.yaml"),
+    include_str!("../../../../config/playbooks/web-page-check.yaml"),
+    include_str!("../../../../config/playbooks/backup-database.yaml"),
+    include_str!("../../../../config/playbooks/check-backup.yaml"),
     // of data
     include_str!("../../../../config/playbooks/profile-table.yaml"),
     include_str!("../../../../config/playbooks/compare-tables.yaml"),
@@ -177,7 +184,13 @@ fn tests(suites: Value) -> Value {
 /// A lively repository on a host with room.
 fn world() -> World {
     with(
-        with(host::busy(), with(of_repositories::lively(), data::rich())),
+        with(
+            host::busy(),
+            with(
+                of_repositories::lively(),
+                with(away::faulty(), data::rich()),
+            ),
+        ),
         json!({
             "Tests": tests(json!([
                 suite("cargo", "", 1200, json!([
@@ -216,7 +229,10 @@ fn with(more: World, mut world: World) -> World {
 /// An empty folder.
 fn empty() -> World {
     with(
-        with(host::quiet(), with(of_repositories::bare(), data::bare())),
+        with(
+            host::quiet(),
+            with(of_repositories::bare(), with(away::well(), data::bare())),
+        ),
         json!({
             "Tests": tests(json!([])),
             "Overview": {"files": 0, "bytes": 0, "lines": 0, "languages": [], "manifests": [], "largest": [], "repository": false, "branch": null,
@@ -232,5 +248,7 @@ fn empty() -> World {
 }
 
 fn params_of(name: &str) -> Value {
-    data::params_of(name).unwrap_or_else(nothing)
+    let away = away::params_of(name);
+    away.or_else(|| data::params_of(name))
+        .unwrap_or_else(nothing)
 }

@@ -4,7 +4,16 @@
 use super::*;
 
 /// Fields that a report shows as they were seen once and that no second run must repeat.
-const SEEN_ONCE: &[&str] = &["seconds", "command", "message", "note", "observed"];
+const SEEN_ONCE: &[&str] = &[
+    "seconds",
+    "command",
+    "message",
+    "note",
+    "observed",
+    "cpu_now",
+    "first_byte_ms",
+    "total_ms",
+];
 
 #[test]
 fn an_unchanged_world_proves_everything() {

@@ -1,9 +1,12 @@
 //! The inside of a sandbox that reaches one granted thing outside: it carries out the typed
 //! operations for that thing, and never a program.
 
+mod backup;
 mod http;
+mod page;
 mod postgres;
 mod sqlite;
+mod tls;
 
 use super::program::Leash;
 use super::serve::Done;
@@ -29,6 +32,15 @@ pub(super) enum Failed {
 pub(super) fn run(operation: &Operation, reach: &Reach, leash: Leash<'_>) -> Result<Done, String> {
     if let (Operation::DataScan { scan }, Reach::Data { databases, .. }) = (operation, reach) {
         return super::data::scan(scan, databases, leash);
+    }
+    match (operation, reach) {
+        (Operation::BackupDatabase { source, key }, Reach::Backup { database, folder }) => {
+            return backup::make(source, key, database, folder, leash);
+        }
+        (Operation::TryBackup { source, file }, Reach::Kept { folder, .. }) => {
+            return backup::try_one(source, file.as_deref(), folder, leash);
+        }
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -111,6 +123,14 @@ async fn carry_out(operation: &Operation, reach: &Reach, most: Duration) -> Resu
                 postgres::execute(address, password.as_ref(), &statement, key, most).await
             }
         },
+        (Operation::CheckPage { url, text }, Reach::Web { hosts }) => {
+            let found = page::check(url, text.as_deref(), hosts, most).await;
+            Done::report(&found.map_err(Failed::Refused)?).map_err(Failed::Refused)
+        }
+        (Operation::HostCertificates { hosts: asked, at }, Reach::Web { hosts }) => {
+            let found = tls::certificates(asked, *at, hosts).await;
+            Done::report(&found).map_err(Failed::Refused)
+        }
         _ => Err(Failed::Refused(
             "this sandbox was opened for something else".to_owned(),
         )),
