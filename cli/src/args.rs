@@ -10,6 +10,7 @@ mod host;
 mod logs;
 mod memory;
 mod playbook;
+mod schedule;
 mod task;
 mod values;
 
@@ -21,6 +22,7 @@ pub use host::{HostCommand, JoinArgs};
 pub use logs::LogsArgs;
 pub use memory::MemoryCommand;
 pub use playbook::PlaybookCommand;
+pub use schedule::{AddArgs, ScheduleCommand};
 pub use task::TaskCommand;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -92,6 +94,9 @@ pub enum Command {
     /// Jobs that need no model
     #[command(subcommand, after_help = examples::PLAYBOOK)]
     Playbook(PlaybookCommand),
+    /// Jobs that begin by themselves
+    #[command(subcommand, after_help = examples::SCHEDULE)]
+    Schedule(ScheduleCommand),
     /// Settings, and where each came from
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),
@@ -357,6 +362,13 @@ mod tests {
             ("run w --host web2", false),
             ("run w --host web2 --workspace /srv", true),
             ("up --home /x", true),
+            ("schedule list --json", true),
+            ("schedule add a --when @daily words", true),
+            ("schedule add a --when @daily --playbook b", true),
+            ("schedule add a --when @daily", false),
+            ("schedule add a words", false),
+            ("schedule run a", true),
+            ("schedule pause", false),
             ("status --json", true),
             ("run words", true),
             ("run", false),

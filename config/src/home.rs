@@ -15,7 +15,7 @@ const SOCKET_PATH_BYTES: usize = 107;
 const ELSEWHERE: &str = "choose another home with AI_INFRA_HOME or --home";
 
 /// Folders made in a home, each with mode 0700.
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 13] = [
     "run",
     "redis",
     "logs",
@@ -26,6 +26,7 @@ const FOLDERS: [&str; 12] = [
     "index",
     "config",
     "playbooks",
+    "schedules",
     "agents",
     "secrets",
 ];
@@ -153,6 +154,10 @@ impl Home {
     /// The person's own settings.
     pub fn config(&self) -> PathBuf {
         self.root.join("config")
+    }
+    /// The person's schedules, one file each.
+    pub fn schedules(&self) -> PathBuf {
+        self.root.join("schedules")
     }
     /// The person's own playbooks.
     pub fn playbooks(&self) -> PathBuf {

@@ -13,6 +13,7 @@ use crate::plan::Plan;
 use crate::proposal::Proposal;
 use crate::question::Said;
 use crate::report::Progress;
+use crate::schedule::{ScheduleList, SchedulePage};
 use crate::task::Effort;
 use crate::task_state::TaskState;
 use crate::trace::Trace;
@@ -283,6 +284,30 @@ pub enum Verb {
         /// `<role>/<entry>`.
         id: String,
     },
+    /// The schedules of the home. They are read again before.
+    ScheduleList,
+    /// One schedule: its next times, and what became of the last ones.
+    ScheduleShow {
+        /// Its name.
+        name: String,
+    },
+    /// Begin a run of a schedule now, beside its own times. Answers like `Submit`.
+    ScheduleRun {
+        /// Its name.
+        name: String,
+        /// The caller's id for the run; the same one twice is one task.
+        request_id: RequestId,
+    },
+    /// A schedule begins nothing by itself, until `ScheduleResume`.
+    SchedulePause {
+        /// Its name.
+        name: String,
+    },
+    /// It begins again, with its next time.
+    ScheduleResume {
+        /// Its name.
+        name: String,
+    },
     /// To the daemon: stop and start one agent; what it holds goes on afterwards.
     AgentRestart {
         /// Which.
@@ -429,6 +454,16 @@ pub enum Answer {
     DeadLetter {
         /// All about it.
         letter: Box<DeadLetterPage>,
+    },
+    /// The schedules.
+    Schedules {
+        /// All of them.
+        list: Box<ScheduleList>,
+    },
+    /// One schedule.
+    Schedule {
+        /// All about it.
+        page: Box<SchedulePage>,
     },
     /// Variables that settings are made of, for a process of the team; some are secrets.
     Environment {

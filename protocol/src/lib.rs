@@ -27,6 +27,7 @@ pub mod proposal;
 pub mod question;
 pub mod rating;
 pub mod report;
+pub mod schedule;
 pub mod task;
 pub mod task_state;
 pub mod text;

@@ -6,6 +6,7 @@ use crate::hub::Hub;
 use crate::ledger::store::{Ledger, LedgerError};
 use crate::memory_owner::MemoryOwner;
 use crate::route::shelf::Shelf;
+use crate::schedules::book::Book;
 use config::home::Home;
 use config::settings::Settings;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub struct Desk {
     pub memory: MemoryOwner,
     /// The playbooks.
     pub shelf: Shelf,
+    /// The schedules.
+    pub schedules: Book,
     /// Woken when the outbox should look at once.
     pub outbox: Notify,
     /// Woken when a brake was pulled or let go.

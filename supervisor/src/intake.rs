@@ -20,9 +20,10 @@ use jiff::Timestamp;
 use protocol::control::Submit;
 use protocol::document::TaskLine;
 use protocol::ids::{ShortId, TaskId, TaskRef};
+use protocol::level::Level;
 use protocol::limits::REQUEST_BYTES;
 use protocol::money::MicroUsd;
-use protocol::task::{Principal, Task, Way};
+use protocol::task::{Ceiling, Principal, Task, Way};
 use protocol::trace::Trace;
 use sha2::{Digest, Sha256};
 
@@ -37,17 +38,36 @@ pub struct Accepted {
     pub notice: Option<String>,
 }
 
+/// What a request does not say itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Terms {
+    /// A ceiling below the agent's own.
+    pub(crate) level: Option<Level>,
+    /// What made it, said before why who works.
+    pub(crate) because: Option<String>,
+}
+
 /// Takes a request in. Safe to repeat with the same request id.
 pub async fn submit(
     desk: &Desk,
     principal: Principal,
     submit: Submit,
 ) -> Result<Accepted, IntakeError> {
+    submit_on(desk, principal, submit, Terms::default()).await
+}
+
+/// The same, on terms that are not the requester's to say.
+pub(crate) async fn submit_on(
+    desk: &Desk,
+    principal: Principal,
+    submit: Submit,
+    terms: Terms,
+) -> Result<Accepted, IntakeError> {
     let asked = digest(&submit);
     let known = desk.ledger.asked_before(&submit.request_id, &asked).await?;
     let (task, again) = match known {
         Some(task) => (task, true),
-        None => keep(desk, principal, submit, asked).await?,
+        None => keep(desk, principal, submit, asked, terms).await?,
     };
     hand_over(desk, &task, again).await
 }
@@ -88,6 +108,7 @@ async fn keep(
     principal: Principal,
     submit: Submit,
     asked: String,
+    terms: Terms,
 ) -> Result<(Task, bool), IntakeError> {
     let now = Timestamp::now();
     let Considered {
@@ -110,10 +131,13 @@ async fn keep(
         asked,
         principal,
         request: submit.request,
-        ceiling: hosts::ceiling(&desk.settings, &routed.agent),
+        ceiling: lowered(hosts::ceiling(&desk.settings, &routed.agent), terms.level),
         host,
         agent: routed.agent,
-        routed_because: routed.because,
+        routed_because: match terms.because {
+            Some(made) => format!("{made}: {}", routed.because),
+            None => routed.because,
+        },
         way: routed.way,
         workspace,
         effort: submit.effort,
@@ -129,6 +153,24 @@ async fn keep(
         parts,
     };
     keep_new(desk, &new).await
+}
+
+/// A ceiling is only ever lowered. A plan has none of its own: the level it was given is the most
+/// that its parts may do.
+pub(crate) fn lowered(own: Option<Ceiling>, level: Option<Level>) -> Option<Ceiling> {
+    let Some(level) = level else {
+        return own;
+    };
+    Some(match own {
+        Some(own) => Ceiling {
+            level: level.min(own.level),
+            ..own
+        },
+        None => Ceiling {
+            level,
+            host_read: true,
+        },
+    })
 }
 
 /// Keeps a new task once it is known to fit the bus.

@@ -5,7 +5,7 @@
 //! report walks `settle` -> `ledger` -> `follow` (woken by `hub`). `run` is the process
 //! and its loops, `desk` what they share, `bus_link` the way to a Redis that may be away,
 //! `compare` whether it is the one the ledger knows.
-//! `again` does an ended task once more, `brakes` freeze the team and pause roles, `paused` is about single tasks, `rate` is what people think of results, `dead` lists and replays what nobody could finish.
+//! `again` does an ended task once more, `brakes` freeze the team and pause roles, `paused` is about single tasks, `rate` is what people think of results, `dead` lists and replays what nobody could finish, `schedules` begins jobs by themselves.
 //! `daemon` starts and restarts every process, `tmux` gives them windows, `client` is how the
 //! command line talks to both.
 
@@ -39,7 +39,9 @@ pub mod rate;
 pub mod recent;
 pub mod route;
 pub mod run;
+pub mod schedules;
 pub mod settle;
 pub mod status;
 pub mod tmux;
 mod words;
+mod yaml_folder;

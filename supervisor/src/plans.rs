@@ -218,7 +218,10 @@ async fn task_of(desk: &Desk, ready: &ReadyPart) -> Result<NewTask, IntakeError>
     let agent = std::slice::from_ref(&routed.agent);
     let new = NewTask {
         host: hosts::host_of(desk, there, plan.workspace.is_some(), agent).await?,
-        ceiling: hosts::ceiling(&desk.settings, &routed.agent),
+        ceiling: intake::lowered(
+            hosts::ceiling(&desk.settings, &routed.agent),
+            plan.ceiling.as_ref().map(|ceiling| ceiling.level),
+        ),
         id: TaskId::new(),
         request_id: request_id(plan.id, &ready.part.id, ready.number)?,
         asked: format!("part {} of {}", ready.part.id, plan.short_id),

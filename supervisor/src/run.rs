@@ -18,6 +18,8 @@ use crate::ledger::whereabouts;
 use crate::memory_owner::MemoryOwner;
 use crate::plans;
 use crate::route::shelf::Shelf;
+use crate::schedules;
+use crate::schedules::book::Book;
 use crate::settle;
 use bus::presence::Presence;
 use config::error::ConfigError;
@@ -115,6 +117,7 @@ pub fn desk(settings: Settings, home: Home, ledger: Ledger) -> SharedDesk {
         link: BusLink::new(&home, &settings.team, &ledger),
         memory: MemoryOwner::new(&home.memory(), &home.index()),
         shelf: Shelf::open(&home),
+        schedules: Book::open(&home),
         hub: Hub::default(),
         outbox: Notify::new(),
         braked: Notify::new(),
@@ -145,6 +148,8 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     loops.spawn(async move { handoff::keep_going(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { hosts::keep(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { schedules::keep_going(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { announce(&shared).await });
     loops

@@ -31,6 +31,7 @@ mod pinned;
 mod plans;
 mod pressure;
 mod run_tests;
+mod schedules;
 mod stores;
 mod tidy;
 mod tmux_windows;

@@ -58,6 +58,15 @@ Examples:
   ai-infra config show                       every setting, and the layer it came from
   ai-infra config check                      all that is wrong, with the nearest right key";
 
+/// Below `ai-infra schedule --help`.
+pub const SCHEDULE: &str = "\
+Examples:
+  ai-infra schedule add nightly-tests --when \"30 2 * * *\" --workspace ~/shop \"run the tests\"
+  ai-infra schedule list                     when each begins next, how the last run went
+  ai-infra schedule show nightly-tests       its coming times and its last runs
+  ai-infra schedule run nightly-tests        once now, beside its own times
+  ai-infra schedule pause nightly-tests      until resume";
+
 /// Below `ai-infra playbook --help`.
 pub const PLAYBOOK: &str = "\
 Examples:

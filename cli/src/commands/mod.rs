@@ -25,6 +25,7 @@ mod monitor;
 pub(crate) mod playbook;
 mod restart;
 pub(crate) mod run;
+mod schedule;
 mod secret;
 mod status;
 mod supervisor;
@@ -72,6 +73,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Dead(command) => dead::run(&context, command).await,
         Command::Memory(command) => memory::run(&context, command).await,
         Command::Playbook(command) => playbook::run(&context, command),
+        Command::Schedule(command) => schedule::run(&context, command).await,
         Command::Config(command) => config::run(&context, command),
         Command::Secret(command) => secret::run(&context, command).await,
         Command::Bus(command) => bus::run(&context, command).await,

@@ -15,6 +15,7 @@ pub mod playbook;
 pub mod proposal;
 pub mod question;
 pub mod result;
+pub mod schedule;
 pub mod status;
 pub mod table;
 pub mod text;

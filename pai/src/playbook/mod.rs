@@ -118,6 +118,6 @@ pub(crate) fn nearest<'n>(given: &str, known: impl Iterator<Item = &'n str>) -> 
 }
 
 /// `: did you mean …?` for the nearest known name, or nothing.
-pub(crate) fn hint<'n>(given: &str, known: impl Iterator<Item = &'n str>) -> String {
+pub fn hint<'n>(given: &str, known: impl Iterator<Item = &'n str>) -> String {
     nearest(given, known).map_or_else(String::new, |name| format!(": did you mean `{name}`?"))
 }

@@ -96,19 +96,26 @@ pub fn decide(schedule: &Schedule, standing: &Standing, now: Timestamp) -> Optio
             ..nothing
         }),
         (Some(last), held) => {
-            let older = passed.count - 1 + usize::from(held.is_some());
-            Some(settle(schedule, standing, now, last, older))
+            let overtaken = passed.before_last.or(held).map(|due| LeftOut {
+                due,
+                count: passed.count - 1 + usize::from(held.is_some()),
+                why: match held {
+                    Some(_) => Why::Overlap,
+                    None => Why::Missed,
+                },
+            });
+            Some(settle(schedule, standing, now, last, overtaken))
         }
     }
 }
 
-/// Settles the newest run that came round; `older` more came round before it.
+/// Settles the newest run that came round, and the ones before that it overtook.
 fn settle(
     schedule: &Schedule,
     standing: &Standing,
     now: Timestamp,
     last: Timestamp,
-    older: usize,
+    overtaken: Option<LeftOut>,
 ) -> Decision {
     let late = now.duration_since(begins(schedule, last)) > schedule.grace;
     let decision = |start, held, left_out| Decision {
@@ -118,19 +125,18 @@ fn settle(
         left_out,
         clock_was_wrong: false,
     };
-    let left = |due, count, why| (count > 0).then_some(LeftOut { due, count, why });
-    // The ones before the newest were overtaken by it.
-    let overtaken = match standing.held.is_some() {
-        true => left(last, older, Why::Overlap),
-        false => left(last, older, Why::Missed),
+    let all = |why| LeftOut {
+        due: last,
+        count: 1 + overtaken.map_or(0, |overtaken| overtaken.count),
+        why,
     };
     if late && schedule.missed == Missed::Skip {
-        return decision(None, None, left(last, older + 1, Why::Missed));
+        return decision(None, None, Some(all(Why::Missed)));
     }
     match (standing.running, schedule.overlap) {
         (false, _) | (true, Overlap::Parallel) => decision(Some(last), None, overtaken),
         (true, Overlap::Wait) => decision(None, Some(last), overtaken),
-        (true, Overlap::Skip) => decision(None, None, left(last, older + 1, Why::Overlap)),
+        (true, Overlap::Skip) => decision(None, None, Some(all(Why::Overlap))),
     }
 }
 
@@ -161,10 +167,11 @@ pub fn begins(schedule: &Schedule, due: Timestamp) -> Timestamp {
         .unwrap_or(due)
 }
 
-/// How many runs came round since `settled`, and the last of them.
+/// How many runs came round since `settled`, and the last two of them.
 struct Passed {
     count: usize,
     last: Option<Timestamp>,
+    before_last: Option<Timestamp>,
 }
 
 fn passed(schedule: &Schedule, settled: Timestamp, now: Timestamp) -> Passed {
@@ -177,10 +184,11 @@ fn passed(schedule: &Schedule, settled: Timestamp, now: Timestamp) -> Passed {
     let mut passed = Passed {
         count: 0,
         last: None,
+        before_last: None,
     };
     for due in due.take(MOST_COUNTED) {
         passed.count += 1;
-        passed.last = Some(due);
+        passed.before_last = passed.last.replace(due);
     }
     if passed.count == MOST_COUNTED {
         let lately = now.checked_sub(SignedDuration::from_hours(48)).ok();

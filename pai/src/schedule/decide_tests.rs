@@ -112,7 +112,7 @@ fn runs_that_nobody_could_start() {
         nightly,
         begin,
         &["2026-01-04T08:00:00Z"],
-        "+2026-01-04T02:00:00Z, Missed 2 to 2026-01-04T02:00:00Z",
+        "+2026-01-04T02:00:00Z, Missed 2 to 2026-01-03T02:00:00Z",
     );
     check(
         skip,
@@ -125,7 +125,7 @@ fn runs_that_nobody_could_start() {
         skip,
         begin,
         &["2026-01-04T02:00:30Z"],
-        "+2026-01-04T02:00:00Z, Missed 2 to 2026-01-04T02:00:00Z",
+        "+2026-01-04T02:00:00Z, Missed 2 to 2026-01-03T02:00:00Z",
     );
     // A quarter of a year of minutes.
     let minutes = schedule("when: '* * * * *'\n");

@@ -10,6 +10,7 @@ use crate::desk::{Desk, SharedDesk};
 use crate::follow::{Follower, told};
 use crate::intake::{self, Accepted};
 use crate::principal;
+use crate::schedules;
 use nix::unistd::Uid;
 use protocol::control::{Answer, CONTROL_VERSION, Reply, Request, Verb};
 use protocol::exit;
@@ -95,6 +96,10 @@ async fn client(desk: &Desk, stream: UnixStream) -> Result<(), LineError> {
             }
             Ok(Verb::TaskRetry { task, request_id }) => {
                 let accepted = again::retry(desk, who.clone(), task, request_id).await;
+                accept(desk, &mut writer, accepted.map_err(VerbError::from)).await?;
+            }
+            Ok(Verb::ScheduleRun { name, request_id }) => {
+                let accepted = schedules::desk::run(desk, &who, &name, request_id).await;
                 accept(desk, &mut writer, accepted.map_err(VerbError::from)).await?;
             }
             Ok(Verb::DeadReplay { id }) => {

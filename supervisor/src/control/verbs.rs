@@ -18,6 +18,7 @@ use crate::paused;
 use crate::propose;
 use crate::rate;
 use crate::route;
+use crate::schedules::desk::{self as schedules, ScheduleVerbError};
 use crate::status;
 use crate::words;
 use jiff::Timestamp;
@@ -51,6 +52,9 @@ pub enum VerbError {
     /// A dead letter.
     #[error(transparent)]
     Dead(#[from] DeadError),
+    /// A schedule.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleVerbError),
     /// An effect while the team is frozen.
     #[error("{0}")]
     Frozen(String),
@@ -93,6 +97,10 @@ impl Refusal {
             VerbError::Patch(error) => (error.exit_code(), Vec::new()),
             VerbError::Memory(error) => (error.exit_code(), Vec::new()),
             VerbError::Dead(error) => (error.exit_code(), error.hints()),
+            VerbError::Schedule(ScheduleVerbError::Intake(error)) => {
+                (error.exit_code(), error.hints())
+            }
+            VerbError::Schedule(error) => (error.exit_code(), Vec::new()),
             VerbError::Frozen(_) => (exit::REFUSED, Vec::new()),
             VerbError::Compare(error) => (error.exit_code(), Vec::new()),
             VerbError::Daemon => (exit::USAGE, Vec::new()),
@@ -139,6 +147,8 @@ fn ledger_error(error: &VerbError) -> Option<&LedgerError> {
         | VerbError::Dead(DeadError::Intake(IntakeError::Ledger(error)))
         | VerbError::Intake(IntakeError::Ledger(error))
         | VerbError::Compare(CompareError::Ledger(error))
+        | VerbError::Schedule(ScheduleVerbError::Ledger(error))
+        | VerbError::Schedule(ScheduleVerbError::Intake(IntakeError::Ledger(error)))
         | VerbError::Patch(PatchError::Ledger(error)) => Some(error),
         _ => None,
     }
@@ -260,6 +270,18 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         Verb::DeadShow { id } => Answer::DeadLetter {
             letter: Box::new(dead::show(desk, &id).await?),
         },
+        Verb::ScheduleList => Answer::Schedules {
+            list: Box::new(schedules::list(desk).await?),
+        },
+        Verb::ScheduleShow { name } => Answer::Schedule {
+            page: Box::new(schedules::show(desk, &name).await?),
+        },
+        Verb::SchedulePause { name } => Answer::Ok {
+            message: schedules::pause(desk, who, &name, true).await?,
+        },
+        Verb::ScheduleResume { name } => Answer::Ok {
+            message: schedules::pause(desk, who, &name, false).await?,
+        },
         Verb::Down
         | Verb::Restart
         | Verb::AgentRestart { .. }
@@ -268,6 +290,7 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         | Verb::Keep { .. }
         | Verb::TaskRetry { .. }
         | Verb::DeadReplay { .. }
+        | Verb::ScheduleRun { .. }
         | Verb::Watch
         | Verb::Follow { .. } => return Err(VerbError::Daemon),
     })

@@ -38,6 +38,7 @@ pub mod records;
 pub mod report;
 pub mod resume;
 pub mod running;
+pub mod schedules;
 pub mod server;
 pub mod spends;
 pub mod standing;

@@ -2,23 +2,14 @@
 //! ones of the same name. Read again when the folder changed. One that cannot be read is left out
 //! and named; it never stops the team.
 
+use crate::yaml_folder::{self, Print, print};
 use config::home::Home;
 use pai::playbook::Playbook;
 use pai::playbook::library::Library;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::SystemTime;
-
-/// Most playbooks read from the home.
-const FILES: usize = 500;
-/// Largest playbook file, in bytes.
-const FILE_BYTES: u64 = 256 * 1024;
-
-/// Name and time of every file in the folder: when it differs, the shelf is read again.
-type Print = Vec<(PathBuf, SystemTime)>;
 
 /// The text of each playbook by its name.
 type Texts = BTreeMap<String, Cow<'static, str>>;
@@ -74,24 +65,6 @@ impl Shelf {
     }
 }
 
-fn print(folder: &Path) -> Print {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let mut files: Print = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml" || e == "yml"))
-        .filter_map(|path| {
-            let data = std::fs::metadata(&path).ok()?;
-            Some((path, data.modified().ok()?))
-        })
-        .collect();
-    files.sort();
-    files.truncate(FILES);
-    files
-}
-
 fn read(folder: &Path, print: Print) -> Shelved {
     let mut problems = Vec::new();
     let mut playbooks: BTreeMap<String, Playbook> = BTreeMap::new();
@@ -101,7 +74,7 @@ fn read(folder: &Path, print: Print) -> Shelved {
         take(&mut playbooks, &mut texts, &mut problems, name, yaml);
     }
     for (path, _) in &print {
-        match text(path) {
+        match yaml_folder::text(path) {
             Ok(yaml) => take(
                 &mut playbooks,
                 &mut texts,
@@ -142,14 +115,4 @@ fn take(
             "the playbook {from} is left out: {error}; `ai-infra playbook check` says more"
         )),
     }
-}
-
-fn text(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(std::io::Error::other("it is no file"));
-    }
-    file.take(FILE_BYTES).read_to_string(&mut text)?;
-    Ok(text)
 }

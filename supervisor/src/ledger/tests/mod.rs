@@ -10,6 +10,7 @@ mod handing;
 mod keeping;
 mod parking;
 mod plans;
+mod scheduling;
 mod servers;
 mod spending;
 mod words;

@@ -1,0 +1,115 @@
+//! Schedules and their runs: what was decided counts once, and history says what became of it.
+
+use super::*;
+use crate::ledger::schedules::OwedRun;
+use pai::schedule::decide::{Decision, LeftOut, Why};
+use protocol::schedule::Outcome;
+
+fn decision(settled: i64, start: Option<i64>, left_out: Option<(i64, usize)>) -> Decision {
+    Decision {
+        settled: at(settled),
+        held: None,
+        start: start.map(at),
+        left_out: left_out.map(|(due, count)| LeftOut {
+            due: at(due),
+            count,
+            why: Why::Missed,
+        }),
+        clock_was_wrong: false,
+    }
+}
+
+#[test]
+fn a_decision_counts_once() {
+    run(async || {
+        let room = room().await;
+        let ledger = &room.ledger;
+        ledger.begin_schedule("a", "daily", at(0)).await.unwrap();
+        let before = ledger.schedules().await.unwrap()["a"].standing;
+        assert_eq!((before.settled, before.running), (at(0), false));
+        let decided = decision(30, Some(30), Some((20, 2)));
+        for fits in [true, false] {
+            let kept = ledger.decide_schedule("a", &before, &decided, at(31));
+            assert_eq!(kept.await.unwrap(), fits);
+        }
+        let owed = ledger.owed_runs().await.unwrap();
+        let run = OwedRun {
+            schedule: "a".to_owned(),
+            due: at(30),
+            asked_by: None,
+        };
+        assert_eq!(owed, std::slice::from_ref(&run));
+        let known = ledger.schedules().await.unwrap();
+        assert!(known["a"].standing.running, "an owed run is one");
+        let task = kept(ledger).await;
+        ledger.settle_run(&run, Ok(task.id), at(32)).await.unwrap();
+        // A late refusal changes nothing.
+        ledger.settle_run(&run, Err("x"), at(33)).await.unwrap();
+        assert!(ledger.owed_runs().await.unwrap().is_empty());
+        assert!(ledger.schedules().await.unwrap()["a"].standing.running);
+        let ended = ledger.end(task.id, TaskState::Cancelled, at(40));
+        ended.await.unwrap();
+        assert!(!ledger.schedules().await.unwrap()["a"].standing.running);
+        let runs = ledger.schedule_runs("a", 10).await.unwrap();
+        let shown: Vec<_> = runs
+            .iter()
+            .map(|run| (run.due, run.outcome, run.number))
+            .collect();
+        let expected = [(at(30), Outcome::Started, 1), (at(20), Outcome::Missed, 2)];
+        assert_eq!(shown, expected);
+        assert_eq!(runs[0].task, Some(task.short_id));
+        assert_eq!(runs[0].state, Some(TaskState::Cancelled));
+    });
+}
+
+#[test]
+fn a_calendar_that_changes_and_a_pause_count_anew() {
+    run(async || {
+        let room = room().await;
+        let ledger = &room.ledger;
+        let settled = async || ledger.schedules().await.unwrap()["a"].standing.settled;
+        ledger.begin_schedule("a", "daily", at(0)).await.unwrap();
+        ledger.begin_schedule("a", "daily", at(50)).await.unwrap();
+        assert_eq!(settled().await, at(0), "the same calendar changes nothing");
+        ledger.begin_schedule("a", "hourly", at(60)).await.unwrap();
+        assert_eq!(settled().await, at(60));
+        assert!(
+            ledger
+                .pause_schedule("a", Some("ada"), at(70))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !ledger
+                .pause_schedule("a", Some("bob"), at(80))
+                .await
+                .unwrap()
+        );
+        let paused = ledger.schedules().await.unwrap()["a"].paused.clone();
+        assert_eq!(paused, Some((at(70), "ada".to_owned())));
+        assert!(ledger.pause_schedule("a", None, at(90)).await.unwrap());
+        assert_eq!(settled().await, at(90));
+        assert!(!ledger.pause_schedule("a", None, at(95)).await.unwrap());
+        ledger.end_schedule("a").await.unwrap();
+        assert!(ledger.schedules().await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn old_runs_are_forgotten() {
+    run(async || {
+        let room = room().await;
+        let ledger = &room.ledger;
+        ledger.begin_schedule("a", "daily", at(0)).await.unwrap();
+        let day = 24 * 3600;
+        for days in [0, 10, 401] {
+            let before = ledger.schedules().await.unwrap()["a"].standing;
+            let missed = decision(days * day + 1, None, Some((days * day, 1)));
+            let kept = ledger.decide_schedule("a", &before, &missed, at(days * day));
+            assert!(kept.await.unwrap());
+        }
+        let runs = ledger.schedule_runs("a", 10).await.unwrap();
+        let due: Vec<_> = runs.iter().map(|run| run.due).collect();
+        assert_eq!(due, [at(401 * day), at(10 * day)]);
+    });
+}

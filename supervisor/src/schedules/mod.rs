@@ -1,0 +1,251 @@
+//! Begins jobs by themselves. `book` reads the home's schedules, `pai::schedule` decides, the ledger
+//! keeps what was decided, and an owed run becomes a task under a request id made of its name and
+//! its time. This loop may be cut off anywhere: what is owed is kept once.
+
+pub mod book;
+pub mod desk;
+
+use crate::desk::Desk;
+use crate::intake::{self, Accepted, IntakeError, Terms};
+use crate::ledger::events::Event;
+use crate::ledger::schedules::OwedRun;
+use crate::ledger::store::LedgerError;
+use crate::principal;
+use jiff::{SignedDuration, Timestamp};
+use nix::unistd::Uid;
+use pai::schedule::decide;
+use pai::schedule::grammar::{Job, Schedule};
+use protocol::control::Submit;
+use protocol::ids::{RequestId, TaskRef};
+use protocol::task::Principal;
+use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::timeout;
+
+/// Looks at least this often: the clock may have been set, the host may have slept, a file may
+/// have changed.
+const LOOK: SignedDuration = SignedDuration::from_secs(15);
+/// Shortest pause between two looks.
+const PAUSE: SignedDuration = SignedDuration::from_millis(200);
+
+/// Begins what is to begin. Runs for ever.
+pub async fn keep_going(desk: &Desk) {
+    let mut heard = desk.hub.listen();
+    loop {
+        let wait = match look(desk, Timestamp::now()).await {
+            Ok(wait) => wait,
+            Err(error) => {
+                desk.note(&error);
+                LOOK
+            }
+        };
+        let ended = async {
+            loop {
+                match heard.recv().await {
+                    // A run may wait for exactly this end.
+                    Ok(told) if matches!(&told.event, Event::State(s) if s.is_final()) => return,
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) => return,
+                    Err(RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
+        let wait = Duration::try_from(wait).unwrap_or_default();
+        tokio::select! {
+            _ = timeout(wait, ended) => {}
+            () = desk.schedules.changed() => {}
+        }
+    }
+}
+
+/// Decides about every schedule, begins what is owed, and says when to look again.
+async fn look(desk: &Desk, now: Timestamp) -> Result<SignedDuration, LedgerError> {
+    let known = desk.ledger.schedules().await?;
+    let read = desk.schedules.now();
+    let mut wait = LOOK;
+    for name in known.keys().filter(|name| !read.has_file(name)) {
+        desk.ledger.end_schedule(name).await?;
+    }
+    for schedule in read.schedules.values() {
+        let calendar = schedule.calendar.print();
+        let standing = match known.get(&schedule.name) {
+            Some(known) if known.calendar == calendar => known.standing,
+            _ => {
+                let begun = desk.ledger.begin_schedule(&schedule.name, &calendar, now);
+                begun.await?;
+                continue;
+            }
+        };
+        if let Some(decision) = decide::decide(schedule, &standing, now) {
+            let name = &schedule.name;
+            let kept = desk.ledger.decide_schedule(name, &standing, &decision, now);
+            if kept.await? {
+                say(desk, name, &decision);
+            }
+        }
+        if let Some(next) = decide::next(schedule, standing.settled.max(now)) {
+            wait = wait.min(next.duration_since(now));
+        }
+    }
+    for run in desk.ledger.owed_runs().await? {
+        begin(desk, &read, &run).await?;
+    }
+    Ok(wait.max(PAUSE))
+}
+
+/// Says in window 0 what a person should know of: what was left out.
+fn say(desk: &Desk, name: &str, decision: &decide::Decision) {
+    if decision.clock_was_wrong {
+        desk.hub.say(format!(
+            "schedule {name}: this host's clock had been far ahead; its runs count from now on"
+        ));
+    }
+    if let Some(left) = decision.left_out {
+        let why = match left.why {
+            decide::Why::Missed => "nobody could start in time",
+            decide::Why::Overlap => "met one that had not ended",
+        };
+        let runs = if left.count == 1 { "run" } else { "runs" };
+        desk.hub.say(format!(
+            "schedule {name}: left out {} {runs} that {why}",
+            left.count
+        ));
+    }
+}
+
+/// Makes a task of an owed run, or writes down why none can be made.
+async fn begin(desk: &Desk, read: &book::Read, run: &OwedRun) -> Result<(), LedgerError> {
+    let now = Timestamp::now();
+    let Some(schedule) = read.schedules.get(&run.schedule) else {
+        let why = "its file is gone, or cannot be used: ai-infra schedule list";
+        return desk.ledger.settle_run(run, Err(why), now).await;
+    };
+    match started(desk, schedule, run, request_id(run)).await {
+        Ok(_) => Ok(()),
+        Err(IntakeError::Ledger(error)) => Err(error),
+        Err(error) => {
+            let name = &run.schedule;
+            tracing::warn!(schedule = name, %error, "a scheduled run was refused");
+            desk.hub
+                .say(format!("schedule {name}: a run was refused: {error}"));
+            let why = error.to_string();
+            desk.ledger.settle_run(run, Err(&why), now).await
+        }
+    }
+}
+
+/// Keeps the task of a run, and that it has it.
+async fn started(
+    desk: &Desk,
+    schedule: &Schedule,
+    run: &OwedRun,
+    request_id: RequestId,
+) -> Result<Accepted, IntakeError> {
+    let kept = desk.ledger.of_request(&request_id).await?;
+    let accepted = match kept {
+        // Kept before this process was: as it was asked then.
+        Some(task) => intake::hand_over(desk, &task, true).await?,
+        None => {
+            let submit = submit(schedule, request_id, Timestamp::now());
+            let terms = Terms {
+                level: schedule.level,
+                because: Some(because(schedule, run)),
+            };
+            intake::submit_on(desk, owner(), submit, terms).await?
+        }
+    };
+    let task = accepted.line.task_id;
+    let settled = desk.ledger.settle_run(run, Ok(task), Timestamp::now());
+    settled.await?;
+    Ok(accepted)
+}
+
+/// A run that a person asks for, now.
+pub(crate) async fn run_now(
+    desk: &Desk,
+    who: &Principal,
+    schedule: &Schedule,
+    request_id: RequestId,
+) -> Result<Accepted, IntakeError> {
+    if let Some(task) = desk.ledger.of_request(&request_id).await? {
+        let line = desk.ledger.line(TaskRef::Id(task.id)).await?;
+        return Ok(Accepted {
+            line,
+            again: true,
+            notice: None,
+        });
+    }
+    let now = Timestamp::now();
+    let run = OwedRun {
+        schedule: schedule.name.clone(),
+        due: now,
+        asked_by: Some(who.name.clone()),
+    };
+    let submit = submit(schedule, request_id, now);
+    let terms = Terms {
+        level: schedule.level,
+        because: Some(because(schedule, &run)),
+    };
+    let accepted = intake::submit_on(desk, who.clone(), submit, terms).await?;
+    desk.ledger.note_run(&run, accepted.line.task_id).await?;
+    Ok(accepted)
+}
+
+/// The same run always has the same id, so it is one task whatever happens in between.
+fn request_id(run: &OwedRun) -> RequestId {
+    let id = format!("schedule/{}/{}", run.schedule, run.due.as_microsecond());
+    // A name is at most 48 letters, digits and hyphens.
+    id.parse().unwrap_or_default()
+}
+
+fn because(schedule: &Schedule, run: &OwedRun) -> String {
+    let zone = schedule.calendar.zone();
+    match &run.asked_by {
+        Some(who) => format!("schedule {}, asked for by {who}", schedule.name),
+        None => format!(
+            "schedule {}, due {}",
+            schedule.name,
+            run.due.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z")
+        ),
+    }
+}
+
+/// Whom a run belongs to that began by itself: the owner of the home.
+fn owner() -> Principal {
+    let uid = Uid::effective().as_raw();
+    Principal {
+        uid,
+        name: principal::name_of(uid),
+    }
+}
+
+fn submit(schedule: &Schedule, request_id: RequestId, now: Timestamp) -> Submit {
+    let (request, playbook, plan) = match &schedule.job {
+        Job::Ask(words) => (words.clone(), None, None),
+        Job::Playbook(name, params) => (
+            format!("playbook {name}"),
+            Some((name.clone(), params.clone())),
+            None,
+        ),
+        Job::Plan(plan) => (format!("plan {}", plan.name), None, Some(plan.clone())),
+    };
+    let deadline = schedule
+        .timeout
+        .and_then(|limit| now.checked_add(limit).ok());
+    Submit {
+        request_id,
+        agent: schedule.agent.clone(),
+        playbook,
+        plan,
+        workspace: schedule.workspace.clone(),
+        host: schedule.host.clone(),
+        effort: schedule.effort,
+        budget_usd: schedule.budget_usd,
+        priority: Some(schedule.priority),
+        deadline,
+        ..Submit::words(&request)
+    }
+}
+
+#[cfg(test)]
+mod tests;
