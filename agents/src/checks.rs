@@ -269,7 +269,10 @@ fn verdict(holds: bool) -> Verdict {
 fn head(text: &str) -> String {
     let says = |line: &&str| line.chars().any(char::is_alphanumeric);
     let mut lines = text.lines().filter(says);
-    let short = |line: &str| line.trim().chars().take(HEAD_CHARS).collect::<String>();
+    let short = |line: &str| match line.trim().char_indices().nth(HEAD_CHARS) {
+        Some((at, _)) => format!("{}…", &line.trim()[..at]),
+        None => line.trim().to_owned(),
+    };
     let mut head: Vec<String> = lines.by_ref().take(HEAD_LINES).map(short).collect();
     match lines.count() {
         0 => {}

@@ -80,6 +80,10 @@ fn what_the_team_writes_never_garbles_what_is_typed() {
         "{page}"
     );
     team.ai(&["task", "rate", "t4", "11"]).expect(2);
+    team.ai(&["task", "rate", "t4", "4", "and", "the tests"])
+        .expect(0);
+    let page = team.ai(&["task", "show", "t4"]).expect(0).stdout;
+    assert!(page.contains("and the tests"), "{page}");
     // A word about a task that cannot begin yet stands on a line of its own.
     team.ai(&["agents", "pause", "infra"]).expect(0);
     window.says("how are disk and memory of this host?");

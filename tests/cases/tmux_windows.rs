@@ -66,6 +66,20 @@ fn eight_windows_that_come_back() {
         now.ends_with(" 0") && !now.starts_with(&pane)
     });
     assert!(back, "the code window did not come back");
+    // Whoever looks at another window is left there.
+    let looked_at = tmux(
+        &team,
+        &[
+            "list-windows",
+            "-t",
+            "ai-infrastructure",
+            "-f",
+            "#{window_active}",
+            "-F",
+            "#{window_index}",
+        ],
+    );
+    assert_eq!(looked_at, "0");
     let server = tmux(&team, &["display-message", "-p", "#{pid}"]);
     processes::send(server.parse().expect("a pid"), Signal::SIGKILL);
     let back = wait_until(Duration::from_secs(10), || {

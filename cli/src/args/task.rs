@@ -87,7 +87,10 @@ pub enum TaskCommand {
         /// 1 (useless) to 10 (could not be better)
         #[arg(value_name = "1-10", value_parser = clap::value_parser!(u8).range(1..=10))]
         number: u8,
-        /// Why
+        /// Why, in your own words
+        #[arg(value_name = "WORDS", conflicts_with = "text")]
+        words: Vec<String>,
+        /// The same as an option
         #[arg(long, value_name = "WORDS")]
         text: Option<String>,
     },

@@ -163,10 +163,14 @@ impl Foreign {
                 let Reply::State { state } = *told else {
                     return;
                 };
-                let waits = TaskState::Waiting {
-                    on: WaitReason::Input,
+                let tells = match &state {
+                    TaskState::Queued => true,
+                    TaskState::Waiting { on } => {
+                        matches!(on, WaitReason::Input | WaitReason::Children)
+                    }
+                    state => state.is_final(),
                 };
-                if state == TaskState::Queued || state.is_final() || state == waits {
+                if tells {
                     self.fresh.push_back((Instant::now() + OWN, task, state));
                 }
             }
@@ -199,8 +203,15 @@ impl Foreign {
             return;
         }
         let known = self.told.contains_key(&task);
+        // A plan waits for its parts from the start.
+        let begins = match &state {
+            TaskState::Queued => true,
+            TaskState::Waiting { on } => *on == WaitReason::Children,
+            _ => false,
+        };
         match state {
-            TaskState::Waiting { .. } => {
+            _ if begins && known => {}
+            TaskState::Waiting { .. } if !begins => {
                 let question = page(context, task).await.and_then(|page| {
                     page.document
                         .questions
@@ -211,7 +222,7 @@ impl Foreign {
                     let _gone = heard.send(Heard::Asks(Box::new(question)));
                 }
             }
-            TaskState::Queued if !known && self.may_tell() => {
+            _ if begins && self.may_tell() => {
                 let Some(page) = page(context, task).await else {
                     return;
                 };

@@ -28,7 +28,7 @@ fn show(context: &Context, json: bool) -> Result<u8, Failure> {
     }
     let rows: Vec<Vec<String>> = lines
         .iter()
-        .map(|(key, value, origin)| vec![safe(key), one_line(value, 60), safe(origin)])
+        .map(|(key, value, origin)| vec![safe(key), safe(origin), one_line(value, 60)])
         .collect();
     terminal::line(&format!("home: {}", context.home.root.display()));
     terminal::print(&columns(&rows));

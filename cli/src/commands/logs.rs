@@ -40,12 +40,17 @@ pub async fn run(context: &Context, args: &LogsArgs) -> Result<u8, Failure> {
         zone: TimeZone::system(),
     };
     let mut history = History::open(&folder);
+    let mut many = 0_usize;
     let wanted = history.by_ref().filter(|line| filter.wants(line));
+    let wanted = wanted.inspect(|_| many += 1);
     match newest {
         usize::MAX => wanted.for_each(|line| printer.print(&line)),
         most => last(wanted, most)
             .iter()
             .for_each(|line| printer.print(line)),
+    }
+    if many == 0 && !args.follow {
+        terminal::complain("no line is like that\n");
     }
     if args.follow {
         follow(Flow::after(&folder, history), filter, &printer).await;

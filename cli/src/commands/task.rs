@@ -55,8 +55,14 @@ pub async fn run(context: &Context, command: TaskCommand) -> Result<u8, Failure>
             tell(context, Verb::TaskTell { task, text: words }).await
         }
         TaskCommand::Budget { task, usd } => tell(context, Verb::TaskBudget { task, usd }).await,
-        TaskCommand::Rate { task, number, text } => {
-            let remark = text;
+        TaskCommand::Rate {
+            task,
+            number,
+            words,
+            text,
+        } => {
+            let said = (!words.is_empty()).then(|| words.join(" "));
+            let remark = text.or(said);
             let verb = Verb::TaskRate {
                 task,
                 number,

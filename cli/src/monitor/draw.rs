@@ -109,7 +109,8 @@ fn look_into(page: &mut Page, frame: &mut Frame, body: Rect, pen: Pen) {
     };
     let text = render::page::text(known);
     let width = usize::from(body.width).max(1);
-    let lines: Vec<String> = text.lines().flat_map(|line| folded(line, width)).collect();
+    let folded = render::fold::fold(&text, width);
+    let lines: Vec<String> = folded.lines().map(str::to_owned).collect();
     page.size = (lines.len(), usize::from(body.height));
     page.top = page.top.min(lines.len().saturating_sub(page.size.1));
     let heading = |line: &str| !line.starts_with(' ') && !line.is_empty();
@@ -123,22 +124,6 @@ fn look_into(page: &mut Page, frame: &mut Frame, body: Rect, pen: Pen) {
         })
         .collect();
     frame.render_widget(Paragraph::new(shown), body);
-}
-
-/// A line in as many as it needs; those after the first stand a little to the right.
-fn folded(line: &str, width: usize) -> Vec<String> {
-    let letters: Vec<char> = line.chars().collect();
-    if letters.len() <= width {
-        return vec![line.to_owned()];
-    }
-    let indent = 4.min(width.saturating_sub(1));
-    let (first, rest) = letters.split_at(width);
-    let mut lines = vec![first.iter().collect()];
-    for piece in rest.chunks(width - indent) {
-        let piece: String = piece.iter().collect();
-        lines.push(format!("{}{piece}", " ".repeat(indent)));
-    }
-    lines
 }
 
 fn footer(monitor: &Monitor, width: u16, paint: Paint) -> Line<'static> {

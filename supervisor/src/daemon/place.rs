@@ -62,7 +62,7 @@ pub fn in_windows(
             for window in wanted {
                 match panes.iter().find(|pane| pane.process == window.process) {
                     None => session.add(window)?,
-                    Some(pane) if pane.dead => session.respawn(&pane.window, &window.argv)?,
+                    Some(pane) if pane.dead => session.respawn(&pane.id, &window.argv)?,
                     Some(_) => {}
                 }
             }

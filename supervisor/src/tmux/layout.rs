@@ -33,8 +33,8 @@ pub struct Window {
 /// A pane of ours that was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pane {
-    /// Server-wide window id, such as `@3`.
-    pub window: String,
+    /// Server-wide id, such as `%3`.
+    pub id: String,
     /// Process id of its program.
     pub pid: u32,
     /// The program has ended; the pane only shows its last words.
@@ -155,10 +155,11 @@ pub fn add(session: &str, window: &Window) -> Vec<Words> {
     made
 }
 
-/// Starts a window's program again, in the same pane.
-pub fn respawn(window_id: &str, argv: &[String]) -> Vec<Words> {
+/// Starts a program again in its pane. (`respawn-window` would also show that window to whoever looks at
+/// another one.)
+pub fn respawn(pane_id: &str, argv: &[String]) -> Vec<Words> {
     vec![with_program(
-        words(&["respawn-window", "-k", "-t", window_id]),
+        words(&["respawn-pane", "-k", "-t", pane_id]),
         argv,
     )]
 }
@@ -171,7 +172,7 @@ pub fn kill(session: &str) -> Vec<Words> {
 /// Reads every pane of the session with the marks; see [`read`].
 pub fn list(session: &str) -> Vec<Words> {
     let format =
-        format!("#{{window_id}}|#{{pane_pid}}|#{{pane_dead}}|#{{{PROCESS_MARK}}}|#{{{HOME_MARK}}}");
+        format!("#{{pane_id}}|#{{pane_pid}}|#{{pane_dead}}|#{{{PROCESS_MARK}}}|#{{{HOME_MARK}}}");
     vec![words(&[
         "list-panes",
         "-s",
@@ -189,7 +190,7 @@ pub fn read(printed: &str, home: &Path) -> Seen {
     let mut marked = None;
     for line in printed.lines() {
         let mut fields = line.splitn(5, '|');
-        let (Some(window), Some(pid), Some(dead), Some(process), Some(mark)) = (
+        let (Some(id), Some(pid), Some(dead), Some(process), Some(mark)) = (
             fields.next(),
             fields.next(),
             fields.next(),
@@ -201,7 +202,7 @@ pub fn read(printed: &str, home: &Path) -> Seen {
         marked.get_or_insert_with(|| mark.to_owned());
         if let (false, Ok(pid)) = (process.is_empty(), pid.parse()) {
             panes.push(Pane {
-                window: window.to_owned(),
+                id: id.to_owned(),
                 pid,
                 dead: dead == "1",
                 process: process.to_owned(),
@@ -266,7 +267,7 @@ set-option -w -t =s:1 @ai_infra_process code";
     fn nothing_global_and_nothing_typed() {
         let mut all = create("s", Path::new("/h"), &window(0, "a"));
         all.extend(add("s", &window(1, "b")));
-        all.extend(respawn("@1", &words(&["x", "y"])));
+        all.extend(respawn("%1", &words(&["x", "y"])));
         all.extend(kill("s"));
         for command in all {
             let name = command.first().cloned().unwrap_or_default();
@@ -278,8 +279,8 @@ set-option -w -t =s:1 @ai_infra_process code";
 
     #[test]
     fn a_trailing_semicolon_stays_a_character() {
-        let made = respawn("@1", &words(&["/odd;", "x;y", "z;"]));
-        assert_eq!(joined(&made), "respawn-window -k -t @1 -- /odd\\; x;y z\\;");
+        let made = respawn("%1", &words(&["/odd;", "x;y", "z;"]));
+        assert_eq!(joined(&made), "respawn-pane -k -t %1 -- /odd\\; x;y z\\;");
     }
 
     #[test]
@@ -287,26 +288,26 @@ set-option -w -t =s:1 @ai_infra_process code";
         let check = |printed: &str, expected: Seen| {
             assert_eq!(read(printed, Path::new("/h")), expected, "{printed:?}");
         };
-        let pane = |window: &str, pid, dead, process: &str| Pane {
-            window: window.to_owned(),
+        let pane = |id: &str, pid, dead, process: &str| Pane {
+            id: id.to_owned(),
             pid,
             dead,
             process: process.to_owned(),
         };
         check("", Seen::Nothing);
         check("garbage\n", Seen::Nothing);
-        check("@1|7|0||\n", Seen::NotOurs(String::new()));
-        check("@1|7|0|code|/other\n", Seen::NotOurs("/other".to_owned()));
+        check("%1|7|0||\n", Seen::NotOurs(String::new()));
+        check("%1|7|0|code|/other\n", Seen::NotOurs("/other".to_owned()));
         check(
-            "@1|7|0|code|/h\n@2|8|1|qa|/h\n@3|9|0||/h\n@4|x|0|infra|/h\n",
+            "%1|7|0|code|/h\n%2|8|1|qa|/h\n%3|9|0||/h\n%4|x|0|infra|/h\n",
             Seen::Ours(vec![
-                pane("@1", 7, false, "code"),
-                pane("@2", 8, true, "qa"),
+                pane("%1", 7, false, "code"),
+                pane("%2", 8, true, "qa"),
             ]),
         );
         assert_eq!(
-            read("@1|7|0|code|/odd|home", Path::new("/odd|home")),
-            Seen::Ours(vec![pane("@1", 7, false, "code")])
+            read("%1|7|0|code|/odd|home", Path::new("/odd|home")),
+            Seen::Ours(vec![pane("%1", 7, false, "code")])
         );
     }
 

@@ -154,8 +154,8 @@ impl Session {
     }
 
     /// Starts a window's program again.
-    pub fn respawn(&self, window_id: &str, argv: &[String]) -> Result<(), TmuxError> {
-        self.run(&layout::respawn(window_id, argv))
+    pub fn respawn(&self, pane_id: &str, argv: &[String]) -> Result<(), TmuxError> {
+        self.run(&layout::respawn(pane_id, argv))
     }
 
     /// Ends our session; a private server ends with it and leaves no socket. Fine when there is

@@ -7,8 +7,7 @@ use ::engine::anthropic::try_key::{Tried, try_key};
 use config::settings::{EngineName, Settings};
 
 /// What is said where there is no key.
-const WITHOUT: &str =
-    "with a key the team thinks with Claude: ai-infra secret set anthropic-api-key";
+const WITHOUT: &str = "to think with Claude: ai-infra secret set anthropic-api-key";
 
 /// The engine, where the settings say which.
 pub async fn look(settings: Option<&Settings>) -> Option<Finding> {
