@@ -21,7 +21,7 @@ need npm npm
 install_missing
 find_rust
 
-# Test frameworks of other languages, and a model API that others wrote, live beside the build.
+# Test frameworks of other languages, storage and a model API that others wrote, live beside the build.
 tools="$root/target/test-tools"
 mkdir -p "$tools"
 if [ ! -x "$tools/venv/bin/pytest" ]; then
@@ -31,6 +31,9 @@ if [ ! -x "$tools/venv/bin/pytest" ]; then
     python3 -m venv "$tools/venv"
   fi
   "$tools/venv/bin/pip" install --quiet --disable-pip-version-check pytest==8.4.2
+fi
+if [ ! -x "$tools/venv/bin/moto_server" ]; then
+  "$tools/venv/bin/pip" install --quiet --disable-pip-version-check 'moto[s3,server]==5.2.5'
 fi
 if [ ! -x "$tools/node_modules/.bin/llmock" ]; then
   npm install --silent --no-audit --no-fund --prefix "$tools" @copilotkit/aimock@1.43.0 ||

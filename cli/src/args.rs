@@ -2,6 +2,7 @@
 //! rely on are stable.
 
 mod agents;
+mod backup;
 mod chat;
 mod costs;
 mod dead;
@@ -15,6 +16,7 @@ mod task;
 mod values;
 
 pub use agents::AgentsCommand;
+pub use backup::BackupCommand;
 pub use chat::ChatArgs;
 pub use costs::CostsArgs;
 pub use dead::DeadCommand;
@@ -97,6 +99,9 @@ pub enum Command {
     /// Jobs that begin by themselves
     #[command(subcommand, after_help = examples::SCHEDULE)]
     Schedule(ScheduleCommand),
+    /// Keep what the team knows and made elsewhere, and get it back
+    #[command(subcommand, after_help = examples::BACKUP)]
+    Backup(BackupCommand),
     /// Settings, and where each came from
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),

@@ -81,6 +81,10 @@ impl Home {
         }
         make_private(&self.root).map_err(|e| self.unusable("made", &e))?;
         self.inspect()?;
+        if self.restoring().exists() {
+            let problem = "is only half restored: go on with `ai-infra backup restore`";
+            return Err(ConfigError::home(&self.root, problem));
+        }
         for name in FOLDERS {
             let folder = self.root.join(name);
             make_private(&folder).map_err(|e| ConfigError::file("make", &folder, e))?;
@@ -174,6 +178,14 @@ impl Home {
     /// The invitation this home's host came in by, where the team is another host's.
     pub fn join(&self) -> PathBuf {
         self.root.join("join.json")
+    }
+    /// What this machine remembers of its backups; may be thrown away.
+    pub fn backup(&self) -> PathBuf {
+        self.root.join("backup")
+    }
+    /// There while a backup is being put back: such a home does not start.
+    pub fn restoring(&self) -> PathBuf {
+        self.root.join("restoring.json")
     }
     /// What the chat keeps: its history and the folder it is about.
     pub fn chat(&self) -> PathBuf {

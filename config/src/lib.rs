@@ -14,6 +14,7 @@
 //! `playbooks` adds the person's own.
 
 pub mod agents;
+pub mod backup;
 pub mod bus_access;
 pub mod check;
 pub mod disk;

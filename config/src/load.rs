@@ -80,6 +80,7 @@ pub fn load_from(sources: &Sources<'_>) -> Result<Settings, ConfigError> {
         sandbox: section(&layers, "sandbox")?,
         pressure: section(&layers, "pressure")?,
         log: section(&layers, "log")?,
+        backup: section(&layers, "backup")?,
         agents,
         tmux,
         prices,
@@ -153,6 +154,16 @@ fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
         ["ledger", "password"],
     ] {
         settle_secret(layers, sources, &path);
+    }
+    settle_secret(layers, sources, &["backup", "token"]);
+    for key in ["access_key", "secret_key"] {
+        settle_secret(layers, sources, &["backup", "s3", key]);
+    }
+    for name in layers.names_below(&["backup", "jobs"]) {
+        if layers.get(&["backup", "jobs", &name, "what"]).is_none() {
+            let message = format!("`backup.jobs.{name}` lacks `what`: workspaces or home");
+            layers.problems.push(Problem::new("", message));
+        }
     }
     for name in layers.names_below(&["permissions", "endpoints"]) {
         settle_secret(

@@ -1,6 +1,7 @@
 //! The one typed tree of settings. Every key, its range and its meaning is in `schema`; the
 //! shipped values are in `config/*.yaml`.
 
+use crate::backup::BackupSettings;
 use crate::layers::Origin;
 use crate::secret::Secret;
 use protocol::ids::{Role, TeamName};
@@ -36,6 +37,8 @@ pub struct Settings {
     pub pressure: PressureSettings,
     /// Logs.
     pub log: LogSettings,
+    /// What is kept elsewhere.
+    pub backup: BackupSettings,
     /// The shipped agents and the person's, shipped ones first, then by name.
     pub agents: Vec<AgentSettings>,
     /// The tmux session.
@@ -62,7 +65,9 @@ impl Settings {
         let tokens = tokens.filter_map(|endpoint| endpoint.token.as_ref());
         let own = self.engine.api_key.iter().chain(&self.redis.password);
         let own = own.chain(&self.ledger.password);
-        own.chain(tokens)
+        let backup = &self.backup;
+        let kept = [&backup.token, &backup.s3.access_key, &backup.s3.secret_key];
+        own.chain(tokens).chain(kept.into_iter().flatten())
     }
 
     /// An agent by role.

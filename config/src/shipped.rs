@@ -12,7 +12,7 @@ pub struct ShippedFile {
 }
 
 /// Every settings file, in the order they are read.
-pub const SETTINGS: [ShippedFile; 5] = [
+pub const SETTINGS: [ShippedFile; 6] = [
     ShippedFile {
         under: "",
         name: "ai-infra.yaml",
@@ -27,6 +27,11 @@ pub const SETTINGS: [ShippedFile; 5] = [
         under: "permissions",
         name: "permissions.yaml",
         text: include_str!("../permissions.yaml"),
+    },
+    ShippedFile {
+        under: "backup",
+        name: "backup.yaml",
+        text: include_str!("../backup.yaml"),
     },
     ShippedFile {
         under: "prices",

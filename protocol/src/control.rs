@@ -255,6 +255,11 @@ pub enum Verb {
         /// Its id.
         id: String,
     },
+    /// Copy the ledger as it is now to a file that is not there yet, below the home's `backup`.
+    LedgerCopy {
+        /// Which file.
+        to: PathBuf,
+    },
     /// Stop all effects at once, until `Thaw`.
     Freeze,
     /// Let work go on.

@@ -37,6 +37,7 @@ pub mod principal;
 pub mod propose;
 pub mod rate;
 pub mod recent;
+pub mod restored;
 pub mod route;
 pub mod run;
 pub mod schedules;

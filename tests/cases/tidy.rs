@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "protocol",
     "config",
+    "backup",
     "pai",
     "bus",
     "inspect",
@@ -177,6 +178,8 @@ const PROCESS_STARTERS: &[&str] = &[
     "guard/src/executor/inside/",
     "guard/src/sandbox/spawn.rs",
     "guard/src/sandbox/surroundings.rs",
+    // git, on a bare repository of our own
+    "backup/src/store/command.rs",
     // redis-server, the team's own processes, the daemon
     "supervisor/src/daemon/",
     // tmux, to attach (exec) and to ask

@@ -1,9 +1,10 @@
 //! What the stories need: a team in a home of its own, small projects of several languages, and
-//! eyes on the process table, two networks with a link that can be cut; `torture` pulls plugs and counts. `cases/` holds one story a file; `tidy` keeps the walls.
+//! eyes on the process table, two networks with a link that can be cut, storage that others wrote; `torture` pulls plugs and counts. `cases/` holds one story a file; `tidy` keeps the walls.
 
 // A story stops at the first thing that is not as it must be.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+pub mod bucket;
 pub mod gate;
 pub mod hooks;
 pub mod model_api;

@@ -52,6 +52,15 @@ Examples:
   ai-infra memory search deploy --limit 5
   ai-infra memory search \"flaky tests\" --workspace ~/shop --json";
 
+/// Below `ai-infra backup --help`.
+pub const BACKUP: &str = "\
+Examples:
+  ai-infra backup run                        every job of config/backup.yaml
+  ai-infra backup list                       every snapshot that is kept
+  ai-infra backup verify                     read the newest ones back and compare
+  ai-infra backup restore code --to /tmp/look          put the newest one there
+  ai-infra backup restore --from /mnt/disk/backups     fill a home that was lost";
+
 /// Below `ai-infra config --help`.
 pub const CONFIG: &str = "\
 Examples:

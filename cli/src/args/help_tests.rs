@@ -6,8 +6,8 @@ use super::*;
 use clap::CommandFactory;
 
 /// Commands whose help must show examples.
-const WITH_EXAMPLES: [&str; 8] = [
-    "ledger", "run", "task", "secret", "memory", "config", "playbook", "schedule",
+const WITH_EXAMPLES: [&str; 9] = [
+    "ledger", "run", "task", "secret", "memory", "config", "playbook", "schedule", "backup",
 ];
 
 fn walk(command: &mut clap::Command, path: &str, wrong: &mut Vec<String>) {

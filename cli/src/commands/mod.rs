@@ -3,6 +3,7 @@
 mod agent;
 mod agents;
 mod attach;
+mod backup;
 mod bench;
 mod brakes;
 mod bus;
@@ -74,6 +75,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Memory(command) => memory::run(&context, command).await,
         Command::Playbook(command) => playbook::run(&context, command),
         Command::Schedule(command) => schedule::run(&context, command).await,
+        Command::Backup(command) => backup::run(&context, command).await,
         Command::Config(command) => config::run(&context, command),
         Command::Secret(command) => secret::run(&context, command).await,
         Command::Bus(command) => bus::run(&context, command).await,

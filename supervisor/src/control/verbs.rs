@@ -243,6 +243,19 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         Verb::MemoryShow { id } => Answer::Text {
             text: desk.memory.show(id).await?,
         },
+        Verb::LedgerCopy { to } => {
+            let inside = to
+                .parent()
+                .is_some_and(|folder| folder == desk.home.backup());
+            if !inside {
+                let why = "copies go to the home's `backup` folder".to_owned();
+                return Err(LedgerError::Copy(why).into());
+            }
+            desk.ledger.copy_to(&to).await?;
+            Answer::Ok {
+                message: "the ledger is copied".to_owned(),
+            }
+        }
         Verb::Freeze => Answer::Ok {
             message: brakes::pull(desk, who, None).await?,
         },

@@ -120,6 +120,9 @@ pub enum LedgerError {
         "the ledger was put back to an older state while it was used: the supervisor starts anew and compares it with redis"
     )]
     PutBack,
+    /// No copy could be made.
+    #[error("the ledger was not copied: {0}")]
+    Copy(String),
     /// The tables could not be made.
     #[error("the ledger's tables could not be made: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),

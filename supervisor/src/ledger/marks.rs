@@ -8,7 +8,7 @@ use super::store::{Ledger, LedgerError};
 use crate::ledger::events::Happening;
 use bus::incarnation::Mark;
 use jiff::Timestamp;
-use protocol::ids::TaskId;
+use protocol::ids::{ShortId, TaskId};
 use protocol::question::{Choice, Question};
 use protocol::task_state::{TaskState, WaitReason};
 use sqlx::{AnyConnection, Row};
@@ -82,6 +82,15 @@ impl Ledger {
             .await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// The newest number that was given to a task.
+    pub async fn newest_number(&self) -> Result<ShortId, LedgerError> {
+        let mut tx = self.read().await?;
+        let newest: i64 = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'short_id'")
+            .fetch_one(&mut *tx)
+            .await?;
+        Ok(ShortId(newest.max(0) as u64))
     }
 
     /// Lets an open task wait for a person. What the bus had of it is gone, so an answer starts it

@@ -17,6 +17,7 @@ pub mod brakes;
 pub mod cancel;
 pub mod carry;
 mod catalog;
+pub mod copy;
 pub mod due;
 pub mod error;
 pub mod events;
@@ -46,6 +47,6 @@ pub mod start;
 pub mod store;
 pub mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod whereabouts;
 pub mod words;

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 #[derive(Debug, Clone)]
 pub struct Ledger {
     writer: AnyPool,
-    reader: AnyPool,
+    pub(super) reader: AnyPool,
     place: Arc<Place>,
     epoch: i64,
     /// The number of the newest write that is known to be committed.

@@ -124,7 +124,7 @@ fn new_task(request_id: &str, asked: &str) -> NewTask {
     }
 }
 
-pub(super) async fn kept(ledger: &Ledger) -> Task {
+pub(crate) async fn kept(ledger: &Ledger) -> Task {
     let id = RequestId::new();
     match ledger
         .keep(&new_task(id.as_str(), "a"), 1000)

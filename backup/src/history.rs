@@ -1,0 +1,155 @@
+//! What this machine remembers of its runs: how large snapshots were, and which job failed last. It may
+//! be thrown away; then sizes are not shown and nothing is alarming until the next run.
+
+use crate::error::{BackupError, file};
+use crate::keep::Size;
+use crate::names::SnapshotName;
+use config::private_file;
+use jiff::Timestamp;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Version of the file.
+const VERSION: u64 = 1;
+/// Largest file that is read, in bytes.
+const FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// Most snapshots remembered of a job.
+const MOST: usize = 500;
+
+/// All jobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    v: u64,
+    /// By name.
+    pub jobs: BTreeMap<String, JobHistory>,
+}
+
+/// One job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobHistory {
+    /// How large its snapshots were, by name.
+    pub sizes: BTreeMap<String, Size>,
+    /// What was alarming about the newest.
+    pub alarm: Option<String>,
+    /// When it failed and why, where its newest run did.
+    pub failed: Option<(Timestamp, String)>,
+}
+
+impl History {
+    /// Reads it; what cannot be read counts as nothing.
+    pub fn load(folder: &Path) -> Self {
+        let read = private_file::read(&folder.join("history.json"), FILE_BYTES);
+        let bytes = read.ok().flatten().unwrap_or_default();
+        let history: Option<History> = serde_json::from_slice(&bytes).ok();
+        history.filter(|h| h.v == VERSION).unwrap_or(History {
+            v: VERSION,
+            jobs: BTreeMap::new(),
+        })
+    }
+
+    /// Keeps it.
+    pub fn save(&self, folder: &Path) -> Result<(), BackupError> {
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| BackupError::damaged("history.json", error))?;
+        Ok(private_file::write(&folder.join("history.json"), &text)?)
+    }
+
+    /// Notes a snapshot; answers what is alarming about it.
+    pub fn made(&mut self, name: &SnapshotName, size: Size) -> Option<String> {
+        let job = self.jobs.entry(name.job.clone()).or_default();
+        let before = job.sizes.values().next_back().copied();
+        job.alarm = before.and_then(|before| crate::keep::shrunk(before, size));
+        job.failed = None;
+        job.sizes.insert(name.to_string(), size);
+        while job.sizes.len() > MOST {
+            job.sizes.pop_first();
+        }
+        job.alarm.clone()
+    }
+
+    /// Notes that a job failed.
+    pub fn failed(&mut self, job: &str, at: Timestamp, why: String) {
+        self.jobs.entry(job.to_owned()).or_default().failed = Some((at, why));
+    }
+
+    /// How large a snapshot was.
+    pub fn size(&self, name: &SnapshotName) -> Option<Size> {
+        self.jobs
+            .get(&name.job)?
+            .sizes
+            .get(&name.to_string())
+            .copied()
+    }
+}
+
+/// Held by the one process of this home that backs up.
+#[derive(Debug)]
+pub struct Alone(#[expect(dead_code, reason = "held, never read")] Flock<File>);
+
+/// Makes the folder of what is remembered, and takes it for this process alone.
+///
+/// # Errors
+/// When another process has it.
+pub fn alone(folder: &Path) -> Result<Alone, BackupError> {
+    crate::repository::make_private(folder)?;
+    let path = folder.join("lock");
+    let opened = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(file("open", &path))?;
+    match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Alone(lock)),
+        Err((_, Errno::EWOULDBLOCK)) => Err(BackupError::Busy(
+            "a backup of this home runs already: wait for it, then say it again".to_owned(),
+        )),
+        Err((_, errno)) => Err(file("lock", &path)(errno.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_shrank_is_alarming_until_the_next_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut history = History::load(folder.path());
+        let name = |second: i64| SnapshotName::new(Timestamp::from_second(second).unwrap(), "code");
+        let size = |files| Size { files, bytes: 0 };
+        assert_eq!(history.made(&name(1), size(100)), None);
+        assert!(
+            history
+                .made(&name(2), size(10))
+                .unwrap()
+                .contains("10 files, the one before had 100")
+        );
+        history.failed("code", Timestamp::UNIX_EPOCH, "away".to_owned());
+        history.save(folder.path()).unwrap();
+        let mut again = History::load(folder.path());
+        assert_eq!(again, history);
+        assert!(again.jobs["code"].failed.is_some());
+        assert_eq!(again.made(&name(3), size(10)), None);
+        assert_eq!(again.jobs["code"].failed, None);
+        std::fs::write(folder.path().join("history.json"), "{").unwrap();
+        assert!(History::load(folder.path()).jobs.is_empty());
+    }
+
+    #[test]
+    fn one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = alone(folder.path()).unwrap();
+        let said = alone(folder.path()).unwrap_err().to_string();
+        assert!(said.contains("runs already"), "{said}");
+        drop(first);
+        alone(folder.path()).unwrap();
+    }
+}

@@ -1,0 +1,72 @@
+//! Letting go of old snapshots, and of what no other snapshot needs. Snapshots go first and packs after
+//! them, so that a snapshot that is listed always has its packs.
+
+use crate::error::BackupError;
+use crate::keep::{Keep, let_go};
+use crate::lock::{For, Lock};
+use crate::names::{self, Digest, INDEX, PACKS, SnapshotName};
+use crate::repository::Repository;
+use jiff::Timestamp;
+use std::collections::HashSet;
+
+/// What went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Snapshots.
+    pub snapshots: Vec<SnapshotName>,
+    /// Packs that nothing needed any more, or that a run which was cut off had left.
+    pub packs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Lets go.
+///
+/// # Errors
+/// When somebody is at it, or a snapshot that stays cannot be read: then nothing goes.
+pub fn prune(
+    repository: &mut Repository,
+    keep: Keep,
+    host: &str,
+    now: Timestamp,
+) -> Result<Pruned, BackupError> {
+    let lock = Lock::take(repository.store.as_mut(), For::Prune, host, now)?;
+    let pruned = alone(repository, keep);
+    if let Some(lock) = lock {
+        lock.free(repository.store.as_mut())?;
+    }
+    pruned
+}
+
+fn alone(repository: &mut Repository, keep: Keep) -> Result<Pruned, BackupError> {
+    let all = repository.snapshots()?;
+    let gone = let_go(&all, keep);
+    let mut needed: HashSet<Digest> = HashSet::new();
+    for name in all.iter().filter(|name| !gone.contains(name)) {
+        let (head, _) = repository.head(name)?;
+        needed.extend(head.packs.iter().chain(&head.indexes));
+    }
+    let store = &mut repository.store;
+    for name in &gone {
+        store.remove(&name.object())?;
+    }
+    if !store.refuses_races() {
+        store.settle()?;
+    }
+    let mut pruned = Pruned {
+        snapshots: gone,
+        ..Pruned::default()
+    };
+    for folder in [PACKS, INDEX] {
+        for found in store.list(folder)? {
+            let digest = names::digest_of(&found.name);
+            if digest.is_some_and(|digest| !needed.contains(&digest)) {
+                store.remove(&found.name)?;
+                pruned.packs += u64::from(folder == PACKS);
+                pruned.bytes += found.bytes;
+            }
+        }
+    }
+    store.settle()?;
+    Ok(pruned)
+}

@@ -1,0 +1,249 @@
+//! The git program, on a bare repository of our own: no hooks, no questions, no work tree. Nothing of a
+//! person's repositories is run here.
+
+use crate::error::{BackupError, file};
+use config::error::quoted;
+use config::secret::Secret;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Settings for every call: what is kept is sealed, so compressing and comparing it is of no use; a
+/// connection that stands still for a minute is given up.
+const SETTINGS: [&str; 12] = [
+    "core.hooksPath=/dev/null",
+    "core.compression=0",
+    "core.bigFileThreshold=256k",
+    "pack.window=0",
+    "pack.threads=1",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "http.lowSpeedLimit=100",
+    "http.lowSpeedTime=60",
+    "user.name=ai-infra",
+    "user.email=ai-infra@localhost",
+    "commit.gpgSign=false",
+];
+/// Variables of a git command that we may have been started from.
+const NOT_OURS: [&str; 7] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+];
+/// What answers git's question for a password; the token is in its environment, in no command line.
+const HELPER: &str =
+    "!f() { echo username=x-access-token; echo \"password=$AI_INFRA_GIT_TOKEN\"; }; f";
+
+/// The program.
+#[derive(Debug)]
+pub struct Git {
+    here: PathBuf,
+    url: String,
+    token: Option<Secret>,
+}
+
+impl Git {
+    /// On a repository in a folder, for a URL.
+    pub fn new(here: &Path, url: &str, token: Option<&Secret>) -> Self {
+        Self {
+            here: here.to_owned(),
+            url: url.to_owned(),
+            token: token.cloned(),
+        }
+    }
+
+    /// Makes the repository, where there is none.
+    pub fn make(&self) -> Result<(), BackupError> {
+        crate::repository::make_private(&self.here)?;
+        if !self.here.join("HEAD").exists() {
+            self.run(&["init", "-q", "--bare"], &[])?;
+        }
+        Ok(())
+    }
+
+    /// Runs git; answers what it printed.
+    pub fn run(&self, words: &[&str], input: &[u8]) -> Result<Vec<u8>, BackupError> {
+        self.run_with(words, input, None)
+    }
+
+    /// A tree of `mode id TAB name NUL` lines.
+    pub fn tree(&self, lines: &[u8]) -> Result<String, BackupError> {
+        let index = tempfile::Builder::new()
+            .prefix("index-")
+            .tempdir_in(&self.here)
+            .map_err(file("write", &self.here))?;
+        let index = index.path().join("index");
+        self.run_with(&["update-index", "-z", "--index-info"], lines, Some(&index))?;
+        let tree = self.run_with(&["write-tree"], &[], Some(&index))?;
+        Ok(String::from_utf8_lossy(&tree).trim().to_owned())
+    }
+
+    /// Lets go of what no branch holds any more.
+    pub fn sweep(&self) -> Result<(), BackupError> {
+        self.run(&["reflog", "expire", "--expire=now", "--all"], &[])?;
+        self.run(&["prune", "--expire=now"], &[]).map(|_| ())
+    }
+
+    fn run_with(
+        &self,
+        words: &[&str],
+        input: &[u8],
+        index: Option<&Path>,
+    ) -> Result<Vec<u8>, BackupError> {
+        let mut command = Command::new("git");
+        command.arg("--git-dir").arg(&self.here);
+        for setting in SETTINGS {
+            command.args(["-c", setting]);
+        }
+        if let (Some(token), Some(site)) = (&self.token, site(&self.url)) {
+            command.args(["-c", &format!("credential.{site}.helper=")]);
+            command.args(["-c", &format!("credential.{site}.helper={HELPER}")]);
+            command.env("AI_INFRA_GIT_TOKEN", token.reveal());
+        }
+        for name in NOT_OURS {
+            command.env_remove(name);
+        }
+        if let Some(index) = index {
+            command.env("GIT_INDEX_FILE", index);
+        }
+        command
+            .args(words)
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("LC_ALL", "C")
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| BackupError::Target {
+            target: shown(&self.url),
+            said: format!("git cannot be run ({error}): apt-get install git"),
+        })?;
+        // What is written is read to its end before git answers, so neither waits for the other.
+        let fed = child
+            .stdin
+            .take()
+            .map_or(Ok(()), |mut to| to.write_all(input));
+        let done = child
+            .wait_with_output()
+            .map_err(file("wait for", Path::new("git")))?;
+        if done.status.success() && fed.is_ok() {
+            return Ok(done.stdout);
+        }
+        let mut said = String::from_utf8_lossy(&done.stdout).into_owned();
+        said.push_str(&String::from_utf8_lossy(&done.stderr));
+        Err(BackupError::Target {
+            target: shown(&self.url),
+            said: explained(&said.replace(&self.url, &shown(&self.url))),
+        })
+    }
+}
+
+/// `https://host/` of a URL that a token is for.
+fn site(url: &str) -> Option<String> {
+    let rest = url.strip_prefix("https://")?;
+    let host = rest.split('/').next()?;
+    Some(format!("https://{}", host.rsplit('@').next()?))
+}
+
+/// A URL without a password.
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return quoted(url);
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let text: String = format!("{scheme}://{host}{path}");
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// What git said, in one line, with the next step where it is known.
+fn explained(said: &str) -> String {
+    let next = [
+        (
+            "Authentication failed",
+            "the token is wrong or may not write there: ai-infra secret set github-pat",
+        ),
+        (
+            "could not read Username",
+            "it asks for a token: ai-infra secret set github-pat",
+        ),
+        (
+            "Permission denied (publickey",
+            "no ssh key of this user is known there",
+        ),
+        (
+            "Repository not found",
+            "there is no such repository, or the token does not see it",
+        ),
+        (
+            "does not appear to be a git repository",
+            "there is no git repository: make an empty one first",
+        ),
+        (
+            "Could not resolve host",
+            "the name is unknown, or there is no network",
+        ),
+        (
+            "exceeds GitHub's file size limit",
+            "an object is too large for this place",
+        ),
+        (
+            "protected branch",
+            "the branch ai-infra-backup is protected there: allow it to be pushed",
+        ),
+    ];
+    let line = said
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .filter(|line| !line.starts_with("hint:") && !line.starts_with("To ") && *line != "Done")
+        .take(3)
+        .collect::<Vec<_>>()
+        .join("; ");
+    let line: String = line.chars().filter(|c| !c.is_control()).take(300).collect();
+    let found = next.iter().find(|(word, _)| said.contains(word));
+    match found {
+        Some((_, next)) => format!("{next} (git: {line})"),
+        None => format!("git: {line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_shown_without_passwords() {
+        for (url, expected) in [
+            ("https://u:p@h.example/a.git", "https://h.example/a.git"),
+            ("ssh://git@h/a", "ssh://h/a"),
+            ("git@h:a/b.git", "git@h:a/b.git"),
+            ("file:///srv/x.git", "file:///srv/x.git"),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
+        assert_eq!(
+            site("https://u@h:8443/a/b"),
+            Some("https://h:8443".to_owned())
+        );
+        assert_eq!(site("http://h/a"), None, "a token is not sent in the clear");
+    }
+
+    #[test]
+    fn what_git_says_comes_with_the_next_step() {
+        for (said, expected) in [
+            (
+                "fatal: Authentication failed for 'https://x'",
+                "secret set github-pat (git: fatal: Auth",
+            ),
+            ("hint: x\nfatal: odd\x1b[31m", "git: fatal: odd[31m"),
+        ] {
+            assert!(explained(said).contains(expected), "{}", explained(said));
+        }
+    }
+}

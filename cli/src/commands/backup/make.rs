@@ -1,0 +1,363 @@
+//! `backup run`: every job, one after the other. One that fails does not keep the others from running.
+
+use super::show::Line;
+use super::{Placed, beside, jobs, key_file};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::render::text::{count, safe, size};
+use crate::terminal;
+use backup::error::BackupError;
+use backup::history::{self, History};
+use backup::keep::{Keep, Size};
+use backup::key::RecoveryKey;
+use backup::prune::prune;
+use backup::repository::Repository;
+use backup::run::{Done, Job, run as back_up};
+use backup::store::target::Keys;
+use backup::walk::{Root, Rule};
+use config::backup::BackupWhat;
+use config::home::Home;
+use config::settings::Settings;
+use jiff::Timestamp;
+use protocol::control::Verb;
+use protocol::document::DOCUMENT_VERSION;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use supervisor::client::{self, ClientError};
+use supervisor::ledger::copy;
+use supervisor::ledger::place::Place;
+use supervisor::ledger::whereabouts;
+
+/// Most notes that are shown.
+const NOTES: usize = 10;
+
+/// What a job came to.
+#[derive(Debug, Default, Serialize)]
+struct Came {
+    job: String,
+    target: String,
+    snapshot: Option<String>,
+    files: u64,
+    bytes: u64,
+    sent: u64,
+    took_ms: u64,
+    removed: usize,
+    notes: Vec<String>,
+    alarm: Option<String>,
+    error: Option<String>,
+    #[serde(skip)]
+    exit: u8,
+}
+
+/// Backs up.
+pub async fn run(context: &Context, name: Option<&str>, json: bool) -> Result<u8, Failure> {
+    let settings = context.settings()?;
+    let jobs = jobs(context, &settings, name)?;
+    let home = &context.home;
+    // A home gets its id when its team is started for the first time.
+    if !home.root.join("id").exists() {
+        let why = format!(
+            "no team was ever started in {}, so there is nothing to back up",
+            home.root.display()
+        );
+        return Err(Failure::usage(why).hint("start the team: ai-infra up"));
+    }
+    let _alone = history::alone(&home.backup())?;
+    let key = key(context, &settings)?;
+    let ledger = ledger(home, &settings).await?;
+    let mut all = Vec::new();
+    for placed in jobs {
+        let what = placed.what;
+        let roots = roots(home, &settings, what, &ledger).await;
+        let mut came = one(home, &settings, placed, roots, key.clone(), !json).await?;
+        if let (BackupWhat::Home, Ledger::Server(place)) = (what, &ledger) {
+            came.notes.push(format!(
+                "the ledger is not in it: it is kept in {place}, back it up there"
+            ));
+        }
+        if !json {
+            terminal::print(&said(&came));
+        }
+        all.push(came);
+    }
+    if let Ledger::Copy(copied) = ledger {
+        let _gone = std::fs::remove_file(copied);
+    }
+    let exit = all.iter().map(|came| came.exit).max().unwrap_or_default();
+    if json {
+        super::super::json(&serde_json::json!({"version": DOCUMENT_VERSION, "jobs": all}))?;
+    }
+    Ok(exit)
+}
+
+/// The recovery key; made where there is none, and then shown this once.
+fn key(context: &Context, settings: &Settings) -> Result<Option<RecoveryKey>, Failure> {
+    let file = key_file(context, settings)?;
+    if let Some(key) = RecoveryKey::read(&file)? {
+        return Ok(Some(key));
+    }
+    // A machine that has backed up before goes on with the public half: the key may be kept elsewhere.
+    let known = std::fs::read_dir(context.home.backup())
+        .into_iter()
+        .flatten();
+    if known
+        .flatten()
+        .any(|entry| entry.path().join("naming").exists())
+    {
+        return Ok(None);
+    }
+    let key = RecoveryKey::generate();
+    key.write(&file)?;
+    terminal::complain(&format!(
+        "a recovery key was made: {}\n  {}\n  keep a copy where this machine is not: whoever has it and the backups has everything back,\n  without it nobody can read them\n\n",
+        file.display(),
+        key.reveal()
+    ));
+    Ok(Some(key))
+}
+
+/// Where the ledger of this backup is.
+enum Ledger {
+    /// Nothing was ever kept.
+    None,
+    /// A copy as it is now, in a file of its own.
+    Copy(PathBuf),
+    /// A server, which is backed up where it is.
+    Server(Place),
+}
+
+/// A copy of the ledger as it is now: the supervisor makes it, or we do where none is up.
+async fn ledger(home: &Home, settings: &Settings) -> Result<Ledger, Failure> {
+    let place = whereabouts::of(settings, home);
+    match place.map_err(|error| Failure::new(error.exit_code(), error))? {
+        Place::File(_) if !home.ledger().exists() => return Ok(Ledger::None),
+        Place::File(_) => {}
+        place => return Ok(Ledger::Server(place)),
+    }
+    let to = home.backup().join("ledger-copy.db");
+    let _earlier = std::fs::remove_file(&to);
+    match client::ask(home, Verb::LedgerCopy { to: to.clone() }).await {
+        Ok(_) => {}
+        Err(ClientError::Down { .. }) => copy::copy(&Place::file(home.ledger()), &to)
+            .await
+            .map_err(|error| Failure::new(error.exit_code(), error))?,
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Ledger::Copy(to))
+}
+
+/// What belongs to a job.
+async fn roots(
+    home: &Home,
+    settings: &Settings,
+    what: BackupWhat,
+    ledger: &Ledger,
+) -> Result<Vec<Root>, Failure> {
+    match what {
+        BackupWhat::Home => {
+            let mut roots = vec![Root {
+                label: PathBuf::from("home"),
+                path: home.root.clone(),
+                rule: Rule::Home,
+            }];
+            if let Ledger::Copy(copied) = ledger {
+                roots.push(Root {
+                    label: PathBuf::from("home/ledger.db"),
+                    path: copied.clone(),
+                    rule: Rule::All,
+                });
+            }
+            Ok(roots)
+        }
+        BackupWhat::Workspaces => {
+            let place = match ledger {
+                Ledger::None => return Ok(Vec::new()),
+                Ledger::Copy(copied) => Place::file(copied),
+                Ledger::Server(place) => place.clone(),
+            };
+            let folders = copy::workspaces(&place, &settings.host).await;
+            let folders = folders.map_err(|error| Failure::new(error.exit_code(), error))?;
+            Ok(workspaces(folders, &home.root))
+        }
+    }
+}
+
+/// Folders as roots: one inside another is in it already, one that is gone is no workspace any more.
+fn workspaces(mut folders: Vec<PathBuf>, home: &Path) -> Vec<Root> {
+    folders.retain(|folder| folder.is_absolute() && folder.is_dir() && !folder.starts_with(home));
+    folders.sort();
+    folders.dedup_by(|inner, outer| inner.starts_with(outer));
+    folders
+        .into_iter()
+        .map(|path| Root {
+            label: Path::new("workspaces").join(path.strip_prefix("/").unwrap_or(&path)),
+            path,
+            rule: Rule::Workspace,
+        })
+        .collect()
+}
+
+/// One job, whatever it comes to.
+async fn one(
+    home: &Home,
+    settings: &Settings,
+    placed: Placed,
+    roots: Result<Vec<Root>, Failure>,
+    key: Option<RecoveryKey>,
+    draw: bool,
+) -> Result<Came, Failure> {
+    let keep = Keep {
+        last: settings.backup.keep.last,
+        daily: settings.backup.keep.daily,
+        weekly: settings.backup.keep.weekly,
+        monthly: settings.backup.keep.monthly,
+    };
+    let began = Instant::now();
+    let mut came = Came {
+        job: placed.name.clone(),
+        target: placed.target.to_string(),
+        ..Came::default()
+    };
+    let job = roots.map(|roots| Job {
+        name: placed.name.clone(),
+        what: placed.what.as_str().to_owned(),
+        host: settings.host.clone(),
+        roots,
+    });
+    let keys = super::keys(settings, &home.backup());
+    let result = match job {
+        Ok(job) if job.roots.is_empty() => {
+            came.notes
+                .push("no task was about a folder yet: nothing to back up".to_owned());
+            return Ok(came);
+        }
+        Ok(job) => beside(move || made(&placed, &job, &keys, key.as_ref(), keep, draw)).await,
+        Err(failure) => Err(failure),
+    };
+    came.took_ms = began.elapsed().as_millis() as u64;
+    let mut history = History::load(&home.backup());
+    match result {
+        Ok((done, removed)) => {
+            let progress = &done.progress;
+            (came.files, came.bytes, came.sent) = (progress.files, progress.bytes, progress.sent);
+            let was = Size {
+                files: progress.files,
+                bytes: progress.bytes,
+            };
+            came.alarm = history.made(&done.name, was);
+            came.snapshot = Some(done.name.to_string());
+            came.exit = match done.notes.is_empty() && came.alarm.is_none() {
+                true => protocol::exit::DONE,
+                false => protocol::exit::FAILED,
+            };
+            came.notes = done.notes;
+            came.removed = removed;
+        }
+        Err(failure) => {
+            history.failed(&came.job, Timestamp::now(), failure.message.clone());
+            came.exit = failure.exit;
+            came.error = Some(failure.message);
+        }
+    }
+    history.save(&home.backup())?;
+    Ok(came)
+}
+
+/// Makes the snapshot, then lets go of old ones.
+fn made(
+    placed: &Placed,
+    job: &Job,
+    keys: &Keys,
+    key: Option<&RecoveryKey>,
+    keep: Keep,
+    draw: bool,
+) -> Result<(Done, usize), BackupError> {
+    let mut repository = Repository::open_or_make(placed.target.store(keys)?, &keys.cache, key)?;
+    let mut line = Line::new(draw);
+    let done = back_up(&mut repository, job, key, Timestamp::now, &mut |progress| {
+        line.say(|| {
+            let (files, bytes) = (progress.files, size(progress.bytes));
+            format!(
+                "{}: {files} files, {bytes}, {} sent",
+                job.name,
+                size(progress.sent)
+            )
+        });
+    })?;
+    drop(line);
+    let removed = match prune(&mut repository, keep, &job.host, Timestamp::now()) {
+        Ok(pruned) => pruned.snapshots.len(),
+        // The snapshot is there; the next run lets go.
+        Err(BackupError::Busy(_)) => 0,
+        Err(error) => return Err(error),
+    };
+    Ok((done, removed))
+}
+
+/// What a person reads.
+fn said(came: &Came) -> String {
+    let job = safe(&came.job);
+    let Some(snapshot) = &came.snapshot else {
+        return match &came.error {
+            Some(error) => format!("✗ {job}: {}\n", safe(error)),
+            None => format!("- {job}: {}\n", safe(&came.notes.join("; "))),
+        };
+    };
+    let seconds = came.took_ms as f64 / 1000.0;
+    let mut text = format!(
+        "{} {job}: {}, {}, {} sent in {seconds:.1} s to {}\n  {}\n",
+        if came.exit == protocol::exit::DONE {
+            "✓"
+        } else {
+            "!"
+        },
+        count(came.files, "file", "files"),
+        size(came.bytes),
+        size(came.sent),
+        safe(&came.target),
+        safe(snapshot),
+    );
+    if came.removed > 0 {
+        let many = count(came.removed as u64, "older snapshot", "older snapshots");
+        text.push_str(&format!("  {many} let go of\n"));
+    }
+    if let Some(alarm) = &came.alarm {
+        text.push_str(&format!("  warning: {}\n", safe(alarm)));
+    }
+    for note in came.notes.iter().take(NOTES) {
+        text.push_str(&format!("  warning: {}\n", safe(note)));
+    }
+    if came.notes.len() > NOTES {
+        text.push_str(&format!("  … and {} more\n", came.notes.len() - NOTES));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_folder_in_another_is_backed_up_once() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let folder = root.path().join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            folder
+        };
+        let all = vec![
+            folder("a/b"),
+            folder("a"),
+            folder("a-b"),
+            folder("home/x"),
+            root.path().join("gone"),
+        ];
+        let roots = workspaces(all, &folder("home"));
+        let paths: Vec<PathBuf> = roots.iter().map(|r| r.path.clone()).collect();
+        assert_eq!(paths, [folder("a"), folder("a-b")]);
+        let label = Path::new("/").join(roots[0].label.strip_prefix("workspaces").unwrap());
+        assert_eq!(label, roots[0].path);
+    }
+}

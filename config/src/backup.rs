@@ -1,0 +1,83 @@
+//! What is kept elsewhere, where, and how long: the settings of `backup.yaml`.
+
+use crate::secret::Secret;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Section `backup`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupSettings {
+    /// Where: a folder, a git URL or `s3://bucket/prefix`.
+    pub remote: Option<String>,
+    /// File of the recovery key; `None` = below the person's own settings.
+    pub identity: Option<PathBuf>,
+    /// For git over https.
+    pub token: Option<Secret>,
+    /// S3-compatible storage.
+    pub s3: S3Settings,
+    /// How many snapshots of each job stay.
+    pub keep: KeepSettings,
+    /// What is kept, by name.
+    pub jobs: BTreeMap<String, BackupJob>,
+}
+
+/// Section `backup.s3`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3Settings {
+    /// Its address; `None` = Amazon's.
+    pub endpoint: Option<String>,
+    /// Its region.
+    pub region: String,
+    /// The access key.
+    pub access_key: Option<Secret>,
+    /// The secret key.
+    pub secret_key: Option<Secret>,
+}
+
+/// Section `backup.keep`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeepSettings {
+    /// The newest so many, whenever they were made.
+    pub last: usize,
+    /// The newest of so many days.
+    pub daily: usize,
+    /// The newest of so many weeks.
+    pub weekly: usize,
+    /// The newest of so many months.
+    pub monthly: usize,
+}
+
+/// A job of `backup.jobs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupJob {
+    /// What it keeps.
+    pub what: BackupWhat,
+    /// Where, where that is not `backup.remote`.
+    #[serde(default)]
+    pub target: Option<String>,
+}
+
+/// What a job keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackupWhat {
+    /// Every workspace of this host.
+    Workspaces,
+    /// The home: what the team is and knows.
+    Home,
+}
+
+impl BackupWhat {
+    /// The word in the settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BackupWhat::Workspaces => "workspaces",
+            BackupWhat::Home => "home",
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The ledger as a file of its own, for a backup: one consistent state, while the supervisor works on. One
+//! on a server is not copied: it does not lie on this machine, and is kept where the server is.
+
+use super::place::Place;
+use super::store::{Ledger, LedgerError};
+use sqlx::{AnyPool, Row};
+use std::path::{Path, PathBuf};
+
+impl Ledger {
+    /// Copies the ledger as it is now to a file that is not there yet.
+    pub async fn copy_to(&self, to: &Path) -> Result<(), LedgerError> {
+        copied(&self.reader, to).await
+    }
+}
+
+/// The same for the ledger of a team that is down.
+pub async fn copy(place: &Place, to: &Path) -> Result<(), LedgerError> {
+    let reader = place.reader().await?;
+    let came = copied(&reader, to).await;
+    reader.close().await;
+    came
+}
+
+async fn copied(reader: &AnyPool, to: &Path) -> Result<(), LedgerError> {
+    let Some(name) = to.to_str() else {
+        return Err(LedgerError::Copy("its path is not UTF-8".to_owned()));
+    };
+    if to.exists() {
+        return Err(LedgerError::Copy(format!("{name} is there already")));
+    }
+    let mut connection = reader.acquire().await?;
+    if connection.backend_name() != "SQLite" {
+        let why = "it is on a server: back it up there".to_owned();
+        return Err(LedgerError::Copy(why));
+    }
+    sqlx::query("VACUUM INTO $1")
+        .bind(name)
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// The folders of a host that the team works in: those that tasks were about, and those that were added.
+pub async fn workspaces(place: &Place, host: &str) -> Result<Vec<PathBuf>, LedgerError> {
+    let reader = place.reader().await?;
+    let rows = sqlx::query(
+        "SELECT DISTINCT json_extract(task, '$.workspace') AS folder FROM tasks
+         WHERE json_extract(task, '$.workspace') IS NOT NULL AND (host IS NULL OR host = $1)",
+    )
+    .bind(host)
+    .fetch_all(&reader)
+    .await;
+    // Those that were added by name; a ledger of before that has no such table.
+    let added = sqlx::query("SELECT path AS folder FROM workspaces WHERE host = '' OR host = $1")
+        .bind(host)
+        .fetch_all(&reader)
+        .await
+        .unwrap_or_default();
+    reader.close().await;
+    let folder = |row: &sqlx::any::AnyRow| Ok(PathBuf::from(row.try_get::<String, _>("folder")?));
+    let folders: Result<Vec<PathBuf>, sqlx::Error> =
+        rows?.iter().chain(&added).map(folder).collect();
+    let mut folders = folders?;
+    folders.sort();
+    folders.dedup();
+    Ok(folders)
+}
