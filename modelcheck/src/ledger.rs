@@ -4,8 +4,9 @@
 
 use jiff::Timestamp;
 use protocol::criterion::{Check, Criterion, Evidence, EvidenceSource, Verdict};
-use protocol::ids::{Epoch, RequestId, Role, TaskId, TaskRef};
+use protocol::ids::{Epoch, RequestId, Role, TaskId, TaskRef, TeamName};
 use protocol::journal::JournalEntry;
+use protocol::postgres::Address;
 use protocol::question::{Choice, Question, Said};
 use protocol::report::{Progress, TaskReport, Usage};
 use protocol::task::{Effort, Principal, Task, Way};
@@ -16,6 +17,7 @@ use supervisor::ledger::fold::{ENDED, Folded, Incoming, News};
 use supervisor::ledger::keep::{Kept, NewTask};
 use supervisor::ledger::place::Place;
 use supervisor::ledger::resume::OwedResume;
+use supervisor::ledger::server::Server;
 use supervisor::ledger::store::{Ledger, LedgerError};
 
 /// How a holder's report ends its hold.
@@ -88,6 +90,7 @@ struct Memory {
     runtime: tokio::runtime::Runtime,
     ledger: Ledger,
     _folder: tempfile::TempDir,
+    _database: Option<tests::postgres::Database>,
     histories: Vec<Vec<Word>>,
     pages: Vec<Page>,
     points: HashMap<String, Point>,
@@ -330,7 +333,7 @@ impl Memory {
 }
 
 impl Ledgers {
-    /// A new ledger, in memory where the host has such a place.
+    /// A new ledger, in memory where the host has such a place; on a server with `TESTS_LEDGER=postgres`.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -343,9 +346,21 @@ impl Ledgers {
             .enable_all()
             .build()
             .map_err(|e| text(&e))?;
-        let file = folder.path().join("ledger.db");
+        let database = match std::env::var("TESTS_LEDGER").as_deref() {
+            Ok("postgres") => tests::postgres::database(),
+            _ => None,
+        };
+        let place = match &database {
+            None => Place::file(folder.path().join("ledger.db")),
+            Some(database) => Place::Server(Box::new(Server {
+                address: Address::parse(&database.socket_url("postgres"))?.0,
+                password: None,
+                team: TeamName::try_from("main".to_owned()).map_err(|e| text(&e))?,
+                home: "the model".to_owned(),
+            })),
+        };
         let ledger = runtime
-            .block_on(Ledger::open(&Place::file(&file)))
+            .block_on(Ledger::open(&place))
             .map_err(|e| text(&e))?;
         let first = Page {
             state: TaskState::Queued,
@@ -356,6 +371,7 @@ impl Ledgers {
             runtime,
             ledger,
             _folder: folder,
+            _database: database,
             histories: vec![Vec::new()],
             points: HashMap::from([(format!("{first:?} []"), 0)]),
             pages: vec![first],

@@ -2,6 +2,7 @@
 //! for real, and must be named together with what mends it.
 
 mod home;
+mod ledger;
 mod machine;
 mod services;
 mod team;

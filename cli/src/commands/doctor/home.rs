@@ -212,7 +212,9 @@ pub async fn ledger(home: &Home, settings: Option<&Settings>) -> Finding {
         Err(error) => return finding("ledger", How::Bad, error.to_string(), ""),
     };
     if let Place::Server(server) = &place {
-        return on_server(server, inspect::inspect(&place).await);
+        let looked = tokio::time::timeout(super::PATIENCE, inspect::inspect(&place)).await;
+        let silent = |_| Seen::Unreadable(format!("{} does not answer", server.address));
+        return on_server(server, looked.unwrap_or_else(silent));
     }
     let path = home.ledger();
     let shown = path.to_string_lossy();
