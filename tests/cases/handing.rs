@@ -115,7 +115,7 @@ fn it_does_not_go_back_and_forth_for_ever() {
 }
 
 #[test]
-fn whoever_is_killed_on_the_way_nothing_is_done_twice() {
+pub(crate) fn whoever_is_killed_on_the_way_nothing_is_done_twice() {
     let (team, work) = team();
     let folder = work.display().to_string();
     let run = team.start(&["run", "relay", "--workspace", &folder, "--json"]);

@@ -103,7 +103,7 @@ fn a_killed_agent_goes_on_at_its_step() {
 }
 
 #[test]
-fn a_killed_supervisor_and_a_killed_redis_lose_nothing() {
+pub(crate) fn a_killed_supervisor_and_a_killed_redis_lose_nothing() {
     let (team, workspace) = team_with_slow_playbook();
     let child = begin(&team, &workspace);
     processes::send(team.pid("supervisor"), Signal::SIGKILL);

@@ -1,14 +1,14 @@
 //! The ledger in PostgreSQL, with a whole team: it works as with a file, waits while the server is away and loses
 //! nothing; and a ledger that moves there and back takes its history along.
 
-use crate::AI_INFRA;
+use crate::{AI_INFRA, handing, kills, plans};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tests::postgres::{self, Database, PASSWORD};
 use tests::processes::{self, wait_until};
-use tests::team::Team;
+use tests::team::{Team, on_server};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -137,6 +137,22 @@ fn a_team_with_its_ledger_on_a_server_loses_nothing_when_that_goes_away() {
         let text = String::from_utf8_lossy(&text);
         assert!(!text.contains(PASSWORD), "{}", entry.path().display());
     }
+}
+
+/// Stories of other files, told with a ledger on a server. All are, with `TESTS_LEDGER=postgres`.
+#[test]
+fn a_killed_supervisor_loses_nothing_there_either() {
+    on_server(kills::a_killed_supervisor_and_a_killed_redis_lose_nothing);
+}
+
+#[test]
+fn a_plan_goes_on_there_too_whoever_is_killed() {
+    on_server(plans::a_plan_goes_on_whoever_is_killed);
+}
+
+#[test]
+fn a_hand_off_is_made_once_there_too() {
+    on_server(handing::whoever_is_killed_on_the_way_nothing_is_done_twice);
 }
 
 /// The same while the supervisor may be away.

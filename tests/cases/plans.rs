@@ -294,7 +294,7 @@ fn cancelling_a_plan_takes_its_parts_with_it() {
 }
 
 #[test]
-fn a_plan_goes_on_whoever_is_killed() {
+pub(crate) fn a_plan_goes_on_whoever_is_killed() {
     let (team, work) = team();
     team.up();
     let (plan, folder) = (file(&team, SLOW), work.display().to_string());

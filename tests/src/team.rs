@@ -3,6 +3,7 @@
 
 use crate::processes;
 use serde_json::Value;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -52,6 +53,19 @@ pub struct Team {
     before: Vec<String>,
 }
 
+thread_local! {
+    /// Whether the story that runs on this thread has its ledger on a server.
+    static ON_SERVER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Tells a story once more, its teams with their ledgers in PostgreSQL.
+pub fn on_server(story: impl FnOnce()) {
+    if crate::postgres::cluster().is_some() {
+        ON_SERVER.set(true);
+        story();
+    }
+}
+
 impl Team {
     /// A new home with a short lease; nothing is started yet.
     pub fn new(exe: &str) -> Self {
@@ -71,9 +85,10 @@ impl Team {
         team.configure(
             "team:\n  lease_ms: 1500\nengine:\n  name: playbook\n  allow_scripted: true\n",
         );
-        match std::env::var("TESTS_LEDGER").as_deref() {
-            Ok("postgres") => team.on_server(),
-            _ => team,
+        let asked = std::env::var("TESTS_LEDGER").is_ok_and(|said| said == "postgres");
+        match asked || ON_SERVER.get() {
+            true => team.on_server(),
+            false => team,
         }
     }
 
