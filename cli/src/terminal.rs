@@ -3,6 +3,9 @@
 //! are folded between words; what is copied or read by programs is written exactly.
 
 use crate::render::fold::fold;
+use crate::render::paint::Paint;
+use crate::render::sheet::Sheet;
+use config::env::Env;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -16,6 +19,17 @@ static ELSEWHERE: Mutex<Option<Elsewhere>> = Mutex::new(None);
 /// Whether standard output is a terminal.
 pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// What reports are written on.
+pub fn sheet(env: &Env) -> Sheet {
+    match is_terminal() {
+        false => Sheet::Pipe,
+        true => Sheet::Terminal {
+            width: size().map_or(80, |(columns, _)| columns),
+            paint: Paint(env.colour()),
+        },
+    }
 }
 
 /// From now on everything that is printed goes there; `None`: to the terminal again.

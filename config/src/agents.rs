@@ -169,6 +169,23 @@ pub fn texts(home: &Home, problems: &mut Vec<Problem>) -> Vec<AgentText> {
     texts
 }
 
+/// The supervisor's own text: the home's, where there is one that can be read, else the shipped one.
+pub fn supervisor_prompt(home: &Home) -> String {
+    let path = home.agents().join("supervisor").join("AGENT.md");
+    let own = document::read_text(&path).ok().flatten();
+    let own = own.and_then(|text| parse(&text, &Origin::User(path, 0)).ok());
+    let shipped = || {
+        parse(
+            shipped::agent("supervisor").unwrap_or_default(),
+            &Origin::Shipped,
+        )
+        .ok()
+    };
+    own.or_else(shipped)
+        .map(|text| text.settings.prompt)
+        .unwrap_or_default()
+}
+
 /// Folders below `agents`, in order; dot folders and the supervisor's are not agents.
 fn own_names(folder: &Path, problems: &mut Vec<Problem>) -> Vec<String> {
     let entries = match std::fs::read_dir(folder) {

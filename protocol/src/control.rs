@@ -14,6 +14,7 @@ use crate::proposal::Proposal;
 use crate::question::Said;
 use crate::report::Progress;
 use crate::schedule::{ScheduleList, SchedulePage};
+use crate::talk::{self, Question};
 use crate::task::Effort;
 use crate::task_state::TaskState;
 use crate::trace::Trace;
@@ -139,6 +140,9 @@ pub enum Verb {
     Submit(Box<Submit>),
     /// What would be done with this? Nothing is kept.
     Propose(Box<Submit>),
+    /// Answer a plain question with the team's model. Answers `Piece`s as they come, then the whole;
+    /// a client that goes away ends the call, which stays charged at its reservation.
+    Talk(Box<Question>),
     /// Keep a file that a request is going to name. Right after this line follow exactly so many
     /// bytes, its content. Answers `Kept`.
     Keep {
@@ -369,6 +373,11 @@ pub enum Reply {
         /// An `event` or a `state`.
         told: Box<Reply>,
     },
+    /// A piece of an answer that is being said.
+    Piece {
+        /// What comes next.
+        text: String,
+    },
     /// The answer; nothing follows.
     Done {
         /// What was asked for.
@@ -409,6 +418,11 @@ pub enum Answer {
     Proposed {
         /// It.
         proposal: Box<Proposal>,
+    },
+    /// A question was answered.
+    Talk {
+        /// The answer, whole.
+        reply: Box<talk::Reply>,
     },
     /// A file is kept.
     Kept {

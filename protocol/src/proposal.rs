@@ -16,6 +16,9 @@ use std::path::PathBuf;
 pub enum Proposal {
     /// It would be accepted.
     Ready(Box<Ready>),
+    /// It asks something, and the team's model would answer it without any work; as a request it would
+    /// be this.
+    Talk(Box<Ready>),
     /// A playbook fits and needs more to be said.
     Missing {
         /// Its name.

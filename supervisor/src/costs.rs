@@ -49,7 +49,7 @@ fn document(
     let mut lines: BTreeMap<String, CostLine> = BTreeMap::new();
     for spend in spends.iter().filter(|spend| spend.at >= since) {
         let (name, about) = line_of(spend, by);
-        tasks.insert(spend.task);
+        tasks.extend(spend.task);
         add(&mut total, spend);
         let line = lines.entry(name.clone()).or_insert_with(|| CostLine {
             name,
@@ -86,7 +86,10 @@ fn line_of(spend: &Spend, by: CostsBy) -> (String, String) {
     let name = match by {
         CostsBy::Day => date(spend.at),
         CostsBy::Agent => spend.agent.to_string(),
-        CostsBy::Task => return (spend.task.to_string(), spend.request.clone()),
+        CostsBy::Task => match spend.task {
+            Some(task) => return (task.to_string(), spend.request.clone()),
+            None => return ("chat".to_owned(), "plain questions".to_owned()),
+        },
         CostsBy::Model => spend.model.clone(),
     };
     (name, String::new())
@@ -150,7 +153,7 @@ mod tests {
         cents: u64,
     ) -> Spend {
         Spend {
-            task: ShortId(task),
+            task: Some(ShortId(task)),
             agent: agent.parse().unwrap(),
             request: format!("request {task}"),
             model: model.to_owned(),

@@ -43,6 +43,7 @@ pub mod run;
 pub mod schedules;
 pub mod settle;
 pub mod status;
+pub(crate) mod talk;
 pub mod tmux;
 mod words;
 mod yaml_folder;

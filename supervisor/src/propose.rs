@@ -7,6 +7,7 @@ use crate::intake::consider::{Considered, consider};
 use crate::intake::hosts;
 use crate::ledger::parts;
 use crate::route::{ADD_CLAUDE, RouteError, candidate};
+use crate::talk;
 use config::settings::Settings;
 use jiff::Timestamp;
 use pai::playbook::Playbook;
@@ -26,12 +27,13 @@ use serde_json::{Map, Value};
 pub async fn propose(desk: &Desk, submit: &Submit) -> Result<Proposal, IntakeError> {
     let library = desk.shelf.library();
     match consider(desk, submit, Timestamp::now()).await {
-        Ok(considered) => Ok(Proposal::Ready(Box::new(ready(
-            submit,
-            &desk.settings,
-            &library,
-            considered,
-        )))),
+        Ok(considered) => {
+            let ready = Box::new(ready(submit, &desk.settings, &library, considered));
+            Ok(match talks(submit, &ready, &desk.settings) {
+                true => Proposal::Talk(ready),
+                false => Proposal::Ready(ready),
+            })
+        }
         Err(IntakeError::Route(error)) => open(&library, error).map_err(IntakeError::Route),
         Err(error) => Err(error),
     }
@@ -84,6 +86,16 @@ fn ready(submit: &Submit, settings: &Settings, library: &Library, it: Considered
         plan,
         attachments: it.attachments,
     }
+}
+
+/// Whether a plain question is answered rather than worked on: only where a model would do the work
+/// anyway, and nobody insisted on an agent or handed files in.
+fn talks(submit: &Submit, ready: &Ready, settings: &Settings) -> bool {
+    let plain = submit.agent.is_none() && submit.attachments.is_empty();
+    plain
+        && matches!(ready.way, Way::Anthropic)
+        && talk::can_answer(settings)
+        && talk::is_question(&submit.request)
 }
 
 /// The criteria as they will read; those whose words depend on what is found stay as written.

@@ -21,6 +21,7 @@ use crate::route::shelf::Shelf;
 use crate::schedules;
 use crate::schedules::book::Book;
 use crate::settle;
+use crate::talk;
 use bus::presence::Presence;
 use config::error::ConfigError;
 use config::home::Home;
@@ -92,6 +93,7 @@ pub async fn run(settings: Settings, home: Home) -> Result<(), SupervisorError> 
     whereabouts::note(&home, &place)?;
     let listener = listen::listen(&home).await?;
     let desk = desk(settings, home, ledger);
+    talk::lost(&desk, None).await;
     let mut loops = start(&desk, listener);
     loops.spawn(keep_daemon(desk.home.clone()));
     let event = until(&desk, &mut loops).await?;

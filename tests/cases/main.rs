@@ -9,6 +9,8 @@ mod asked_back;
 mod backups;
 mod bad_input;
 mod chat;
+mod chat_answers;
+mod chat_changes;
 mod chat_files;
 mod costs;
 mod databases;

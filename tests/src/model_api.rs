@@ -19,6 +19,10 @@ struct Seen {
     requests: Vec<Value>,
     /// What is answered where no tools are offered.
     aside: String,
+    /// A reply that is a text stops after its first half until this is let go.
+    holds: bool,
+    /// Connections that were closed by the other side while a reply was held.
+    left: u64,
 }
 
 /// The server; its threads end with the test process.
@@ -67,6 +71,26 @@ impl ModelApi {
         self.seen().refuses = None;
     }
 
+    /// From now on a reply stops in its middle, until [`ModelApi::goes_on`].
+    pub fn holds(&self) {
+        self.seen().holds = true;
+    }
+
+    /// Lets replies that were held go on.
+    pub fn goes_on(&self) {
+        self.seen().holds = false;
+    }
+
+    /// How many callers went away in the middle of a reply.
+    pub fn left(&self) -> u64 {
+        self.seen().left
+    }
+
+    /// Every request that was answered, as it came.
+    pub fn bodies(&self) -> Vec<Value> {
+        self.seen().requests.clone()
+    }
+
     /// How many replies were given, each of which costs.
     pub fn replies(&self) -> u64 {
         self.seen().replies
@@ -98,7 +122,8 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) {
     let Some(body) = body_of(&mut stream) else {
         return;
     };
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let shared = seen;
+    let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
     let refused = seen.refuses.filter(|(from, _)| seen.replies >= *from);
     let answer = match refused {
         Some((_, status)) => {
@@ -111,7 +136,21 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) {
             message(&content(&seen, &body))
         }
     };
-    let _ = stream.write_all(answer.as_bytes());
+    drop(seen);
+    let half = answer.len() / 2;
+    let half = (half..answer.len()).find(|at| answer.is_char_boundary(*at));
+    let (first, second) = answer.split_at(half.unwrap_or_default());
+    let _ = stream.write_all(first.as_bytes());
+    let held = || shared.lock().unwrap_or_else(PoisonError::into_inner).holds;
+    let _ = stream.set_read_timeout(Some(Duration::from_millis(20)));
+    while held() {
+        // Nothing more is said to it: the end of what it says is the end of the caller.
+        if matches!(stream.read(&mut [0; 16]), Ok(0)) {
+            shared.lock().unwrap_or_else(PoisonError::into_inner).left += 1;
+            return;
+        }
+    }
+    let _ = stream.write_all(second.as_bytes());
 }
 
 /// The JSON body of a request.
@@ -184,13 +223,21 @@ fn message(content: &[Value]) -> String {
                     json!({"type": "input_json_delta", "partial_json": input}),
                 )
             }
-            _ => (
-                json!({"type": "text", "text": ""}),
-                json!({"type": "text_delta", "text": block["text"]}),
-            ),
+            _ => (json!({"type": "text", "text": ""}), Value::Null),
         };
         events.push(json!({"type": "content_block_start", "index": index, "content_block": start}));
-        events.push(json!({"type": "content_block_delta", "index": index, "delta": delta}));
+        // A text comes in pieces.
+        let text = block["text"].as_str().unwrap_or_default();
+        let pieces = text
+            .split_inclusive(' ')
+            .map(|text| json!({"type": "text_delta", "text": text}));
+        let deltas = match delta {
+            Value::Null => pieces.collect(),
+            delta => vec![delta],
+        };
+        for delta in deltas {
+            events.push(json!({"type": "content_block_delta", "index": index, "delta": delta}));
+        }
         events.push(json!({"type": "content_block_stop", "index": index}));
     }
     events.push(

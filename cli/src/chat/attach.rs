@@ -2,7 +2,6 @@
 //! what goes with the request is what the file held then.
 
 use super::place;
-use super::slash::Attach;
 use super::standing::Dialog;
 use super::turn::Chat;
 use crate::failure::Failure;
@@ -12,6 +11,17 @@ use crate::render::text::one_line;
 use protocol::attachment::{Attachment, check};
 use std::path::PathBuf;
 use supervisor::client;
+
+/// What is done about files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attach {
+    /// Say which there are.
+    Say,
+    /// Take these, as typed.
+    Take(Vec<String>),
+    /// Drop them.
+    Drop,
+}
 
 impl Chat {
     pub(super) async fn attach(&mut self, what: Attach) -> Result<(), Failure> {

@@ -107,7 +107,7 @@ fn in_dialog(said: &str, dialog: &Dialog) -> Option<Meaning> {
         return Some(Meaning::NeverMind);
     }
     match dialog {
-        Dialog::Sure { .. } | Dialog::Attach { .. } => match word {
+        Dialog::Sure { .. } | Dialog::Suggested { .. } | Dialog::Attach { .. } => match word {
             "y" | "yes" | "ok" | "sure" | "go" | "do it" => Some(Meaning::Sure(true)),
             "n" | "no" | "stop" => Some(Meaning::Sure(false)),
             _ => None,

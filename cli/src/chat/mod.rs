@@ -3,7 +3,7 @@
 //!
 //! A line is read (`editor`, on a thread of its own), understood (`meaning`, pure, given what
 //! `standing` says is open), carried out (`turn`; `/` commands in `obey`, by the table in `slash` and the
-//! command line's own code; files for a request in `attach`), and everything that is said comes out of one mouth (`voice`), above the
+//! command line's own code; files for a request in `attach`, plain questions in `talk`), and everything that is said comes out of one mouth (`voice`), above the
 //! line that is being typed. `listen` hears what the team does meanwhile.
 
 mod attach;
@@ -16,6 +16,7 @@ mod obey;
 mod place;
 mod slash;
 mod standing;
+mod talk;
 mod turn;
 mod voice;
 
@@ -28,11 +29,13 @@ use complete::Completions;
 use editor::{Line, Setup, Typed};
 use listen::{Heard, Own};
 use protocol::control::{Answer, Verb};
-use standing::Standing;
+use protocol::ids::RequestId;
+use standing::{Dialog, Standing};
 use std::collections::VecDeque;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use supervisor::client;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -145,6 +148,8 @@ fn make(
         agents,
         exit: protocol::exit::DONE,
         left: false,
+        conversation: RequestId::new(),
+        answering: Arc::default(),
     })
 }
 
@@ -203,7 +208,9 @@ async fn talk(
             Some(heard) = ears.recv() => chat.hears(heard),
         }
     }
-    match (terminal, chat.standing.dialog.is_some()) {
+    // A suggestion that nobody took up is no open question.
+    let open = (chat.standing.dialog).is_some_and(|d| !matches!(d, Dialog::Suggested { .. }));
+    match (terminal, open) {
         (true, _) => protocol::exit::DONE,
         (false, true) => protocol::exit::WAITS,
         (false, false) => chat.exit,
@@ -218,6 +225,7 @@ async fn take(
     typed: &mut VecDeque<Typed>,
 ) {
     let voice = chat.voice.clone();
+    let answering = chat.answering.clone();
     let doing = chat.take(line);
     tokio::pin!(doing);
     loop {
@@ -225,7 +233,10 @@ async fn take(
             () = &mut doing => return,
             next = keyboard.recv() => match next {
                 Some(Typed::Interrupt { cleared: false }) => {
-                    voice.say("let go of; whether it was handed in: /tasks");
+                    voice.say(match answering.swap(false, Ordering::Relaxed) {
+                        true => talk::STOPPED,
+                        false => "let go of; whether it was handed in: /tasks",
+                    });
                     return;
                 }
                 Some(next) => typed.push_back(next),

@@ -1,6 +1,7 @@
 //! The `/` commands: one table for their help, their completion and their meaning. Most are the
 //! commands of the command line in fewer letters, and are carried out by the same code.
 
+use super::attach::Attach;
 use protocol::ids::{Role, ShortId, TaskRef};
 
 /// What follows a command.
@@ -125,6 +126,12 @@ pub const ALL: &[Slash] = &[
     ),
     slash("thaw", "", Takes::Nothing, "let a frozen team go on"),
     slash(
+        "costs",
+        "",
+        Takes::Nothing,
+        "what models cost, and what is left of the month",
+    ),
+    slash(
         "workspace",
         "[DIR]",
         Takes::Path,
@@ -191,17 +198,6 @@ pub enum Deed {
     Quit,
 }
 
-/// What is done about files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Attach {
-    /// Say which there are.
-    Say,
-    /// Take these, as typed.
-    Take(Vec<String>),
-    /// Drop them.
-    Drop,
-}
-
 /// Whether a line is meant as a command: a path is not.
 pub fn is_slash(line: &str) -> bool {
     let word = line.trim_start().strip_prefix('/');
@@ -258,7 +254,7 @@ pub fn deed(line: &str, newest: Option<ShortId>) -> Result<Deed, String> {
                 None => Err(unknown(word)),
             },
         },
-        "status" | "doctor" | "freeze" | "thaw" => cli(&[known.name]),
+        "status" | "doctor" | "freeze" | "thaw" | "costs" => cli(&[known.name]),
         "tasks" => match rest {
             "" => cli(&["task", "list"]),
             many => cli(&["task", "list", "--limit", many]),

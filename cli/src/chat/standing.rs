@@ -36,6 +36,11 @@ pub enum Dialog {
         /// The request, as it would be handed in.
         asked: Submit,
     },
+    /// Whether a request that an answer suggested is to be done.
+    Suggested {
+        /// The request.
+        asked: Submit,
+    },
     /// Whether files that look like secrets go with the next request.
     Attach {
         /// The files, those that do not look like it among them.

@@ -13,12 +13,14 @@ use crate::render::result::worked;
 use crate::render::{proposal, text, turn};
 use protocol::control::{Answer, Submit, Verb};
 use protocol::document::{QuestionDocument, RunDocument};
-use protocol::ids::{ShortId, TaskRef};
+use protocol::ids::{RequestId, ShortId, TaskRef};
 use protocol::proposal::Proposal;
 use protocol::question::Said;
 use protocol::task_state::TaskState;
 use serde_json::Value;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use supervisor::client::{self, ClientError};
 use tokio::sync::mpsc::UnboundedSender;
@@ -26,6 +28,15 @@ use tokio::time::{Instant, sleep};
 
 /// How long a supervisor that is away is waited for, before a line is given back.
 const AWAY: Duration = Duration::from_secs(30);
+
+/// How words are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As they read: a plain question is answered.
+    AsSaid,
+    /// As a request, though they ask something.
+    Request,
+}
 
 /// The conversation.
 pub struct Chat {
@@ -45,6 +56,10 @@ pub struct Chat {
     pub(super) exit: u8,
     /// Somebody asked to leave.
     pub(super) left: bool,
+    /// What plain questions and their answers belong to.
+    pub(super) conversation: RequestId,
+    /// An answer is being said.
+    pub(super) answering: Arc<AtomicBool>,
 }
 
 impl Chat {
@@ -74,6 +89,7 @@ impl Chat {
             Meaning::Value(value) => self.value(value).await,
             Meaning::Sure(true) => match self.standing.dialog.take() {
                 Some(Dialog::Sure { asked }) => self.hand_in(asked).await,
+                Some(Dialog::Suggested { asked }) => self.consider(asked, Form::Request).await,
                 Some(Dialog::Attach { picked }) => self.keep(picked).await,
                 _ => Ok(()),
             },
@@ -86,7 +102,7 @@ impl Chat {
                     attachments: self.standing.attached.clone(),
                     ..Submit::words(&words)
                 };
-                self.consider(asked).await
+                self.consider(asked, Form::AsSaid).await
             }
         };
         if let Err(failure) = done {
@@ -125,7 +141,7 @@ impl Chat {
     }
 
     /// Finds out what would be done; does it where nothing is open.
-    async fn consider(&mut self, asked: Submit) -> Result<(), Failure> {
+    async fn consider(&mut self, asked: Submit, form: Form) -> Result<(), Failure> {
         let answer = self.ask(Verb::Propose(Box::new(asked.clone()))).await?;
         let Answer::Proposed { proposal } = answer else {
             return Err(commands::strange());
@@ -133,7 +149,8 @@ impl Chat {
         self.voice.tell("proposal", &proposal);
         let (width, paint) = (self.voice.width(), self.voice.paint);
         match *proposal {
-            Proposal::Ready(ready) => {
+            Proposal::Talk(_) if form == Form::AsSaid => return self.talk(asked).await,
+            Proposal::Ready(ready) | Proposal::Talk(ready) => {
                 self.say_text(&proposal::ready(&ready, width, paint));
                 if let Some(why) = &ready.confirm {
                     self.sup(&format!("{why}: do it? yes or no"));
@@ -159,7 +176,10 @@ impl Chat {
                 });
             }
             Proposal::Several { candidates } => {
-                self.sup("this fits more than one playbook: which? (say the number)");
+                self.sup(match candidates.len() {
+                    1 => "did you mean this? say 1, or never mind",
+                    _ => "this fits more than one playbook: which? (say the number)",
+                });
                 self.say_text(&proposal::candidates(&candidates, width, paint));
                 self.standing.dialog = Some(Dialog::Which { asked, candidates });
             }
@@ -194,7 +214,8 @@ impl Chat {
                 Some(chosen) => {
                     let playbook = Some((chosen.playbook, chosen.params));
                     self.exit = protocol::exit::DONE;
-                    self.consider(Submit { playbook, ..asked }).await
+                    self.consider(Submit { playbook, ..asked }, Form::Request)
+                        .await
                 }
                 None => Ok(()),
             },
@@ -222,7 +243,7 @@ impl Chat {
             playbook: Some((playbook.clone(), given)),
             ..asked.clone()
         };
-        let considered = self.consider(with).await;
+        let considered = self.consider(with, Form::Request).await;
         if let Err(failure) = &considered
             && failure.exit == protocol::exit::USAGE
         {

@@ -59,7 +59,7 @@ pub fn answered(
             wanted,
             ..
         } => typed(wanted, params.clone())?.map(|params| (playbook.clone(), params)),
-        Proposal::Ready(_) | Proposal::NoWay { .. } => None,
+        Proposal::Ready(_) | Proposal::Talk(_) | Proposal::NoWay { .. } => None,
     })
 }
 

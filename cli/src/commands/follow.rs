@@ -202,12 +202,17 @@ pub(crate) async fn next(
 }
 
 /// Prints how a task ended; the exit code says it too.
-pub fn told(document: &RunDocument, json: bool, took: Option<Duration>) -> Result<u8, Failure> {
+pub fn told(
+    context: &Context,
+    document: &RunDocument,
+    json: bool,
+    took: Option<Duration>,
+) -> Result<u8, Failure> {
     if json {
         super::json(document)?;
     } else {
         let took = took.unwrap_or_else(|| result::worked(&document.phases));
-        terminal::print(&result::text(document, took));
+        terminal::print(&result::text(document, took, terminal::sheet(&context.env)));
     }
     Ok(document.state.exit_code())
 }

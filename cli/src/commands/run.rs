@@ -66,7 +66,7 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
     match follow.run(context).await? {
         Ended::Rests(document) => {
             let took = (!again).then(|| began.elapsed());
-            follow::told(&document, args.json, took)
+            follow::told(context, &document, args.json, took)
         }
         ended => {
             if args.json {

@@ -119,7 +119,7 @@ async fn show(context: &Context, task: TaskRef, json: bool) -> Result<u8, Failur
     if json {
         return super::json(&serde_json::json!({"version": DOCUMENT_VERSION, "task": page}));
     }
-    terminal::print(&page::text(&page));
+    terminal::print(&page::text(&page, terminal::sheet(&context.env)));
     Ok(protocol::exit::DONE)
 }
 
@@ -131,7 +131,7 @@ async fn follow_task(context: &Context, task: TaskRef, json: bool) -> Result<u8,
     let document = &page.document;
     let follow = Follow::new(document.short_id, document.agent.clone(), json, None);
     match follow.run(context).await? {
-        Ended::Rests(document) => follow::told(&document, json, None),
+        Ended::Rests(document) => follow::told(context, &document, json, None),
         Ended::Left | Ended::Cancelled | Ended::TimedOut => Ok(protocol::exit::CANCELLED),
     }
 }

@@ -107,7 +107,7 @@ fn look_into(page: &mut Page, frame: &mut Frame, body: Rect, pen: Pen) {
         frame.render_widget(Paragraph::new(asking).style(pen.paint.dim()), body);
         return;
     };
-    let text = render::page::text(known);
+    let text = render::page::text(known, render::sheet::Sheet::Pipe);
     let width = usize::from(body.width).max(1);
     let folded = render::fold::fold(&text, width);
     let lines: Vec<String> = folded.lines().map(str::to_owned).collect();

@@ -52,7 +52,7 @@ pub fn commands(proposal: &Proposal, tail: &str) -> Vec<String> {
             wanted,
             ..
         } => vec![command(playbook, params, wanted, tail)],
-        Proposal::Ready(_) | Proposal::NoWay { .. } => Vec::new(),
+        Proposal::Ready(_) | Proposal::Talk(_) | Proposal::NoWay { .. } => Vec::new(),
     }
 }
 

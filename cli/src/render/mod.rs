@@ -1,6 +1,7 @@
 //! Documents into text for people. Pure: nothing here writes or asks. Everything that came from
 //! elsewhere goes through [`text::safe`], so that it cannot drive the terminal.
 
+pub mod answer;
 pub mod clarify;
 pub mod costs;
 pub mod dead;
@@ -16,6 +17,7 @@ pub mod proposal;
 pub mod question;
 pub mod result;
 pub mod schedule;
+pub mod sheet;
 pub mod status;
 pub mod table;
 pub mod text;

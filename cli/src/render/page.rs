@@ -4,6 +4,7 @@ use super::plan;
 use super::proposal;
 use super::question;
 use super::result::{proven, summary, worked};
+use super::sheet::Sheet;
 use super::text::{columns, count, indent, money, one_line, safe, size, time, until};
 use jiff::Timestamp;
 use protocol::document::{RunDocument, TaskPage};
@@ -16,12 +17,12 @@ use std::time::Duration;
 const EVIDENCE_LINES: usize = 6;
 
 /// The whole page.
-pub fn text(page: &TaskPage) -> String {
+pub fn text(page: &TaskPage, sheet: Sheet) -> String {
     let document = &page.document;
     let mut sections = vec![head(page)];
     sections.push(section("questions", questions(document)));
     sections.push(section("said since", said(document)));
-    sections.push(section("report", indent(document.result.trim(), "  ")));
+    sections.push(section("report", sheet.report(document.result.trim())));
     if let Some(plan) = &document.plan {
         sections.push(section("parts", plan::parts(plan)));
     }
@@ -412,6 +413,6 @@ artifacts
 cost
   $0.00 · 0 model calls · 0 tokens in, 0 from the cache, 0 out
 ";
-        assert_eq!(text(&page()), expected);
+        assert_eq!(text(&page(), Sheet::Pipe), expected);
     }
 }

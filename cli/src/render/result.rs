@@ -1,6 +1,7 @@
 //! How a task that rests is told: one line that sums it up, the report, and what can be done next.
 
 use super::question;
+use super::sheet::Sheet;
 use super::text::{count, indent, money, one_line, safe, time};
 use protocol::document::{CriterionDocument, RunDocument};
 use protocol::report::PhaseSpan;
@@ -59,7 +60,7 @@ pub fn summary(document: &RunDocument, took: Duration) -> String {
 }
 
 /// Everything that `run` prints once the task rests.
-pub fn text(document: &RunDocument, took: Duration) -> String {
+pub fn text(document: &RunDocument, took: Duration, sheet: Sheet) -> String {
     let id = document.short_id;
     let mut text = format!("{}\n", summary(document, took));
     for criterion in document.criteria.iter().filter(|c| c.passed != Some(true)) {
@@ -84,7 +85,7 @@ pub fn text(document: &RunDocument, took: Duration) -> String {
         }
     }
     if !document.result.trim().is_empty() {
-        text.push_str(&format!("\n{}\n", indent(document.result.trim_end(), "  ")));
+        text.push_str(&format!("\n{}\n", sheet.report(document.result.trim_end())));
     }
     if document.criteria.iter().any(|c| c.evidence.is_some()) {
         text.push_str(&format!(
@@ -130,7 +131,10 @@ mod tests {
 
     fn check(change: serde_json::Value, expected: &str) {
         let document = document(change);
-        assert_eq!(text(&document, worked(&document.phases)), expected);
+        assert_eq!(
+            text(&document, worked(&document.phases), Sheet::Pipe),
+            expected
+        );
     }
 
     #[test]
@@ -178,6 +182,7 @@ failed after 1.4 s: criterion c2 failed: \\u{1b}[31mred · 0 of 2 criteria prove
         let shown = text(
             &document(json!({"artifacts": [{"kind": "patch", "path": "/p", "bytes": 3}]})),
             Duration::ZERO,
+            Sheet::Pipe,
         );
         assert!(shown.contains("ai-infra task apply t7"), "{shown}");
     }

@@ -15,4 +15,5 @@ mod story_questions;
 mod story_team;
 #[cfg(test)]
 mod story_watch;
+mod talk;
 pub mod verbs;

@@ -2,6 +2,7 @@
 //! nobody else anything. A task ends with its client, or when the client's patience is over.
 
 use super::line::{self, LineError};
+use super::talk;
 use super::verbs::{self, Refusal, VerbError};
 use crate::again;
 use crate::attached;
@@ -86,6 +87,10 @@ async fn client(desk: &Desk, stream: UnixStream) -> Result<(), LineError> {
             Ok(Verb::Submit(asked)) => {
                 let accepted = intake::submit(desk, who.clone(), *asked).await;
                 accept(desk, &mut writer, accepted.map_err(VerbError::from)).await?;
+            }
+            Ok(Verb::Talk(question)) => {
+                let gone = gone(&mut reader);
+                talk::answer(desk, &who, &question, &mut writer, gone).await?;
             }
             Ok(Verb::Keep { name, bytes }) => {
                 let reply = match attached::keep(desk, &mut reader, &name, bytes).await {

@@ -301,6 +301,7 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         | Verb::Environment
         | Verb::Submit(_)
         | Verb::Keep { .. }
+        | Verb::Talk(_)
         | Verb::TaskRetry { .. }
         | Verb::DeadReplay { .. }
         | Verb::ScheduleRun { .. }

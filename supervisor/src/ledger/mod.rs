@@ -46,6 +46,7 @@ pub mod standing;
 pub mod start;
 pub mod store;
 pub mod tables;
+pub mod talks;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod whereabouts;

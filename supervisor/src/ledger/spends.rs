@@ -5,6 +5,7 @@
 use super::records::whole;
 use super::standing::{self, from_json, micros, time, to_json};
 use super::store::{Ledger, LedgerError};
+use super::talks;
 use jiff::Timestamp;
 use protocol::ids::{Role, ShortId};
 use protocol::money::MicroUsd;
@@ -25,7 +26,7 @@ pub enum SpendState {
 }
 
 impl SpendState {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             SpendState::Reserved => "reserved",
             SpendState::Paid => "paid",
@@ -34,7 +35,7 @@ impl SpendState {
         }
     }
 
-    fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         [Self::Reserved, Self::Paid, Self::Failed, Self::Lost]
             .into_iter()
             .find(|state| state.as_str() == text)
@@ -44,11 +45,11 @@ impl SpendState {
 /// One call, with the task it was made for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spend {
-    /// The task's number.
-    pub task: ShortId,
+    /// The task's number; `None` for a plain question in the chat.
+    pub task: Option<ShortId>,
     /// Who worked on it.
     pub agent: Role,
-    /// What was asked for, on one line.
+    /// What the task was asked for, on one line.
     pub request: String,
     /// The model; empty where it is not known.
     pub model: String,
@@ -224,7 +225,7 @@ async fn insert(
 }
 
 impl Ledger {
-    /// What was spent or is set aside since a time, by tasks that ended and tasks that run.
+    /// What was spent or is set aside since a time, by tasks that ended, tasks that run and answers.
     pub async fn spent_since(&self, since: Timestamp) -> Result<MicroUsd, LedgerError> {
         let mut tx = self.read().await?;
         let sum: i64 = sqlx::query_scalar(
@@ -233,7 +234,8 @@ impl Ledger {
         .bind(micros(since))
         .fetch_one(&mut *tx)
         .await?;
-        Ok(MicroUsd(sum.max(0).unsigned_abs()))
+        let talks = talks::cost_since(&mut tx, since).await?;
+        Ok(MicroUsd(sum.saturating_add(talks).max(0).unsigned_abs()))
     }
 
     /// Every call since a time, oldest first.
@@ -247,7 +249,11 @@ impl Ledger {
         .bind(micros(since))
         .fetch_all(&mut *tx)
         .await?;
-        rows.iter().map(spend_of).collect()
+        let tasks = rows.iter().map(spend_of);
+        let mut spends: Vec<Spend> = tasks.collect::<Result<_, _>>()?;
+        spends.extend(talks::since(&mut tx, since).await?);
+        spends.sort_by_key(|spend| spend.at);
+        Ok(spends)
     }
 }
 
@@ -265,7 +271,9 @@ fn spend_of(row: &sqlx::any::AnyRow) -> Result<Spend, LedgerError> {
     let state =
         SpendState::read(&state).ok_or_else(|| standing::unreadable("spend", &key, state))?;
     Ok(Spend {
-        task: ShortId(row.try_get::<i64, _>("short_id")?.max(0).unsigned_abs()),
+        task: Some(ShortId(
+            row.try_get::<i64, _>("short_id")?.max(0).unsigned_abs(),
+        )),
         agent: agent
             .parse()
             .map_err(|e| standing::unreadable("agent", &key, e))?,

@@ -222,7 +222,8 @@ fn insists(submit: &Submit, playbook: &str, owner: &Role) -> Result<(), RouteErr
     }
 }
 
-fn has_model(settings: &Settings) -> bool {
+/// Whether there is a model that thinks where the rules are silent.
+pub fn has_model(settings: &Settings) -> bool {
     let named = matches!(
         settings.engine.name,
         EngineName::Anthropic | EngineName::Auto

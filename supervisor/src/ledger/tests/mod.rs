@@ -13,6 +13,7 @@ mod plans;
 mod scheduling;
 mod servers;
 mod spending;
+mod talking;
 mod words;
 
 use super::fold::{Incoming, News};
