@@ -63,6 +63,16 @@ fn a_home_that_is_wrong() {
         "chmod 700",
     );
     mode(&home, 0o700);
+    // It cannot be made where it is wanted.
+    let mut nowhere = doctor(&team);
+    nowhere.args(["--home", "/proc/nowhere/home"]);
+    finds(
+        &nowhere.output().expect("doctor runs"),
+        "home",
+        "bad",
+        "cannot be made in /proc",
+        "another folder",
+    );
     // Its disk is mounted read-only: seen from inside a mount namespace.
     let mut inside = Command::new("bwrap");
     inside.args([

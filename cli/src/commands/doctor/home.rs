@@ -36,6 +36,14 @@ pub fn place(home: &Home) -> Vec<Finding> {
         return vec![finding("home", How::Bad, error.to_string(), &next)];
     }
     if !home.root.exists() {
+        // It is made below the nearest folder there is.
+        let above = home.root.ancestors().find(|folder| folder.exists());
+        let tried = above.map(tempfile::tempfile_in);
+        if let (Some(above), Some(Err(error))) = (above, tried) {
+            let seen = format!("{place} cannot be made in {}: {error}", above.display());
+            let next = "choose another folder: export AI_INFRA_HOME=DIR";
+            return vec![finding("home", How::Bad, seen, next)];
+        }
         let seen = format!("{place} does not exist yet");
         return vec![finding("home", How::Good, seen, "ai-infra up")];
     }
