@@ -19,6 +19,8 @@ use protocol::tool::{HOST, ToolCall};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// Longest restore of a backup.
+const RESTORE: Duration = Duration::from_secs(6 * 3600);
 /// Most characters of what was seen that evidence keeps.
 const OBSERVED: usize = 600;
 
@@ -185,6 +187,8 @@ fn timeout_of(check: &Check) -> Duration {
     match check {
         Check::Command { timeout_s, .. } => Duration::from_secs(*timeout_s),
         Check::File { .. } => Duration::from_secs(30),
+        // How long a restore takes, the database says.
+        Check::Tool { name, .. } if name == "TryBackup" => RESTORE,
         Check::Tool { .. } => crate::toolbox::DEFAULT_TIMEOUT,
     }
 }

@@ -133,6 +133,12 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
             &[],
         ),
         spec(
+            "ProcessTop",
+            "Programs of the host by what they use now; by: memory or cpu.",
+            json!({"by": text}),
+            &[],
+        ),
+        spec(
             "ProfileTable",
             "Columns, types, empty and frequent values, duplicates and possible keys of a table. A table is named \
              orders.csv, shop.db:orders, or source:orders for a granted data source.",
@@ -216,6 +222,32 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
             "Change a granted data source with one statement, in a transaction.",
             json!({"source": text, "statement": text, "params": {"type": "array"}}),
             &["source", "statement"],
+        ),
+        spec(
+            "BackupDatabase",
+            "Write a backup of a granted data source into its folder for them; TryBackup proves it afterwards.",
+            json!({"source": text}),
+            &["source"],
+        ),
+        spec(
+            "TryBackup",
+            "Restore a backup of a granted data source in a throwaway place and tell what is in it and what differs; \
+             the newest where no file is named.",
+            json!({"source": text, "file": text}),
+            &["source"],
+        ),
+        spec(
+            "CheckPage",
+            "Get a page of a granted host: status, redirects, time, certificates, title, what on it does not come; \
+             text: what must stand on it.",
+            json!({"url": text, "text": text}),
+            &["url"],
+        ),
+        spec(
+            "HostCertificates",
+            "Ask granted hosts for their certificates: shop.example,mail.example:993.",
+            json!({"hosts": text}),
+            &["hosts"],
         ),
     ];
     all.into_iter()

@@ -12,6 +12,7 @@ mod chat;
 mod chat_answers;
 mod chat_changes;
 mod chat_files;
+mod colleagues;
 mod costs;
 mod databases;
 mod doctor;

@@ -44,6 +44,8 @@ pub struct Program {
     pub users: Vec<String>,
     /// Units they belong to.
     pub units: Vec<String>,
+    /// Seconds since the newest of its processes began: what has only just begun is seldom the same a moment later.
+    pub settled_s: u64,
     /// The process with the most memory.
     pub pid: u32,
 }
@@ -61,8 +63,8 @@ pub struct Top {
     pub memory: u64,
     /// Processes seen.
     pub processes: u64,
-    /// Of these, whose memory is told with what they share.
-    pub with_shared: u64,
+    /// Of many the kernel does not tell what they share, so that it is counted in each.
+    pub counts_shared: bool,
     /// Programs seen.
     pub programs_seen: u64,
     /// The largest; those that were asked for, in that order, where some were.
@@ -108,6 +110,12 @@ pub fn scan(
     let started = Instant::now();
     std::thread::sleep(moment);
     let people = People::read(tree);
+    let up = tree.quietly("/proc/uptime").unwrap_or_default();
+    let uptime: u64 = up
+        .split('.')
+        .next()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(0);
     let mut programs: BTreeMap<String, (Program, u64)> = BTreeMap::new();
     let (mut processes, mut with_shared) = (0, 0);
     let seconds = started.elapsed().as_secs_f64().max(0.001);
@@ -125,6 +133,8 @@ pub fn scan(
             .entry(one.name.clone())
             .or_insert_with(|| (nothing(one.name.clone()), 0));
         program.processes += 1;
+        let age = uptime.saturating_sub(one.began / TICKS);
+        program.settled_s = program.settled_s.min(age);
         program.memory += memory;
         program.swapped += one.swapped;
         program.cpu_now += used as f64 * 100.0 / TICKS as f64 / seconds;
@@ -157,7 +167,11 @@ pub fn scan(
         of => {
             let named = |name: &String| {
                 let known = all.iter().find(|program| program.name == *name);
-                known.cloned().unwrap_or_else(|| nothing(name.clone()))
+                let gone = || Program {
+                    settled_s: 0,
+                    ..nothing(name.clone())
+                };
+                known.cloned().unwrap_or_else(gone)
             };
             of.iter().map(named).collect()
         }
@@ -169,7 +183,7 @@ pub fn scan(
         cpus: cpus(&text("/proc/stat")),
         memory: total(&text("/proc/meminfo")),
         processes,
-        with_shared,
+        counts_shared: with_shared * 10 > processes,
         programs_seen: seen,
         programs,
     })
@@ -184,6 +198,7 @@ fn nothing(name: String) -> Program {
         cpu_now: 0.0,
         users: Vec::new(),
         units: Vec::new(),
+        settled_s: u64::MAX,
         pid: 0,
     }
 }
@@ -291,143 +306,4 @@ fn total(meminfo: &str) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::super::tree::planted::Planted;
-    use super::*;
-
-    fn plant(
-        host: &Planted,
-        pid: u32,
-        comm: &str,
-        line: &str,
-        rss: u64,
-        pss: Option<u64>,
-        uid: u32,
-    ) {
-        let ticks = 50;
-        host.put(
-            &format!("/proc/{pid}/stat"),
-            format!("{pid} ({comm}) S 1 1 1 0 -1 4194560 1 2 3 4 {ticks} 0 0 0 20 0 1 0 {} 1000000 {} 18446744073709551615\n", 100 + pid, rss / 4),
-        );
-        host.put(&format!("/proc/{pid}/cmdline"), line);
-        host.put(
-            &format!("/proc/{pid}/status"),
-            format!("Name:\t{comm}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nVmRSS:\t {rss} kB\nVmSwap:\t 4 kB\n"),
-        );
-        if let Some(pss) = pss {
-            host.put(
-                &format!("/proc/{pid}/smaps_rollup"),
-                format!("0-1 ---p 00 00:00 0 [rollup]\nRss: 9 kB\nPss: {pss} kB\n"),
-            );
-        }
-        host.put(
-            &format!("/proc/{pid}/cgroup"),
-            format!("0::/system.slice/{comm}.service\n"),
-        );
-    }
-
-    fn host() -> Planted {
-        let host = Planted::new(&[
-            ("/etc/hostname", "shop1\n"),
-            (
-                "/etc/passwd",
-                "root:x:0:0::/:/bin/sh\nwww:x:33:33::/:/bin/sh\n",
-            ),
-            ("/proc/stat", "cpu 1 2\ncpu0 1 2\ncpu1 1 2\n"),
-            ("/proc/meminfo", "MemTotal: 8000000 kB\n"),
-        ]);
-        plant(&host, 7, "nginx", "nginx: master\0", 5000, Some(3000), 0);
-        plant(&host, 8, "nginx", "nginx: worker\0", 9000, Some(6000), 33);
-        plant(
-            &host,
-            9,
-            "python3",
-            "python3\0-m\0http.server\0--password=x\0",
-            90_000,
-            None,
-            33,
-        );
-        plant(
-            &host,
-            10,
-            "python3",
-            "python3\0/srv/app.py\0",
-            70_000,
-            Some(40_000),
-            33,
-        );
-        plant(&host, 11, "a) b (c", "x\0", 100, Some(50), 33);
-        // A thread of the kernel, and one that is gone already.
-        plant(&host, 2, "kthreadd", "", 0, None, 0);
-        host.put("/proc/12/comm", "gone");
-        host
-    }
-
-    #[test]
-    fn programs_are_told_by_what_they_use() {
-        let at = Timestamp::UNIX_EPOCH;
-        let host = host();
-        let top = scan(&host.tree(), "memory", &[], Duration::ZERO, at).unwrap();
-        let told: Vec<String> = top
-            .programs
-            .iter()
-            .map(|p| {
-                format!(
-                    "{} x{} {} {}",
-                    p.name,
-                    p.processes,
-                    p.memory / 1024,
-                    p.users.join(",")
-                )
-            })
-            .collect();
-        assert_eq!(
-            told,
-            [
-                "python3 http.server x1 90000 www",
-                "python3 app.py x1 40000 www",
-                "nginx x2 9000 root,www",
-                "a) b (c x1 50 www",
-            ]
-        );
-        assert_eq!(
-            (top.processes, top.with_shared, top.programs_seen, top.cpus),
-            (5, 1, 4, 2)
-        );
-        assert_eq!(top.memory, 8_000_000 * 1024);
-        assert_eq!((top.programs[2].pid, top.programs[2].swapped), (8, 8192));
-        assert_eq!(top.programs[2].units, ["nginx.service"]);
-        let asked = ["nginx".to_owned(), "gone".to_owned()];
-        let top = scan(&host.tree(), "memory", &asked, Duration::ZERO, at).unwrap();
-        let told: Vec<(u64, u64)> = top
-            .programs
-            .iter()
-            .map(|p| (p.processes, p.memory / 1024))
-            .collect();
-        assert_eq!(told, [(2, 9000), (0, 0)]);
-        let none = Planted::new(&[("/etc/hostname", "x")]);
-        let why = scan(&none.tree(), "cpu", &[], Duration::ZERO, at).unwrap_err();
-        assert!(why.to_string().contains("no process"), "{why}");
-    }
-
-    #[test]
-    fn names_give_nothing_away() {
-        for (comm, line, expected) in [
-            ("postgres", "postgres: writer secret\0", "postgres"),
-            ("java", "java\0-jar\0/opt/shop/shop.jar\0", "java shop.jar"),
-            ("java", "java\0-Dpassword=x\0Main\0", "java"),
-            (
-                "node",
-                "node\0/srv/a/server.js\0--token=x\0",
-                "node server.js",
-            ),
-            ("python3.11", "python3\0-c\0import secret\0", "python3.11"),
-            ("sh", "sh\0-c\0curl -u a:b\0", "sh"),
-            ("bashful", "bashful\0x\0", "bashful"),
-            ("x\u{1b}[31m", "", "x[31m"),
-        ] {
-            assert_eq!(named(comm, line), expected, "{comm} {line}");
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,6 @@ pub mod check;
 pub mod context;
 pub mod filters;
 pub mod grammar;
-mod hosts;
 pub mod intent;
 pub mod library;
 pub mod lint;
@@ -14,6 +13,7 @@ pub mod matching;
 pub mod params;
 pub mod render;
 pub mod run;
+mod spelling;
 pub mod tools;
 pub mod words;
 

@@ -1,7 +1,7 @@
 //! Parameters of a playbook: what a value may be, how it is read from a person's words, and how
 //! given values are checked.
 
-use super::hosts::{is_address, is_host};
+use super::spelling::{is_address, is_host, is_place, is_unit};
 use super::words::{Kind, Token, Weight};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -276,17 +276,6 @@ fn as_bool(text: &str) -> Option<bool> {
         "false" | "no" | "off" => Some(false),
         _ => None,
     }
-}
-
-fn is_place(text: &str) -> bool {
-    text.starts_with('/') && text.split('/').all(|part| part != ".." && part != ".")
-}
-
-fn is_unit(text: &str) -> bool {
-    !text.starts_with('-')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"@._:-".contains(&b))
 }
 
 fn has_extension(text: &str, extensions: &[String]) -> bool {

@@ -340,6 +340,10 @@ fn bare(chunk: &str) -> &str {
 
 /// A slash, or a dot with a short extension of letters and digits after a name.
 fn looks_like_path(text: &str) -> bool {
+    // Several joined by commas, such as hosts.
+    if text.contains(',') && text.split(',').all(looks_like_path) {
+        return true;
+    }
     // `shop:orders` is a name and not two words; `12:30` is a time.
     let named = |(of, table): (&str, &str)| {
         of.starts_with(|c: char| c.is_ascii_alphabetic())

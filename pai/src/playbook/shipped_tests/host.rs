@@ -42,9 +42,9 @@ pub fn busy() -> World {
                 {"name": "10.0.0.7", "count": 1, "unknown": 0, "others": 1, "first": "2026-11-20 05:00:00+00:00", "last": "2026-11-20 05:00:00+00:00"}], "addresses_in_all": 2,
             "users": [{"name": "root", "count": 1203, "unknown": 0, "others": 2, "first": "2026-11-20 04:00:00+00:00", "last": "2026-11-21 02:00:00+00:00"}], "users_in_all": 41,
             "opened": [{"user": "ann", "from": "203.0.113.9", "at": "2026-11-21 02:01:00+00:00", "failures": 1202, "way": "password"}], "sources": ["journal"], "unread": []},
-        "ProcessTop": {"at": "2026-11-21T03:00:00Z", "hostname": "shop1", "cpus": 4, "memory": 8_000_000_000_u64, "processes": 212, "with_shared": 3, "programs_seen": 61, "programs": [
-                {"name": "postgres", "processes": 12, "memory": 2_000_000_000_u64, "swapped": 0, "cpu_now": 12.5, "users": ["postgres"], "units": ["postgresql@15-main.service"], "pid": 700},
-                {"name": "python3 app.py", "processes": 1, "memory": 90_000_000, "swapped": 4096, "cpu_now": 98.0, "users": ["ann", "shop"], "units": [], "pid": 9}]},
+        "ProcessTop": {"at": "2026-11-21T03:00:00Z", "hostname": "shop1", "cpus": 4, "memory": 8_000_000_000_u64, "processes": 212, "counts_shared": true, "programs_seen": 61, "programs": [
+                {"name": "postgres", "processes": 12, "memory": 2_000_000_000_u64, "swapped": 0, "cpu_now": 12.5, "users": ["postgres"], "units": ["postgresql@15-main.service"], "settled_s": 90_000, "pid": 700},
+                {"name": "python3 app.py", "processes": 1, "memory": 90_000_000, "swapped": 4096, "cpu_now": 98.0, "users": ["ann", "shop"], "units": [], "settled_s": 61, "pid": 9}]},
         "ServiceUnits": {"at": "2026-11-21T03:00:00Z", "hostname": "shop1", "systemd": true, "started": "2026-11-01 00:00:00+00:00", "journal": true,
             "failed": [{"unit": "shop.service", "at": "2026-11-20 03:00:00+00:00", "said": "shop.service: Failed with result 'exit-code'.", "times": 4}], "stopped": ["idle.service"],
             "running": ["hand.service", "nginx.service"], "by_hand": ["hand.service"], "enabled": 12, "unread": []},
@@ -64,7 +64,7 @@ pub fn quiet() -> World {
             "lists": 3, "lists_at": "2026-11-21T00:00:00Z", "lists_days": 0, "pinned": false, "reboot": false, "reboot_for": [], "kernel": "6.1.0-9-amd64", "kernel_waits": null, "unread": []},
         "FailedLogins": {"at": "2026-11-21T03:00:00Z", "since": "2026-11-20 03:00:00+00:00", "hostname": "bare", "failed": 0, "by_password": 0, "unknown": 0, "worked": 0, "worked_by_password": 0, "worked_by_key": 0,
             "addresses": [], "addresses_in_all": 0, "users": [], "users_in_all": 0, "opened": [], "sources": ["auth.log"], "unread": []},
-        "ProcessTop": {"at": "2026-11-21T03:00:00Z", "hostname": "bare", "cpus": 1, "memory": 1_000_000_000, "processes": 0, "with_shared": 0, "programs_seen": 0, "programs": []},
+        "ProcessTop": {"at": "2026-11-21T03:00:00Z", "hostname": "bare", "cpus": 1, "memory": 1_000_000_000, "processes": 0, "counts_shared": false, "programs_seen": 0, "programs": []},
         "ServiceUnits": {"at": "2026-11-21T03:00:00Z", "hostname": "bare", "systemd": false, "started": "2026-11-01 00:00:00+00:00", "journal": false, "failed": [], "stopped": [], "running": [], "by_hand": [], "enabled": 2, "unread": []},
     })
 }
@@ -276,7 +276,7 @@ postgres uses the most memory of shop1: 2.0 GB of 8.0 GB.
 - python3 app.py: 90.0 MB (1.1 %), 98.0 % of a processor, 1 process of ann, shop
 
 212 processes of 61 programs seen. The processors were watched for a moment; ask again to see whether it lasts.
-For 3 processes memory shared with others is counted in each: a team that runs as root sees more.",
+Memory that processes share is counted in each of them: a team that runs as root can tell it apart.",
     );
     let told = report("process-top", &json!({"by": "cpu"}), &busy());
     let first = "postgres keeps the processors of shop1 busiest: 12.5 % of one of 4.\n- postgres: 12.5 % of a processor, 2.0 GB, 12 processes";

@@ -1,4 +1,5 @@
-//! What hosts and addresses of pages look like in a person's words, where `shop.example` is one and `orders.csv` is not.
+//! How names are spelt that mean things outside: hosts and pages, where `shop.example` is one and `orders.csv` is not, places
+//! of the host, and services.
 
 /// Endings that files have and hosts hardly do.
 const OF_FILES: [&str; 30] = [
@@ -50,6 +51,19 @@ pub(super) fn is_address(text: &str) -> bool {
         false => host.to_owned(),
     };
     is_host(&host) && !text.contains(char::is_whitespace)
+}
+
+/// Whether a text is a place on the host: from `/`, and nowhere else than it says.
+pub(super) fn is_place(text: &str) -> bool {
+    text.starts_with('/') && text.split('/').all(|part| part != ".." && part != ".")
+}
+
+/// Whether a text is the name of a service, or of something named likewise.
+pub(super) fn is_unit(text: &str) -> bool {
+    !text.starts_with('-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"@._:-".contains(&b))
 }
 
 #[cfg(test)]
