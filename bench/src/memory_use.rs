@@ -2,12 +2,22 @@
 
 use std::time::Duration;
 
-/// Proportional set size in MB (10^6 bytes): shared pages counted by their share.
+/// Proportional set size in MB (10^6 bytes): shared pages counted by their share. Pages of the
+/// program's file are among them, as far as they were used, and whole where no other process runs it.
 pub fn pss_mb(pid: u32) -> Option<f64> {
+    rollup(pid, "Pss:")
+}
+
+/// What of it lies in no file: heap and stacks.
+pub fn data_mb(pid: u32) -> Option<f64> {
+    rollup(pid, "Pss_Anon:")
+}
+
+fn rollup(pid: u32, field: &str) -> Option<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let kib: f64 = text
         .lines()
-        .find_map(|line| line.strip_prefix("Pss:"))?
+        .find_map(|line| line.strip_prefix(field))?
         .split_whitespace()
         .next()?
         .parse()

@@ -22,7 +22,7 @@ pub(crate) const WORK: &str = "+get +mget +exists +time +hget +hset +hmget +hget
     +xgroup|create +blpop +publish +subscribe +unsubscribe";
 /// What the supervisor needs beside that.
 pub(crate) const LEAD: &str = "+set +del +rename +zcard +pexpire +sadd +smembers +hvals +rpush \
-    +xpending +xinfo|stream +multi +exec";
+    +xinfo|stream +multi +exec";
 /// What the daemon needs to free what a dead process held, to stop Redis, and to let other hosts in
 /// and out while it runs (the file of the users is the daemon's own in any case).
 const WATCH: &str = "+get +set +time +smembers +hget +hset +hmget +hgetall +hdel +hvals +sadd +zadd \

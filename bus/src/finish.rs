@@ -1,4 +1,4 @@
-//! The end of a held task: journal, result, acknowledgement and lease in one step, for one task or
+//! The end of a held task: result, acknowledgement and lease in one step, for one task or
 //! for several in one call.
 
 use crate::connect::{Again, Bus, Call};
@@ -6,10 +6,7 @@ use crate::error::BusError;
 use crate::keys::WORK_GROUP;
 use crate::lease::Lease;
 use crate::scripts;
-use jiff::Timestamp;
-use protocol::envelope::{Envelope, micros};
-use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
-use serde_json::json;
+use protocol::envelope::Envelope;
 
 /// Most tasks of one call; more are sent as several.
 const BATCH: usize = 64;
@@ -40,11 +37,9 @@ impl Bus {
                 call = call
                     .key(names.task(&lease.role, lease.task))
                     .key(names.lease(&lease.lane))
-                    .key(names.journal(&lease.role, lease.task))
                     .key(names.out(&lease.role))
                     .arg(lease.epoch.0)
                     .arg(lease.task)
-                    .bytes(end(lease, envelope)?)
                     .bytes(envelope.to_bytes()?);
             }
             let words: Vec<String> = self.run(&scripts::FINISH, &call, Again::Yes).await?;
@@ -53,17 +48,4 @@ impl Bus {
         }
         Ok(said)
     }
-}
-
-/// The journal's last entry.
-fn end(lease: &Lease, envelope: &Envelope) -> Result<Vec<u8>, BusError> {
-    let end = JournalEntry {
-        v: JOURNAL_VERSION,
-        epoch: lease.epoch,
-        at: micros(Timestamp::now()),
-        step: "end".to_owned(),
-        kind: EntryKind::End,
-        body: json!({ "result": envelope.id }),
-    };
-    serde_json::to_vec(&end).map_err(|e| BusError::Refused(e.to_string()))
 }

@@ -2,7 +2,6 @@
 
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
-use crate::keys::WORK_GROUP;
 use crate::scripts;
 use protocol::ids::Role;
 use protocol::task::Class;
@@ -13,9 +12,8 @@ impl Bus {
     pub async fn queue_lengths(&self) -> Result<Vec<(Role, Class, u64)>, BusError> {
         let names = self.keys();
         let mut call = Call::on([names.lanes()])
-            .arg(WORK_GROUP)
             .arg(names.work_prefix())
-            .arg(names.back_prefix())
+            .arg(names.lease_prefix())
             .arg(names.task_prefix());
         for class in Class::ALL {
             call = call.arg(class.as_str());

@@ -359,6 +359,22 @@ fn any_command() -> impl Strategy<Value = Vec<String>> {
             .map(str::to_owned)
             .into()
         }),
+        word(&["c", "d"]).prop_map(|c| {
+            [
+                "XREADGROUP",
+                "GROUP",
+                "g",
+                &c,
+                "COUNT",
+                "2",
+                "NOACK",
+                "STREAMS",
+                "s",
+                ">",
+            ]
+            .map(str::to_owned)
+            .into()
+        }),
         Just(vec!["XPENDING".into(), "s".into(), "g".into()]),
         (word(&["SADD", "SREM", "SISMEMBER"]), field()).prop_map(|(c, f)| vec![c, "m".into(), f]),
         (word(&["SET", "GET"]), field()).prop_map(|(c, v)| match c.as_str() {

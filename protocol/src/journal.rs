@@ -34,7 +34,7 @@ pub enum EntryKind {
     Answer,
     /// A person said something to the task; its step is the word's number.
     Word,
-    /// The task ended; nothing follows.
+    /// The task ended; nothing follows. Not written any more: the record says so.
     End,
 }
 

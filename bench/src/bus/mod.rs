@@ -10,7 +10,7 @@ mod redis;
 mod throughput;
 mod words;
 
-use crate::memory_use::{cpu_time, pss_mb};
+use crate::memory_use::{cpu_time, data_mb, pss_mb};
 use crate::table::{Report, Row};
 use ::bus::connect::Bus;
 use protocol::ids::Role;
@@ -93,27 +93,31 @@ pub async fn run(tasks: usize) -> Result<Report, BenchError> {
     rows.extend(scene.beside(name, tasks, rate).await?);
     drop(scene);
 
+    for (steps, what) in [
+        (&words::STEPS[..], "whole lives"),
+        (&[], "lives without a journal, as the peers'"),
+    ] {
+        let scene = Scene::new().await?;
+        let lives = |lines| throughput::lives(&scene, tasks, lines, steps);
+        let name = format!("{what}, one call an operation, 64 workers on one connection");
+        rows.extend(scene.beside(&name, tasks, lives(Lines::One)).await?);
+        let name = format!("{what}, one call an operation, 64 workers on 64 connections");
+        rows.extend(scene.beside(&name, tasks, lives(Lines::Each)).await?);
+        let rate = throughput::lives_many(&scene, tasks, steps);
+        let name = format!("{what}, calls that carry several");
+        rows.extend(scene.beside(&name, tasks, rate).await?);
+    }
+
     let scene = Scene::new().await?;
-    let rate = throughput::lives(&scene, tasks, Lines::One);
-    let name = "whole lives, one call an operation, 64 workers on one connection";
-    rows.extend(scene.beside(name, tasks, rate).await?);
-    let rate = throughput::lives(&scene, tasks, Lines::Each);
-    let name = "whole lives, one call an operation, 64 workers on 64 connections";
-    rows.extend(scene.beside(name, tasks, rate).await?);
-    let rate = throughput::lives_many(&scene, tasks);
-    rows.extend(
-        scene
-            .beside("whole lives, calls that carry several", tasks, rate)
-            .await?,
-    );
     let few = tasks.div_ceil(10);
     let rate = throughput::one_at_a_time(&scene, few);
     let name = "claim, 4 journal entries, finish, one at a time";
     rows.extend(scene.beside(name, few, rate).await?);
-    if let Some(used) = pss_mb(std::process::id()) {
-        let name = "64 workers and publishers in one process, memory (PSS)";
-        rows.push(Row::new(name, used, "MB"));
-    }
+    let ours = std::process::id();
+    let name = "64 workers and publishers in one process, memory (PSS)";
+    rows.extend(pss_mb(ours).map(|used| Row::new(name, used, "MB")));
+    let name = "  of it data, the rest is the program itself";
+    rows.extend(data_mb(ours).map(|used| Row::new(name, used, "MB")));
     rows.extend(latency::idle(&scene).await?);
     rows.push(latency::recovery(&scene).await?);
     drop(scene);

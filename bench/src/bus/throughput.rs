@@ -100,8 +100,16 @@ pub(super) enum Lines {
     Each,
 }
 
+/// The journal entries of a life, by step.
+pub(super) type Steps = &'static [&'static str];
+
 /// Whole lives a second: 64 publishers and 64 workers at once, every operation a call of its own.
-pub(super) async fn lives(scene: &Scene, tasks: usize, lines: Lines) -> Result<f64, BenchError> {
+pub(super) async fn lives(
+    scene: &Scene,
+    tasks: usize,
+    lines: Lines,
+    steps: Steps,
+) -> Result<f64, BenchError> {
     let left = Rc::new(Cell::new(tasks));
     let local = LocalSet::new();
     let mut workers = Vec::new();
@@ -111,7 +119,7 @@ pub(super) async fn lives(scene: &Scene, tasks: usize, lines: Lines) -> Result<f
         workers.push(local.spawn_local(async move {
             while left.get() > 0 {
                 if let Some(delivery) = inbox.next().await.map_err(fail)? {
-                    live(&bus, &delivery).await?;
+                    live(&bus, &delivery, steps).await?;
                     take(&left, 1);
                 }
             }
@@ -121,9 +129,13 @@ pub(super) async fn lives(scene: &Scene, tasks: usize, lines: Lines) -> Result<f
     run(scene, tasks, local, workers, false).await
 }
 
-/// The same with calls that carry several: up to 64 tasks each, a journal call all four entries of
-/// each of its tasks.
-pub(super) async fn lives_many(scene: &Scene, tasks: usize) -> Result<f64, BenchError> {
+/// The same with calls that carry several: up to 64 tasks each, a journal call all entries of each of
+/// its tasks.
+pub(super) async fn lives_many(
+    scene: &Scene,
+    tasks: usize,
+    steps: Steps,
+) -> Result<f64, BenchError> {
     let left = Rc::new(Cell::new(tasks));
     let local = LocalSet::new();
     let mut workers = Vec::new();
@@ -133,7 +145,7 @@ pub(super) async fn lives_many(scene: &Scene, tasks: usize) -> Result<f64, Bench
         workers.push(local.spawn_local(async move {
             while left.get() > 0 {
                 let deliveries = inbox.next_many(BATCH).await.map_err(fail)?;
-                live_many(&bus, &deliveries).await?;
+                live_many(&bus, &deliveries, steps).await?;
                 take(&left, deliveries.len());
             }
             Ok::<_, BenchError>(())
@@ -182,8 +194,8 @@ async fn worker(scene: &Scene, n: usize, lines: Lines) -> Result<(Bus, Inbox), B
     Ok((bus, inbox.map_err(fail)?))
 }
 
-async fn live(bus: &Bus, delivery: &Delivery) -> Result<(), BenchError> {
-    for step in STEPS {
+async fn live(bus: &Bus, delivery: &Delivery, steps: Steps) -> Result<(), BenchError> {
+    for step in steps {
         let entry = entry(step, delivery.lease.epoch);
         let appended = bus.journal_append(&delivery.lease, &entry).await;
         appended.map_err(fail)?;
@@ -192,11 +204,12 @@ async fn live(bus: &Bus, delivery: &Delivery) -> Result<(), BenchError> {
     ended.map_err(fail)
 }
 
-async fn live_many(bus: &Bus, deliveries: &[Delivery]) -> Result<(), BenchError> {
-    let entries: Vec<_> = deliveries
-        .iter()
-        .map(|delivery| STEPS.map(|step| entry(step, delivery.lease.epoch)))
-        .collect();
+async fn live_many(bus: &Bus, deliveries: &[Delivery], steps: Steps) -> Result<(), BenchError> {
+    let of = |delivery: &Delivery| -> Vec<_> {
+        let entry = |step: &&str| entry(step, delivery.lease.epoch);
+        steps.iter().map(entry).collect()
+    };
+    let entries: Vec<Vec<_>> = deliveries.iter().map(of).collect();
     let written: Vec<Recording> = deliveries
         .iter()
         .zip(&entries)
@@ -206,7 +219,8 @@ async fn live_many(bus: &Bus, deliveries: &[Delivery]) -> Result<(), BenchError>
             told: &[],
         })
         .collect();
-    for recorded in bus.record_many(&written).await.map_err(fail)? {
+    let written: &[_] = if steps.is_empty() { &[] } else { &written };
+    for recorded in bus.record_many(written).await.map_err(fail)? {
         recorded.map_err(fail)?;
     }
     let answers: Vec<Envelope> = deliveries.iter().map(answer).collect();
@@ -228,7 +242,7 @@ pub(super) async fn one_at_a_time(scene: &Scene, tasks: usize) -> Result<f64, Be
     let started = Instant::now();
     for _ in 0..tasks {
         let delivery = claim(&mut inbox).await?;
-        live(&bus, &delivery).await?;
+        live(&bus, &delivery, &STEPS).await?;
     }
     Ok(tasks as f64 / started.elapsed().as_secs_f64())
 }

@@ -154,7 +154,9 @@ end
 local dry = {}
 local function read(lane, stream, count)
   if dry[stream] then return {} end
-  local read = { 'XREADGROUP', 'GROUP', group, group, 'COUNT', count, 'STREAMS', stream, '>' }
+  -- Who holds what is in the leases: the group keeps no list of its own.
+  local read = { 'XREADGROUP', 'GROUP', group, group, 'COUNT', count, 'NOACK', 'STREAMS', stream,
+    '>' }
   local found = redis.pcall(unpack(read))
   if found and found.err then
     if not string.find(found.err, 'NOGROUP', 1, true) then error(found.err) end

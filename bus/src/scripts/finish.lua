@@ -1,6 +1,7 @@
--- The end of tasks: for each its journal, result, acknowledgement and lease in one step, once.
--- KEYS: for each task: task, lease, journal, out
--- ARGV: group, then for each task: epoch, task id, journal entry, envelope
+-- The end of tasks: for each its result, acknowledgement and lease in one step, once. Nobody reads
+-- the journal of a task that has ended, so nothing is written there.
+-- KEYS: for each task: task, lease, out
+-- ARGV: group, then for each task: epoch, task id, envelope
 -- Answers a word for each task: ok or fenced.
 
 -- Entries that are over, by stream, and tasks without a lease, by set: each leaves in one call.
@@ -19,18 +20,17 @@ local function finish(k, a)
   if f[2] ~= ARGV[a] then return 'fenced' end -- fence
   if f[1] == 'finished' then return 'ok' end
   if f[1] ~= 'held' then return 'fenced' end -- fence
-  call('XADD', KEYS[k + 2], '*', 'j', ARGV[a + 2])
-  call('XADD', KEYS[k + 3], '*', 'e', ARGV[a + 3])
+  call('XADD', KEYS[k + 2], '*', 'e', ARGV[a + 2])
   call('HSET', KEYS[k], 'state', 'finished')
   put(over, f[3], f[4])
   put(free, KEYS[k + 1], ARGV[a + 1])
   return 'ok'
 end
 
--- One task that fails (its journal is no stream) keeps nobody else from leaving.
+-- One task that fails (its record is no hash) keeps nobody else from leaving.
 local said, failed = {}, nil
-for n = 1, #KEYS / 4 do
-  local good, word = pcall(finish, 4 * n - 3, 4 * n - 2)
+for n = 1, #KEYS / 3 do
+  local good, word = pcall(finish, 3 * n - 2, 3 * n - 1)
   if not good then
     failed = word
     break

@@ -195,10 +195,10 @@ async fn a_task_that_cannot_end_holds_up_nobody_who_ended_before_it() {
     let bus = server.bus_with(LONG).await;
     let (good, broken) = (submit(&bus).await, submit(&bus).await);
     let held = inbox(&bus, "code-1").await.next_many(2).await.unwrap();
-    let journal = format!("{{main}}:journal:code:{broken}");
+    let record = format!("{{main}}:task:code:{broken}");
     let set = redis::cmd("SET")
-        .arg(&journal)
-        .arg("no stream")
+        .arg(&record)
+        .arg("no hash")
         .exec(&mut server.raw());
     set.unwrap();
     let ends = [

@@ -247,6 +247,12 @@ impl Store {
             most = usize::try_from(number(n)?).unwrap_or(usize::MAX);
             rest = more;
         }
+        let mut keeps = true;
+        if let [word, more @ ..] = rest
+            && word.as_slice() == b"NOACK"
+        {
+            (keeps, rest) = (false, more);
+        }
         let [s, places @ ..] = rest else {
             return Err(Self::unknown("XREADGROUP"));
         };
@@ -270,7 +276,7 @@ impl Store {
                 ));
             }
             let stream = self.stream_mut(key)?;
-            let rows = hand_out(stream, group, consumer, from, most)?;
+            let rows = hand_out(stream, group, consumer, from, (most, keeps))?;
             if from.as_slice() != b">" || !rows.is_empty() {
                 streams.push(Value::Array(vec![bulk(key), Value::Array(rows)]));
             }
@@ -291,7 +297,7 @@ fn hand_out(
     group: &[u8],
     consumer: &[u8],
     from: &[u8],
-    most: usize,
+    (most, keeps): (usize, bool),
 ) -> Result<Vec<Value>, String> {
     let Some(group) = stream.groups.get_mut(group) else {
         return Ok(Vec::new());
@@ -306,7 +312,9 @@ fn hand_out(
             .collect();
         for id in &new {
             group.delivered = *id;
-            group.pending.insert(*id, (consumer.to_vec(), 1));
+            if keeps {
+                group.pending.insert(*id, (consumer.to_vec(), 1));
+            }
         }
         return Ok(new.iter().map(|id| row(*id, &stream.entries[id])).collect());
     }
