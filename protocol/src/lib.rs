@@ -28,6 +28,7 @@ pub mod question;
 pub mod rating;
 pub mod report;
 pub mod schedule;
+pub mod submit;
 pub mod talk;
 pub mod task;
 pub mod task_state;
