@@ -20,7 +20,7 @@ pub(crate) fn line(record: &Record, call: &ToolCall, answer: &ToolAnswer) -> Cal
 /// One line about a call: its main argument, cut to 120 characters, control characters out.
 pub fn summary(call: &ToolCall) -> String {
     let input = &call.input;
-    let text = ["command", "file_path", "pattern", "suite"]
+    let text = ["command", "file_path", "pattern", "suite", "question"]
         .iter()
         .find_map(|key| input[*key].as_str().map(str::to_owned))
         .or_else(|| {

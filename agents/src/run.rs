@@ -4,7 +4,7 @@
 use crate::pressure::Gate;
 use crate::screen::Screen;
 use crate::stop::{Signal, raise};
-use crate::{held, keys};
+use crate::{held, keys, peer_desk};
 use bus::broadcast::Listener;
 use bus::claim::{Delivery, Inbox};
 use bus::connect::Bus;
@@ -110,6 +110,7 @@ pub async fn run(settings: Settings, home: Home, role: Role) -> Result<(), Agent
     });
     tokio::spawn(beat(shared.settings.team.lease_ms, events.clone()));
     tokio::spawn(hear(shared.clone()));
+    tokio::spawn(peer_desk::serve(shared.clone()));
     let mut held: Option<(TaskId, watch::Sender<Signal>)> = None;
     announce(&shared, None).await;
     let mut leaving = false;

@@ -3,6 +3,7 @@
 
 use crate::ask_person;
 use crate::call_line::{line, refusal};
+use crate::peer;
 use crate::record::Record;
 use crate::stop::{self, Stop};
 use crate::workbench::Workbench;
@@ -29,6 +30,7 @@ pub async fn make(
     call: &ToolCall,
 ) -> Result<ToolAnswer, Stop> {
     if let Some(answer) = bench.steps.recorded::<ToolAnswer>(step)? {
+        peer::paid(record, &answer);
         record.called(line(record, call, &answer));
         return Ok(answer);
     }
@@ -42,13 +44,26 @@ pub async fn make(
             call,
             &format!("refused: {} is not among this agent's tools", call.name),
         ),
+        peer::TOOL => {
+            let doing = record.screen.doing("waits for the answer of another agent");
+            let answer = peer::ask(bench, step, call).await?;
+            drop(doing);
+            answer
+        }
         "AskUserQuestion" => ask_person::ask(bench, step, call).await?,
         _ => hand_off(bench, step, call).await?,
     };
-    bench.steps.record(step, EntryKind::Result, &answer).await?;
     let line = line(record, call, &answer);
-    record.called(line.clone());
-    bench.outbox.progress(&Progress::Call { line }).await?;
+    let mut told = vec![bench.outbox.word(&Progress::Call { line: line.clone() })?];
+    if let Some(spent) = peer::told(step, &answer) {
+        told.push(bench.outbox.word(&spent)?);
+    }
+    let Workbench { steps, .. } = bench;
+    steps
+        .record_and_tell(step, EntryKind::Result, &answer, &told)
+        .await?;
+    peer::paid(record, &answer);
+    record.called(line);
     Ok(answer)
 }
 

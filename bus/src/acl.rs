@@ -143,11 +143,13 @@ fn agent(keys: &Keys, name: &str, role: &Role, host: Option<&str>, digest: &str)
         patterns("~", &keys.values_of_agent(role, host))
     );
     let money = format!("(+pexpire ~{})", keys.any_spend());
+    // What another agent asked is answered where it waits.
+    let answers = format!("(+rpush +pexpire ~{})", keys.any_reply());
     user(
         name,
         digest,
         &[
-            &own, &read, &channel, "-@all", CONNECT, WORK, &ask, &lanes, &values, &money,
+            &own, &read, &channel, "-@all", CONNECT, WORK, &ask, &lanes, &values, &money, &answers,
         ],
     )
 }

@@ -1,18 +1,22 @@
 //! Questions with a deadline: the asker waits on a list of its own, the target reads one stream.
 
-use crate::connect::{Again, Bus};
+use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
 use crate::group_reader::{GroupReader, Source};
 use crate::outflow::parse;
+use crate::scripts;
 use jiff::Timestamp;
 use protocol::envelope::Envelope;
 use protocol::ids::Role;
+use redis::aio::MultiplexedConnection;
 use std::collections::VecDeque;
 use std::time::Duration;
 use uuid::Uuid;
 
 /// How long an answer lies before it is thrown away unread.
 const REPLY_KEPT: Duration = Duration::from_secs(60);
+/// Longest wait of one read of an agent's questions.
+const PEER_ROUND: Duration = Duration::from_secs(5);
 /// Most questions that wait; the oldest give way, as their askers have long gone.
 const WAITING: u64 = 10_000;
 
@@ -78,19 +82,12 @@ impl Bus {
             .and_then(|id| id.parse().ok())
             .ok_or_else(|| BusError::Refused("the question does not say where to answer".into()))?;
         let key = self.keys().reply(reply);
-        let mut pipeline = redis::pipe();
-        pipeline.atomic();
-        pipeline
-            .cmd("RPUSH")
-            .arg(&key)
-            .arg(answer.to_bytes()?)
-            .ignore();
-        pipeline
-            .cmd("PEXPIRE")
-            .arg(&key)
-            .arg(REPLY_KEPT.as_millis() as u64)
-            .ignore();
-        self.pipeline::<()>(&pipeline, Again::No).await
+        let call = Call::on([key])
+            .bytes(answer.to_bytes()?)
+            .arg(REPLY_KEPT.as_millis());
+        self.run::<i64>(&scripts::ANSWER, &call, Again::No)
+            .await
+            .map(drop)
     }
 }
 
@@ -101,6 +98,72 @@ fn role(name: &str) -> Result<Role, BusError> {
             name.escape_debug()
         ))
     })
+}
+
+/// The questions to an agent, for processes that answer them beside other work. Each is read by one
+/// process of the role, once: one that is lost with its reader is not answered in time.
+#[derive(Debug)]
+pub struct PeerQuestions {
+    bus: Bus,
+    role: Role,
+    reader: Option<MultiplexedConnection>,
+}
+
+/// Entries as a group reads them, by stream.
+type Read = Vec<(String, Vec<(String, Vec<(String, Vec<u8>)>)>)>;
+
+impl PeerQuestions {
+    /// The questions to `role`; nothing is asked of Redis yet.
+    pub fn new(bus: &Bus, role: &Role) -> Self {
+        Self {
+            bus: bus.clone(),
+            role: role.clone(),
+            reader: None,
+        }
+    }
+
+    /// The next question whose asker still waits, or `None` after a few seconds.
+    pub async fn next(&mut self) -> Result<Option<Envelope>, BusError> {
+        let stream = self.bus.keys().ask(&self.role);
+        let mut reader = match self.reader.take() {
+            Some(reader) => reader,
+            None => {
+                let group = Call::on([stream.clone()]).arg(self.role.as_str());
+                self.bus
+                    .run::<String>(&scripts::MAKE_GROUP, &group, Again::Yes)
+                    .await?;
+                self.bus.reader(PEER_ROUND).await?
+            }
+        };
+        let mut read = redis::cmd("XREADGROUP");
+        read.arg("GROUP")
+            .arg(self.role.as_str())
+            .arg(self.role.as_str());
+        read.arg("COUNT").arg(1);
+        read.arg("BLOCK").arg(PEER_ROUND.as_millis() as u64);
+        read.arg("NOACK").arg("STREAMS").arg(&stream).arg(">");
+        let found: Option<Read> = read.query_async(&mut reader).await?;
+        self.reader = Some(reader);
+        let entries = found
+            .unwrap_or_default()
+            .into_iter()
+            .flat_map(|(_, all)| all);
+        let Some((id, fields)) = entries.into_iter().next() else {
+            return Ok(None);
+        };
+        let gone = redis::cmd("XDEL").arg(&stream).arg(&id).to_owned();
+        self.bus.query::<i64>(&gone, Again::Yes).await?;
+        let body = fields.iter().find(|(name, _)| name == "e");
+        let question = match Envelope::parse(body.map_or(&[][..], |(_, bytes)| bytes)) {
+            Ok(question) => question,
+            Err(error) => {
+                tracing::warn!(role = self.role.as_str(), %error, "a question cannot be read");
+                return Ok(None);
+            }
+        };
+        let now = Timestamp::now();
+        Ok(Some(question).filter(|asked| asked.deadline.is_none_or(|deadline| deadline > now)))
+    }
 }
 
 /// The questions to one role.

@@ -68,6 +68,12 @@ impl Bus {
         })
     }
 
+    /// Whether the team is frozen.
+    pub async fn is_frozen(&self) -> Result<bool, BusError> {
+        let key = self.keys().frozen();
+        self.query(redis::cmd("EXISTS").arg(key), Again::Yes).await
+    }
+
     /// Makes every holder look at its lease now. A hint that is lost costs the time to the next
     /// renewal.
     pub async fn hint_brakes(&self) -> Result<(), BusError> {

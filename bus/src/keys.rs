@@ -199,7 +199,7 @@ impl Keys {
         };
         patterns.extend(["task", "journal"].iter().map(|name| own(name) + ":*"));
         patterns.extend(
-            ["turn", "idle", "wake", "out", "dead", "here"]
+            ["turn", "idle", "wake", "out", "dead", "here", "ask"]
                 .iter()
                 .map(|n| own(n)),
         );

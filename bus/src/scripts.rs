@@ -95,6 +95,8 @@ scripts! {
     MAKE_GROUP = "make_group", always;
     /// Let go of entries that were dealt with.
     DONE = "done", always;
+    /// Answer a question.
+    ANSWER = "answer", always;
     /// Say something to a task.
     TELL = "tell", needs_room;
     /// Stop a task.

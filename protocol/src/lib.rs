@@ -20,6 +20,7 @@ pub mod limits;
 pub mod memory;
 pub mod money;
 pub mod order;
+pub mod peer;
 pub mod phase;
 pub mod plan;
 pub mod postgres;

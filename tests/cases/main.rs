@@ -31,6 +31,7 @@ mod memory;
 mod model;
 mod model_away;
 mod monitor;
+mod peers;
 mod pinned;
 mod plans;
 mod pressure;

@@ -3,7 +3,7 @@
 
 pub(crate) mod claude;
 mod model;
-mod money;
+pub(crate) mod money;
 pub(crate) mod patience;
 mod playbook;
 

@@ -8,9 +8,14 @@ use protocol::report::{Progress, Usage};
 
 /// What the supervisor is told of a call that ended.
 pub(super) fn spent(step: &str, request: &ModelRequest, usage: &Usage, failed: bool) -> Progress {
+    spent_by(step, &request.model, usage, failed)
+}
+
+/// The same, of a call that was made elsewhere for this task.
+pub(crate) fn spent_by(step: &str, model: &str, usage: &Usage, failed: bool) -> Progress {
     Progress::Spent {
         step: step.to_owned(),
-        model: request.model.clone(),
+        model: model.to_owned(),
         usage: usage.clone(),
         at: micros(Timestamp::now()),
         failed,
