@@ -110,7 +110,7 @@ pub fn host_lines(
         // A script that names a key as its own must be let write it; its commands only read.
         let lanes = format!("(+evalsha ~{})", keys.lanes());
         // What it was ordered to do is answered where the order says.
-        let answers = format!("(+rpush +pexpire ~{})", keys.any_reply());
+        let answers = format!("(+evalsha +rpush +pexpire ~{})", keys.any_reply());
         lines.push(user(
             &name,
             digest,
@@ -144,7 +144,7 @@ fn agent(keys: &Keys, name: &str, role: &Role, host: Option<&str>, digest: &str)
     );
     let money = format!("(+pexpire ~{})", keys.any_spend());
     // What another agent asked is answered where it waits.
-    let answers = format!("(+rpush +pexpire ~{})", keys.any_reply());
+    let answers = format!("(+evalsha +rpush +pexpire ~{})", keys.any_reply());
     user(
         name,
         digest,

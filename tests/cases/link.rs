@@ -109,6 +109,40 @@ fn a_cut_link_holds_a_task_up_and_does_nothing_twice() {
     }
     let up = || team.ai(&["host", "list"]).stdout.contains("up");
     assert!(wait_until(patience, up), "web2 is not shown as up");
+    away_again(&team, &there, &networks, &asked);
     there.down();
     team.down();
+}
+
+/// What can be asked of a host that is lost is refused in words; a task that was begun there is
+/// cancelled once it is back.
+fn away_again(team: &Team, there: &Team, networks: &Networks, asked: &[&str]) {
+    team.ai(&[asked, &["--no-wait"]].concat()).expect(0);
+    let begun = there.home().join("tasks/t4/work/begun");
+    assert!(
+        wait_until(Duration::from_secs(15), || begun.exists()),
+        "t4 was not begun"
+    );
+    networks.link(false);
+    until(team, "t4", "waiting", Some("host"));
+    for verb in ["apply", "discard"] {
+        let refused = team.ai(&["task", verb, "t1"]).expect(5);
+        assert!(
+            refused.stderr.contains("web2 has not been seen since"),
+            "{refused:#?}"
+        );
+    }
+    let told = team.ai(&["task", "tell", "t4", "also"]).expect(4);
+    assert!(told.stderr.contains("takes no words"), "{told:#?}");
+    let stopped = team.ai(&["task", "cancel", "t4"]).expect(0).stdout;
+    assert!(
+        stopped.contains("t4 is being stopped; host web2 has not been seen since")
+            && stopped.contains("settled when it is back"),
+        "{stopped}"
+    );
+    until(team, "t4", "cancelling", None);
+    networks.link(true);
+    until(team, "t4", "cancelled", None);
+    let applied = team.ai(&["task", "apply", "t1"]).expect(0).stdout;
+    assert!(applied.contains("on web2"), "{applied}");
 }
