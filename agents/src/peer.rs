@@ -65,7 +65,7 @@ pub async fn ask(bench: &mut Workbench, step: &str, call: &ToolCall) -> Result<T
     let mut watch = bench.toolbox.watch.clone();
     let answered = tokio::select! {
         answered = bench.bus.ask(&envelope, wait) => answered,
-        _ = watch.wait_for(|signal| *signal != Signal::Go) => {
+        _ = watch.wait_for(|signal| !matches!(signal, Signal::Go | Signal::Cancel)) => {
             stop::check(&bench.toolbox.watch)?;
             return Err(Stop::Lost);
         }
