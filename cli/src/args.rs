@@ -3,6 +3,7 @@
 
 mod agents;
 mod backup;
+mod bench;
 mod chat;
 mod costs;
 mod dead;
@@ -14,9 +15,11 @@ mod playbook;
 mod schedule;
 mod task;
 mod values;
+mod workspace;
 
 pub use agents::AgentsCommand;
 pub use backup::BackupCommand;
+pub use bench::{BenchArgs, BenchName};
 pub use chat::ChatArgs;
 pub use costs::CostsArgs;
 pub use dead::DeadCommand;
@@ -26,6 +29,7 @@ pub use memory::MemoryCommand;
 pub use playbook::PlaybookCommand;
 pub use schedule::{AddArgs, ScheduleCommand};
 pub use task::TaskCommand;
+pub use workspace::WorkspaceCommand;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
@@ -90,6 +94,9 @@ pub enum Command {
     /// Messages that nobody could read or finish
     #[command(subcommand)]
     Dead(DeadCommand),
+    /// The folders the team works in, by name
+    #[command(subcommand, after_help = examples::WORKSPACE)]
+    Workspace(WorkspaceCommand),
     /// What the team has learned
     #[command(subcommand, after_help = examples::MEMORY)]
     Memory(MemoryCommand),
@@ -163,30 +170,6 @@ pub struct JsonArgs {
     pub json: bool,
 }
 
-/// A measurement.
-#[derive(Debug, Clone, Copy, ClapArgs)]
-pub struct BenchArgs {
-    /// What is measured
-    pub which: BenchName,
-    /// How many tasks [default: bus 20000, agent 50, queue 100000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub tasks: Option<u32>,
-    /// Print one JSON document
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// What can be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BenchName {
-    /// The bus, beside what redis-benchmark does on the same machine.
-    Bus,
-    /// A whole team: time to ready, cost of a task, memory and processor time when idle.
-    Agent,
-    /// A whole team with a long queue: what it weighs, and how soon people are answered.
-    Queue,
-}
-
 /// Windows that only show things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WindowName {
@@ -229,7 +212,8 @@ pub struct RunArgs {
     /// The agent that must do it [default: routing decides]
     #[arg(long, value_name = "NAME")]
     pub agent: Option<Role>,
-    /// The folder it is about; it is worked on in a clone [default: the current folder]
+    /// The folder it is about, or the name of a registered one; it is worked on in a clone
+    /// [default: the current folder]
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
     /// The host that folder lives on [default: this one]
@@ -417,6 +401,18 @@ mod tests {
             ("costs --since 2026-11-01", true),
             ("costs --since tomorrow", false),
             ("costs --by hour", false),
+            ("workspace list --json", true),
+            ("workspace add . --name shop", true),
+            ("workspace add", false),
+            ("workspace forget shop", true),
+            ("memory forget m-1 --reason old", true),
+            ("memory forget m-1 --undo", true),
+            ("memory forget m-1 --undo --reason old", false),
+            ("memory stats --json", true),
+            ("memory reindex", true),
+            ("memory export x.tar.zst --workspace .", true),
+            ("memory import x --workspace . --json", true),
+            ("memory import", false),
             ("freeze", true),
             ("thaw", true),
             ("dead list --json", true),

@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Kept records that may wait to be indexed before it is done without a question.
 const WAITING: usize = 256;
 /// Names that are tried for a new record before giving up.
-const ID_ROUNDS: u32 = 64;
+pub(crate) const ID_ROUNDS: u32 = 64;
 /// Most records one question brings back.
 const MOST: usize = 100;
 
@@ -36,6 +36,9 @@ pub enum MemoryError {
     /// The file system refused.
     #[error("the memory file {0}: {1}")]
     Io(PathBuf, #[source] io::Error),
+    /// It cannot be taken back.
+    #[error("{0}")]
+    Forgotten(String),
     /// No such record.
     #[error("there is no memory `{0}`: find one with `ai-infra memory search`")]
     NoSuch(String),
@@ -45,7 +48,7 @@ impl MemoryError {
     /// Exit code of the command line.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(_) | Self::NoSuch(_) => protocol::exit::USAGE,
+            Self::Refused(_) | Self::NoSuch(_) | Self::Forgotten(_) => protocol::exit::USAGE,
             _ => protocol::exit::FAILED,
         }
     }
@@ -62,17 +65,21 @@ pub struct Problem {
 
 /// The memory of a team. One process has it at a time; calls block on the disk.
 pub struct Memory {
-    index_dir: PathBuf,
+    pub(crate) index_dir: PathBuf,
     inner: Mutex<Inner>,
 }
 
-struct Inner {
-    tree: Tree,
-    index: Embedded,
-    catalog: Catalog,
+/// Hears how many of how many files were looked at.
+pub(crate) type Told<'a> = &'a mut dyn FnMut(usize, usize);
+
+/// What is open, behind the lock.
+pub(crate) struct Inner {
+    pub(crate) tree: Tree,
+    pub(crate) index: Embedded,
+    pub(crate) catalog: Catalog,
     /// Ids whose files are newer than the index.
-    waiting: Vec<String>,
-    problems: Vec<Problem>,
+    pub(crate) waiting: Vec<String>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 impl Memory {
@@ -98,13 +105,14 @@ impl Memory {
             }),
         };
         memory.refresh()?;
+        memory.sweep_forgotten(Timestamp::now());
         Ok(memory)
     }
 
     /// Compares the files with the index and indexes what a person or a crash changed.
     pub fn refresh(&self) -> Result<(), MemoryError> {
         let mut inner = self.lock();
-        if let Err(error) = inner.catch_up() {
+        if let Err(error) = inner.catch_up(&mut |_, _| {}) {
             inner.rebuild(&self.index_dir, &error)?;
         }
         Ok(())
@@ -209,7 +217,7 @@ impl Memory {
         self.lock().problems.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -241,7 +249,7 @@ impl Inner {
             let entry = Entry::new(id, new, at)?;
             let path = place(&entry, at);
             match self.tree.keep(&path, &entry.render()) {
-                Ok(()) => return self.kept(entry.id, path, digest),
+                Ok(()) => return self.kept(entry.id, path, Some(digest)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(MemoryError::Io(path, error)),
             }
@@ -249,16 +257,17 @@ impl Inner {
         Err(EntryError::Field("no free name is left for it today: try again tomorrow").into())
     }
 
-    fn kept(&mut self, id: String, path: PathBuf, key: KeyDigest) -> Result<String, MemoryError> {
+    pub(crate) fn kept(
+        &mut self,
+        id: String,
+        path: PathBuf,
+        key: Option<KeyDigest>,
+    ) -> Result<String, MemoryError> {
         let stamp = match self.tree.look(&path) {
             Ok(file) => file.stamp,
             Err(error) => return Err(MemoryError::Io(path, error)),
         };
-        let known = Known {
-            path,
-            stamp,
-            key: Some(key),
-        };
+        let known = Known { path, stamp, key };
         self.catalog.put(&id, known);
         self.waiting.push(id.clone());
         Ok(id)
@@ -296,7 +305,7 @@ impl Inner {
     }
 
     /// Indexes the records that were kept since the last time.
-    fn flush(&mut self) -> Result<(), IndexError> {
+    pub(crate) fn flush(&mut self) -> Result<(), IndexError> {
         if self.waiting.is_empty() {
             return Ok(());
         }
@@ -318,14 +327,15 @@ impl Inner {
     }
 
     /// Makes catalog and index agree with the files.
-    fn catch_up(&mut self) -> Result<(), IndexError> {
+    pub(crate) fn catch_up(&mut self, told: Told<'_>) -> Result<(), IndexError> {
         self.waiting.clear();
         self.problems.clear();
         let mut files = self.tree.files();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         let mut seen = HashSet::new();
         let mut changes: Option<Changes<'_>> = None;
-        for file in &files {
+        for (at, file) in files.iter().enumerate() {
+            told(at, files.len());
             if self.is_current(file) {
                 seen.insert(file.id.clone());
                 continue;
@@ -359,11 +369,11 @@ impl Inner {
     }
 
     /// Throws the index away and makes it from the files.
-    fn rebuild(&mut self, dir: &Path, why: &IndexError) -> Result<(), MemoryError> {
+    pub(crate) fn rebuild(&mut self, dir: &Path, why: &IndexError) -> Result<(), MemoryError> {
         tracing::warn!(error = %why, "the memory index is made anew");
         self.index = Embedded::create(dir)?;
         self.catalog = Catalog::default();
-        Ok(self.catch_up()?)
+        Ok(self.catch_up(&mut |_, _| {})?)
     }
 }
 
@@ -400,14 +410,14 @@ fn written(entry: &Entry, file: &Found) -> i64 {
 }
 
 /// `m-<day>-<6 hex digits of the key>`; later rounds give others.
-fn new_id(key: &str, at: Timestamp, round: u32) -> String {
+pub(crate) fn new_id(key: &str, at: Timestamp, round: u32) -> String {
     let digest = Sha256::digest(format!("{round}:{key}").as_bytes());
     let [a, b, c] = [digest[0], digest[1], digest[2]];
     format!("m-{}-{a:02x}{b:02x}{c:02x}", at.strftime("%Y%m%d"))
 }
 
 /// Where a record lies: by phase, else by task, else as knowledge; then by month.
-fn place(entry: &Entry, at: Timestamp) -> PathBuf {
+pub(crate) fn place(entry: &Entry, at: Timestamp) -> PathBuf {
     let hall = match (&entry.phase, &entry.task) {
         (Some(phase), _) => format!("Learning/{}", phase.to_ascii_uppercase()),
         (None, Some(_)) => "Work".to_owned(),

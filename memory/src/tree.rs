@@ -22,7 +22,8 @@ What the team has learned, one Markdown file a record. The files are the truth; 
 is made from them and can be deleted at any time.\n\n\
 - `Learning/<PHASE>/YYYY-MM/` what a phase of a task taught\n\
 - `Work/YYYY-MM/` what a task left behind\n\
-- `Knowledge/YYYY-MM/` what a person or an agent wrote down\n\n\
+- `Knowledge/YYYY-MM/` what a person or an agent wrote down\n\
+- `Forgotten/` what was forgotten: never recalled, removed after 30 days\n\n\
 Edit or delete files as you like while the team is down; it notices when it starts. A file of your\n\
 own needs a `title` between two `---` lines at its top, and then any text:\n\n\
     ---\n    title: The shop's tests need a running database\n    tags: [shop, tests]\n    ---\n    Start it with `make db`.\n";
@@ -103,6 +104,22 @@ impl Tree {
         File::open(folder)?.sync_all()
     }
 
+    /// The same for one of many: it is durable once [`settle`](Self::settle) was called.
+    pub fn put(&self, path: &Path, text: &str) -> io::Result<()> {
+        let target = self.root.join(path);
+        let folder = target.parent().unwrap_or(&self.root);
+        make_dirs(folder)?;
+        let mut file = tempfile::Builder::new().prefix(ASIDE).tempfile_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.persist_noclobber(&target).map_err(|e| e.error)?;
+        Ok(())
+    }
+
+    /// Makes everything that was put durable, at once.
+    pub fn settle(&self) -> io::Result<()> {
+        Ok(nix::unistd::syncfs(File::open(&self.root)?)?)
+    }
+
     /// A file's text. `path` must come from `files` or be one this process wrote.
     pub fn read(&self, path: &Path) -> io::Result<String> {
         let file = File::open(self.root.join(path))?;
@@ -134,20 +151,50 @@ impl Tree {
 
     /// Every record file of the tree. Links are not followed, hidden files are not looked at.
     pub fn files(&self) -> Vec<Found> {
-        let mut found = Vec::new();
-        self.visit(&mut |path| {
-            let is_record = path.extension().is_some_and(|end| end == "md");
-            if is_record && let Ok(file) = self.look(path) {
-                found.push(file);
-            }
-        });
-        found
+        let paths = record_paths(&self.root);
+        let looked = paths.iter().filter_map(|path| self.look(path).ok());
+        looked.collect()
+    }
+
+    /// Moves a file to another place of the tree, durably; what lies there already is replaced.
+    pub fn shift(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let (from, to) = (self.root.join(from), self.root.join(to));
+        let folders = [&from, &to].map(|path| path.parent().unwrap_or(&self.root).to_owned());
+        make_dirs(&folders[1])?;
+        fs::rename(&from, &to)?;
+        folders
+            .iter()
+            .try_for_each(|folder| File::open(folder)?.sync_all())
+    }
+
+    /// Removes a file, durably; one that is not there is removed already.
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        let target = self.root.join(path);
+        match fs::remove_file(&target) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        File::open(target.parent().unwrap_or(&self.root))?.sync_all()
+    }
+
+    /// The size of a file, in bytes; 0 where it is gone.
+    pub fn size(&self, path: &Path) -> u64 {
+        fs::symlink_metadata(self.root.join(path)).map_or(0, |meta| meta.len())
+    }
+
+    /// The names in one folder of the tree; none where there is no such folder.
+    pub fn names(&self, folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(self.root.join(folder));
+        let entries = entries.into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect()
     }
 
     /// Removes what was being written when a process died.
     fn sweep(&self) {
         let mut stale = Vec::new();
-        self.walk(&mut |path, hidden| {
+        walk(&self.root, &mut |path, hidden| {
             let name = path.file_name().and_then(|name| name.to_str());
             if hidden && name.is_some_and(|name| name.starts_with(ASIDE)) {
                 stale.push(self.root.join(path));
@@ -157,31 +204,34 @@ impl Tree {
             let _ = fs::remove_file(path);
         }
     }
+}
 
-    fn visit(&self, each: &mut dyn FnMut(&Path)) {
-        self.walk(&mut |path, hidden| {
-            if !hidden {
-                each(path);
-            }
-        });
-    }
+/// The paths of every record file below a root, which need not be owned.
+pub fn record_paths(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    walk(root, &mut |path, hidden| {
+        if !hidden && path.extension().is_some_and(|end| end == "md") {
+            found.push(path.to_owned());
+        }
+    });
+    found
+}
 
-    fn walk(&self, each: &mut dyn FnMut(&Path, bool)) {
-        let mut todo: Vec<(PathBuf, usize)> = HALLS.map(|hall| (PathBuf::from(hall), 1)).into();
-        while let Some((folder, depth)) = todo.pop() {
-            let Ok(entries) = fs::read_dir(self.root.join(&folder)) else {
-                continue;
-            };
-            for entry in entries.flatten() {
-                let path = folder.join(entry.file_name());
-                let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-                match entry.file_type() {
-                    Ok(kind) if kind.is_dir() && !hidden && depth < DEEPEST => {
-                        todo.push((path, depth + 1));
-                    }
-                    Ok(kind) if kind.is_file() => each(&path, hidden),
-                    _ => {}
+fn walk(root: &Path, each: &mut dyn FnMut(&Path, bool)) {
+    let mut todo: Vec<(PathBuf, usize)> = HALLS.map(|hall| (PathBuf::from(hall), 1)).into();
+    while let Some((folder, depth)) = todo.pop() {
+        let Ok(entries) = fs::read_dir(root.join(&folder)) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            let path = folder.join(entry.file_name());
+            let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && !hidden && depth < DEEPEST => {
+                    todo.push((path, depth + 1));
                 }
+                Ok(kind) if kind.is_file() => each(&path, hidden),
+                _ => {}
             }
         }
     }

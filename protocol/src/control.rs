@@ -1,48 +1,24 @@
 //! What the command line says to the supervisor and to the daemon: one JSON object a line over a
 //! unix socket. A request is answered by zero or more `Event` lines and one `Done` or `Error`.
 
-use crate::attachment::Attachment;
-use crate::board::Board;
-use crate::costs::{CostsBy, CostsDocument};
-use crate::document::{
-    DeadLetterLine, DeadLetterPage, RunDocument, TaskLine, TaskPage, TeamStatus,
-};
+use crate::costs::CostsBy;
+use crate::document::TaskLine;
 use crate::ids::{RequestId, Role, ShortId, TaskRef};
-use crate::memory::{FoundMemory, NewMemory};
+use crate::memory::{MemoryFile, NewMemory};
 use crate::proposal::Proposal;
 use crate::question::Said;
 use crate::report::Progress;
-use crate::schedule::{ScheduleList, SchedulePage};
-use crate::talk::{self, Question};
+use crate::talk::Question;
 use crate::task_state::TaskState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-pub use crate::submit::Submit;
+pub use crate::answer::Answer;
+pub use crate::submit::{Request, Submit};
 
 /// Version of this conversation; a supervisor refuses a client that is newer.
 pub const CONTROL_VERSION: u32 = 1;
-
-/// A line from a client.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Request {
-    /// Version the client speaks.
-    pub v: u32,
-    /// What it wants.
-    #[serde(flatten)]
-    pub verb: Verb,
-}
-
-impl Request {
-    /// A request in the current version.
-    pub fn new(verb: Verb) -> Self {
-        Self {
-            v: CONTROL_VERSION,
-            verb,
-        }
-    }
-}
 
 /// What a client may want.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -167,6 +143,24 @@ pub enum Verb {
         /// Which.
         task: TaskRef,
     },
+    /// The folders the team works in.
+    WorkspaceList,
+    /// Register a folder, or give a registered one another name.
+    WorkspaceAdd {
+        /// Absolute.
+        path: PathBuf,
+        /// The host it lies on, where it is not the team's first one.
+        #[serde(default)]
+        host: Option<String>,
+        /// Its name; one is made of its path where none is given.
+        #[serde(default)]
+        name: Option<String>,
+    },
+    /// Take a folder off the list.
+    WorkspaceForget {
+        /// Its name.
+        name: String,
+    },
     /// Keep a memory.
     MemoryAdd {
         /// The record.
@@ -190,6 +184,27 @@ pub enum Verb {
     LedgerCopy {
         /// Which file.
         to: PathBuf,
+    },
+    /// Forget a memory: nothing finds it from now on, and it can be taken back for a while.
+    MemoryForget {
+        /// Its id.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// Take a forgotten memory back.
+    MemoryTakeBack {
+        /// Its id.
+        id: String,
+    },
+    /// How the memory is.
+    MemoryStats,
+    /// Make the index of the memory anew. Answers `Event`s on the way.
+    MemoryReindex,
+    /// Keep memories that were written elsewhere.
+    MemoryImport {
+        /// Their files.
+        files: Vec<MemoryFile>,
     },
     /// Stop all effects at once, until `Thaw`.
     Freeze,
@@ -329,96 +344,5 @@ pub enum Reply {
         /// Nearest things that would work, for people.
         #[serde(default)]
         hints: Vec<String>,
-    },
-}
-
-/// Answers that end a conversation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "answer")]
-pub enum Answer {
-    /// The team.
-    Status {
-        /// How it is.
-        status: Box<TeamStatus>,
-    },
-    /// What would be done.
-    Proposed {
-        /// It.
-        proposal: Box<Proposal>,
-    },
-    /// A question was answered.
-    Talk {
-        /// The answer, whole.
-        reply: Box<talk::Reply>,
-    },
-    /// A file is kept.
-    Kept {
-        /// What a request names it by.
-        attachment: Attachment,
-    },
-    /// The team at a glance.
-    Board {
-        /// All of it.
-        board: Box<Board>,
-    },
-    /// What models cost.
-    Costs {
-        /// All of it.
-        costs: Box<CostsDocument>,
-    },
-    /// A followed task rests.
-    Run {
-        /// Its document.
-        document: Box<RunDocument>,
-    },
-    /// The newest tasks.
-    Tasks {
-        /// Newest first.
-        tasks: Vec<TaskLine>,
-    },
-    /// One task.
-    Task {
-        /// All about it.
-        page: Box<TaskPage>,
-    },
-    /// Plain text, such as a patch or a memory file.
-    Text {
-        /// The text.
-        text: String,
-    },
-    /// Memories.
-    Memories {
-        /// Best first.
-        memories: Vec<FoundMemory>,
-    },
-    /// Messages that nobody could read or finish.
-    DeadLetters {
-        /// Newest first.
-        letters: Vec<DeadLetterLine>,
-    },
-    /// One of them.
-    DeadLetter {
-        /// All about it.
-        letter: Box<DeadLetterPage>,
-    },
-    /// The schedules.
-    Schedules {
-        /// All of them.
-        list: Box<ScheduleList>,
-    },
-    /// One schedule.
-    Schedule {
-        /// All about it.
-        page: Box<SchedulePage>,
-    },
-    /// Variables that settings are made of, for a process of the team; some are secrets.
-    Environment {
-        /// By name.
-        variables: std::collections::BTreeMap<String, String>,
-    },
-    /// Done, with a sentence about it.
-    Ok {
-        /// The sentence.
-        message: String,
     },
 }

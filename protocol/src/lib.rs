@@ -3,6 +3,7 @@
 //! `task_state` for how a task may move, `criterion` for what "done" means, `control` for what
 //! the command line says to the supervisor, `document` for what `--json` prints.
 
+pub mod answer;
 pub mod attachment;
 pub mod board;
 pub mod control;
@@ -37,3 +38,4 @@ pub mod text;
 pub mod tool;
 pub mod trace;
 pub mod word;
+pub mod workspace;

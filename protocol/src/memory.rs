@@ -46,6 +46,60 @@ pub struct FoundMemory {
     pub written: String,
 }
 
+/// How the memory is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryStats {
+    /// Records.
+    pub records: u64,
+    /// Size of their files, in bytes.
+    pub bytes: u64,
+    /// The same by kind: `Knowledge`, `Work`, `Learning/VERIFY`.
+    pub kinds: Vec<KindLine>,
+    /// When the oldest was written, RFC 3339.
+    pub oldest: Option<String>,
+    /// When the newest was written, RFC 3339.
+    pub newest: Option<String>,
+    /// Records that searches see; the others follow with the next question.
+    pub indexed: u64,
+    /// Size of the index, in bytes.
+    pub index_bytes: u64,
+    /// Files that are no records, with what is wrong.
+    pub problems: Vec<String>,
+    /// Records that were forgotten and can still be taken back.
+    pub forgotten: u64,
+}
+
+/// Records of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindLine {
+    /// Which.
+    pub kind: String,
+    /// How many.
+    pub records: u64,
+    /// Size of their files, in bytes.
+    pub bytes: u64,
+}
+
+/// A record as a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryFile {
+    /// Its name without `.md`.
+    pub id: String,
+    /// Its text, frontmatter first.
+    pub text: String,
+}
+
+/// What an import came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryImported {
+    /// Records that are new here.
+    pub new: u64,
+    /// Records whose content was here already.
+    pub known: u64,
+    /// Records whose content was forgotten here, and stays so.
+    pub forgotten: u64,
+}
+
 /// A question to the memory's owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "ask")]

@@ -1,6 +1,7 @@
-//! A request for work, as a client hands it in: the words, and everything a person may say beside them.
+//! What a client hands in: a line of the conversation, and a request for work.
 
 use crate::attachment::Attachment;
+use crate::control::{CONTROL_VERSION, Verb};
 use crate::ids::{RequestId, Role};
 use crate::plan::Plan;
 use crate::task::Effort;
@@ -9,6 +10,26 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::PathBuf;
+
+/// A line from a client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Version the client speaks.
+    pub v: u32,
+    /// What it wants.
+    #[serde(flatten)]
+    pub verb: Verb,
+}
+
+impl Request {
+    /// A request in the current version.
+    pub fn new(verb: Verb) -> Self {
+        Self {
+            v: CONTROL_VERSION,
+            verb,
+        }
+    }
+}
 
 /// A request for work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,7 +74,7 @@ pub struct Submit {
     /// The trace it belongs to; it gets one of its own where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
-    /// Files that belong to it, each kept before by [`crate::control::Verb::Keep`].
+    /// Files that belong to it, each kept before by [`Verb::Keep`](crate::control::Verb::Keep).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
 }

@@ -46,4 +46,5 @@ pub mod status;
 pub(crate) mod talk;
 pub mod tmux;
 mod words;
+pub mod workspaces;
 mod yaml_folder;

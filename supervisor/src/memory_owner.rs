@@ -6,12 +6,16 @@ use crate::bus_link::BusLink;
 use bus::ask::Questions;
 use bus::connect::Bus;
 use bus::error::BusError;
+use jiff::Timestamp;
 use memory::{Memory, MemoryError};
 use protocol::envelope::{Envelope, MessageType};
-use protocol::memory::{FoundMemory, MemoryAnswer, MemoryQuery, NewMemory};
+use protocol::memory::{
+    FoundMemory, MemoryAnswer, MemoryFile, MemoryImported, MemoryQuery, MemoryStats, NewMemory,
+};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -100,6 +104,38 @@ impl MemoryOwner {
     /// The file of a record.
     pub async fn show(&self, id: String) -> Result<String, OwnerError> {
         self.with(move |memory| memory.show(&id)).await
+    }
+
+    /// Forgets a record. Gives its title.
+    pub async fn forget(&self, id: String, reason: String) -> Result<String, OwnerError> {
+        self.with(move |memory| memory.forget(&id, &reason, Timestamp::now()))
+            .await
+    }
+
+    /// Takes a forgotten record back. Gives its title.
+    pub async fn take_back(&self, id: String) -> Result<String, OwnerError> {
+        self.with(move |memory| memory.take_back(&id)).await
+    }
+
+    /// How it is.
+    pub async fn stats(&self) -> Result<MemoryStats, OwnerError> {
+        self.with(|memory| memory.stats()).await
+    }
+
+    /// Makes the index anew; every tenth of the way is told. Gives how many records there are.
+    pub async fn reindex(&self, told: UnboundedSender<String>) -> Result<usize, OwnerError> {
+        let tell = move |at: usize, of: usize| {
+            let step = of.div_ceil(10).max(1);
+            if at > 0 && at.is_multiple_of(step) {
+                let _ = told.send(format!("{at} of {of} records"));
+            }
+        };
+        self.with(move |memory| memory.reindex(&mut { tell })).await
+    }
+
+    /// Keeps records that were written elsewhere.
+    pub async fn import(&self, files: Vec<MemoryFile>) -> Result<MemoryImported, OwnerError> {
+        self.with(move |memory| memory.adopt(&files)).await
     }
 
     /// Answers a question of an agent.

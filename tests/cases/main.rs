@@ -44,6 +44,7 @@ mod torture;
 mod traces;
 mod upgrade;
 mod words;
+mod workspaces;
 
 /// The binary under test, built by cargo for this very run.
 const AI_INFRA: &str = env!("CARGO_BIN_EXE_ai-infra");

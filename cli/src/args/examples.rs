@@ -45,12 +45,22 @@ Examples:
   ai-infra ledger move --to postgres://ai@db.example/ai     from the file to a database
   ai-infra ledger move --to file                            and back";
 
+/// Below `ai-infra workspace --help`.
+pub const WORKSPACE: &str = "\
+Examples:
+  ai-infra workspace list
+  ai-infra workspace add ~/code/shop --name shop
+  ai-infra run \"run the tests\" --workspace shop      from wherever you are";
+
 /// Below `ai-infra memory --help`.
 pub const MEMORY: &str = "\
 Examples:
   ai-infra memory add \"deploys go out on Tuesdays\" --tag deploy
   ai-infra memory search deploy --limit 5
-  ai-infra memory search \"flaky tests\" --workspace ~/shop --json";
+  ai-infra memory search \"flaky tests\" --workspace ~/shop --json
+  ai-infra memory forget m-20261120-3fa9c1 --reason \"the proxy is gone\"
+  ai-infra memory export memories.tar.zst
+  ai-infra memory import ~/shop/CLAUDE.md --workspace ~/shop";
 
 /// Below `ai-infra backup --help`.
 pub const BACKUP: &str = "\

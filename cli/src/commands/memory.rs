@@ -1,24 +1,31 @@
-//! `memory`: what the team has learned, and what a person wants it to know.
+//! `memory`: what the team has learned, and what a person wants it to know or to forget. `carry` has what
+//! moves memories as files.
 
-use super::{strange, team};
+use super::{carry, strange, team};
 use crate::args::MemoryCommand;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::{list, text};
 use crate::terminal;
-use protocol::control::{Answer, Verb};
+use memory::forget::KEPT_DAYS;
+use protocol::control::{Answer, Reply, Verb};
 use protocol::document::DOCUMENT_VERSION;
 use protocol::memory::NewMemory;
+use protocol::report::Progress;
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use supervisor::client;
+use supervisor::client::{self, Client};
 
 /// Largest body read from standard input, in bytes.
 const MOST: u64 = 256 * 1024;
 
 /// Adds, searches or shows.
 pub async fn run(context: &Context, command: MemoryCommand) -> Result<u8, Failure> {
+    // Files are read as they lie there: a team is not needed for it.
+    if let MemoryCommand::Export { to, workspace } = &command {
+        return carry::export(context, to, workspace.as_deref());
+    }
     team::ensure(context).await?;
     let home = &context.home;
     match command {
@@ -63,12 +70,71 @@ pub async fn run(context: &Context, command: MemoryCommand) -> Result<u8, Failur
             };
             terminal::line(text::safe(&text).trim_end());
         }
+        MemoryCommand::Forget { id, reason, undo } => forget(context, id, reason, undo).await?,
+        MemoryCommand::Stats { json } => {
+            let Answer::MemoryStats { stats } = client::ask(home, Verb::MemoryStats).await? else {
+                return Err(strange());
+            };
+            if json {
+                let version = DOCUMENT_VERSION;
+                return super::json(&serde_json::json!({"version": version, "stats": stats}));
+            }
+            terminal::print(&list::memory_stats(&stats));
+        }
+        MemoryCommand::Reindex => reindex(context).await?,
+        MemoryCommand::Export { .. } => return Err(strange()),
+        MemoryCommand::Import {
+            from,
+            workspace,
+            json,
+        } => return carry::import(context, &from, workspace.as_deref(), json).await,
     }
     Ok(protocol::exit::DONE)
 }
 
+async fn forget(context: &Context, id: String, reason: String, undo: bool) -> Result<(), Failure> {
+    let shown = text::one_line(&id, 120);
+    let verb = match undo {
+        true => Verb::MemoryTakeBack { id },
+        false => Verb::MemoryForget { id, reason },
+    };
+    let Answer::Ok { message: title } = client::ask(&context.home, verb).await? else {
+        return Err(strange());
+    };
+    let title = text::one_line(&title, 120);
+    terminal::line(&match undo {
+        true => format!("remembered again: {title}"),
+        false => format!(
+            "forgotten: {title}\n  to take it back within {KEPT_DAYS} days: ai-infra memory forget {shown} --undo"
+        ),
+    });
+    Ok(())
+}
+
+async fn reindex(context: &Context) -> Result<(), Failure> {
+    let mut client = Client::connect(&context.home).await?;
+    client.send(Verb::MemoryReindex).await?;
+    loop {
+        match client.next().await? {
+            Reply::Event { progress } => {
+                if let Progress::Note { text } = *progress {
+                    terminal::complain(&format!("… {}\n", text::one_line(&text, 120)));
+                }
+            }
+            Reply::Done { answer } => {
+                let Answer::Ok { message } = *answer else {
+                    return Err(strange());
+                };
+                terminal::line(&text::safe(&message));
+                return Ok(());
+            }
+            _ => {}
+        }
+    }
+}
+
 /// The project a folder belongs to.
-fn project(workspace: Option<&Path>) -> Result<Option<String>, Failure> {
+pub(super) fn project(workspace: Option<&Path>) -> Result<Option<String>, Failure> {
     let Some(folder) = workspace else {
         return Ok(None);
     };

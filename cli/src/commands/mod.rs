@@ -7,6 +7,7 @@ mod backup;
 mod bench;
 mod brakes;
 mod bus;
+mod carry;
 mod clarify;
 mod completions;
 mod config;
@@ -34,6 +35,7 @@ mod task;
 pub(crate) mod team;
 mod up;
 mod window;
+mod workspace;
 
 use crate::args::{Args, Command};
 use crate::chat;
@@ -72,6 +74,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Logs(args) => logs::run(&context, &args).await,
         Command::Costs(args) => costs::run(&context, args).await,
         Command::Dead(command) => dead::run(&context, command).await,
+        Command::Workspace(command) => workspace::run(&context, command).await,
         Command::Memory(command) => memory::run(&context, command).await,
         Command::Playbook(command) => playbook::run(&context, command),
         Command::Schedule(command) => schedule::run(&context, command).await,

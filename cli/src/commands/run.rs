@@ -1,7 +1,7 @@
 //! `run`: give the team a task, watch it, print its result.
 
 use super::follow::{self, Ended, Follow};
-use super::{clarify, strange, team};
+use super::{clarify, strange, team, workspace};
 use crate::args::RunArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -32,8 +32,13 @@ const AWAY: Duration = Duration::from_secs(60);
 const ENDING: Duration = Duration::from_secs(15);
 
 /// Hands in the task and, unless told otherwise, waits for its end.
-pub async fn run(context: &Context, args: RunArgs) -> Result<u8, Failure> {
+pub async fn run(context: &Context, mut args: RunArgs) -> Result<u8, Failure> {
     let now = Timestamp::now();
+    if let (Some(given), None) = (&args.workspace, &args.host)
+        && let Some((folder, host)) = workspace::named(context, given).await?
+    {
+        (args.workspace, args.host) = (Some(folder), Some(host));
+    }
     let mut submit = submit(&args, now)?;
     submit.trace = context.env.trace();
     let Some(files) = attached(context, &args)? else {
@@ -303,7 +308,7 @@ fn read_plan(path: &Path) -> Result<Plan, Failure> {
     grammar::parse(&yaml).map_err(|e| wrong(&e))
 }
 
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize().map_err(|error| {
         Failure::usage(format!("cannot find {}: {error}", path.display()))
             .hint("give an existing path, such as --workspace .")

@@ -1,10 +1,11 @@
 //! Lists: tasks, memories.
 
-use super::text::{columns, indent, one_line, safe, time as text_time};
+use super::text::{columns, indent, one_line, safe, size, time as text_time};
 use jiff::Timestamp;
 use protocol::document::TaskLine;
-use protocol::memory::FoundMemory;
+use protocol::memory::{FoundMemory, MemoryStats};
 use protocol::task_state::{TaskState, WaitReason};
+use protocol::workspace::Workspace;
 use std::time::Duration;
 
 /// `task list`, as of `now`.
@@ -82,6 +83,36 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// `workspace list`, as of `now`.
+pub fn workspaces(workspaces: &[Workspace], now: Timestamp) -> String {
+    if workspaces.is_empty() {
+        return "no workspaces yet: a folder is put here by its first task, or by ai-infra workspace add DIR\n".to_owned();
+    }
+    let several = workspaces.windows(2).any(|two| two[0].host != two[1].host);
+    let rows: Vec<Vec<String>> = workspaces
+        .iter()
+        .map(|one| {
+            let last = match (one.last_task, one.last) {
+                (Some(task), Some(at)) => format!("{task} {}", ago(at, now)),
+                _ => "no task yet".to_owned(),
+            };
+            let place = match several {
+                true => format!("{}:{}", one.host, one.path),
+                false => one.path.clone(),
+            };
+            vec![
+                safe(&one.name),
+                one.kind
+                    .as_deref()
+                    .map_or_else(|| "elsewhere".to_owned(), safe),
+                last,
+                one_line(&place, 200),
+            ]
+        })
+        .collect();
+    columns(&rows)
+}
+
 /// `memory search`.
 pub fn memories(memories: &[FoundMemory]) -> String {
     if memories.is_empty() {
@@ -103,6 +134,38 @@ pub fn memories(memories: &[FoundMemory]) -> String {
         if !snippet.is_empty() {
             text.push_str(&format!("{snippet}\n"));
         }
+    }
+    text
+}
+
+/// `memory stats`.
+pub fn memory_stats(stats: &MemoryStats) -> String {
+    let mut rows = vec![vec![
+        "memories".to_owned(),
+        format!("{} ({})", stats.records, size(stats.bytes)),
+    ]];
+    for kind in &stats.kinds {
+        rows.push(vec![
+            format!("  {}", safe(&kind.kind)),
+            format!("{} ({})", kind.records, size(kind.bytes)),
+        ]);
+    }
+    if let (Some(oldest), Some(newest)) = (&stats.oldest, &stats.newest) {
+        rows.push(vec!["oldest".to_owned(), one_line(oldest, 40)]);
+        rows.push(vec!["newest".to_owned(), one_line(newest, 40)]);
+    }
+    let index = match stats.records.saturating_sub(stats.indexed) {
+        0 => format!("holds them all ({})", size(stats.index_bytes)),
+        behind => format!("{behind} of them follow with the next question"),
+    };
+    rows.push(vec!["index".to_owned(), index]);
+    if stats.forgotten > 0 {
+        let many = format!("{} can be taken back", stats.forgotten);
+        rows.push(vec!["forgotten".to_owned(), many]);
+    }
+    let mut text = columns(&rows);
+    for problem in &stats.problems {
+        text.push_str(&format!("✗ {}\n", one_line(problem, 200)));
     }
     text
 }

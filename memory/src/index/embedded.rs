@@ -174,6 +174,30 @@ impl Embedded {
         Ok(all)
     }
 
+    /// When the oldest and the newest record were written, in seconds since 1970.
+    pub fn ages(&self) -> Result<Option<(i64, i64)>, IndexError> {
+        let searcher = self.reader.searcher();
+        let mut ages: Option<(i64, i64)> = None;
+        for segment in searcher.segment_readers() {
+            let store = segment.get_store_reader(1).map_err(TantivyError::from)?;
+            for document in store.iter::<TantivyDocument>(segment.alive_bitset()) {
+                let document = document?;
+                let written = document
+                    .get_first(self.fields.written)
+                    .and_then(|value| value.as_i64())
+                    .unwrap_or_default();
+                let (oldest, newest) = ages.unwrap_or((written, written));
+                ages = Some((oldest.min(written), newest.max(written)));
+            }
+        }
+        Ok(ages)
+    }
+
+    /// How many records searches see.
+    pub fn count(&self) -> u64 {
+        self.reader.searcher().num_docs()
+    }
+
     fn known_of(&self, document: &TantivyDocument) -> (String, Known) {
         let known = Known {
             path: PathBuf::from(text(document, self.fields.path)),

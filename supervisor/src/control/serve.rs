@@ -24,6 +24,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{sleep, timeout};
 
 /// Most clients at a time; the next waits.
@@ -83,6 +84,7 @@ async fn client(desk: &Desk, stream: UnixStream) -> Result<(), LineError> {
         };
         match request(&line) {
             Ok(Verb::Follow { task }) => follow(desk, &mut reader, &mut writer, task).await?,
+            Ok(Verb::MemoryReindex) => reindex(desk, &mut writer).await?,
             Ok(Verb::Watch) => return watch(desk, &mut reader, &mut writer).await,
             Ok(Verb::Submit(asked)) => {
                 let accepted = intake::submit(desk, who.clone(), *asked).await;
@@ -210,6 +212,32 @@ async fn follow(
         Err(error) => refuse(error),
     };
     line::write(writer, &reply).await
+}
+
+/// Makes the memory's index anew and tells how far it is.
+async fn reindex(desk: &Desk, writer: &mut OwnedWriteHalf) -> Result<(), LineError> {
+    let (tell, mut told) = unbounded_channel();
+    let work = desk.memory.reindex(tell);
+    tokio::pin!(work);
+    let done = loop {
+        tokio::select! {
+            done = &mut work => break done,
+            Some(text) = told.recv() => {
+                let progress = Box::new(Progress::Note { text });
+                line::write(writer, &Reply::Event { progress }).await?;
+            }
+        }
+    };
+    let reply = match done {
+        Ok(records) => done_reindexing(records),
+        Err(error) => Refusal::of(desk, error.into()).reply(),
+    };
+    line::write(writer, &reply).await
+}
+
+fn done_reindexing(records: usize) -> Reply {
+    let message = format!("the index holds {records} records, made from their files");
+    done(Answer::Ok { message })
 }
 
 /// Tells what happens to every task and to the team, until the client goes away.

@@ -21,6 +21,7 @@ use crate::route;
 use crate::schedules::desk::{self as schedules, ScheduleVerbError};
 use crate::status;
 use crate::words;
+use crate::workspaces::{self, WorkspaceError};
 use jiff::Timestamp;
 use protocol::control::{Answer, Reply, Verb};
 use protocol::document::TaskPage;
@@ -49,6 +50,9 @@ pub enum VerbError {
     /// The memory.
     #[error(transparent)]
     Memory(#[from] OwnerError),
+    /// The list of workspaces.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
     /// A dead letter.
     #[error(transparent)]
     Dead(#[from] DeadError),
@@ -96,6 +100,7 @@ impl Refusal {
             VerbError::Ledger(error) => (error.exit_code(), Vec::new()),
             VerbError::Patch(error) => (error.exit_code(), Vec::new()),
             VerbError::Memory(error) => (error.exit_code(), Vec::new()),
+            VerbError::Workspace(error) => (error.exit_code(), Vec::new()),
             VerbError::Dead(error) => (error.exit_code(), error.hints()),
             VerbError::Schedule(ScheduleVerbError::Intake(error)) => {
                 (error.exit_code(), error.hints())
@@ -143,6 +148,7 @@ impl Refusal {
 fn ledger_error(error: &VerbError) -> Option<&LedgerError> {
     match error {
         VerbError::Ledger(error)
+        | VerbError::Workspace(WorkspaceError::Ledger(error))
         | VerbError::Dead(DeadError::Ledger(error))
         | VerbError::Dead(DeadError::Intake(IntakeError::Ledger(error)))
         | VerbError::Intake(IntakeError::Ledger(error))
@@ -230,18 +236,14 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         Verb::TaskDiscard { task } => Answer::Ok {
             message: patches::discard(desk, task).await?,
         },
-        Verb::MemoryAdd { memory } => Answer::Ok {
-            message: desk.memory.remember(memory).await?,
+        Verb::WorkspaceList => Answer::Workspaces {
+            workspaces: workspaces::list(desk).await?,
         },
-        Verb::MemorySearch {
-            query,
-            project,
-            limit,
-        } => Answer::Memories {
-            memories: desk.memory.recall(query, project, limit).await?,
+        Verb::WorkspaceAdd { path, host, name } => Answer::Ok {
+            message: workspaces::add(desk, &path, host, name).await?,
         },
-        Verb::MemoryShow { id } => Answer::Text {
-            text: desk.memory.show(id).await?,
+        Verb::WorkspaceForget { name } => Answer::Ok {
+            message: workspaces::forget(desk, &name).await?,
         },
         Verb::LedgerCopy { to } => {
             let inside = to
@@ -256,6 +258,13 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
                 message: "the ledger is copied".to_owned(),
             }
         }
+        verb @ (Verb::MemoryAdd { .. }
+        | Verb::MemorySearch { .. }
+        | Verb::MemoryShow { .. }
+        | Verb::MemoryForget { .. }
+        | Verb::MemoryTakeBack { .. }
+        | Verb::MemoryStats
+        | Verb::MemoryImport { .. }) => memory(desk, verb).await?,
         Verb::Freeze => Answer::Ok {
             message: brakes::pull(desk, who, None).await?,
         },
@@ -305,8 +314,42 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         | Verb::TaskRetry { .. }
         | Verb::DeadReplay { .. }
         | Verb::ScheduleRun { .. }
+        | Verb::MemoryReindex
         | Verb::Watch
         | Verb::Follow { .. } => return Err(VerbError::Daemon),
+    })
+}
+
+/// What is asked of the memory.
+async fn memory(desk: &Desk, verb: Verb) -> Result<Answer, VerbError> {
+    let memory = &desk.memory;
+    Ok(match verb {
+        Verb::MemoryAdd { memory: record } => Answer::Ok {
+            message: memory.remember(record).await?,
+        },
+        Verb::MemorySearch {
+            query,
+            project,
+            limit,
+        } => Answer::Memories {
+            memories: memory.recall(query, project, limit).await?,
+        },
+        Verb::MemoryShow { id } => Answer::Text {
+            text: memory.show(id).await?,
+        },
+        Verb::MemoryForget { id, reason } => Answer::Ok {
+            message: memory.forget(id, reason).await?,
+        },
+        Verb::MemoryTakeBack { id } => Answer::Ok {
+            message: memory.take_back(id).await?,
+        },
+        Verb::MemoryStats => Answer::MemoryStats {
+            stats: Box::new(memory.stats().await?),
+        },
+        Verb::MemoryImport { files } => Answer::MemoryImported {
+            came: memory.import(files).await?,
+        },
+        _ => return Err(VerbError::Daemon),
     })
 }
 

@@ -14,17 +14,24 @@ use std::path::{Component, Path, PathBuf};
 
 /// The other host a request names; `None` for this one.
 pub(crate) fn named(desk: &Desk, submit: &Submit) -> Result<Option<String>, IntakeError> {
-    let Some(host) = submit.host.as_ref().filter(|h| **h != desk.settings.host) else {
-        return Ok(None);
-    };
-    if submit.workspace.is_none() {
+    if let (Some(host), None) = (&submit.host, &submit.workspace)
+        && *host != desk.settings.host
+    {
         return Err(IntakeError::Host(format!(
             "a task for host {host} needs its folder there: --workspace /path/on/{host}"
         )));
     }
+    known(desk, submit.host.as_deref())
+}
+
+/// The other host of a name; `None` for this one.
+pub(crate) fn known(desk: &Desk, host: Option<&str>) -> Result<Option<String>, IntakeError> {
+    let Some(host) = host.filter(|host| *host != desk.settings.host) else {
+        return Ok(None);
+    };
     let roll = roll::read(&desk.home).map_err(|e| IntakeError::Host(e.to_string()))?;
     if roll.find(host).is_some() {
-        return Ok(Some(host.clone()));
+        return Ok(Some(host.to_owned()));
     }
     let known = match roll.names().as_slice() {
         [] => "no other host was invited: ai-infra host invite NAME".to_owned(),

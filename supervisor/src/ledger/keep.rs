@@ -5,7 +5,7 @@ use super::events::{self, Event, Happening};
 use super::records::whole;
 use super::standing::{from_json, micros, to_json};
 use super::store::{Ledger, LedgerError};
-use super::{moves, plan};
+use super::{moves, plan, workspaces};
 use jiff::Timestamp;
 use protocol::attachment::Attachment;
 use protocol::ids::{RequestId, Role, ShortId, TaskId};
@@ -231,6 +231,7 @@ pub(super) async fn insert_new(
         None => first_state(new),
     };
     insert(tx, &task, &new.asked, &state).await?;
+    workspaces::worked_in(tx, &task).await?;
     if let Some(plan) = plan {
         plan::keep_parts(tx, &task, plan, &new.parts).await?;
     }

@@ -51,3 +51,4 @@ pub mod talks;
 pub(crate) mod tests;
 pub mod whereabouts;
 pub mod words;
+pub mod workspaces;

@@ -9,6 +9,7 @@ mod folding;
 mod handing;
 mod keeping;
 mod parking;
+mod places;
 mod plans;
 mod scheduling;
 mod servers;

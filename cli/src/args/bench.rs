@@ -1,0 +1,27 @@
+//! What can be measured on this machine.
+
+use clap::{Args as ClapArgs, ValueEnum};
+
+/// A measurement.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub struct BenchArgs {
+    /// What is measured
+    pub which: BenchName,
+    /// How many tasks [default: bus 20000, agent 50, queue 100000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub tasks: Option<u32>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchName {
+    /// The bus, beside what redis-benchmark does on the same machine.
+    Bus,
+    /// A whole team: time to ready, cost of a task, memory and processor time when idle.
+    Agent,
+    /// A whole team with a long queue: what it weighs, and how soon people are answered.
+    Queue,
+}

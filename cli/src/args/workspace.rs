@@ -1,0 +1,32 @@
+//! What can be done with the list of folders the team works in.
+
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// What can be done with workspaces.
+#[derive(Debug, Subcommand)]
+pub enum WorkspaceCommand {
+    /// Every folder the team has worked in, with its newest task
+    List {
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put a folder on the list, or give one that is there another name
+    Add {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// What it is to be called, such as shop [default: the end of its path]
+        #[arg(long)]
+        name: Option<String>,
+        /// The host that folder lives on [default: this one]
+        #[arg(long, value_name = "NAME")]
+        host: Option<String>,
+    },
+    /// Take a folder off the list; nothing in it is touched
+    Forget {
+        /// Its name, as `workspace list` shows it
+        name: String,
+    },
+}
