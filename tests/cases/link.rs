@@ -128,7 +128,9 @@ fn away_again(team: &Team, there: &Team, networks: &Networks, asked: &[&str]) {
     for verb in ["apply", "discard"] {
         let refused = team.ai(&["task", verb, "t1"]).expect(5);
         assert!(
-            refused.stderr.contains("web2, which has not been seen since"),
+            refused
+                .stderr
+                .contains("web2, which has not been seen since"),
             "{refused:#?}"
         );
     }

@@ -332,7 +332,7 @@ mod tests {
             ),
             (
                 "[{\"a\": 1}, {\"a\": 2}",
-                ": after 2 good rows: EOF while parsing a list at line 1 column 20; it is no proper JSON there",
+                ": after 2 good rows: EOF while parsing a list at line 1 column 19; it is no proper JSON there",
             ),
             (
                 "{\"a\": 1}\n[2]\n",

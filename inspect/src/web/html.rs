@@ -126,11 +126,7 @@ fn look(name: &str, attributes: &str, found: &mut Document) {
         }
         "source" | "video" | "audio" | "track" | "embed" => add("media", value("src")),
         "iframe" => add("frame", value("src")),
-        "base" => {
-            if found.base.is_none() {
-                found.base = value("href");
-            }
-        }
+        "base" if found.base.is_none() => found.base = value("href"),
         _ => {}
     }
 }

@@ -1,3 +1,5 @@
+//! When lines of cron come round: a year beside croniter, and the odd days of a clock by hand.
+
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;

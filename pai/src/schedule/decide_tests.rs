@@ -1,3 +1,5 @@
+//! What is decided about runs, look by look, as somebody who writes it down.
+
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;

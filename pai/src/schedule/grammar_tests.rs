@@ -1,3 +1,5 @@
+//! Files of schedules that are read, and what is wrong with those that are not.
+
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
