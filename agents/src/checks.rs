@@ -357,7 +357,9 @@ mod tests {
 
     #[test]
     fn a_tool_is_quoted_in_three_short_lines() {
-        assert_eq!(head("{\n  \"a\": 1,\n\n  b\nc\nd"), "\"a\": 1,\nb\nc");
-        assert_eq!(head(&"x".repeat(500)).len(), HEAD_CHARS);
+        let quoted = head("{\n  \"a\": 1,\n\n  b\nc\nd");
+        assert_eq!(quoted, "\"a\": 1,\nb\nc\n… 1 more line");
+        let long = head(&"x".repeat(500));
+        assert_eq!(long, format!("{}…", "x".repeat(HEAD_CHARS)));
     }
 }
