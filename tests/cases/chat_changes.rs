@@ -15,7 +15,7 @@ name: stamp-book
 agent: code
 level: 1
 intents: ["stamp the visitors book"]
-steps: [{id: stamp, tool: Write, args: {file_path: stamps, content: "stamped\n"}}]
+steps: [{id: stamp, tool: Write, args: {file_path: stamps, content: stamped}}]
 criteria: [{id: c1, text: "the stamp is there", check: {file: {path: stamps, contains: stamped}}}]
 report: "stamped"
 tests: [{ask: "stamp the visitors book"}]
@@ -60,7 +60,7 @@ fn what_changes_something_is_confirmed_looked_at_and_taken() {
         window.says("put a stamp on some visitors");
         window.until("did you mean this? say 1");
         window.says("1");
-        window.until_has_shown("do it? yes or no");
+        window.until_has_shown("it? yes or no");
         window.says(said);
         window.until_has_shown(expected);
         window.presses(&["C-l"]);
@@ -69,7 +69,7 @@ fn what_changes_something_is_confirmed_looked_at_and_taken() {
     window.until("+stamped");
     assert!(!folder.join("stamps").exists(), "the folder was touched");
     window.says("/apply");
-    let there = || std::fs::read_to_string(folder.join("stamps")).is_ok_and(|t| t == "stamped\n");
+    let there = || std::fs::read_to_string(folder.join("stamps")).is_ok_and(|t| t == "stamped");
     assert!(
         wait_until(Duration::from_secs(10), there),
         "{}",
