@@ -31,7 +31,7 @@ fn all_again_as_an_ordinary_user() {
     let output = Command::new(&stories)
         // initdb wants a user that the system knows. Whose sandbox it is makes no difference to what a
         // server says; the walls of that kind of sandbox are told in `outside`.
-        .args(["--skip", "postgres::"])
+        .args(["--skip", "postgres::", "--skip", "a_postgres_database"])
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .env("TMPDIR", &scratch)
