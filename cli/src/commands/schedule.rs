@@ -101,7 +101,7 @@ async fn add(context: &Context, args: &AddArgs) -> Result<u8, Failure> {
     match client::ask(&context.home, Verb::ScheduleList).await {
         Ok(_) => {}
         Err(_) => {
-            terminal::complain("the team is not up: it takes the schedule up when it is started")
+            terminal::complain("the team is not up: it takes the schedule up when it is started\n")
         }
     }
     Ok(exit::DONE)

@@ -1,9 +1,11 @@
 //! Schedules, for people.
 
 use super::list::ago;
-use super::text::{clock, columns, count, one_line, safe, until};
+use super::text::{clock, columns, count, one_line, safe, time};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use protocol::schedule::{Outcome, ScheduleLine, ScheduleList, SchedulePage, ScheduleRun};
+use std::time::Duration;
 
 /// `schedule list`, as of `now`.
 pub fn list(list: &ScheduleList, now: Timestamp) -> String {
@@ -39,8 +41,19 @@ fn next(line: &ScheduleLine, now: Timestamp) -> String {
     match (line.paused, line.held, line.next) {
         (Some(since), _, _) => format!("paused {}", ago(since, now)),
         (_, Some(_), _) => "waits for the run before it".to_owned(),
-        (_, _, Some(next)) => format!("next {}", until(next, now)),
+        (_, _, Some(next)) => format!("next {}", until(next, &line.zone, now)),
         (_, _, None) => "never comes round again".to_owned(),
+    }
+}
+
+/// `Sun 2026-11-22 02:30 CET (in 16 h 48 min)`, by the clock of the schedule.
+fn until(due: Timestamp, zone: &str, now: Timestamp) -> String {
+    let zone = TimeZone::get(zone).unwrap_or_else(|_| TimeZone::system());
+    let shown = due.to_zoned(zone).strftime("%a %Y-%m-%d %H:%M %Z");
+    let left = Duration::try_from(due.duration_since(now)).unwrap_or_default();
+    match left.as_secs() {
+        0 => format!("{shown} (now)"),
+        seconds => format!("{shown} (in {})", time(Duration::from_secs(seconds))),
     }
 }
 
@@ -80,7 +93,7 @@ pub fn page(page: &SchedulePage, now: Timestamp) -> String {
             "when",
             format!("{}  ({})", safe(&line.when), safe(&line.zone)),
         ),
-        field("next", next(line, now)),
+        field("begins", next(line, now)),
         field("file", safe(&page.file)),
     ];
     if let (Some(since), Some(by)) = (line.paused, &line.paused_by) {
@@ -90,7 +103,7 @@ pub fn page(page: &SchedulePage, now: Timestamp) -> String {
     if line.paused.is_none() {
         text.push_str("\ncomes round\n");
         for at in &page.coming {
-            text.push_str(&format!("  {}\n", until(*at, now)));
+            text.push_str(&format!("  {}\n", until(*at, &line.zone, now)));
         }
     }
     text.push_str("\nruns\n");
@@ -139,7 +152,11 @@ mod tests {
             (line(json!({})), "never ran"),
             (
                 line(json!({"next": "2026-11-21T02:30:00Z"})),
-                "(in 14 h 30 min)",
+                "next Sat 2026-11-21 02:30 UTC (in 14 h 30 min)",
+            ),
+            (
+                line(json!({"next": "2026-11-21T02:30:00Z", "zone": "Europe/Berlin"})),
+                "next Sat 2026-11-21 03:30 CET",
             ),
             (
                 line(json!({"paused": "2026-11-20T11:00:00Z"})),
