@@ -63,6 +63,8 @@ async fn all(ledger: &Ledger, when: &str) -> Result<Parked, LedgerError> {
             parked.tasks += u64::from(!told.is_empty());
         }
     }
+    let owed = format!("it was owed when the backup of {when} was made, and may have run since");
+    ledger.rebase_schedules(&owed, now).await?;
     let newest = ledger.newest_number().await?;
     ledger
         .skip_numbers(newest.0.saturating_add(NUMBERS))

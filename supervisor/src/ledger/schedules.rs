@@ -241,6 +241,26 @@ impl Ledger {
         Ok(changed)
     }
 
+    /// Every schedule counts from now on: what came round before is not made up for, and no run
+    /// that was owed is begun. For a ledger that comes out of a backup.
+    pub async fn rebase_schedules(&self, why: &str, now: Timestamp) -> Result<(), LedgerError> {
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE schedules SET settled_us = $1, held_us = NULL WHERE settled_us < $1")
+            .bind(micros(now))
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "UPDATE schedule_runs SET outcome = 'refused', reason = $1, noted_us = $2
+             WHERE outcome = 'owed'",
+        )
+        .bind(why)
+        .bind(micros(now))
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// What became of the last times a schedule came round, newest first.
     pub async fn schedule_runs(
         &self,

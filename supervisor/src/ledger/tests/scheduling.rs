@@ -96,6 +96,30 @@ fn a_calendar_that_changes_and_a_pause_count_anew() {
 }
 
 #[test]
+fn a_ledger_out_of_a_backup_makes_up_for_nothing() {
+    run(async || {
+        let room = room().await;
+        let ledger = &room.ledger;
+        ledger.begin_schedule("a", "daily", at(0)).await.unwrap();
+        let before = ledger.schedules().await.unwrap()["a"].standing;
+        let decided = decision(30, Some(30), None);
+        let kept = ledger.decide_schedule("a", &before, &decided, at(31));
+        assert!(kept.await.unwrap());
+        for second in [500, 400] {
+            let based = ledger.rebase_schedules("a backup", at(second));
+            based.await.unwrap();
+        }
+        assert!(ledger.owed_runs().await.unwrap().is_empty());
+        let known = ledger.schedules().await.unwrap();
+        assert_eq!(known["a"].standing.settled, at(500));
+        assert!(!known["a"].standing.running);
+        let runs = ledger.schedule_runs("a", 10).await.unwrap();
+        assert_eq!(runs[0].outcome, Outcome::Refused);
+        assert_eq!(runs[0].reason.as_deref(), Some("a backup"));
+    });
+}
+
+#[test]
 fn old_runs_are_forgotten() {
     run(async || {
         let room = room().await;
