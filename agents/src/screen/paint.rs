@@ -192,6 +192,7 @@ mod tests {
     use super::super::Screen;
     use super::*;
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use std::os::fd::OwnedFd;
     use std::time::Instant;
 
@@ -225,14 +226,21 @@ mod tests {
         check(&[], &["a"], &format!("{BEGIN}\x1b[1;1H\x1b[Ka"));
     }
 
-    /// Writes until the terminal takes no more.
+    /// Writes until the terminal takes no more, also a moment later: what it took first is passed on
+    /// by a worker of the kernel, which makes room once more.
     fn fill(slave: &OwnedFd) {
         let blocks = fcntl(slave, FcntlArg::F_GETFL)
             .map(OFlag::from_bits_retain)
             .unwrap();
         fcntl(slave, FcntlArg::F_SETFL(blocks | OFlag::O_NONBLOCK)).unwrap();
-        for size in [512, 1] {
-            while nix::unistd::write(slave, &[b'.'; 512][..size]).is_ok() {}
+        loop {
+            for size in [512, 1] {
+                while nix::unistd::write(slave, &[b'.'; 512][..size]).is_ok() {}
+            }
+            let mut room = [PollFd::new(slave.as_fd(), PollFlags::POLLOUT)];
+            if poll(&mut room, PollTimeout::from(500u16)).unwrap() == 0 {
+                break;
+            }
         }
         fcntl(slave, FcntlArg::F_SETFL(blocks)).unwrap();
     }
