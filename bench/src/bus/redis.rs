@@ -20,6 +20,7 @@ impl Redis {
         let child = Command::new("redis-server")
             .args(["--port", "0", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "always"])
+            .args(["--auto-aof-rewrite-min-size", "256mb"])
             .arg("--unixsocket")
             .arg(folder.path().join("redis.sock"))
             .arg("--dir")

@@ -23,7 +23,8 @@ pub struct Parts<'a> {
 }
 
 /// `redis.conf`: every write is on disk before it is acknowledged, nothing is ever evicted, and
-/// only the home's owner reaches the socket.
+/// only the home's owner reaches the socket. The append-only file is not rewritten below 256 MB: a
+/// rewrite takes a third of the speed while it runs, and 256 MB are read back in about two seconds.
 pub fn text(parts: &Parts) -> String {
     let quoted = |path: &Path| quote(&path.to_string_lossy());
     format!(
@@ -40,6 +41,7 @@ dir {}
 appendonly yes
 appendfsync always
 no-appendfsync-on-rewrite no
+auto-aof-rewrite-min-size 256mb
 save \"\"
 maxmemory {}mb
 maxmemory-policy noeviction
@@ -131,6 +133,7 @@ dir \"/my home/redis\"
 appendonly yes
 appendfsync always
 no-appendfsync-on-rewrite no
+auto-aof-rewrite-min-size 256mb
 save \"\"
 maxmemory 256mb
 maxmemory-policy noeviction
