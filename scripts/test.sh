@@ -35,6 +35,15 @@ fi
 if [ ! -x "$tools/venv/bin/moto_server" ]; then
   "$tools/venv/bin/pip" install --quiet --disable-pip-version-check 'moto[s3,server]==5.2.5'
 fi
+# Checkers and a judge of tables, to hold the playbooks against.
+if [ ! -x "$tools/venv/bin/ruff" ] || [ ! -x "$tools/venv/bin/black" ] || ! "$tools/venv/bin/python" -c 'import pandas' 2>/dev/null; then
+  "$tools/venv/bin/pip" install --quiet --disable-pip-version-check ruff==0.17.5 black==26.10.1 pandas==3.1.1 ||
+    say "pip could not install ruff, black and pandas: the tests that need them say so and are skipped"
+fi
+if [ ! -x "$tools/node_modules/.bin/eslint" ] || [ ! -x "$tools/node_modules/.bin/prettier" ]; then
+  npm install --silent --no-audit --no-fund --prefix "$tools" eslint@10.15.0 prettier@3.10.1 ||
+    say "npm could not install eslint and prettier: the tests that need them say so and are skipped"
+fi
 if [ ! -x "$tools/node_modules/.bin/llmock" ]; then
   npm install --silent --no-audit --no-fund --prefix "$tools" @copilotkit/aimock@1.43.0 ||
     say "npm could not install the model API mock: the tests that need it say so and are skipped"

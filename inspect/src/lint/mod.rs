@@ -157,10 +157,15 @@ pub fn judge(checker: &Checker, exit: Option<i32>, stdout: &str, stderr: &str) -
 
 /// A check that gave no findings, for a reason.
 pub fn without(checker: &Checker, state: State, note: &str) -> Check {
+    let shown = |word: &String| {
+        // A program of the project is told as the project's, wherever the project lies.
+        let own = std::path::Path::new(word).strip_prefix(&checker.cwd).ok();
+        own.map_or_else(|| word.clone(), |own| own.to_string_lossy().into_owned())
+    };
     Check {
         name: checker.name.to_owned(),
         dir: checker.dir.clone(),
-        command: checker.argv.iter().take(checker.shown).cloned().collect(),
+        command: checker.argv.iter().take(checker.shown).map(shown).collect(),
         state,
         findings: 0,
         files: 0,

@@ -13,6 +13,13 @@ type Pattern = LazyLock<Option<Regex>>;
 static DIFF: Pattern = LazyLock::new(|| Regex::new(r"^Diff in (.+?)(?: at line |:)(\d+):?$").ok());
 static LINE: Pattern =
     LazyLock::new(|| Regex::new(r"^(?:vet: )?([^\s:][^:]*):(\d+)(?::\d+)?: (.+)$").ok());
+static ARROW: Pattern = LazyLock::new(|| Regex::new(r"^--> (.+):(\d+):(\d+)$").ok());
+static UNPARSED: Pattern = LazyLock::new(|| {
+    Regex::new(
+        r"^error: [Cc]annot (?:format|parse):? (.+?): ?(?:[Cc]annot parse[^:]*: ?)?(\d+):(\d+.*)$",
+    )
+    .ok()
+});
 static CODE: Pattern = LazyLock::new(|| Regex::new(r"^([A-Z]{1,4}\d{2,4}) (.+)$").ok());
 
 /// What a missing program or component looks like.
@@ -31,10 +38,16 @@ pub(super) fn is_missing(stderr: &str) -> bool {
 pub(super) fn reason(exit: Option<i32>, stdout: &str, stderr: &str) -> String {
     let says = |text: &str| {
         let lines = || text.lines().map(str::trim).filter(|l| !l.is_empty());
-        let error = lines().find(|l| l.to_ascii_lowercase().contains("error"));
-        error
-            .or_else(|| lines().next())
-            .map(|l| l.chars().take(300).collect::<String>())
+        let causes: Vec<&str> = lines().filter_map(|l| l.strip_prefix("Cause: ")).collect();
+        let said = if !causes.is_empty() {
+            Some(causes.join(": "))
+        } else if text.starts_with("Traceback (most recent call last)") {
+            lines().next_back().map(str::to_owned)
+        } else {
+            let error = lines().find(|l| l.to_ascii_lowercase().contains("error"));
+            error.or_else(|| lines().next()).map(str::to_owned)
+        };
+        said.map(|l| l.chars().take(300).collect::<String>())
     };
     let code = exit.map_or("it was stopped".to_owned(), |code| format!("exit {code}"));
     match says(stderr).or_else(|| says(stdout)) {
@@ -53,11 +66,7 @@ pub(super) fn places(checker: &Checker, stdout: &str, stderr: &str) -> Vec<Place
             .collect(),
         Output::Clippy => stdout.lines().filter_map(clippy).collect(),
         Output::Ruff => list(stdout).iter().filter_map(ruff).collect(),
-        Output::WouldReformat => stdout
-            .lines()
-            .chain(stderr.lines())
-            .filter_map(reformat)
-            .collect(),
+        Output::WouldReformat => [stdout, stderr].into_iter().flat_map(reformat).collect(),
         Output::Lines => stdout
             .lines()
             .chain(stderr.lines())
@@ -159,17 +168,46 @@ fn ruff(found: &Value) -> Option<Place> {
     })
 }
 
-fn reformat(line: &str) -> Option<Place> {
-    let line = line.trim();
-    let path = line
-        .strip_prefix("Would reformat: ")
-        .or(line.strip_prefix("would reformat "))?;
-    Some(Place {
-        path: path.to_owned(),
-        line: 0,
-        rule: String::new(),
-        message: "is formatted otherwise".to_owned(),
-    })
+/// `Would reformat: path`, or since 2026 a headline with the place below it; and files that do not parse.
+fn reformat(text: &str) -> Vec<Place> {
+    let mut headline = "";
+    let mut found = Vec::new();
+    for line in text.lines().map(str::trim) {
+        let whole = |path: &str| Place {
+            path: path.to_owned(),
+            line: 0,
+            rule: String::new(),
+            message: "is formatted otherwise".to_owned(),
+        };
+        let broken = |path: &str, at: &str, why: &str| Place {
+            line: at.parse().unwrap_or(0),
+            message: format!("cannot be parsed: {why}"),
+            ..whole(path)
+        };
+        let would = line
+            .strip_prefix("Would reformat: ")
+            .or(line.strip_prefix("would reformat "));
+        let placed = |pattern: &Pattern| {
+            let parts = pattern.as_ref()?.captures(line)?;
+            let part = |n: usize| parts.get(n).map_or("", |m| m.as_str()).to_owned();
+            Some([part(1), part(2), part(3)])
+        };
+        if let Some(path) = would {
+            found.push(whole(path));
+        } else if let Some([path, at, _]) = placed(&ARROW) {
+            match headline.split_once(": ") {
+                Some(("unformatted", _)) => found.push(whole(&path)),
+                Some((_, why)) => found.push(broken(&path, &at, why)),
+                None => {}
+            }
+            headline = "";
+        } else if let Some([path, at, why]) = placed(&UNPARSED) {
+            found.push(broken(&path, &at, &why));
+        } else if !line.starts_with('|') {
+            headline = line;
+        }
+    }
+    found
 }
 
 fn line(line: &str) -> Option<Place> {
@@ -292,10 +330,21 @@ not json"#;
         check(
             Output::WouldReformat,
             "Would reformat: a.py\n1 file would be reformatted\n",
-            "would reformat /w/sub/b.py\nOh no!\n",
+            "would reformat /w/sub/b.py\nOh no!\nerror: cannot format /w/sub/c.py: Cannot parse: 7:6: def x(:\nerror: cannot parse: /w/sub/d.py:1:6\n",
             &[
                 "sub/a.py:0  is formatted otherwise",
                 "sub/b.py:0  is formatted otherwise",
+                "sub/c.py:7  cannot be parsed: 6: def x(:",
+                "sub/d.py:1  cannot be parsed: 6",
+            ],
+        );
+        check(
+            Output::WouldReformat,
+            "unformatted: File would be reformatted\n --> a b.py:1:6\n  |\n  - x = 1: 2\n1 + x\n  |\n\ninvalid-syntax: Expected a name\n --> c.py:3:7\n\n1 file would be reformatted\n",
+            "",
+            &[
+                "sub/a b.py:0  is formatted otherwise",
+                "sub/c.py:3  cannot be parsed: Expected a name",
             ],
         );
         check(

@@ -47,9 +47,13 @@ pub(super) struct Column {
     /// Whether all values are whole numbers, numbers, truths, dates.
     fits: [bool; 4],
     blobs: bool,
+    /// Digits only, and more of them than a whole number has.
+    wide: bool,
     whole: Option<(i64, i64)>,
     numbers: Option<(f64, f64)>,
     sum: f64,
+    /// What was lost of the sum so far, as Neumaier keeps it.
+    lost: f64,
     summed: u64,
     texts: Option<(String, String)>,
 }
@@ -66,9 +70,11 @@ impl Column {
             counted: Some(HashMap::new()),
             fits: [true; 4],
             blobs: false,
+            wide: false,
             whole: None,
             numbers: None,
             sum: 0.0,
+            lost: 0.0,
             summed: 0,
             texts: None,
         }
@@ -90,7 +96,11 @@ impl Column {
                 } else {
                     let tests: [fn(&str) -> bool; 4] =
                         [is_integer, |v| number(v).is_some(), is_boolean, is_date];
-                    self.fit(tests.map(|test| test(text)));
+                    let fit = tests.map(|test| test(text));
+                    if fit[0] {
+                        self.digits(text);
+                    }
+                    self.fit(fit);
                     self.keep(hash(text), text, budget);
                     self.measure(number(text));
                 }
@@ -103,8 +113,7 @@ impl Column {
                 self.measure(real.then(|| text.parse().ok()).flatten());
             }
             Cell::Integer(whole) => {
-                let (low, high) = self.whole.unwrap_or((*whole, *whole));
-                self.whole = Some((low.min(*whole), high.max(*whole)));
+                self.whole_number(*whole);
                 self.fit([true, true, false, false]);
                 self.keep(hash(whole), &whole.to_string(), budget);
                 self.measure(Some(*whole as f64));
@@ -130,6 +139,18 @@ impl Column {
         }
     }
 
+    fn digits(&mut self, text: &str) {
+        match text.parse() {
+            Ok(whole) => self.whole_number(whole),
+            Err(_) => self.wide = true,
+        }
+    }
+
+    fn whole_number(&mut self, whole: i64) {
+        let (low, high) = self.whole.unwrap_or((whole, whole));
+        self.whole = Some((low.min(whole), high.max(whole)));
+    }
+
     fn fit(&mut self, fit: [bool; 4]) {
         self.fits
             .iter_mut()
@@ -143,7 +164,12 @@ impl Column {
         };
         let (low, high) = self.numbers.unwrap_or((number, number));
         self.numbers = Some((low.min(number), high.max(number)));
-        self.sum += number;
+        let sum = self.sum + number;
+        self.lost += match self.sum.abs() >= number.abs() {
+            true => (self.sum - sum) + number,
+            false => (number - sum) + self.sum,
+        };
+        self.sum = sum;
         self.summed += 1;
     }
 
@@ -194,6 +220,8 @@ impl Column {
         let kind = match self.class {
             Class::Open => match () {
                 _ if self.values == 0 => "empty",
+                // Numbers of accounts and the like: nobody reckons with them, and each digit counts.
+                _ if integer && self.wide => "text",
                 _ if integer => "integer",
                 _ if real => "real",
                 _ if boolean => "boolean",
@@ -213,7 +241,7 @@ impl Column {
             (_, _, _, Some((low, high))) => (Value::from(low), Value::from(high)),
             _ => (Value::Null, Value::Null),
         };
-        let mean = self.sum / self.summed as f64;
+        let mean = (self.sum + self.lost) / self.summed as f64;
         ColumnProfile {
             name: self.name,
             kind: kind.into(),
@@ -222,9 +250,18 @@ impl Column {
             distinct: self.seen.map(|s| s.len() as u64),
             min,
             max,
-            mean: (numeric && self.summed > 0).then(|| (mean * 1e4).round() / 1e4),
+            mean: (numeric && self.summed > 0 && mean.is_finite()).then(|| rounded(mean)),
             common: common(self.counted.unwrap_or_default()),
         }
+    }
+}
+
+/// Four places; of a small number four digits, so that it does not become nothing.
+fn rounded(mean: f64) -> f64 {
+    match mean.abs() {
+        small if small > 0.0 && small < 0.1 => format!("{mean:.3e}").parse().unwrap_or(mean),
+        large if large >= 1e11 => mean,
+        _ => (mean * 1e4).round() / 1e4,
     }
 }
 
@@ -254,7 +291,7 @@ pub(crate) fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
 pub(crate) fn is_integer(value: &str) -> bool {
     let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
     let code = digits.len() > 1 && digits.starts_with('0');
-    !code && !digits.is_empty() && digits.len() <= 15 && digits.bytes().all(|b| b.is_ascii_digit())
+    !code && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 pub(crate) fn number(value: &str) -> Option<f64> {
@@ -286,6 +323,10 @@ pub(crate) fn is_date(value: &str) -> bool {
         && value[..10].parse::<jiff::civil::Date>().is_ok()
         && {
             let rest = &value[10..];
-            rest.is_empty() || rest.starts_with(['T', ' '])
+            let of_a_time = |c: char| c.is_ascii_digit() || ":.,+-Z ".contains(c);
+            rest.is_empty()
+                || rest.starts_with(['T', ' '])
+                    && rest[1..].starts_with(|c: char| c.is_ascii_digit())
+                    && rest[1..].chars().all(of_a_time)
         }
 }

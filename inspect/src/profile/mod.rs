@@ -36,7 +36,7 @@ pub struct ColumnProfile {
     pub min: serde_json::Value,
     /// Largest value.
     pub max: serde_json::Value,
-    /// Mean of the numbers, to four places.
+    /// Mean of the numbers, to four places or, of a small one, four digits.
     pub mean: Option<f64>,
     /// Values that come more than once, the most frequent first; none in a column of very many values.
     pub common: Vec<Common>,
