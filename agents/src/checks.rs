@@ -5,9 +5,9 @@ mod file;
 
 use crate::stop::Stop;
 use crate::toolbox::{Toolbox, Tries};
-use guard::act::Place;
+use guard::act::{Act, Place};
 use guard::executor::{Executor, Outcome};
-use guard::gate::{Decision, judge};
+use guard::gate::{Decision, Leave, judge};
 use guard::host_view::HostView;
 use guard::plan::plan;
 use jiff::Timestamp;
@@ -19,6 +19,8 @@ use protocol::tool::{HOST, ToolCall};
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// What the record calls the step of a check.
+const STEP: &str = "check";
 /// Longest restore of a backup.
 const RESTORE: Duration = Duration::from_secs(6 * 3600);
 /// Most characters of what was seen that evidence keeps.
@@ -123,13 +125,37 @@ impl Measure {
         if let Some((_, outcome)) = self.seen.iter().find(|(asked, _)| asked == call) {
             return Ok(outcome.clone());
         }
-        let act = plan(call, &toolbox.view("check")).map_err(|e| Unmade::Refused(e.to_string()))?;
+        let act = plan(call, &toolbox.view(STEP)).map_err(|e| Unmade::Refused(e.to_string()))?;
         let leave = match judge(&act, &toolbox.grant) {
             Decision::Allow(leave) => leave,
             Decision::Deny(why) | Decision::Ask(why) => {
+                toolbox.witness.refused(STEP, call, Some(&act), &why).await;
                 return Err(Unmade::Refused(format!("the check was refused: {why}")));
             }
         };
+        let begun = toolbox.witness.before(STEP, call, &act).await;
+        begun.map_err(Unmade::Refused)?;
+        let ran = self.make(toolbox, &act, leave, timeout).await;
+        let said = match &ran {
+            Ok(outcome) if outcome.is_error => "error",
+            Ok(_) => "ok",
+            Err(_) => "not made",
+        };
+        toolbox.witness.after(STEP, call, &act, said).await;
+        let outcome = ran?;
+        if call.name != "Bash" {
+            self.seen.push((call.clone(), outcome.clone()));
+        }
+        Ok(outcome)
+    }
+
+    async fn make(
+        &mut self,
+        toolbox: &Toolbox,
+        act: &Act,
+        leave: Leave,
+        timeout: Duration,
+    ) -> Result<Outcome, Unmade> {
         let view = HostView::for_operation(&act.operation);
         if let Some(view) = view.filter(|view| self.shows.as_ref() != Some(view)) {
             let opened = toolbox.sandboxes.open_scan(view.clone()).await;
@@ -144,20 +170,16 @@ impl Measure {
                 ));
             }
             Place::Outside => {
-                let reach = toolbox.reach(&act).map_err(Unmade::Stopped)?;
+                let reach = toolbox.reach(act).map_err(Unmade::Stopped)?;
                 let opened = toolbox.sandboxes.open_outside(reach).await;
                 let mut opened = opened.map_err(Unmade::Stopped)?;
-                let ran = opened.run(&act, leave, timeout).await;
+                let ran = opened.run(act, leave, timeout).await;
                 opened.stop().await;
                 ran
             }
-            _ => self.executor.run(&act, leave, timeout).await,
+            _ => self.executor.run(act, leave, timeout).await,
         };
-        let outcome = ran.map_err(|e| Unmade::Ended(e.to_string()))?;
-        if call.name != "Bash" {
-            self.seen.push((call.clone(), outcome.clone()));
-        }
-        Ok(outcome)
+        ran.map_err(|e| Unmade::Ended(e.to_string()))
     }
 
     /// Ends the sandbox.

@@ -1,6 +1,8 @@
-//! The one door: plan → gate → intent → executor → result. Nothing else in the agents runs a
+//! The one door: plan → gate → record → intent → executor → result → record. Nothing else in the agents runs a
 //! tool. A call with a recorded result is not made again; one that was interrupted is recovered
 //! by its effect class before anything else happens.
+
+mod audited;
 
 use crate::blob::hex;
 use crate::call_line::{done, line, refusal, summary};
@@ -11,6 +13,7 @@ use crate::question::{Question, Reply};
 use crate::record::Record;
 use crate::steps::Steps;
 use crate::stop::{self, Stop, Watch};
+use crate::witness::Witness;
 use crate::workspace::Sandboxes;
 use guard::act::{Act, Place};
 use guard::executor::{Executor, Outcome};
@@ -65,6 +68,8 @@ pub struct Toolbox {
     pub sandboxes: Sandboxes,
     /// Signals from outside.
     pub watch: Watch,
+    /// Writes the record.
+    pub witness: Witness,
     /// What the keys of this task's steps are made of: its team and its id.
     pub seed: String,
     /// The open sandbox, and what it is for.
@@ -79,6 +84,7 @@ impl Toolbox {
         redactor: Redactor,
         sandboxes: Sandboxes,
         watch: Watch,
+        witness: Witness,
         seed: String,
     ) -> Self {
         Self {
@@ -87,6 +93,7 @@ impl Toolbox {
             redactor,
             sandboxes,
             watch,
+            witness,
             seed,
             executor: None,
         }
@@ -129,7 +136,7 @@ impl Toolbox {
         let doing = record
             .screen
             .doing(format!("{} {}", call.name, summary(call)));
-        let answer = self.admit(steps, step, call, timeout).await?;
+        let answer = self.witnessed(steps, step, call, timeout).await?;
         drop(doing);
         let line = line(record, call, &answer);
         tracing::info!(

@@ -13,6 +13,7 @@ use crate::run::Shared;
 use crate::steps::Steps;
 use crate::stop::{self, Stop, Watch};
 use crate::toolbox::Toolbox;
+use crate::witness::Witness;
 use crate::workbench::{BASE, Workbench};
 use crate::workspace::Sandboxes;
 use bus::claim::Delivery;
@@ -57,7 +58,9 @@ pub async fn open(
     };
     let grant = granted(&shared.agent, task.ceiling);
     let seed = format!("{}/{}", shared.settings.team.name, task.id);
-    let toolbox = Toolbox::new(grant, true, shared.redactor.clone(), sandboxes, watch, seed);
+    let redactor = shared.redactor.clone();
+    let witness = Witness::of(&shared.home, &task, lease, &redactor);
+    let toolbox = Toolbox::new(grant, true, redactor, sandboxes, watch, witness, seed);
     Ok(Workbench {
         task,
         settings: shared.settings.clone(),

@@ -68,6 +68,8 @@ pub fn of_home(path: &Path) -> bool {
     ) {
         (Some("tasks"), Some(_), Some(part)) => !NOT_OF_TASK.iter().any(|not| part == *not),
         (Some("MEMORY"), Some(part), None) => part != ".owner",
+        // What a warden holds is for once: only its key and what proves a person come back.
+        (Some("warden"), Some(part), None) => part == "seal.key" || part == "pin.json",
         (Some(top), ..) => !NOT_OF_HOME.contains(&top) && !top.starts_with("ledger.db"),
         (None, ..) => true,
     }

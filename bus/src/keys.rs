@@ -114,6 +114,10 @@ impl Keys {
     pub fn dead(&self, role: &Role) -> String {
         self.key(&format!("dead:{role}"))
     }
+    /// How far each host's record of acts was seen to go.
+    pub fn audit(&self) -> String {
+        self.key("audit")
+    }
     /// Questions to a role.
     pub fn ask(&self, target: &Role) -> String {
         self.key(&format!("ask:{target}"))

@@ -12,6 +12,7 @@
 
 pub mod acl;
 pub mod address;
+pub mod anchor;
 pub mod ask;
 pub mod blob;
 pub mod brakes;

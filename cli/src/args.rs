@@ -2,6 +2,7 @@
 //! rely on are stable.
 
 mod agents;
+mod audit;
 mod backup;
 mod bench;
 mod chat;
@@ -9,6 +10,7 @@ mod costs;
 mod dead;
 mod examples;
 mod host;
+mod ledger;
 mod logs;
 mod memory;
 mod playbook;
@@ -18,12 +20,14 @@ mod values;
 mod workspace;
 
 pub use agents::AgentsCommand;
+pub use audit::AuditCommand;
 pub use backup::BackupCommand;
 pub use bench::{BenchArgs, BenchName};
 pub use chat::ChatArgs;
 pub use costs::CostsArgs;
 pub use dead::DeadCommand;
 pub use host::{HostCommand, JoinArgs};
+pub use ledger::{BusCommand, LedgerCommand};
 pub use logs::LogsArgs;
 pub use memory::MemoryCommand;
 pub use playbook::PlaybookCommand;
@@ -91,6 +95,9 @@ pub enum Command {
     Logs(Box<LogsArgs>),
     /// What models cost, beside the month's budget
     Costs(CostsArgs),
+    /// The record of every act on this host, and whether it is whole
+    #[command(subcommand, after_help = examples::AUDIT)]
+    Audit(AuditCommand),
     /// Messages that nobody could read or finish
     #[command(subcommand)]
     Dead(DeadCommand),
@@ -134,6 +141,9 @@ pub enum Command {
     /// Run the supervisor here
     #[command(hide = true)]
     Supervisor,
+    /// Run the warden here
+    #[command(hide = true)]
+    Warden,
     /// Run one agent here
     #[command(hide = true)]
     Agent {
@@ -275,33 +285,6 @@ pub enum ConfigCommand {
     Show(JsonArgs),
     /// Say everything that is wrong with the settings
     Check,
-}
-
-/// What can be decided about Redis.
-#[derive(Debug, Clone, Copy, Subcommand)]
-pub enum BusCommand {
-    /// Say whether Redis and the ledger fit together
-    Status,
-    /// Take both as they are: what was begun waits for you, the rest goes on
-    Accept,
-}
-
-/// What can be done with the ledger.
-#[derive(Debug, Subcommand)]
-pub enum LedgerCommand {
-    /// Say where it is, and whether it is whole
-    Status(JsonArgs),
-    /// Move it, while the team is down: everything is carried and compared, the old one stays good
-    Move {
-        /// A database, postgres://USER@HOST/DATABASE, or the word `file` [default: ledger.url]
-        #[arg(long, value_name = "WHERE")]
-        to: Option<String>,
-        /// Print one JSON document
-        #[arg(long)]
-        json: bool,
-    },
-    /// Take over the ledger that `ledger.url` names, from a home that is gone for good
-    Take,
 }
 
 /// What can be done with secrets.

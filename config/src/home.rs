@@ -15,7 +15,7 @@ const SOCKET_PATH_BYTES: usize = 107;
 const ELSEWHERE: &str = "choose another home with AI_INFRA_HOME or --home";
 
 /// Folders made in a home, each with mode 0700.
-const FOLDERS: [&str; 13] = [
+const FOLDERS: [&str; 15] = [
     "run",
     "redis",
     "logs",
@@ -29,6 +29,8 @@ const FOLDERS: [&str; 13] = [
     "schedules",
     "agents",
     "secrets",
+    "audit",
+    "warden",
 ];
 
 /// A home folder, absolute.
@@ -90,7 +92,7 @@ impl Home {
             make_private(&folder).map_err(|e| ConfigError::file("make", &folder, e))?;
             check_owned(&folder)?;
         }
-        for folder in [self.run(), self.redis(), self.secrets()] {
+        for folder in [self.run(), self.redis(), self.secrets(), self.warden()] {
             fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
                 .map_err(|e| ConfigError::file("make private", &folder, e))?;
         }
@@ -175,6 +177,14 @@ impl Home {
     pub fn secrets(&self) -> PathBuf {
         self.root.join("secrets")
     }
+    /// The record of every act on this host.
+    pub fn audit(&self) -> PathBuf {
+        self.root.join("audit")
+    }
+    /// What only the warden of this host may read: the key of the record, tickets.
+    pub fn warden(&self) -> PathBuf {
+        self.root.join("warden")
+    }
     /// The invitation this home's host came in by, where the team is another host's.
     pub fn join(&self) -> PathBuf {
         self.root.join("join.json")
@@ -202,6 +212,10 @@ impl Home {
     /// The daemon's control socket.
     pub fn daemon_sock(&self) -> PathBuf {
         self.run().join("daemon.sock")
+    }
+    /// The warden's socket.
+    pub fn warden_sock(&self) -> PathBuf {
+        self.run().join("warden.sock")
     }
     /// The tmux server's socket of a home that is not the default one.
     pub fn tmux_sock(&self) -> PathBuf {

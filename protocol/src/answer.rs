@@ -1,6 +1,7 @@
 //! What the supervisor and the daemon answer at the end of a conversation.
 
 use crate::attachment::Attachment;
+use crate::audit::AnchorLine;
 use crate::board::Board;
 use crate::costs::CostsDocument;
 use crate::document::{
@@ -106,6 +107,11 @@ pub enum Answer {
     Schedule {
         /// All about it.
         page: Box<SchedulePage>,
+    },
+    /// How far the records of all hosts were seen to go.
+    AuditAnchors {
+        /// By the ledger, then by Redis.
+        anchors: Vec<AnchorLine>,
     },
     /// Variables that settings are made of, for a process of the team; some are secrets.
     Environment {

@@ -206,6 +206,8 @@ pub enum Verb {
         /// Their files.
         files: Vec<MemoryFile>,
     },
+    /// How far the records of all hosts were seen to go.
+    AuditAnchors,
     /// Stop all effects at once, until `Thaw`.
     Freeze,
     /// Let work go on.

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod attachment;
+pub mod audit;
 pub mod board;
 pub mod control;
 pub mod costs;

@@ -34,6 +34,7 @@ pub async fn park(ledger: &Place, made: Timestamp) -> Result<Parked, LedgerError
 
 async fn all(ledger: &Ledger, when: &str) -> Result<Parked, LedgerError> {
     let now = Timestamp::now();
+    ledger.forget_anchors().await?;
     let mut parked = Parked::default();
     let reason = format!(
         "it was not begun when the backup of {when} was made, and may have been since: `ai-infra task retry` of the plan begins what is missing"

@@ -2,6 +2,7 @@
 //! another supervisor took over. Every loop may be cut off anywhere; what was not finished is done
 //! by the next supervisor.
 
+use crate::anchor;
 use crate::brakes;
 use crate::bus_link::BusLink;
 use crate::control::listen::{self, ListenError};
@@ -152,6 +153,8 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     loops.spawn(async move { hosts::keep(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { schedules::keep_going(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { anchor::keep(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { announce(&shared).await });
     loops

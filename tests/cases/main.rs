@@ -6,6 +6,7 @@
 mod again;
 mod agent_window;
 mod asked_back;
+mod audit;
 mod backups;
 mod bad_input;
 mod chat;

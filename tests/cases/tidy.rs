@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "protocol",
     "config",
+    "warden",
     "backup",
     "pai",
     "bus",
@@ -211,6 +212,18 @@ fn one_maker(sources: &[Source]) -> Broken {
     ));
     broken.extend(only_in(
         sources,
+        &["Book::open(AuditPlace"],
+        &["warden/src/serve.rs"],
+        "the record of acts has one writer, the warden",
+    ));
+    broken.extend(never_in(
+        sources,
+        "warden",
+        &["Tcp", "Udp", "redis::", "reqwest", "Command::new"],
+        "the warden has no network, no Redis and starts nothing",
+    ));
+    broken.extend(only_in(
+        sources,
         &["Memory::open("],
         &["memory/", "supervisor/src/memory_owner.rs"],
         "MEMORY has one owner, the supervisor",
@@ -350,6 +363,8 @@ fn every_wall_reports_what_breaks_it() {
     assert!(!one_maker(&bad("guard/src/a.rs", "Allow(Leave { digest })")).is_empty());
     assert!(!one_maker(&bad("bus/src/a.rs", "Ok(Reservation { task })")).is_empty());
     assert!(!one_maker(&bad("cli/src/a.rs", "UPDATE tasks SET state")).is_empty());
+    assert!(!one_maker(&bad("cli/src/a.rs", "Book::open(AuditPlace::of(x))")).is_empty());
+    assert!(!one_maker(&bad("warden/src/a.rs", "TcpStream::connect(x)")).is_empty());
     assert!(!shape(&bad("cli/src/utils.rs", "")).is_empty());
     assert!(!shape(&bad("cli/src/long.rs", &"\n".repeat(500))).is_empty());
     let up = vec![("bus".to_owned(), "agents.workspace = true".to_owned())];

@@ -31,6 +31,16 @@ Examples:
   ai-infra task tell t7 \"also log it\"        a word to whoever works on it
   ai-infra task budget t7 3.00               what it may cost from now on";
 
+/// Below `ai-infra audit --help`.
+pub const AUDIT: &str = "\
+Each act of an agent has a line before and a line after it; each line names the digest of the one
+before and carries a seal that only the warden's key makes. Arguments are kept as digests.
+
+Examples:
+  ai-infra audit tail -n 50
+  ai-infra audit verify                      whether a line was changed, taken out or cut off
+  ai-infra audit export --out record.jsonl";
+
 /// Below `ai-infra secret --help`.
 pub const SECRET: &str = "\
 Examples:

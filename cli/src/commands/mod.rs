@@ -3,6 +3,7 @@
 mod agent;
 mod agents;
 mod attach;
+mod audit;
 mod backup;
 mod bench;
 mod brakes;
@@ -34,6 +35,7 @@ mod supervisor;
 mod task;
 pub(crate) mod team;
 mod up;
+mod warden;
 mod window;
 mod workspace;
 
@@ -73,6 +75,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Monitor => monitor::run(&context).await,
         Command::Logs(args) => logs::run(&context, &args).await,
         Command::Costs(args) => costs::run(&context, args).await,
+        Command::Audit(command) => audit::run(&context, command).await,
         Command::Dead(command) => dead::run(&context, command).await,
         Command::Workspace(command) => workspace::run(&context, command).await,
         Command::Memory(command) => memory::run(&context, command).await,
@@ -87,6 +90,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Completions { shell } => completions::run(shell),
         Command::Daemon(up) => daemon::run(&context, up.no_tmux).await,
         Command::Supervisor => supervisor::run(context).await,
+        Command::Warden => warden::run(context).await,
         Command::Agent { name } => agent::run(context, name).await,
         Command::Chat(_) => Err(Failure::usage("you are in the chat already")),
         Command::Executor { .. } => Err(Failure::usage("the executor runs before everything else")),

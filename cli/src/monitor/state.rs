@@ -74,7 +74,15 @@ impl Monitor {
     /// Roles in the order they are shown.
     pub fn agents(&self) -> Vec<Role> {
         let processes = self.status.iter().flat_map(|status| &status.processes);
-        let no_agent = ["daemon", "redis", "supervisor", "chat", "monitor", "logs"];
+        let no_agent = [
+            "daemon",
+            "redis",
+            "warden",
+            "supervisor",
+            "chat",
+            "monitor",
+            "logs",
+        ];
         processes
             .filter(|process| !no_agent.contains(&process.name.as_str()))
             .filter_map(|process| process.name.parse().ok())

@@ -1,5 +1,6 @@
 //! What each verb that has one answer does.
 
+use crate::anchor;
 use crate::board;
 use crate::brakes;
 use crate::compare::{self, CompareError};
@@ -265,6 +266,9 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         | Verb::MemoryTakeBack { .. }
         | Verb::MemoryStats
         | Verb::MemoryImport { .. }) => memory(desk, verb).await?,
+        Verb::AuditAnchors => Answer::AuditAnchors {
+            anchors: anchor::all(desk).await?,
+        },
         Verb::Freeze => Answer::Ok {
             message: brakes::pull(desk, who, None).await?,
         },

@@ -11,6 +11,8 @@ use std::path::Path;
 pub enum Process {
     /// The managed Redis.
     Redis,
+    /// The warden: no act of this host is made without it.
+    Warden,
     /// The supervisor.
     Supervisor,
     /// An agent.
@@ -28,6 +30,7 @@ impl Process {
     pub fn name(&self) -> &str {
         match self {
             Process::Redis => "redis",
+            Process::Warden => "warden",
             Process::Supervisor => "supervisor",
             Process::Agent(role) => role.as_str(),
             Process::Chat => "chat",
@@ -42,8 +45,13 @@ impl Process {
         match self {
             Process::Agent(role) => format!("agent-{role}"),
             Process::Chat | Process::Monitor | Process::Logs => format!("window-{}", self.name()),
-            Process::Redis | Process::Supervisor => self.name().to_owned(),
+            Process::Redis | Process::Warden | Process::Supervisor => self.name().to_owned(),
         }
+    }
+
+    /// Others need it: nobody else is started before it was ready once.
+    pub fn comes_first(&self) -> bool {
+        matches!(self, Process::Redis | Process::Warden)
     }
 
     /// Only shows things; the team is ready without it.
@@ -64,7 +72,7 @@ impl Process {
                 ("MALLOC_ARENA_MAX", "1"),
                 ("MALLOC_MMAP_THRESHOLD_", "65536"),
             ],
-            Process::Agent(_) => &[("MALLOC_ARENA_MAX", "1")],
+            Process::Agent(_) | Process::Warden => &[("MALLOC_ARENA_MAX", "1")],
             Process::Redis | Process::Chat | Process::Monitor | Process::Logs => &[],
         }
     }
@@ -80,6 +88,7 @@ impl Process {
     pub fn argv(&self, exe: &Path, home: &Home) -> Vec<String> {
         let words: &[&str] = match self {
             Process::Redis => return Vec::new(),
+            Process::Warden => &["warden"],
             Process::Supervisor => &["supervisor"],
             Process::Agent(role) => &["agent", role.as_str()],
             Process::Chat => &["window", "chat"],
@@ -182,6 +191,7 @@ mod tests {
             "agent-redis",
             "/bin/x --home /h agent redis",
         );
+        check(Process::Warden, "warden", "/bin/x --home /h warden");
         check(Process::Chat, "window-chat", "/bin/x --home /h window chat");
         check(Process::Logs, "window-logs", "/bin/x --home /h window logs");
     }

@@ -1,5 +1,5 @@
-//! How a process is seen to be at work, rather than only alive: Redis answers, the supervisor
-//! answers on its socket, an agent has announced itself under its own pid.
+//! How a process is seen to be at work, rather than only alive: Redis answers, warden and
+//! supervisor answer on their sockets, an agent has announced itself under its own pid.
 
 use super::instance_name;
 use super::process::Process;
@@ -51,6 +51,9 @@ pub fn explained(said: &str) -> String {
 
 /// Marks every member that is seen at work.
 pub async fn look(members: &mut [Member], home: &Home, host: &str, bus: Option<&Bus>) {
+    if waits(members, |process| *process == Process::Warden) && warden_answers(home).await {
+        mark(members, |member| member.process == Process::Warden);
+    }
     let Some(bus) = bus else { return };
     if waits(members, |process| *process == Process::Redis)
         && matches!(timeout(LOOK, bus.ping()).await, Ok(Ok(_)))
@@ -85,6 +88,11 @@ fn mark(members: &mut [Member], which: impl Fn(&Member) -> bool) {
             member.seen_ready();
         }
     }
+}
+
+async fn warden_answers(home: &Home) -> bool {
+    let mut warden = warden::client::Client::new(home, Duration::ZERO);
+    matches!(timeout(LOOK, warden.head()).await, Ok(Ok(_)))
 }
 
 async fn supervisor_answers(home: &Home) -> bool {

@@ -137,17 +137,17 @@ impl Member {
     }
 }
 
-/// Positions of the members to be started now. Redis comes first: nobody else starts before it
-/// was ready once.
+/// Positions of the members to be started now. Redis and the warden come first: nobody else starts
+/// before each was ready once.
 pub fn due(members: &[Member], now: Duration) -> Vec<usize> {
-    let redis_first = members
+    let wait = members
         .iter()
-        .any(|m| m.process == Process::Redis && !m.is_ready() && m.restarts == 0);
+        .any(|m| m.process.comes_first() && !m.is_ready() && m.restarts == 0);
     members
         .iter()
         .enumerate()
         .filter(|(_, member)| matches!(member.stand, Stand::Due(at) if at <= now))
-        .filter(|(_, member)| !redis_first || member.process == Process::Redis)
+        .filter(|(_, member)| !wait || member.process.comes_first())
         .map(|(position, _)| position)
         .collect()
 }

@@ -1,4 +1,4 @@
-//! Ends a team: agents and windows, then the supervisor, then tmux and Redis. Works from the notes
+//! Ends a team: agents and windows, then the supervisor, then tmux, Redis and the warden. Works from the notes
 //! in `run/pids`, so it ends a team whose daemon is gone just as well. Twice is fine.
 
 use super::error::DaemonError;
@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(5);
 fn rank(key: &str) -> u8 {
     match key {
         "daemon" => 3,
-        "redis" => 2,
+        "redis" | "warden" => 2,
         "supervisor" => 1,
         _ => 0,
     }
@@ -77,6 +77,7 @@ async fn end(group: &[Identity], tick: &mut impl FnMut()) {
 fn clear(home: &Home) {
     for path in [
         home.supervisor_sock(),
+        home.warden_sock(),
         home.daemon_sock(),
         home.redis_sock(),
         home.run().join("bus.json"),

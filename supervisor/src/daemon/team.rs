@@ -1,4 +1,4 @@
-//! Which processes this home's daemon keeps. On a host that joined a team: its agents, and nothing of the team's own.
+//! Which processes this home's daemon keeps. On a host that joined a team: its warden, its agents, and nothing of the team's own.
 
 use super::process::Process;
 use config::settings::{SessionLayout, Settings, WindowRuns};
@@ -8,13 +8,14 @@ pub(super) fn team(settings: &Settings) -> Vec<Process> {
     if let Some(joined) = &settings.joined {
         let agents = settings.agents.iter().map(|agent| &agent.name);
         let here = agents.filter(|role| joined.roles.contains(role));
-        return here.cloned().map(Process::Agent).collect();
+        let agents = here.cloned().map(Process::Agent);
+        return std::iter::once(Process::Warden).chain(agents).collect();
     }
     let redis = settings.redis.url.is_none().then_some(Process::Redis);
     let agents = settings.agents.iter();
     redis
         .into_iter()
-        .chain([Process::Supervisor])
+        .chain([Process::Warden, Process::Supervisor])
         .chain(agents.map(|agent| Process::Agent(agent.name.clone())))
         .collect()
 }

@@ -10,6 +10,7 @@
 //! outside that are indexed are cut (`records::cut`, which also takes out NUL). `json_extract(document, '$.key')`
 //! is known to both. Nothing is caught in the middle of a write: after an error the whole write is over.
 
+pub mod anchors;
 #[cfg(test)]
 mod any_messages;
 pub mod away;

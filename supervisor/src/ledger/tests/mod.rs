@@ -3,6 +3,7 @@
 //! `plans` about tasks that are made of others.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod anchoring;
 mod away;
 mod carrying;
 mod folding;

@@ -1,0 +1,129 @@
+//! How the rest of the team reaches the warden. A warden that is just being started again is waited
+//! for; one that stays away is an error, and whoever asked does nothing then.
+
+use crate::audit::line::Entry;
+use crate::audit::verify::Head;
+use crate::wire::{Ask, LINE_BYTES, Reply, Request, WIRE_VERSION};
+use config::home::Home;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::time::{sleep, timeout};
+
+/// Longest wait for one answer, in seconds: a disk may take its time to make a line safe.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Between two tries to reach it.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Why there is no answer, or none that helps.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WardenError {
+    /// Nobody answers.
+    #[error("the warden does not answer at {} ({said}): see `ai-infra status`", .socket.display())]
+    Away {
+        /// Where.
+        socket: PathBuf,
+        /// What was seen.
+        said: String,
+    },
+    /// It said no.
+    #[error("{0}")]
+    Refused(String),
+    /// It speaks otherwise.
+    #[error("the warden answered something else than it was asked: ai-infra restart")]
+    Strange,
+}
+
+/// A connection that is made when it is needed and made anew when it breaks.
+#[derive(Debug)]
+pub struct Client {
+    socket: PathBuf,
+    patience: Duration,
+    open: Option<BufReader<UnixStream>>,
+}
+
+impl Client {
+    /// To the warden of a home. `patience` is how long one that is away is waited for.
+    pub fn new(home: &Home, patience: Duration) -> Self {
+        Self {
+            socket: home.warden_sock(),
+            patience,
+            open: None,
+        }
+    }
+
+    /// Writes a line; answers its number. With `safe` it outlives a power cut when this returns.
+    ///
+    /// # Errors
+    /// When the warden is away or has no room: then whatever the line is about must not be begun.
+    pub async fn note(&mut self, entry: &Entry, safe: bool) -> Result<u64, WardenError> {
+        let entry = Box::new(entry.clone());
+        match self.ask(Ask::Note { entry, safe }).await? {
+            Reply::Written { seq } => Ok(seq),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
+    /// How far the chain goes.
+    ///
+    /// # Errors
+    /// When the warden is away.
+    pub async fn head(&mut self) -> Result<Head, WardenError> {
+        match self.ask(Ask::Head).await? {
+            Reply::Head { head } => Ok(head),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
+    /// Asks something. What was asked of a warden that died may have been heard: a line may stand in
+    /// the chain twice, which hides nothing.
+    ///
+    /// # Errors
+    /// As it says.
+    pub async fn ask(&mut self, ask: Ask) -> Result<Reply, WardenError> {
+        let request = Request {
+            v: WIRE_VERSION,
+            ask,
+        };
+        let mut line = serde_json::to_vec(&request).map_err(|_| WardenError::Strange)?;
+        line.push(b'\n');
+        let began = Instant::now();
+        loop {
+            let said = match timeout(ANSWER, self.once(&line)).await {
+                Ok(Ok(Reply::Refused { why })) => return Err(WardenError::Refused(why)),
+                Ok(Ok(reply)) => return Ok(reply),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(WardenError::Strange);
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            self.open = None;
+            if began.elapsed() >= self.patience {
+                let socket = self.socket.clone();
+                return Err(WardenError::Away { socket, said });
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn once(&mut self, line: &[u8]) -> io::Result<Reply> {
+        let mut stream = match self.open.take() {
+            Some(stream) => stream,
+            None => BufReader::new(UnixStream::connect(&self.socket).await?),
+        };
+        stream.get_mut().write_all(line).await?;
+        let mut answer = Vec::new();
+        let mut part = (&mut stream).take(LINE_BYTES as u64);
+        if part.read_until(b'\n', &mut answer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let reply = serde_json::from_slice(&answer)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        // Only a connection whose answer was taken whole is used again.
+        self.open = Some(stream);
+        Ok(reply)
+    }
+}

@@ -1,0 +1,230 @@
+//! The warden process: one loop over connections, one book. Lines are written as they come; those that
+//! must outlive a power cut wait for the disk together, one wait for all that came meanwhile.
+
+use crate::audit::book::{Book, BookError};
+use crate::audit::reader::AuditPlace;
+use crate::wire::{Ask, LINE_BYTES, Reply, Request, WIRE_VERSION};
+use config::home::Home;
+use jiff::Timestamp;
+use nix::unistd::Uid;
+use std::cell::RefCell;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
+use tokio::task::LocalSet;
+
+/// How long a line that nobody waits for may lie unsafe.
+const LAZY: Duration = Duration::from_millis(50);
+/// Most connections at once: more agents than any host runs.
+const CONNECTIONS: usize = 256;
+
+/// Why the warden cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum WardenDown {
+    /// The home cannot be used.
+    #[error(transparent)]
+    Home(#[from] config::error::ConfigError),
+    /// The chain cannot be written.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// The disk did not take what was written: nothing may be begun on it.
+    #[error("lines cannot be made safe: {0}")]
+    Unsafe(String),
+    /// The socket cannot be made, or signals not heard.
+    #[error("the warden cannot listen on {socket}: {source}")]
+    Listen {
+        /// Where.
+        socket: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What every connection shares.
+struct Office {
+    book: RefCell<Book>,
+    /// Up to which line everything is safe; an error ends all trust in the disk.
+    safe: watch::Sender<Result<u64, String>>,
+    /// Something is to be made safe.
+    wanted: Notify,
+    /// Somebody waits for it.
+    urgent: Notify,
+}
+
+/// Runs the warden of a home until it is told to end.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn run(home: Home, host: String) -> Result<(), WardenDown> {
+    home.ensure()?;
+    let book = Book::open(AuditPlace::of(&home), &host, Timestamp::now())?;
+    let safe = book.head().seq;
+    let office = Rc::new(Office {
+        book: RefCell::new(book),
+        safe: watch::Sender::new(Ok(safe)),
+        wanted: Notify::new(),
+        urgent: Notify::new(),
+    });
+    let socket = home.warden_sock();
+    let failed = |source| WardenDown::Listen {
+        socket: socket.display().to_string(),
+        source,
+    };
+    // The chain's lock is held: whoever listened here is dead.
+    let _was_not_there = std::fs::remove_file(&socket);
+    let listener = UnixListener::bind(&socket).map_err(failed)?;
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&socket, private).map_err(failed)?;
+    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    let local = LocalSet::new();
+    let ended = local
+        .run_until(async {
+            let mut safe = std::pin::pin!(keep_safe(office.clone()));
+            loop {
+                tokio::select! {
+                    _ = term.recv() => break None,
+                    _ = interrupt.recv() => break None,
+                    why = &mut safe => break Some(why),
+                    // The terminal it was started from is gone.
+                    _ = hangup.recv() => {}
+                    taken = listener.accept() => match taken {
+                        Ok((stream, _)) if Rc::strong_count(&office) < CONNECTIONS => {
+                            tokio::task::spawn_local(serve(stream, office.clone()));
+                        }
+                        Ok(_) => tracing::warn!("too many connections"),
+                        Err(error) => {
+                            tracing::warn!(%error, "a connection could not be taken");
+                            tokio::time::sleep(Duration::from_millis(50)).await;
+                        }
+                    }
+                }
+            }
+        })
+        .await;
+    let _may_be_gone = std::fs::remove_file(&socket);
+    if let Some(why) = ended {
+        return Err(WardenDown::Unsafe(why));
+    }
+    let last = office.book.borrow().sync_handle()?;
+    last.sync()?;
+    Ok(())
+}
+
+/// Makes lines safe in groups, until the disk fails: what it says after a failure is not to be
+/// believed, so this process ends then and the next one reads what is really there.
+async fn keep_safe(office: Rc<Office>) -> String {
+    loop {
+        office.wanted.notified().await;
+        tokio::select! {
+            () = office.urgent.notified() => {}
+            () = tokio::time::sleep(LAZY) => {}
+        }
+        let handle = office.book.borrow().sync_handle();
+        let synced = match handle {
+            Ok(handle) => tokio::task::spawn_blocking(move || {
+                let seq = handle.seq;
+                handle.sync().map(|()| seq).map_err(|e| e.to_string())
+            })
+            .await
+            .unwrap_or_else(|error| Err(error.to_string())),
+            Err(error) => Err(error.to_string()),
+        };
+        let failed = synced.as_ref().err().cloned();
+        let _before = office.safe.send_replace(synced);
+        if let Some(why) = failed {
+            return why;
+        }
+    }
+}
+
+impl Office {
+    async fn make_safe(&self, seq: u64) -> Result<(), String> {
+        let mut safe = self.safe.subscribe();
+        self.wanted.notify_one();
+        self.urgent.notify_one();
+        loop {
+            match &*safe.borrow_and_update() {
+                Ok(done) if *done >= seq => return Ok(()),
+                Ok(_) => {}
+                Err(why) => return Err(why.clone()),
+            }
+            // The loop may have looked just before the line was written.
+            self.wanted.notify_one();
+            self.urgent.notify_one();
+            if safe.changed().await.is_err() {
+                return Err("the warden ends".to_owned());
+            }
+        }
+    }
+
+    async fn answer(&self, ask: Ask) -> Result<Reply, String> {
+        match ask {
+            Ask::Note { entry, safe } => {
+                let written = self.book.borrow_mut().append(*entry, Timestamp::now());
+                let seq = written.map_err(|error| error.to_string())?;
+                match safe {
+                    true => self.make_safe(seq).await?,
+                    false => self.wanted.notify_one(),
+                }
+                Ok(Reply::Written { seq })
+            }
+            Ask::Head => {
+                let head = self.book.borrow().head().clone();
+                self.make_safe(head.seq).await?;
+                Ok(Reply::Head { head })
+            }
+        }
+    }
+}
+
+/// Serves one connection, if the kernel says it is the home's owner or root.
+async fn serve(stream: UnixStream, office: Rc<Office>) {
+    let me = Uid::effective().as_raw();
+    let peer = stream.peer_cred().map(|peer| peer.uid());
+    let known = matches!(peer, Ok(uid) if uid == 0 || uid == me);
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut line = Vec::new();
+        let mut part = (&mut stream).take(LINE_BYTES as u64);
+        match part.read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let reply = match known {
+            true => understood(&line, &office).await,
+            false => Err("only the owner of this home may talk to its warden".to_owned()),
+        };
+        let broken = !line.ends_with(b"\n") || !known;
+        let reply = reply.unwrap_or_else(|why| Reply::Refused { why });
+        let Ok(mut bytes) = serde_json::to_vec(&reply) else {
+            return;
+        };
+        bytes.push(b'\n');
+        if stream.get_mut().write_all(&bytes).await.is_err() || broken {
+            return;
+        }
+    }
+}
+
+async fn understood(line: &[u8], office: &Office) -> Result<Reply, String> {
+    if !line.ends_with(b"\n") {
+        return Err(format!("a request has at most {LINE_BYTES} bytes"));
+    }
+    let request: Request = serde_json::from_slice(line)
+        .map_err(|_| "that is no request the warden understands".to_owned())?;
+    if request.v > WIRE_VERSION {
+        return Err("the running warden is older than this program: ai-infra restart".to_owned());
+    }
+    office.answer(request.ask).await
+}
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;
