@@ -72,6 +72,11 @@ impl History {
         job.alarm.clone()
     }
 
+    /// Notes that a job that makes no snapshots did well.
+    pub fn well(&mut self, job: &str) {
+        self.jobs.entry(job.to_owned()).or_default().failed = None;
+    }
+
     /// Notes that a job failed.
     pub fn failed(&mut self, job: &str, at: Timestamp, why: String) {
         self.jobs.entry(job.to_owned()).or_default().failed = Some((at, why));

@@ -5,7 +5,8 @@
 //! the public half of the **recovery key** (`key`). A snapshot is written last, so whatever is cut off
 //! leaves the last good one good. Open `run` for a backup (`walk` finds, `known` remembers), `restore`
 //! for the way back, `verify` for whether it would work, `keep` and `prune` for what is let go, `lock`
-//! for two at once, `store` for where a repository may lie.
+//! for two at once, `store` for where a repository may lie. `sync` is another thing: the configuration, kept in
+//! step with a plain git repository in both directions.
 
 pub mod entry;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod repository;
 pub mod restore;
 pub mod run;
 pub mod store;
+pub mod sync;
 #[cfg(test)]
 mod tests;
 pub mod verify;

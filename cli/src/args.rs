@@ -21,7 +21,7 @@ mod workspace;
 
 pub use agents::AgentsCommand;
 pub use audit::AuditCommand;
-pub use backup::BackupCommand;
+pub use backup::{BackupCommand, ConflictsCommand, SideWord, VersionsCommand};
 pub use bench::{BenchArgs, BenchName};
 pub use chat::ChatArgs;
 pub use costs::CostsArgs;

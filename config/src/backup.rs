@@ -70,6 +70,8 @@ pub enum BackupWhat {
     Workspaces,
     /// The home: what the team is and knows.
     Home,
+    /// Settings, agents, playbooks: in step with a plain git repository, in both directions.
+    Configuration,
 }
 
 impl BackupWhat {
@@ -78,6 +80,7 @@ impl BackupWhat {
         match self {
             BackupWhat::Workspaces => "workspaces",
             BackupWhat::Home => "home",
+            BackupWhat::Configuration => "configuration",
         }
     }
 }

@@ -96,7 +96,8 @@ impl Home {
             fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
                 .map_err(|e| ConfigError::file("make private", &folder, e))?;
         }
-        Ok(())
+        // What somebody had begun to put in force is there whole before anything reads it.
+        crate::in_force::finish(self).map(|_left| ())
     }
 
     /// Looks at an existing home without changing anything; a home that is not there is fine.

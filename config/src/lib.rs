@@ -10,6 +10,7 @@
 //! `home` names every path below the home, `env` is the only reader of the process environment,
 //! `secret` keeps values that are never printed, `bus_access` is how processes find Redis,
 //! `invitation` is how another host joins, `host_name` what the team calls this one.
+//! `in_force` puts files that come from elsewhere into the home all together, `widened` says what that would permit.
 //! `private_file` writes what only the owner may read, `own` is what a process knows of itself. `shipped` holds the files compiled in and
 //! `playbooks` adds the person's own.
 
@@ -24,6 +25,7 @@ pub mod error;
 pub mod home;
 pub mod home_id;
 pub mod host_name;
+pub mod in_force;
 pub mod invitation;
 pub mod layers;
 pub mod layout;
@@ -42,3 +44,4 @@ pub mod settings;
 pub mod shipped;
 pub mod show;
 pub mod well_known;
+pub mod widened;

@@ -161,7 +161,8 @@ fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
     }
     for name in layers.names_below(&["backup", "jobs"]) {
         if layers.get(&["backup", "jobs", &name, "what"]).is_none() {
-            let message = format!("`backup.jobs.{name}` lacks `what`: workspaces or home");
+            let message =
+                format!("`backup.jobs.{name}` lacks `what`: workspaces, home or configuration");
             layers.problems.push(Problem::new("", message));
         }
     }

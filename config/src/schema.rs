@@ -130,7 +130,7 @@ pub const KEYS: &[Key] = &[
     key("backup.keep.daily", Kind::Whole(0, 10_000), "and the newest of so many days"),
     key("backup.keep.weekly", Kind::Whole(0, 10_000), "of so many weeks"),
     key("backup.keep.monthly", Kind::Whole(0, 10_000), "of so many months"),
-    key("backup.jobs.*.what", Kind::Choice(&["workspaces", "home"]), "what the job keeps"),
+    key("backup.jobs.*.what", Kind::Choice(&["workspaces", "home", "configuration"]), "what the job keeps"),
     key("backup.jobs.*.target", Kind::OptionalText, "where this job is kept, where that is not backup.remote"),
     key("tmux.session", Kind::Text, "name of the tmux session"),
     key("tmux.windows", Kind::Windows, "its windows"),

@@ -14,6 +14,7 @@ mod chat_answers;
 mod chat_changes;
 mod chat_files;
 mod colleagues;
+mod configuration;
 mod costs;
 mod databases;
 mod doctor;

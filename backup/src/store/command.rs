@@ -6,11 +6,11 @@ use config::error::quoted;
 use config::secret::Secret;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// Settings for every call: what is kept is sealed, so compressing and comparing it is of no use; a
 /// connection that stands still for a minute is given up.
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 13] = [
     "core.hooksPath=/dev/null",
     "core.compression=0",
     "core.bigFileThreshold=256k",
@@ -23,6 +23,7 @@ const SETTINGS: [&str; 12] = [
     "user.name=ai-infra",
     "user.email=ai-infra@localhost",
     "commit.gpgSign=false",
+    "fetch.recurseSubmodules=false",
 ];
 /// Variables of a git command that we may have been started from.
 const NOT_OURS: [&str; 7] = [
@@ -72,14 +73,50 @@ impl Git {
 
     /// A tree of `mode id TAB name NUL` lines.
     pub fn tree(&self, lines: &[u8]) -> Result<String, BackupError> {
-        let index = tempfile::Builder::new()
-            .prefix("index-")
-            .tempdir_in(&self.here)
-            .map_err(file("write", &self.here))?;
+        self.tree_upon(None, lines)
+    }
+
+    /// The same, upon what another tree or commit holds. Mode 0 takes a name away.
+    pub fn tree_upon(&self, base: Option<&str>, lines: &[u8]) -> Result<String, BackupError> {
+        let index = self.scratch()?;
         let index = index.path().join("index");
+        if let Some(base) = base {
+            self.run_with(&["read-tree", base], &[], Some(&index))?;
+        }
         self.run_with(&["update-index", "-z", "--index-info"], lines, Some(&index))?;
         let tree = self.run_with(&["write-tree"], &[], Some(&index))?;
         Ok(String::from_utf8_lossy(&tree).trim().to_owned())
+    }
+
+    fn scratch(&self) -> Result<tempfile::TempDir, BackupError> {
+        tempfile::Builder::new()
+            .prefix("index-")
+            .tempdir_in(&self.here)
+            .map_err(file("write", &self.here))
+    }
+
+    /// Merges lines: what changed from `base` to `ours` and to `theirs`. `None` where both changed the
+    /// same lines, or lines beside each other.
+    pub fn merge(
+        &self,
+        base: &[u8],
+        ours: &[u8],
+        theirs: &[u8],
+    ) -> Result<Option<Vec<u8>>, BackupError> {
+        let scratch = self.scratch()?;
+        let mut words = vec!["merge-file".to_owned(), "-q".to_owned(), "-p".to_owned()];
+        for (name, bytes) in [("ours", ours), ("base", base), ("theirs", theirs)] {
+            let path = scratch.path().join(name);
+            std::fs::write(&path, bytes).map_err(file("write", &path))?;
+            words.push(path.to_string_lossy().into_owned());
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let done = self.spawned(&words, &[], None)?;
+        match done.status.code() {
+            Some(0) => Ok(Some(done.stdout)),
+            Some(1..=127) => Ok(None),
+            _ => Err(self.failed(&done)),
+        }
     }
 
     /// Lets go of what no branch holds any more.
@@ -94,6 +131,19 @@ impl Git {
         input: &[u8],
         index: Option<&Path>,
     ) -> Result<Vec<u8>, BackupError> {
+        let done = self.spawned(words, input, index)?;
+        match done.status.success() {
+            true => Ok(done.stdout),
+            false => Err(self.failed(&done)),
+        }
+    }
+
+    fn spawned(
+        &self,
+        words: &[&str],
+        input: &[u8],
+        index: Option<&Path>,
+    ) -> Result<Output, BackupError> {
         let mut command = Command::new("git");
         command.arg("--git-dir").arg(&self.here);
         for setting in SETTINGS {
@@ -122,23 +172,28 @@ impl Git {
             target: shown(&self.url),
             said: format!("git cannot be run ({error}): apt-get install git"),
         })?;
-        // What is written is read to its end before git answers, so neither waits for the other.
-        let fed = child
-            .stdin
-            .take()
-            .map_or(Ok(()), |mut to| to.write_all(input));
-        let done = child
-            .wait_with_output()
-            .map_err(file("wait for", Path::new("git")))?;
-        if done.status.success() && fed.is_ok() {
-            return Ok(done.stdout);
+        // Fed beside it, so that neither waits for the other. One that ends early says why itself.
+        let to = child.stdin.take();
+        let (done, fed) = std::thread::scope(|scope| {
+            let feeding = scope.spawn(move || to.map_or(Ok(()), |mut to| to.write_all(input)));
+            (child.wait_with_output(), feeding.join())
+        });
+        let done = done.map_err(file("wait for", Path::new("git")))?;
+        match fed {
+            Ok(Err(error)) if done.status.success() => {
+                Err(file("write to", Path::new("git"))(error))
+            }
+            _ => Ok(done),
         }
+    }
+
+    fn failed(&self, done: &Output) -> BackupError {
         let mut said = String::from_utf8_lossy(&done.stdout).into_owned();
         said.push_str(&String::from_utf8_lossy(&done.stderr));
-        Err(BackupError::Target {
+        BackupError::Target {
             target: shown(&self.url),
             said: explained(&said.replace(&self.url, &shown(&self.url))),
-        })
+        }
     }
 }
 
@@ -194,7 +249,7 @@ fn explained(said: &str) -> String {
         ),
         (
             "protected branch",
-            "the branch ai-infra-backup is protected there: allow it to be pushed",
+            "the branch is protected there: allow it to be pushed",
         ),
     ];
     let line = said

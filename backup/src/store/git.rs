@@ -171,7 +171,7 @@ impl Git {
 }
 
 /// Whether a push was refused because somebody else pushed.
-fn is_race(said: &str) -> bool {
+pub(crate) fn is_race(said: &str) -> bool {
     [
         "non-fast-forward",
         "fetch first",

@@ -1,7 +1,7 @@
 //! Where a repository lies: a folder, a git repository, a bucket. A store keeps whole objects under
 //! names; one that was put is either there whole or not there.
 
-mod command;
+pub(crate) mod command;
 pub mod folder;
 pub mod git;
 pub mod s3;

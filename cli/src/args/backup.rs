@@ -1,6 +1,6 @@
 //! What can be said about backups.
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// What can be done with backups.
@@ -49,6 +49,85 @@ pub enum BackupCommand {
         /// File of the recovery key [default: ~/.config/ai-infra/recovery-key]
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Configuration files that wait for your decision, because both sides changed them or because
+    /// what came would permit more
+    Conflicts {
+        /// What to do with them [default: list]
+        #[command(subcommand)]
+        command: Option<ConflictsCommand>,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Versions of the configuration: list them, look at one, go back to one
+    #[command(subcommand)]
+    Versions(VersionsCommand),
+}
+
+/// What can be done with what waits.
+#[derive(Debug, Subcommand)]
+pub enum ConflictsCommand {
+    /// Every file that waits, and why
+    List {
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// What differs in one of them: lines here (-) and there (+)
+    Show {
+        /// Its path, as `list` shows it
+        path: String,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Settle it: ours is sent, theirs comes in
+    Take {
+        /// Which one holds from now on
+        side: SideWord,
+        /// Paths, as `list` shows them
+        #[arg(required_unless_present = "all")]
+        paths: Vec<String>,
+        /// Every file that waits
+        #[arg(long, conflicts_with = "paths")]
+        all: bool,
+    },
+}
+
+/// A side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SideWord {
+    /// What lies in the home
+    Ours,
+    /// What lies in the repository
+    Theirs,
+}
+
+/// What can be done with versions.
+#[derive(Debug, Subcommand)]
+pub enum VersionsCommand {
+    /// The newest versions, as far as they are known here
+    List {
+        /// So many
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// What a version changed
+    Show {
+        /// Its name, as `list` shows it
+        version: String,
+    },
+    /// Make the home's configuration what it was in a version, and send that
+    Rollback {
+        /// Its name, as `list` shows it
+        version: String,
         /// Print one JSON document
         #[arg(long)]
         json: bool,

@@ -79,7 +79,11 @@ Examples:
   ai-infra backup list                       every snapshot that is kept
   ai-infra backup verify                     read the newest ones back and compare
   ai-infra backup restore code --to /tmp/look          put the newest one there
-  ai-infra backup restore --from /mnt/disk/backups     fill a home that was lost";
+  ai-infra backup restore --from /mnt/disk/backups     fill a home that was lost
+  ai-infra backup run configuration          settings, agents, playbooks: both ways
+  ai-infra backup conflicts                  what of them waits for your decision
+  ai-infra backup conflicts take theirs config/ai-infra.yaml
+  ai-infra backup versions rollback 3f2a91c0de         the configuration as it was";
 
 /// Below `ai-infra config --help`.
 pub const CONFIG: &str = "\

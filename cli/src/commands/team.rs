@@ -77,6 +77,10 @@ pub async fn status(context: &Context) -> TeamStatus {
     {
         status.problems.push(error.to_string());
     }
+    let kept = backup::sync::Report::last(home);
+    status
+        .problems
+        .extend(kept.and_then(|report| report.problem()));
     status
 }
 

@@ -1,7 +1,7 @@
 //! `backup run`: every job, one after the other. One that fails does not keep the others from running.
 
 use super::show::Line;
-use super::{Placed, beside, jobs, key_file};
+use super::{Placed, beside, configuration, jobs, key_file};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::{count, safe, size};
@@ -53,7 +53,11 @@ struct Came {
 /// Backs up.
 pub async fn run(context: &Context, name: Option<&str>, json: bool) -> Result<u8, Failure> {
     let settings = context.settings()?;
-    let jobs = jobs(context, &settings, name)?;
+    let both_ways = configuration::meant(&settings, name)?;
+    let jobs = match (&both_ways, name) {
+        (Some(_), Some(_)) => Vec::new(),
+        _ => jobs(context, &settings, name)?,
+    };
     let home = &context.home;
     // A home gets its id when its team is started for the first time.
     if !home.root.join("id").exists() {
@@ -64,9 +68,15 @@ pub async fn run(context: &Context, name: Option<&str>, json: bool) -> Result<u8
         return Err(Failure::usage(why).hint("start the team: ai-infra up"));
     }
     let _alone = history::alone(&home.backup())?;
-    let key = key(context, &settings)?;
-    let ledger = ledger(home, &settings).await?;
     let mut all = Vec::new();
+    let in_step = match both_ways {
+        Some((job, place)) => Some(configuration::job(context, job, place, json).await?),
+        None => None,
+    };
+    let (key, ledger) = match jobs.is_empty() {
+        true => (None, Ledger::None),
+        false => (key(context, &settings)?, ledger(home, &settings).await?),
+    };
     for placed in jobs {
         let what = placed.what;
         let roots = roots(home, &settings, what, &ledger).await;
@@ -85,10 +95,13 @@ pub async fn run(context: &Context, name: Option<&str>, json: bool) -> Result<u8
         let _gone = std::fs::remove_file(copied);
     }
     let exit = all.iter().map(|came| came.exit).max().unwrap_or_default();
+    let (exit_of_it, report) = in_step.unwrap_or_default();
     if json {
-        super::super::json(&serde_json::json!({"version": DOCUMENT_VERSION, "jobs": all}))?;
+        super::super::json(&serde_json::json!({
+            "version": DOCUMENT_VERSION, "jobs": all, "configuration": report,
+        }))?;
     }
-    Ok(exit)
+    Ok(exit.max(exit_of_it))
 }
 
 /// The recovery key; made where there is none, and then shown this once.
@@ -170,6 +183,7 @@ async fn roots(
             }
             Ok(roots)
         }
+        BackupWhat::Configuration => Ok(Vec::new()),
         BackupWhat::Workspaces => {
             let place = match ledger {
                 Ledger::None => return Ok(Vec::new()),

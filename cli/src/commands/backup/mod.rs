@@ -1,10 +1,14 @@
 //! `backup`: keep what the team knows and made elsewhere (`make`), look at what is kept (`look`), and
-//! get it back (`back`). Here is what they share: the place, the recovery key, the repository.
+//! get it back (`back`). Here is what they share: the place, the recovery key, the repository. The
+//! configuration goes both ways (`configuration`), with `conflicts` to settle and `versions` to go back to.
 
 mod back;
+mod configuration;
+mod conflicts;
 mod look;
 mod make;
 mod show;
+mod versions;
 
 use crate::args::BackupCommand;
 use crate::context::Context;
@@ -43,6 +47,8 @@ pub async fn run(context: &Context, command: BackupCommand) -> Result<u8, Failur
             };
             back::restore(context, wish, json).await
         }
+        BackupCommand::Conflicts { command, json } => conflicts::run(context, command, json).await,
+        BackupCommand::Versions(command) => versions::run(context, command).await,
     }
 }
 
@@ -68,8 +74,18 @@ fn jobs(
 ) -> Result<Vec<Placed>, Failure> {
     let known = &settings.backup.jobs;
     let chosen: Vec<(&String, &BackupJob)> = match name {
-        None => known.iter().collect(),
+        // The configuration is no snapshot: it goes both ways.
+        None => (known.iter())
+            .filter(|(_, job)| job.what != BackupWhat::Configuration)
+            .collect(),
         Some(name) => match known.get_key_value(name) {
+            Some((_, job)) if job.what == BackupWhat::Configuration => {
+                return Err(Failure::usage(format!(
+                    "{} makes no snapshots: it goes both ways, and its versions are in git",
+                    config::error::quoted(name)
+                ))
+                .hint("see: ai-infra backup versions list"));
+            }
             Some(job) => vec![job],
             None => {
                 let near = config::error::did_you_mean(name, known.keys().map(String::as_str));
