@@ -30,6 +30,8 @@ pub struct HostView {
     pub emptied: Vec<PathBuf>,
     /// Files below them that are shown empty.
     pub masked: Vec<PathBuf>,
+    /// Of them, those that are walked through: names and sizes are looked at, no file is opened.
+    pub walked: Vec<PathBuf>,
     /// Rights kept where root made the sandbox.
     pub rights: Vec<Right>,
 }
@@ -65,10 +67,13 @@ impl HostView {
                 &[Right::ReadAll, Right::SeePrograms],
             ),
             Scan::TimersAndCron { .. } => view(&[&timers::SHOWN], &[Right::ReadAll]),
-            Scan::DiskUsage { path, .. } => view(
-                &[&[path, "/proc", "/etc/hostname"]],
-                &[Right::ReadAll, Right::SeePrograms],
-            ),
+            Scan::DiskUsage { path, .. } => HostView {
+                walked: vec![path.into()],
+                ..view(
+                    &[&[path, "/proc", "/etc/hostname"]],
+                    &[Right::ReadAll, Right::SeePrograms],
+                )
+            },
             Scan::PendingUpdates { .. } => view(&[&updates::SHOWN, &["/etc/hostname"]], &[]),
             Scan::FailedLogins { .. } => {
                 view(&[&LOGS, &TIME, &["/etc/hostname"]], &[Right::ReadAll])
@@ -122,6 +127,7 @@ fn view(paths: &[&[&str]], rights: &[Right]) -> HostView {
         paths: paths.iter().copied().flatten().map(PathBuf::from).collect(),
         emptied: Vec::new(),
         masked: Vec::new(),
+        walked: Vec::new(),
         rights: rights.to_vec(),
     }
 }

@@ -2,6 +2,7 @@
 //! them can be checked: with a fault on, a torture must report the failure. Without debug
 //! assertions there is nothing here to switch, and none of the names.
 
+use crate::walls::{Removed, Wall};
 use serde::{Deserialize, Serialize};
 
 /// What is switched off in this process; nothing, unless a test said so.
@@ -9,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Faults {
     #[cfg(debug_assertions)]
     on: Option<Fault>,
+    #[serde(default)]
+    removed: Removed,
 }
 
 /// One side of a write.
@@ -54,6 +57,10 @@ impl std::str::FromStr for Faults {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
+        if let Some(walls) = word.strip_prefix("without=") {
+            let removed = walls.parse()?;
+            return Ok(Self { on: None, removed });
+        }
         let on = match word {
             "no-epoch-check" => Fault::NoEpochCheck,
             "ack-before-journal" => Fault::AckBeforeJournal,
@@ -72,12 +79,15 @@ impl std::str::FromStr for Faults {
                         "there is no fault `{other}`: no-epoch-check, ack-before-journal, no-key, \
                          no-note, lost-timer, orphaned-child, die-at=journal:N:before, \
                          die-at=journal:N:after, die-at=journal:each, \
-                         die-at=journal:each:again"
+                         die-at=journal:each:again, without=WALL+WALL"
                     )
                 })?),
             },
         };
-        Ok(Self { on: Some(on) })
+        Ok(Self {
+            on: Some(on),
+            removed: Removed::default(),
+        })
     }
 }
 
@@ -93,6 +103,11 @@ fn place(word: &str) -> Option<(u64, Side)> {
 }
 
 impl Faults {
+    /// Whether a wall of the sandbox stands.
+    pub fn stands(self, wall: Wall) -> bool {
+        self.removed.stands(wall)
+    }
+
     #[cfg(debug_assertions)]
     fn is(self, fault: Fault) -> bool {
         self.on == Some(fault)

@@ -38,5 +38,6 @@ pub mod task_state;
 pub mod text;
 pub mod tool;
 pub mod trace;
+pub mod walls;
 pub mod word;
 pub mod workspace;

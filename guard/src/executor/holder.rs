@@ -7,6 +7,7 @@ use crate::act::Act;
 use crate::deadline::Deadline;
 use crate::gate::Leave;
 use crate::sandbox::profile::{self, Profile};
+use crate::sandbox::rules::Rules;
 use crate::sandbox::spawn::{self, SpawnError};
 use crate::sandbox::spec::{Kind, Owner, SandboxSpec, WORKSPACE};
 use crate::sandbox::surroundings::{self, Surroundings, SurroundingsError};
@@ -89,11 +90,9 @@ impl Executor {
     pub async fn start(spec: SandboxSpec) -> Result<Executor, ExecutorError> {
         let (spec, around, profile) = blocking(move || look(spec)).await??;
         check_owner(spec.owner, &around)?;
-        let hello = hello(&spec, &around);
-        let mut child = {
-            let spec = spec.clone();
-            blocking(move || spawn::spawn(&spec, &around, &profile)).await??
-        };
+        let mut hello = hello(&spec, &around);
+        let (mut child, rules) = blocking(move || spawn::spawn(&spec, &around, &profile)).await??;
+        hello.landlock = rules;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let process = SandboxProcess::watch(child).map_err(SpawnError::Io)?;
         let guard = KillUnlessReady(Some(process.clone()));
@@ -359,6 +358,7 @@ fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
             _ => None,
         },
         mounts,
+        landlock: Rules::default(),
         deadline: spec.deadline,
     }
 }

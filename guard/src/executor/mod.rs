@@ -13,5 +13,5 @@ mod process;
 pub mod wire;
 
 pub use holder::{Executor, ExecutorError, Outcome};
-pub use inside::serve;
+pub use inside::{landlock, serve};
 pub use link::Pulse;

@@ -4,6 +4,7 @@ use crate::act::Operation;
 use crate::deadline::Deadline;
 use crate::host_view::Right;
 use crate::outside::Reach;
+use crate::sandbox::rules::Rules;
 use crate::sandbox::spec::{Limits, Owner};
 use protocol::effect::ProbeAnswer;
 use serde::de::DeserializeOwned;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use std::io::{self, Read, Write};
 
 /// Version of this conversation; both ends are the same binary.
-pub const WIRE_VERSION: u32 = 1;
+pub const WIRE_VERSION: u32 = 2;
 /// Largest frame, in bytes.
 pub const FRAME_BYTES: usize = 16 * 1024 * 1024;
 /// Largest patch, in bytes; escaped as JSON it still fits a frame.
@@ -39,6 +40,8 @@ pub struct Hello {
     pub reach: Option<Reach>,
     /// Folders below the workspace that are mounts and must stay out of snapshots, relative.
     pub mounts: Vec<String>,
+    /// What Landlock allows.
+    pub landlock: Rules,
     /// Until when to live without an extension.
     pub deadline: Deadline,
 }

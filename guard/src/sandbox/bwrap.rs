@@ -15,6 +15,7 @@ use super::spec::{
 use super::surroundings::{Surroundings, SystemFolder};
 use crate::host_view::{HOST, HostView, Right};
 use crate::outside::{Database, Reach};
+use protocol::walls::Wall;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,9 @@ const OWN: [&str; 19] = [
     HOME,
     "/tmp/cache",
 ];
+
+/// The host's folder that a sandbox is given whose mounts a test took away.
+const SHARED: &str = "/var/tmp";
 
 struct Arguments {
     list: Vec<OsString>,
@@ -95,15 +99,18 @@ pub fn argv(
         list: Vec::new(),
         made: BTreeSet::new(),
     };
+    let stands = |wall| spec.limits.faults.stands(wall);
     namespaces(&mut args, spec, around);
-    args.add(["--clearenv"]);
+    if stands(Wall::Environment) {
+        args.add(["--clearenv"]);
+    }
     for (name, value) in environment(spec, profile) {
         args.add(["--setenv", &name, &value]);
     }
     match &spec.kind {
         Kind::Workspace { .. } => {
             system(&mut args, around, fds, &[]);
-            devices(&mut args);
+            devices(&mut args, spec);
             memory_folder(&mut args, spec, around, "1777", "/dev/shm");
             scratch(&mut args, spec, around);
             toolchains(&mut args, profile);
@@ -112,21 +119,24 @@ pub fn argv(
         }
         Kind::Outside(reach) => {
             system(&mut args, around, fds, &around.names);
-            devices(&mut args);
+            devices(&mut args, spec);
             scratch(&mut args, spec, around);
             outside(&mut args, around, reach);
         }
         Kind::Host => {
             args.add(["--ro-bind", "/", "/"]);
-            devices(&mut args);
+            devices(&mut args, spec);
             scratch(&mut args, spec, around);
         }
         Kind::Scan(view) => {
             system(&mut args, around, fds, &[]);
-            devices(&mut args);
+            devices(&mut args, spec);
             scratch(&mut args, spec, around);
             scanned(&mut args, view);
         }
+    }
+    if !stands(Wall::Mounts) {
+        args.mount("--bind", Path::new(SHARED), Path::new(SHARED));
     }
     args.made.insert("/run".into());
     args.mount("--ro-bind", &spec.exe, Path::new(EXECUTOR));
@@ -135,8 +145,9 @@ pub fn argv(
     if !matches!(spec.kind, Kind::Host) {
         args.add(["--remount-ro", "/"]);
     }
-    let seccomp = fds.seccomp.to_string();
-    args.add(["--seccomp", &seccomp]);
+    if stands(Wall::Calls) {
+        args.add(["--seccomp", &fds.seccomp.to_string()]);
+    }
     // Root without its capabilities may not enter the clone; the executor goes there as its owner.
     let holder = around.holder.to_string();
     args.add(["--chdir", "/", "--", EXECUTOR, "executor", &holder]);
@@ -144,8 +155,10 @@ pub fn argv(
 }
 
 fn namespaces(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings) {
+    let stands = |wall| spec.limits.faults.stands(wall);
     args.add(["--unshare-pid"]);
-    if !matches!(&spec.kind, Kind::Outside(reach) if reach.needs_network()) {
+    if stands(Wall::Network) && !matches!(&spec.kind, Kind::Outside(reach) if reach.needs_network())
+    {
         args.add(["--unshare-net"]);
     }
     args.add([
@@ -158,8 +171,10 @@ fn namespaces(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings) {
     if !spec.limits.faults.orphaned_child() {
         args.add(["--die-with-parent"]);
     }
-    args.add(["--cap-drop", "ALL"]);
-    if around.root {
+    if stands(Wall::Rights) {
+        args.add(["--cap-drop", "ALL"]);
+    }
+    if around.root && stands(Wall::Rights) {
         args.add(["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]);
         if let Kind::Scan(view) = &spec.kind {
             let kept = view.rights.iter().map(|right| match right {
@@ -168,10 +183,10 @@ fn namespaces(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings) {
             });
             kept.for_each(|right| args.add(["--cap-add", right]));
         }
-    } else {
+    } else if !around.root {
         let (uid, gid) = (spec.owner.uid.to_string(), spec.owner.gid.to_string());
         args.add(["--unshare-user", "--uid", &uid, "--gid", &gid]);
-        if around.bwrap >= (0, 8) {
+        if around.bwrap >= (0, 8) && stands(Wall::Nesting) {
             args.add(["--disable-userns"]);
         }
     }
@@ -286,9 +301,16 @@ fn scanned(args: &mut Arguments, view: &HostView) {
     }
 }
 
-fn devices(args: &mut Arguments) {
-    args.add(["--dev", "/dev", "--proc", "/proc"]);
-    args.add(["--ro-bind", "/proc/sys", "/proc/sys"]);
+fn devices(args: &mut Arguments, spec: &SandboxSpec) {
+    let stands = |wall| spec.limits.faults.stands(wall);
+    args.add(["--dev", "/dev"]);
+    match stands(Wall::Proc) {
+        true => args.add(["--proc", "/proc"]),
+        false => args.add(["--bind", "/proc", "/proc"]),
+    }
+    if stands(Wall::Settings) {
+        args.add(["--ro-bind", "/proc/sys", "/proc/sys"]);
+    }
 }
 
 /// A folder kept in memory, bounded where this bwrap can bound it.

@@ -228,6 +228,7 @@ fn a_scan_is_shown_its_side_of_the_host_and_nothing_else() {
         paths: vec!["/var/log".into(), "/etc/ssl".into(), "/le/archive".into()],
         emptied: vec!["/etc/ssl/private".into()],
         masked: vec!["/le/archive/a/privkey1.pem".into()],
+        walked: vec![],
         rights: vec![Right::ReadAll],
     };
     let root = line(Kind::Scan(view.clone()), true, (0, 8));

@@ -114,10 +114,17 @@ pub fn program() -> Result<Vec<u8>, SeccompError> {
         program.answer(deny);
         program.step(LD_W_ABS, 0, 0, NUMBER);
     }
-    program.step(JEQ, 0, 3, libc::SYS_socket as u32);
+    program.step(JEQ, 0, 4, libc::SYS_socket as u32);
     program.step(LD_W_ABS, 0, 0, ARGUMENT);
     program.step(JEQ, 0, 1, AF_VSOCK);
     program.answer(deny);
+    program.step(LD_W_ABS, 0, 0, NUMBER);
+    // Limits of oneself, not of the executor, which is the same user.
+    program.step(JEQ, 0, 4, libc::SYS_prlimit64 as u32);
+    program.step(LD_W_ABS, 0, 0, ARGUMENT);
+    program.step(JEQ, 1, 0, 0);
+    program.answer(deny);
+    program.step(LD_W_ABS, 0, 0, NUMBER);
     program.answer(ALLOW);
     Ok(program.0)
 }
@@ -177,6 +184,8 @@ mod tests {
         assert_eq!(call(libc::SYS_unshare, CLONE_NEWUSER), deny);
         assert_eq!(call(libc::SYS_socket, 2), ALLOW);
         assert_eq!(call(libc::SYS_socket, AF_VSOCK), deny);
+        assert_eq!(call(libc::SYS_prlimit64, 0), ALLOW);
+        assert_eq!(call(libc::SYS_prlimit64, 1), deny);
         assert_eq!(call(libc::SYS_clone3, 0), ERRNO | libc::ENOSYS as u32);
         for denied in DENIED {
             assert_eq!(call(denied, 0), deny, "{denied}");

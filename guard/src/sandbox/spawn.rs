@@ -6,12 +6,15 @@ use super::bwrap::{DataFds, argv};
 use super::environment::USER;
 use super::modules;
 use super::profile::Profile;
+use super::rules::{Rules, rules};
 use super::seccomp::{SeccompError, program};
 use super::spec::{HOME, SandboxSpec};
 use super::surroundings::Surroundings;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
+use protocol::fault::Faults;
+use protocol::walls::Wall;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -39,15 +42,18 @@ struct Job {
     command: Command,
     /// Kept open until the child has been started.
     files: Vec<File>,
+    /// Whatever else is open here is closed there.
+    closed: bool,
     answer: Answer,
 }
 
-/// Starts the sandbox with pipes on all three standard streams.
+/// Starts the sandbox with pipes on all three standard streams; answers what Landlock must allow in
+/// it too.
 pub fn spawn(
     spec: &SandboxSpec,
     around: &Surroundings,
     profile: &Profile,
-) -> Result<Child, SpawnError> {
+) -> Result<(Child, Rules), SpawnError> {
     let (uid, gid) = (spec.owner.uid, spec.owner.gid);
     let files = vec![
         data(format!("{USER}:x:{uid}:{gid}:{USER}:{HOME}:/bin/bash\n").as_bytes())?,
@@ -65,10 +71,19 @@ pub fn spawn(
         hosts,
         seccomp,
     };
+    let listings = modules::look(spec);
+    let words = |spec: &SandboxSpec| argv(spec, around, profile, &listings, fds);
+    // Taken from the walls as they should stand, also where a test took one away.
+    let mut whole = spec.clone();
+    whole.limits.faults = Faults::default();
+    let rules = rules(&whole, &words(&whole));
+    let faults = spec.limits.faults;
     let mut command = Command::new("bwrap");
+    if faults.stands(Wall::Environment) {
+        command.env_clear();
+    }
     command
-        .args(argv(spec, around, profile, &modules::look(spec), fds))
-        .env_clear()
+        .args(words(spec))
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .current_dir("/")
         .stdin(Stdio::piped())
@@ -79,10 +94,12 @@ pub fn spawn(
         .send(Job {
             command,
             files,
+            closed: faults.stands(Wall::Descriptors),
             answer,
         })
         .map_err(|_| SpawnError::NoThread)?;
-    Ok(answered.recv().map_err(|_| SpawnError::NoThread)??)
+    let child = answered.recv().map_err(|_| SpawnError::NoThread)??;
+    Ok((child, rules))
 }
 
 /// An unnamed file with this content, read from its start.
@@ -102,14 +119,14 @@ fn sender() -> &'static mpsc::Sender<Job> {
             .name("sandbox-spawner".to_owned())
             .spawn(move || {
                 for job in jobs {
-                    let _ = job.answer.send(start(job.command, &job.files));
+                    let _ = job.answer.send(start(job.command, &job.files, job.closed));
                 }
             });
         sender
     })
 }
 
-fn start(mut command: Command, files: &[File]) -> io::Result<Child> {
+fn start(mut command: Command, files: &[File], closed: bool) -> io::Result<Child> {
     let numbers: Vec<RawFd> = files.iter().map(|f| f.as_raw_fd()).collect();
     // SAFETY: the closure runs between fork and exec, allocates nothing, takes no lock and makes
     // only the system calls close_range(2), which with this flag closes nothing yet, and fcntl(2).
@@ -118,8 +135,10 @@ fn start(mut command: Command, files: &[File]) -> io::Result<Child> {
     unsafe {
         command.pre_exec(move || {
             // Whatever this process inherited without the close-on-exec flag stays out.
-            let flag = libc::CLOSE_RANGE_CLOEXEC;
-            Errno::result(libc::syscall(libc::SYS_close_range, 3, u32::MAX, flag))?;
+            if closed {
+                let flag = libc::CLOSE_RANGE_CLOEXEC;
+                Errno::result(libc::syscall(libc::SYS_close_range, 3, u32::MAX, flag))?;
+            }
             for number in &numbers {
                 let fd = BorrowedFd::borrow_raw(*number);
                 fcntl(fd.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;

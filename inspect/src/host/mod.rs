@@ -181,11 +181,17 @@ fn usable(path: &str) -> bool {
     path.starts_with('/') && path.split('/').all(plain) && !path.chars().any(char::is_control)
 }
 
-/// Looks. The answer is the scan's report as data.
+/// Looks. The answer is the scan's report as data. A walk over a disk calls `close` before it begins, and opens no
+/// file from then on.
 ///
 /// # Errors
 /// When what the scan is about cannot be read at all.
-pub fn scan(scan: &Scan, root: &Path, limits: &Limits) -> Result<Value, InspectError> {
+pub fn scan(
+    scan: &Scan,
+    root: &Path,
+    limits: &Limits,
+    close: &dyn Fn() -> Result<(), String>,
+) -> Result<Value, InspectError> {
     let tree = Tree::new(root);
     let at = scan.at().unwrap_or_else(second);
     match scan {
@@ -193,7 +199,7 @@ pub fn scan(scan: &Scan, root: &Path, limits: &Limits) -> Result<Value, InspectE
         Scan::ProcessTop { by, of, .. } => said(top::scan(&tree, by, of, top::MOMENT, at)?),
         Scan::FailedLogins { since, .. } => said(logins::scan(&tree, since, at, limits)?),
         Scan::PendingUpdates { .. } => said(updates::scan(&tree, at, limits)?),
-        Scan::DiskUsage { path, of, .. } => said(usage::scan(&tree, path, of, at, limits)?),
+        Scan::DiskUsage { path, of, .. } => said(usage::scan(&tree, path, of, at, close)?),
         Scan::TimersAndCron { .. } => said(timers::scan(&tree, at, limits)?),
         Scan::ListeningPorts { .. } => said(ports::scan(&tree, at)?),
         Scan::CertificateExpiry { path, .. } => {

@@ -31,7 +31,7 @@ pub async fn look() -> Vec<Finding> {
         tmux(),
         git(git_said),
         bwrap(bwrap_said),
-        sandbox(made, switches()),
+        sandbox(made, switches(), guard::executor::landlock::available()),
     ]
 }
 
@@ -125,14 +125,26 @@ fn switches() -> [Switch; 3] {
 }
 
 /// Whether the kernel lets a sandbox be made at all.
-fn sandbox(made: Result<String, String>, switches: [Switch; 3]) -> Finding {
+fn sandbox(
+    made: Result<String, String>,
+    switches: [Switch; 3],
+    landlock: Result<u32, String>,
+) -> Finding {
     match made {
-        Ok(_) => finding(
-            "sandbox",
-            How::Good,
-            "the kernel allows user namespaces",
-            "",
-        ),
+        Ok(_) => match landlock {
+            Ok(version) => finding(
+                "sandbox",
+                How::Good,
+                format!("the kernel allows user namespaces, and has Landlock {version}"),
+                "",
+            ),
+            Err(why) => finding(
+                "sandbox",
+                How::Bad,
+                format!("none can be made: {}", one_line(&why, 160)),
+                "cat /sys/kernel/security/lsm, and add landlock to what the kernel is started with: lsm=landlock,…",
+            ),
+        },
         Err(error) if error.ends_with("not installed") => {
             finding("sandbox", How::Bad, "none can be made without bwrap", "")
         }

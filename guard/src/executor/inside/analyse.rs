@@ -1,8 +1,9 @@
 //! The built-in readers of `inspect`, as operations.
 
+use super::super::wire::Hello;
 use super::program::Leash;
 use super::serve::Done;
-use super::{git, place};
+use super::{git, landlock, place};
 use crate::host_view::HOST;
 use inspect::host::Scan;
 use inspect::limits::{InspectError, Limits};
@@ -56,10 +57,11 @@ pub(super) fn host_facts() -> Result<Done, String> {
 }
 
 /// Looks at what is shown of the host; where nothing is, this is another kind of sandbox.
-pub(super) fn host_scan(scan: &Scan) -> Result<Done, String> {
+pub(super) fn host_scan(scan: &Scan, hello: &Hello) -> Result<Done, String> {
     let root = Path::new(HOST);
     if !root.is_dir() {
         return Err("this sandbox was opened for something else".to_owned());
     }
-    report(inspect::host::scan(scan, root, &Limits::default()))
+    let close = || landlock::put_on(hello);
+    report(inspect::host::scan(scan, root, &Limits::default(), &close))
 }

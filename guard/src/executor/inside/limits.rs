@@ -2,11 +2,15 @@
 
 use super::super::wire::Hello;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+use protocol::walls::Wall;
 
 /// Sets every bound; a bound that cannot be set is a reason to refuse.
 pub(super) fn set(hello: &Hello) -> Result<(), String> {
     const MB: u64 = 1024 * 1024;
     let limits = &hello.limits;
+    if !limits.faults.stands(Wall::Limits) {
+        return Ok(());
+    }
     bound(Resource::RLIMIT_CORE, Some(0))?;
     bound(
         Resource::RLIMIT_FSIZE,

@@ -9,6 +9,7 @@ mod data;
 mod files;
 mod frost;
 mod git;
+pub mod landlock;
 mod lifeline;
 mod limits;
 mod linters;
@@ -25,7 +26,9 @@ mod suites;
 mod walls;
 
 use super::wire::{self, FromInside, Hello, ToInside, WIRE_VERSION};
+use crate::host_view::Right;
 use lifeline::Lifeline;
+use protocol::walls::Wall;
 use std::io::{Stdin, Stdout, Write};
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -61,6 +64,13 @@ fn begin(stdin: &mut Stdin, stdout: &mut Stdout) -> Result<Hello, String> {
     walls::become_owner(&hello)?;
     walls::check(&hello)?;
     limits::set(&hello)?;
+    // Whoever is under Landlock sees no program but its own: this reader puts it on when it has
+    // seen them, before it walks over a disk.
+    if !hello.keep.contains(&Right::SeePrograms) {
+        landlock::put_on(&hello)?;
+    }
+    program::keep_leftovers(!hello.limits.faults.stands(Wall::Leftovers));
+    place::check_links(hello.limits.faults.stands(Wall::Links));
     place::prepare(hello.host || hello.reach.is_some())
         .map_err(|e| format!("the folders inside cannot be used: {e}"))?;
     say(stdout, &FromInside::Ready).map_err(|e| format!("the holder is gone: {e}"))?;

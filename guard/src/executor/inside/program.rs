@@ -14,12 +14,21 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest pause between two looks at a quiet program.
 const LOOK_MS: u16 = 20;
 /// Longest wait for killed processes to go.
 const BURY: Duration = Duration::from_secs(5);
+
+/// What a call leaves running goes on: the fault of a test.
+static KEPT: AtomicBool = AtomicBool::new(false);
+
+/// Says whether what a call leaves running is kept.
+pub(super) fn keep_leftovers(kept: bool) {
+    KEPT.store(kept, Ordering::Relaxed);
+}
 
 /// What to run.
 pub(super) struct Program {
@@ -80,7 +89,11 @@ impl Program {
 
     /// Runs it to its end, its time-out or its cancellation. An error means it never started.
     pub(super) fn run(&self, leash: Leash<'_>) -> io::Result<Ended> {
-        self.run_until(leash, Leaves::Nothing)
+        let leaves = match KEPT.load(Ordering::Relaxed) {
+            false => Leaves::Nothing,
+            true => Leaves::Others,
+        };
+        self.run_until(leash, leaves)
     }
 
     /// The same, and a [`Companion`] goes on meanwhile and afterwards.

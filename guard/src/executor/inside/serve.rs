@@ -75,7 +75,7 @@ pub(super) fn answer(hello: &Hello, lifeline: &Lifeline, id: u64, ask: Ask) -> R
             timeout_ms,
         } => {
             let most = Duration::from_millis(timeout_ms).min(LONGEST);
-            ran(|| operate(&operation, leash(most)))
+            ran(|| operate(&operation, hello, leash(most)))
         }
         Ask::Before { operation } => Reply::Value {
             value: changes::before(&operation),
@@ -114,7 +114,7 @@ fn ran(work: impl FnOnce() -> Result<Done, String>) -> Reply {
     }
 }
 
-fn operate(operation: &Operation, leash: Leash<'_>) -> Result<Done, String> {
+fn operate(operation: &Operation, hello: &Hello, leash: Leash<'_>) -> Result<Done, String> {
     match operation {
         Operation::Read {
             path,
@@ -166,7 +166,7 @@ fn operate(operation: &Operation, leash: Leash<'_>) -> Result<Done, String> {
         Operation::Profile { path } => analyse::profile(path),
         Operation::HostFacts => analyse::host_facts(),
         Operation::DataScan { scan } => data::scan(scan, &BTreeMap::new(), leash),
-        Operation::HostScan { scan } => analyse::host_scan(scan),
+        Operation::HostScan { scan } => analyse::host_scan(scan, hello),
         Operation::GitCommit {
             message,
             paths,

@@ -7,6 +7,7 @@ use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, getpid, getresgid, getresuid, setgroups, setresgid, setresuid};
+use protocol::walls::Wall;
 
 /// Gives up root, where the sandbox was made by root.
 pub(super) fn become_owner(hello: &Hello) -> Result<(), String> {
@@ -17,7 +18,8 @@ pub(super) fn become_owner(hello: &Hello) -> Result<(), String> {
     if uid.is_root() || gid.as_raw() == 0 {
         return Err("the owner is root: nothing inside runs as root".to_owned());
     }
-    if hello.drop {
+    let faults = hello.limits.faults;
+    if hello.drop && faults.stands(Wall::Rights) {
         let cannot = |what: &str, e: nix::Error| format!("{what} cannot be changed: {e}");
         setgroups(&[]).map_err(|e| cannot("the groups", e))?;
         setresgid(gid, gid, gid).map_err(|e| cannot("the group", e))?;
@@ -33,7 +35,8 @@ pub(super) fn become_owner(hello: &Hello) -> Result<(), String> {
     }
     prctl::set_no_new_privs().map_err(|e| format!("no_new_privs cannot be set: {e}"))?;
     // Tools run as the same user: they must not trace this process or open its pipe.
-    prctl::set_dumpable(false).map_err(|e| format!("tracing cannot be denied: {e}"))
+    prctl::set_dumpable(!faults.stands(Wall::Opaque))
+        .map_err(|e| format!("tracing cannot be denied: {e}"))
 }
 
 /// Keeps these rights of root and no other; no program that is started has them.
@@ -61,6 +64,28 @@ fn mask(rights: &[Right]) -> u64 {
 
 /// Looks at what is left.
 pub(super) fn check(hello: &Hello) -> Result<(), String> {
+    let stands = |wall| hello.limits.faults.stands(wall);
+    if stands(Wall::Rights) {
+        is_nobody(hello)?;
+    }
+    if getpid().as_raw() != 1 {
+        return Err("this is no process namespace: it must be started by an agent".to_owned());
+    }
+    let status = std::fs::read_to_string("/proc/self/status").map_err(|e| e.to_string())?;
+    if stands(Wall::Calls) && field(&status, "Seccomp") != Some("2") {
+        return Err("the system call filter is not in force".to_owned());
+    }
+    let setting = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/proc/sys/kernel/domainname");
+    if stands(Wall::Settings) && setting.is_ok() {
+        return Err("/proc/sys is writable inside".to_owned());
+    }
+    Ok(())
+}
+
+/// Root is given up for good, and every right with it that is not kept on purpose.
+fn is_nobody(hello: &Hello) -> Result<(), String> {
     let ids = getresuid().map_err(|e| e.to_string())?;
     let groups = getresgid().map_err(|e| e.to_string())?;
     let uid = Uid::from_raw(hello.owner.uid);
@@ -74,25 +99,12 @@ pub(super) fn check(hello: &Hello) -> Result<(), String> {
     if setresuid(root, root, root).is_ok() {
         return Err("root can be had back inside".to_owned());
     }
-    if getpid().as_raw() != 1 {
-        return Err("this is no process namespace: it must be started by an agent".to_owned());
-    }
     let status = std::fs::read_to_string("/proc/self/status").map_err(|e| e.to_string())?;
     for name in ["CapPrm", "CapEff"] {
         let left = field(&status, name).and_then(|set| u64::from_str_radix(set, 16).ok());
         if left != Some(mask(&hello.keep)) {
             return Err(format!("capabilities are left inside ({name})"));
         }
-    }
-    if field(&status, "Seccomp") != Some("2") {
-        return Err("the system call filter is not in force".to_owned());
-    }
-    if std::fs::OpenOptions::new()
-        .write(true)
-        .open("/proc/sys/kernel/domainname")
-        .is_ok()
-    {
-        return Err("/proc/sys is writable inside".to_owned());
     }
     Ok(())
 }

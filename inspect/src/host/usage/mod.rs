@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::processes;
 use super::tree::{Tree, Unread};
-use crate::limits::{InspectError, Limits};
+use crate::limits::InspectError;
 
 /// Folders and files told of, each.
 const TOLD: usize = 15;
@@ -135,7 +135,8 @@ struct Walk {
     refused: Vec<Unread>,
 }
 
-/// Measures what lies below a place. `of` names folders and files that are told in place of the largest.
+/// Measures what lies below a place. `of` names folders and files that are told in place of the largest. `close` is
+/// called when everything was read that is read, before the walk, which opens folders alone.
 ///
 /// # Errors
 /// When the place is no folder that may be looked at.
@@ -144,7 +145,7 @@ pub fn scan(
     path: &str,
     of: &[String],
     at: Timestamp,
-    _limits: &Limits,
+    close: &dyn Fn() -> Result<(), String>,
 ) -> Result<Usage, InspectError> {
     let path = if path.len() > 1 {
         path.trim_end_matches('/')
@@ -172,6 +173,8 @@ pub fn scan(
     walk.wanted
         .extend(GROW.iter().map(|(place, _)| (*place).to_owned()));
     let name = if path == "/" { "" } else { path };
+    let (hostname, deleted) = (tree.hostname(), deleted(tree, walk.device));
+    close().map_err(InspectError::Asked)?;
     let bytes = walk.folder(&real, name, &about, 0);
     let (folders, largest) = match of.is_empty() {
         true => (walk.most(bytes), walk.files()),
@@ -189,7 +192,7 @@ pub fn scan(
     growing.sort_by_key(|one| Reverse(one.bytes));
     Ok(Usage {
         at,
-        hostname: tree.hostname(),
+        hostname,
         path: path.to_owned(),
         disk_total: of_blocks(disk.blocks()),
         disk_used: of_blocks(disk.blocks().saturating_sub(disk.blocks_free())),
@@ -199,7 +202,7 @@ pub fn scan(
         folders,
         largest,
         growing,
-        deleted: deleted(tree, walk.device),
+        deleted,
         other_disks: walk.other_disks.into_iter().take(TOLD).collect(),
         closed: walk.closed,
         unread: walk.refused,

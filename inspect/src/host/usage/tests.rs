@@ -15,7 +15,7 @@ fn scanned(host: &Planted, path: &str, of: &[&str]) -> Usage {
         path,
         &of,
         Timestamp::UNIX_EPOCH,
-        &Limits::default(),
+        &|| Ok(()),
     )
     .unwrap()
 }
@@ -95,7 +95,7 @@ fn an_empty_place_holds_nothing_and_a_wrong_one_is_an_error() {
             path,
             &[],
             Timestamp::UNIX_EPOCH,
-            &Limits::default(),
+            &|| Ok(()),
         )
         .unwrap_err();
         assert!(why.to_string().contains("name a folder"), "{why}");

@@ -1,0 +1,154 @@
+//! Carries one attempt out: the words of the case as tool calls, planned, judged and run as an
+//! agent's are.
+
+use super::case::{Case, Part, tool_call};
+use super::world::{Redis, World};
+use guard::apply::{ApplyError, apply};
+use guard::deadline::Deadline;
+use guard::executor::{Executor, ExecutorError};
+use guard::gate::{Decision, Grant, judge};
+use guard::outside::Outside;
+use guard::plan::{View, plan};
+use guard::sandbox::spec::{Kind, Limits, SandboxSpec};
+use protocol::level::Level;
+use protocol::tool::ToolCall;
+use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
+
+/// Longest one call may take.
+const CALL: Duration = Duration::from_secs(20);
+
+pub struct Attempt<'a> {
+    pub case: &'a Case,
+    pub exe: &'a Path,
+    pub canary: &'a str,
+    pub redis: Option<&'a Redis>,
+}
+
+impl Attempt<'_> {
+    /// Answers what shows that it succeeded, if anything does.
+    pub async fn carry_out(&self, without: Option<&str>) -> Result<Option<String>, String> {
+        let world = World::new(self.case, self.canary)?;
+        let spec = self.spec(&world, without)?;
+        let mut executor = Executor::start(spec).await.map_err(|e| e.to_string())?;
+        let before = match self.applies() {
+            true => executor.snapshot().await.map_err(|e| e.to_string())?,
+            false => String::new(),
+        };
+        let mut said = String::new();
+        for part in &self.case.parts {
+            let call = match part {
+                Part::Inside(lines) => ToolCall {
+                    id: "c".into(),
+                    name: "Bash".into(),
+                    input: json!({"command": world.fill(lines, self.redis), "timeout": 6000}),
+                },
+                Part::Call(json) => tool_call(&world.fill(json, self.redis)),
+                Part::Apply => {
+                    said += &self
+                        .bring_home(&world, &mut executor, &before, without)
+                        .await?;
+                    continue;
+                }
+                Part::Workspace(_) | Part::File(..) => continue,
+            };
+            said += &self.call(&mut executor, &call).await;
+            said.push('\n');
+        }
+        executor.stop().await;
+        if super::attempt::verbose() {
+            eprintln!("--- {} without {without:?}:\n{said}", self.case.name);
+        }
+        Ok(world.proof(self.case, &said, self.canary))
+    }
+
+    fn applies(&self) -> bool {
+        self.case
+            .parts
+            .iter()
+            .any(|part| matches!(part, Part::Apply))
+    }
+
+    fn spec(&self, world: &World, without: Option<&str>) -> Result<SandboxSpec, String> {
+        let mut limits = Limits {
+            memory_mb: 512,
+            processes: 64,
+            file_mb: 8,
+            open_files: 128,
+            ..Limits::default()
+        };
+        if let Some(walls) = without {
+            limits.faults = format!("without={walls}").parse()?;
+        }
+        Ok(SandboxSpec {
+            exe: self.exe.to_owned(),
+            kind: Kind::Workspace {
+                work: world.clone.work.clone(),
+                snapshots: world.clone.snapshots.clone(),
+                writable: !self.case.level_zero,
+                read_only: world.clone.read_only.clone(),
+                cache: None,
+            },
+            owner: world.clone.owner,
+            toolchains: false,
+            home: "/nonexistent".into(),
+            limits,
+            deadline: Deadline::after(Duration::from_secs(60)),
+            trace: None,
+        })
+    }
+
+    /// What a call was answered, refusals among it.
+    async fn call(&self, executor: &mut Executor, call: &ToolCall) -> String {
+        let view = View {
+            workspace: true,
+            writable: !self.case.level_zero,
+            ..View::default()
+        };
+        let act = match plan(call, &view) {
+            Ok(act) => act,
+            Err(why) => return format!("not planned: {why}"),
+        };
+        let level = match self.case.level_zero {
+            true => Level::Restricted,
+            false => Level::Standard,
+        };
+        let grant = Grant {
+            level,
+            tools: Vec::new(),
+            host_read: false,
+            outside: Outside::default(),
+        };
+        match judge(&act, &grant) {
+            Decision::Allow(leave) => match executor.run(&act, leave, CALL).await {
+                Ok(outcome) => outcome.text,
+                Err(why) => format!("not run: {why}"),
+            },
+            Decision::Deny(why) | Decision::Ask(why) => format!("not allowed: {why}"),
+        }
+    }
+
+    /// What the work left is applied to the user's own folder, as `task apply` does.
+    async fn bring_home(
+        &self,
+        world: &World,
+        executor: &mut Executor,
+        before: &str,
+        _without: Option<&str>,
+    ) -> Result<String, String> {
+        let say = |e: ExecutorError| e.to_string();
+        let after = executor.snapshot().await.map_err(say)?;
+        let patch = executor.patch(before, &after).await.map_err(say)?;
+        Ok(match apply(self.exe, &world.workspace, &patch).await {
+            Ok(done) => format!("applied: {}", done.changed.join(", ")),
+            Err(ApplyError::Executor(e)) => return Err(e.to_string()),
+            Err(why) => format!("not applied: {why}"),
+        })
+    }
+}
+
+/// Whether everything said is shown: `--loud` among the arguments.
+pub fn verbose() -> bool {
+    std::env::args().any(|arg| arg == "--loud")
+}

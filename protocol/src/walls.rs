@@ -1,0 +1,114 @@
+//! The walls of the sandbox by name, so that a build with debug assertions can take one away and
+//! show that the attack it stops then succeeds. A release knows neither the names nor the switch.
+
+/// One wall.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Wall {
+    /// Only what is bound is there of the host's files.
+    Mounts,
+    /// A network namespace of its own.
+    Network,
+    /// `/proc` of its own, which shows nobody else's processes.
+    Proc,
+    /// The kernel's settings are read-only.
+    Settings,
+    /// The environment is written from nothing.
+    Environment,
+    /// Descriptors of the holder stay closed.
+    Descriptors,
+    /// Landlock repeats the mounts.
+    Landlock,
+    /// The filter of system calls.
+    Calls,
+    /// No user namespace can be made inside.
+    Nesting,
+    /// Nobody inside is root or holds a right of root.
+    Rights,
+    /// The executor's memory and pipes are closed to what it runs.
+    Opaque,
+    /// Bounds on size and number.
+    Limits,
+    /// What a call leaves running ends with it.
+    Leftovers,
+    /// The executor's own readers and writers follow no link out of the workspace.
+    Links,
+    /// Control files of a workspace are put in place only when a person says so.
+    Control,
+    /// The proxy connects only where it may.
+    Proxy,
+}
+
+/// Walls that are taken away in this process; none, unless a test said so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Removed {
+    #[cfg(debug_assertions)]
+    bits: u32,
+}
+
+impl Removed {
+    /// Whether a wall stands. Without debug assertions every one does.
+    pub fn stands(self, wall: Wall) -> bool {
+        #[cfg(debug_assertions)]
+        return self.bits & (1 << wall as u32) == 0;
+        #[cfg(not(debug_assertions))]
+        {
+            let _every_one_does = wall;
+            true
+        }
+    }
+}
+
+#[cfg(debug_assertions)]
+impl std::str::FromStr for Removed {
+    type Err = String;
+
+    /// Names of walls with `+` between them.
+    fn from_str(names: &str) -> Result<Self, String> {
+        const ALL: [(&str, Wall); 16] = [
+            ("mounts", Wall::Mounts),
+            ("network", Wall::Network),
+            ("proc", Wall::Proc),
+            ("settings", Wall::Settings),
+            ("environment", Wall::Environment),
+            ("descriptors", Wall::Descriptors),
+            ("landlock", Wall::Landlock),
+            ("calls", Wall::Calls),
+            ("nesting", Wall::Nesting),
+            ("rights", Wall::Rights),
+            ("opaque", Wall::Opaque),
+            ("limits", Wall::Limits),
+            ("leftovers", Wall::Leftovers),
+            ("links", Wall::Links),
+            ("control", Wall::Control),
+            ("proxy", Wall::Proxy),
+        ];
+        names.split('+').try_fold(Self::default(), |taken, name| {
+            let wall = ALL.iter().find(|(known, _)| *known == name);
+            let (_, wall) = wall.ok_or_else(|| {
+                let known: Vec<&str> = ALL.iter().map(|(known, _)| *known).collect();
+                format!("there is no wall `{name}`: {}", known.join(", "))
+            })?;
+            Ok(Self {
+                bits: taken.bits | (1 << *wall as u32),
+            })
+        })
+    }
+}
+
+#[cfg(all(test, debug_assertions))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_wall_that_is_taken_away_takes_no_other_with_it() {
+        let none = Removed::default();
+        assert!(none.stands(Wall::Mounts) && none.stands(Wall::Proxy));
+        let two: Removed = "mounts+landlock".parse().unwrap();
+        assert!(!two.stands(Wall::Mounts) && !two.stands(Wall::Landlock));
+        assert!(two.stands(Wall::Network) && two.stands(Wall::Calls));
+        for bad in ["", "mounts+", "moat", "mounts landlock"] {
+            assert!(bad.parse::<Removed>().is_err(), "{bad}");
+        }
+    }
+}
