@@ -257,13 +257,28 @@ impl Outside {
     }
 }
 
-/// `host:port` in two; 443 where none is said.
+/// What may stand before a host whose port begins without TLS, and the port that is meant where none is said.
+pub const SPOKEN: [(&str, u16); 4] = [
+    ("smtp", 25),
+    ("imap", 143),
+    ("pop3", 110),
+    ("postgres", 5432),
+];
+
+/// `host:port` in two, without a scheme; 443, or the scheme's port, where none is said.
 pub fn host_and_port(text: &str) -> (&str, u16) {
+    let (text, usual) = match text.split_once("://") {
+        Some((scheme, rest)) => {
+            let of = SPOKEN.iter().find(|(name, _)| *name == scheme);
+            (rest, of.map_or(443, |(_, port)| *port))
+        }
+        None => (text, 443),
+    };
     let split = text
         .rsplit_once(':')
         .filter(|(host, _)| !host.ends_with(':'));
     let split = split.and_then(|(host, port)| Some((host, port.parse().ok()?)));
-    split.unwrap_or((text, 443))
+    split.unwrap_or((text, usual))
 }
 
 /// The grant for a port of a host: its own, or the host's for the ports of the web.

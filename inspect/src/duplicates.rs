@@ -1,14 +1,18 @@
 //! Rows that come more than once in a table, by some columns or by all; and groups that are the same but for case and
 //! spaces.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
 
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Cell, Flow, Place};
 use crate::limits::{InspectError, Limits};
 use crate::profile::column::{Same, hash};
+use twice::Twice;
+
+mod twice;
 
 /// Rows beyond which no duplicates are told.
 const MOST_ROWS: u64 = 20_000_000;
@@ -16,6 +20,9 @@ const MOST_ROWS: u64 = 20_000_000;
 const MOST_GROUPS: usize = 20;
 /// Rows of a group shown.
 const MOST_ROWS_SHOWN: usize = 5;
+/// Groups of the same but for case and spaces of which some are shown, and how many are.
+const MOST_ALIKE: usize = 10_000;
+const MOST_ALIKE_SHOWN: usize = 5;
 /// Characters of a value shown.
 const MOST_TEXT: usize = 60;
 
@@ -56,6 +63,8 @@ pub struct Duplicates {
 }
 
 type Counts = HashMap<u64, u32, BuildHasherDefault<Same>>;
+/// By the hash in plain letters: the first exact one, and whether another came.
+type Alike = HashMap<u64, (u64, bool), BuildHasherDefault<Same>>;
 
 /// Looks for duplicates.
 ///
@@ -86,21 +95,14 @@ pub fn scan(place: &Place<'_>, by: &[String], limits: &Limits) -> Result<Duplica
     if whole {
         at = (0..shape.columns.len()).collect();
     }
-    let (mut exact, mut loose, mut rows) = (Counts::default(), Counts::default(), 0);
     let most = MOST_ROWS.min(limits.rows.saturating_mul(4));
-    let of = |cells: &[Cell<'_>]| {
-        let values: Vec<&Cell<'_>> = at
-            .iter()
-            .map(|at| cells.get(*at).unwrap_or(&Cell::Null))
-            .collect();
-        let shown: Vec<String> = values.iter().map(|cell| tagged(cell)).collect();
-        shown
-    };
+    let mut hashes = Hashes::default();
+    let (mut rows, mut once, mut plainly) = (0, Twice::new(), Twice::new());
     let all = place.rows(&shape, u64::MAX, &mut |cells| {
         rows += 1;
-        let values = of(cells);
-        *exact.entry(hash(&values)).or_default() += 1;
-        *loose.entry(hash(&plain(&values))).or_default() += 1;
+        let (same, alike) = hashes.of(cells, &at);
+        once.add(same);
+        plainly.add(alike);
         if rows > most { Flow::Enough } else { Flow::On }
     })?;
     if !all {
@@ -109,16 +111,35 @@ pub fn scan(place: &Place<'_>, by: &[String], limits: &Limits) -> Result<Duplica
             format!("it has more than {most} rows, too many to remember; name a part of it"),
         ));
     }
+    // What came twice in letters came twice in plain letters too.
+    let (mut exact, mut loose) = (Counts::default(), Alike::default());
+    if plainly.any {
+        place.rows(&shape, u64::MAX, &mut |cells| {
+            let (same, alike) = hashes.of(cells, &at);
+            if once.maybe(same) {
+                *exact.entry(same).or_default() += 1;
+            }
+            if plainly.maybe(alike) {
+                let seen = loose.entry(alike).or_insert((same, false));
+                seen.1 |= seen.0 != same;
+            }
+            Flow::On
+        })?;
+    }
+    drop((once, plainly));
     exact.retain(|_, count| *count > 1);
-    loose.retain(|_, count| *count > 1);
+    loose.retain(|_, (_, differs)| *differs);
     let mut groups: BTreeMap<u64, Group> = BTreeMap::new();
     let mut variants: HashMap<u64, Vec<String>> = HashMap::new();
     let mut row = 0;
     let shown = largest(&exact);
+    let none = shown.is_empty() && loose.is_empty();
     place.rows(&shape, u64::MAX, &mut |cells| {
+        if none {
+            return Flow::Enough;
+        }
         row += 1;
-        let values = of(cells);
-        let same = hash(&values);
+        let (same, alike) = hashes.of(cells, &at);
         if shown.contains(&same) {
             let group = groups.entry(same).or_insert_with(|| Group {
                 values: at
@@ -133,8 +154,8 @@ pub fn scan(place: &Place<'_>, by: &[String], limits: &Limits) -> Result<Duplica
                 group.rows.push(row);
             }
         }
-        let alike = hash(&plain(&values));
-        if loose.contains_key(&alike) {
+        let room = variants.len() < MOST_ALIKE || variants.contains_key(&alike);
+        if room && loose.contains_key(&alike) {
             let line = at
                 .iter()
                 .map(|at| text(cells.get(*at).unwrap_or(&Cell::Null)))
@@ -166,8 +187,8 @@ pub fn scan(place: &Place<'_>, by: &[String], limits: &Limits) -> Result<Duplica
         groups: exact.len() as u64,
         extra: exact.values().map(|count| u64::from(*count) - 1).sum(),
         shown,
-        alike: alike.len() as u64,
-        alike_shown: alike.into_iter().take(5).collect(),
+        alike: loose.len() as u64,
+        alike_shown: alike.into_iter().take(MOST_ALIKE_SHOWN).collect(),
     })
 }
 
@@ -181,24 +202,38 @@ fn largest(counts: &Counts) -> Vec<u64> {
         .collect()
 }
 
-/// None and an empty text are two things.
-fn tagged(cell: &Cell<'_>) -> String {
-    match cell {
-        Cell::Null => "\u{0}".to_owned(),
-        Cell::Blob(bytes) => format!("\u{1}{}", hash(bytes.as_ref())),
-        other => other.shown().into_owned(),
-    }
+/// Two hashes of a row: letter by letter, and without regard to case and spaces.
+#[derive(Default)]
+struct Hashes {
+    plain: String,
 }
 
-fn plain(values: &[String]) -> Vec<String> {
-    let plain = |value: &String| {
-        value
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .to_lowercase()
-    };
-    values.iter().map(plain).collect()
+impl Hashes {
+    fn of(&mut self, cells: &[Cell<'_>], at: &[usize]) -> (u64, u64) {
+        let (mut exact, mut loose) = (DefaultHasher::new(), DefaultHasher::new());
+        for at in at {
+            // None and an empty text are two things.
+            let (tag, shown) = match cells.get(*at).unwrap_or(&Cell::Null) {
+                Cell::Null => (0, Cow::Borrowed("")),
+                Cell::Blob(bytes) => (1, Cow::Owned(hash(bytes.as_ref()).to_string())),
+                other => (2, other.shown()),
+            };
+            for hasher in [&mut exact, &mut loose] {
+                hasher.write_u8(tag);
+            }
+            exact.write(shown.as_bytes());
+            self.plain.clear();
+            for word in shown.split_whitespace() {
+                self.plain.push(' ');
+                self.plain.extend(word.chars().flat_map(char::to_lowercase));
+            }
+            loose.write(self.plain.as_bytes());
+            for hasher in [&mut exact, &mut loose] {
+                hasher.write_u8(0xff);
+            }
+        }
+        (exact.finish(), loose.finish())
+    }
 }
 
 fn text(cell: &Cell<'_>) -> String {

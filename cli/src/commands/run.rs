@@ -41,6 +41,16 @@ pub async fn run(context: &Context, mut args: RunArgs) -> Result<u8, Failure> {
     }
     let mut submit = submit(&args, now)?;
     submit.trace = context.env.trace();
+    if let (None, None, Some(here)) = (&args.workspace, &args.host, &submit.workspace)
+        && let Err(why) = guard::clone::check_workspace(here, &context.home.root)
+    {
+        // Whoever stands in their home may ask about the host all the same.
+        terminal::complain(&format!(
+            "note: the task has no folder: {}\n",
+            one_line(&why.to_string(), 300)
+        ));
+        submit.workspace = None;
+    }
     let Some(files) = attached(context, &args)? else {
         terminal::complain("nothing was started\n");
         return Ok(protocol::exit::CANCELLED);

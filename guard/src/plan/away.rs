@@ -2,6 +2,7 @@
 
 use super::{PlanError, View, input, wrong};
 use crate::act::Operation;
+use crate::outside::SPOKEN;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -136,7 +137,7 @@ pub(super) fn certificates(value: &Value) -> Result<Operation, PlanError> {
     }
 }
 
-/// `host` or `host:port` in lower case, also out of a whole address.
+/// `host` or `host:port` in lower case, also out of a whole address; a scheme that says what is spoken before TLS stays.
 fn host_of(text: &str) -> Option<String> {
     let address = match text.contains("://") {
         true => text.to_owned(),
@@ -146,8 +147,14 @@ fn host_of(text: &str) -> Option<String> {
     let host = url.host_str().filter(|_| plain(text))?.to_owned();
     let path = url.path();
     (path == "/" || text.contains("://")).then_some(())?;
-    Some(match url.port() {
+    let host = host.to_lowercase();
+    let place = match url.port() {
         Some(port) => format!("{host}:{port}"),
         None => host,
+    };
+    let spoken = SPOKEN.iter().any(|(name, _)| *name == url.scheme());
+    Some(match spoken {
+        true => format!("{}://{place}", url.scheme()),
+        false => place,
     })
 }

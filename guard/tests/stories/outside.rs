@@ -45,13 +45,22 @@ pub(super) async fn carry_out(
     operation: Operation,
     outside: &Outside,
 ) -> Outcome {
+    carry_out_within(executor, operation, outside, LONG).await
+}
+
+pub(super) async fn carry_out_within(
+    executor: &mut Executor,
+    operation: Operation,
+    outside: &Outside,
+    most: Duration,
+) -> Outcome {
     let act = Act::of(operation);
     let grant = Grant {
         outside: outside.clone(),
         ..grant(Level::Standard)
     };
     match judge(&act, &grant) {
-        Decision::Allow(leave) => executor.run(&act, leave, LONG).await.unwrap(),
+        Decision::Allow(leave) => executor.run(&act, leave, most).await.unwrap(),
         other => panic!("{other:?}"),
     }
 }

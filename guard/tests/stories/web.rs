@@ -1,7 +1,7 @@
 //! Pages and certificates of a real server, through the sandbox that reaches the hosts that were granted: each fault that
 //! was planted is named, nothing else is, and no other host is asked.
 
-use super::outside::{carry_out, open, worker};
+use super::outside::{carry_out, carry_out_within, open, worker};
 use super::*;
 use guard::outside::{Outside, WebHost};
 use serde_json::json;
@@ -266,4 +266,175 @@ async fn certificates_of_other_hosts_are_told_with_what_is_wrong() {
         "nothing was asked but a handshake: {}",
         server.asked()
     );
+}
+
+/// Answers each path in its own way until the test ends: what no well-behaved server would do.
+fn unruly() -> (u16, impl Drop) {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    struct Ends(Arc<AtomicBool>, u16);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+            let _ = TcpStream::connect(("127.0.0.1", self.1));
+        }
+    }
+    fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+        let mut asked = String::new();
+        BufReader::new(stream.try_clone()?).read_line(&mut asked)?;
+        let path = asked.split(' ').nth(1).unwrap_or_default().to_owned();
+        let head = |more: &str| {
+            format!("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n{more}\r\n")
+        };
+        // "<title>Packed</title>Hello" as gzip makes it.
+        let packed: [u8; 41] = [
+            31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 179, 41, 201, 44, 201, 73, 181, 11, 72, 76, 206, 78,
+            77, 177, 209, 135, 240, 60, 82, 115, 114, 242, 1, 139, 216, 48, 227, 26, 0, 0, 0,
+        ];
+        match path.as_str() {
+            "/drip" => {
+                stream.write_all(head("content-length: 100000\r\n").as_bytes())?;
+                // Byte after byte, until the other side leaves.
+                stream.set_read_timeout(Some(Duration::from_millis(50)))?;
+                while !matches!(std::io::Read::read(&mut stream, &mut [0]), Ok(0)) {
+                    stream.write_all(b"x")?;
+                }
+            }
+            "/silent" => {
+                // Until the other side leaves.
+                let mut rest = Vec::new();
+                std::io::Read::read_to_end(&mut stream, &mut rest).map(drop)?;
+            }
+            "/huge" => {
+                stream.write_all(head("").as_bytes())?;
+                stream.write_all(b"<title>Huge</title>")?;
+                for _ in 0..64 {
+                    stream.write_all(&[b'x'; 1 << 20])?;
+                }
+            }
+            "/packed" => {
+                stream.write_all(head("content-encoding: gzip\r\n").as_bytes())?;
+                stream.write_all(&packed)?;
+            }
+            "/torn" => {
+                stream.write_all(head("content-encoding: gzip\r\n").as_bytes())?;
+                stream.write_all(&packed[..25])?;
+            }
+            "/short" => {
+                stream.write_all(head("content-length: 5000\r\n").as_bytes())?;
+                stream.write_all(b"<title>Short</title>")?;
+            }
+            "/garbage" => stream.write_all(b"\x16\x03\x01 this is no HTTP\r\n\r\n")?,
+            on => {
+                let next = on.trim_start_matches('/').parse::<u64>().unwrap_or(0) + 1;
+                let to = format!(
+                    "HTTP/1.1 302 Found\r\nlocation: /{next}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                );
+                stream.write_all(to.as_bytes())?;
+            }
+        }
+        stream.shutdown(Shutdown::Write)
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ends = Arc::new(AtomicBool::new(false));
+    let seen = ends.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if seen.load(Ordering::SeqCst) {
+                break;
+            }
+            std::thread::spawn(move || answer(stream));
+        }
+    });
+    (port, Ends(ends, port))
+}
+
+#[tokio::test]
+async fn a_server_that_behaves_badly_is_told_and_holds_nobody_up() {
+    if !can_sandbox() {
+        return;
+    }
+    let (port, _server) = unruly();
+    let mut outside = Outside::default();
+    let name = format!("localhost:{port}");
+    outside.hosts.insert(name, WebHost { authority: None });
+    for (path, text, faults) in [
+        ("drip", None, vec!["it begins and does not end in time"]),
+        ("silent", None, vec!["it does not answer in time"]),
+        ("huge", None, vec![]),
+        (
+            "huge",
+            Some("the end"),
+            vec!["the text \"the end\" is not in the part of it that was read"],
+        ),
+        ("1", None, vec!["it redirects more than 10 times"]),
+        ("packed", Some("Hello"), vec![]),
+        (
+            "torn",
+            None,
+            vec!["it says that it is packed as gzip, and cannot be unpacked"],
+        ),
+        ("short", None, vec!["the page breaks off"]),
+        ("garbage", None, vec!["the connection broke off"]),
+    ] {
+        let operation = page(format!("http://localhost:{port}/{path}"), text);
+        let folder = tempfile::tempdir().unwrap();
+        let reach = outside.reach(&operation).unwrap();
+        let mut executor = open(reach, worker(folder.path())).await;
+        let most = match path {
+            "drip" | "silent" => Duration::from_secs(5),
+            _ => LONG,
+        };
+        let outcome = carry_out_within(&mut executor, operation, &outside, most).await;
+        executor.stop().await;
+        assert!(!outcome.is_error, "{path}: {}", outcome.text);
+        let told = outcome.data["faults"].as_array().unwrap();
+        let right = told.len() == faults.len()
+            && told
+                .iter()
+                .zip(&faults)
+                .all(|(t, f)| t.as_str().unwrap().starts_with(f));
+        assert!(right, "{path}: {told:?}");
+        if path == "huge" {
+            assert_eq!(
+                (&outcome.data["cut"], &outcome.data["title"]),
+                (&json!(true), &json!("Huge"))
+            );
+        }
+        if path == "packed" {
+            assert_eq!(outcome.data["title"], "Packed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_begins_without_tls_is_asked_in_its_own_words() {
+    let Some(cluster) = can_sandbox().then(tests::postgres::cluster).flatten() else {
+        return;
+    };
+    let mut outside = Outside::default();
+    let host = format!("localhost:{}", cluster.port());
+    let authority = Some(cluster.authority());
+    outside.hosts.insert(host.clone(), WebHost { authority });
+    let asked = |scheme: &str| Operation::HostCertificates {
+        hosts: vec![format!("{scheme}{host}")],
+        at: None,
+    };
+    let seen = look(&outside, asked("postgres://")).await;
+    assert_eq!(seen.data["silent"], json!([]), "{}", seen.text);
+    let one = &seen.data["certificates"][0];
+    assert_eq!(
+        (&one["host"], &one["problems"]),
+        (&json!(host), &json!([])),
+        "{}",
+        seen.text
+    );
+    // Without the word, PostgreSQL takes the handshake for one of its own messages.
+    let blind = look(&outside, asked("")).await;
+    assert_eq!(blind.data["certificates"], json!([]));
+    let why = blind.data["silent"][0]["why"].as_str().unwrap();
+    assert!(why.starts_with("the handshake failed"), "{why}");
 }

@@ -12,11 +12,14 @@ use super::tree::{Tree, Unread};
 use crate::limits::{InspectError, Limits};
 
 /// What the sandbox shows for this scan.
-pub const SHOWN: [&str; 10] = [
+pub const SHOWN: [&str; 13] = [
     "/proc",
     "/sys/fs/cgroup",
     "/etc/systemd/system",
     "/run/systemd/system",
+    "/run/systemd/generator.early",
+    "/run/systemd/generator",
+    "/run/systemd/generator.late",
     "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
@@ -26,7 +29,10 @@ pub const SHOWN: [&str; 10] = [
 ];
 
 /// Folders whose links enable services, and cgroups that services run in.
-const ENABLED: [&str; 3] = [
+const ENABLED: [&str; 6] = [
+    "/run/systemd/generator.early",
+    "/run/systemd/generator",
+    "/run/systemd/generator.late",
     "/etc/systemd/system",
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
@@ -310,6 +316,11 @@ mod tests {
                 "/sys/fs/cgroup/system.slice/system-postgresql.slice/postgresql@15-main.service/cgroup.events",
                 "populated 1\n",
             ),
+            (
+                "/sys/fs/cgroup/system.slice/made.service/cgroup.procs",
+                "13\n",
+            ),
+            ("/usr/lib/systemd/system/made.service", &service("simple")),
             ("/usr/lib/systemd/system/nginx.service", &service("simple")),
             ("/usr/lib/systemd/system/hand.service", &service("simple")),
             ("/usr/lib/systemd/system/idle.service", &service("simple")),
@@ -326,12 +337,18 @@ mod tests {
                 &format!("/usr/lib/systemd/system/{name}.service"),
             );
         }
+        // A generator of systemd wants it at every start, as it does the console of a container.
+        host.link(
+            "/run/systemd/generator/getty.target.wants/made.service",
+            "/usr/lib/systemd/system/made.service",
+        );
         let at = "2026-11-21T12:00:00Z".parse().unwrap();
         let found = scan(&host.tree(), at, &Limits::default()).unwrap();
         assert_eq!(
             found.running,
             [
                 "hand.service",
+                "made.service",
                 "nginx.service",
                 "postgresql@15-main.service"
             ]
@@ -350,7 +367,7 @@ mod tests {
                 found.journal,
                 found.failed.len()
             ),
-            (true, 4, false, 0)
+            (true, 5, false, 0)
         );
     }
 

@@ -2,6 +2,7 @@
 //! elsewhere; here nothing is asked of anybody.
 
 pub mod html;
+mod packed;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use crate::host::certificates::{common_name, names};
+pub use packed::unpacked;
 
 /// Names of one certificate that are told.
 const NAMES: usize = 20;
@@ -190,7 +192,11 @@ impl Page {
             ));
         }
         if let (Some(text), Some(false)) = (&self.text, self.text_found) {
-            faults.push(format!("the text \"{text}\" is not on it"));
+            let of_it = match self.cut {
+                true => "in the part of it that was read",
+                false => "on it",
+            };
+            faults.push(format!("the text \"{text}\" is not {of_it}"));
         }
         if !self.broken.is_empty() {
             let (many, verb) = match self.broken.len() {

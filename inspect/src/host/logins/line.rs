@@ -30,15 +30,19 @@ pub struct Try {
     pub worked: bool,
     /// How many tries this line stands for.
     pub times: u64,
+    /// The other side's port; 0 where none is told.
+    pub port: u16,
+    /// Told by the end of a connection: the same may have been told by a line before it.
+    pub by_its_end: bool,
 }
 
 const SHAPES: [&str; 7] = [
-    r"^(Failed|Accepted) (\S+) for (invalid user )?(.*?) from (\S+) port \d+",
+    r"^(Failed|Accepted) (\S+) for (invalid user )?(.*?) from (\S+) port (\d+)",
     r"^Invalid user (.*?) from (\S+)(?: port \d+)?$",
     r"^(?:pam_unix\((?:login|sudo|su|su-l)(?::auth)?\): )authentication failure;.*?\buser=(\S+)",
     r"^FAILED (?:SU|LOGIN|su).*?(?:for|to|\(to) '?([\w.-]+)",
     r"^message repeated (\d+) times: \[ (.*?)\]?$",
-    r"^(?:Disconnected from|Connection (?:closed|reset) by) (authenticating|invalid) user (.*?) (\S+) port \d+ \[preauth\]$",
+    r"^(?:Disconnected from|Connection (?:closed|reset) by) (authenticating|invalid) user (.*?) (\S+) port (\d+) \[preauth\]$",
     r"^\s*([\w.-]+) : (?:\d+ incorrect password attempts?|user NOT in sudoers)",
 ];
 static COMPILED: LazyLock<Vec<Regex>> = LazyLock::new(|| {
@@ -56,8 +60,8 @@ pub fn speaks(program: &str) -> bool {
 
 /// Understands a message.
 ///
-/// A try that sshd writes about several times is counted by its `Failed` line; where a user does not exist and no
-/// password was given, by the end of the connection.
+/// A try that sshd writes about several times is counted by its `Failed` line; where there is none, by the end of the
+/// connection: which of the two is for the caller to see.
 pub fn read(message: &str) -> Option<Try> {
     let found = COMPILED
         .iter()
@@ -76,6 +80,8 @@ pub fn read(message: &str) -> Option<Try> {
             },
             worked: &parts[1] == "Accepted",
             times: 1,
+            port: port(&parts, 6),
+            by_its_end: false,
         }),
         // Told again by a `Failed` line, or by the end of the connection.
         1 => None,
@@ -86,6 +92,8 @@ pub fn read(message: &str) -> Option<Try> {
             way: Way::Password,
             worked: false,
             times: 1,
+            port: 0,
+            by_its_end: false,
         }),
         4 => {
             let times = parts[1].parse().ok()?;
@@ -98,9 +106,16 @@ pub fn read(message: &str) -> Option<Try> {
             way: Way::Other,
             worked: false,
             times: 1,
+            port: port(&parts, 4),
+            by_its_end: true,
         }),
         _ => None,
     }
+}
+
+fn port(parts: &Captures<'_>, n: usize) -> u16 {
+    let text = parts.get(n).map(|part| part.as_str());
+    text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 fn name(parts: &Captures<'_>, n: usize) -> String {

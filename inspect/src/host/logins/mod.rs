@@ -4,11 +4,11 @@
 pub mod line;
 pub mod records;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::logs::{each_entry, files, line as log_line, moment};
@@ -135,7 +135,7 @@ pub fn scan(
         users_in_all: users.len(),
         opened: opened(&tries, &zone),
         sources,
-        unread: tree.unread(),
+        unread: tree.unread().into_iter().filter(of_logins).collect(),
     })
 }
 
@@ -200,7 +200,38 @@ fn told(
         }
     }
     tries.sort_by_key(|one| one.0);
-    (tries, sources)
+    (once(tries), sources)
+}
+
+/// Longest time between a failure and the end of its connection.
+const LINGERS: SignedDuration = SignedDuration::from_mins(10);
+
+/// Without the ends of connections on which a failure was told already.
+fn once(tries: Vec<Timed>) -> Vec<Timed> {
+    let mut told: HashMap<(String, u16), Timestamp> = HashMap::new();
+    let mut kept = Vec::with_capacity(tries.len());
+    for (at, one) in tries {
+        let connection = (one.from.clone(), one.port);
+        if !one.by_its_end {
+            if !one.worked {
+                told.insert(connection, at);
+            }
+        } else if told
+            .get(&connection)
+            .is_some_and(|before| at.duration_since(*before) <= LINGERS)
+        {
+            continue;
+        }
+        kept.push((at, one));
+    }
+    kept
+}
+
+/// Logs in which logins are told; what else cannot be read is no loss here.
+fn of_logins(unread: &Unread) -> bool {
+    let name = unread.path.rsplit('/').next().unwrap_or_default();
+    let logs = ["auth.log", "secure", "messages", "syslog", "btmp"];
+    unread.path.contains("/journal") || logs.iter().any(|log| name.starts_with(log))
 }
 
 fn btmp(tree: &Tree, from: Timestamp, until: Timestamp) -> Option<Vec<Timed>> {
@@ -238,6 +269,8 @@ fn btmp(tree: &Tree, from: Timestamp, until: Timestamp) -> Option<Vec<Timed>> {
                 way: Way::Password,
                 worked: false,
                 times: 1,
+                port: 0,
+                by_its_end: false,
             };
             found.push((at, one));
         }

@@ -67,6 +67,49 @@ Nov 18 10:04:00 shop sshd[9]: Received disconnect from 198.51.100.2 port 1:11: B
     assert_eq!(scanned(&host, "3 days").failed, 6);
 }
 
+/// As OpenSSH 9.2 of Debian 12 wrote it: seven wrong passwords, one right one, and a client that left without trying any.
+#[test]
+fn a_try_that_is_told_three_times_is_one() {
+    let auth = "\
+Nov 18 10:25:17 vm sshd[49]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=127.0.0.1  user=root
+Nov 18 10:25:20 vm sshd[49]: Failed password for root from 127.0.0.1 port 50394 ssh2
+Nov 18 10:25:21 vm sshd[49]: Connection closed by authenticating user root 127.0.0.1 port 50394 [preauth]
+Nov 18 10:25:23 vm sshd[53]: Failed password for root from 127.0.0.1 port 50410 ssh2
+Nov 18 10:25:23 vm sshd[53]: Connection closed by authenticating user root 127.0.0.1 port 50410 [preauth]
+Nov 18 10:25:25 vm sshd[57]: Failed password for root from 127.0.0.1 port 50414 ssh2
+Nov 18 10:25:26 vm sshd[57]: Connection closed by authenticating user root 127.0.0.1 port 50414 [preauth]
+Nov 18 10:25:29 vm sshd[61]: Failed password for root from 127.0.0.1 port 48342 ssh2
+Nov 18 10:25:30 vm sshd[61]: Connection closed by authenticating user root 127.0.0.1 port 48342 [preauth]
+Nov 18 10:25:33 vm sshd[65]: Failed password for ann from 127.0.0.1 port 48346 ssh2
+Nov 18 10:25:35 vm sshd[65]: Connection closed by authenticating user ann 127.0.0.1 port 48346 [preauth]
+Nov 18 10:25:37 vm sshd[69]: Failed password for ann from 127.0.0.1 port 33906 ssh2
+Nov 18 10:25:38 vm sshd[69]: Connection closed by authenticating user ann 127.0.0.1 port 33906 [preauth]
+Nov 18 10:25:38 vm sshd[73]: Invalid user nobodyknows from 127.0.0.1 port 33918
+Nov 18 10:25:38 vm sshd[73]: pam_unix(sshd:auth): check pass; user unknown
+Nov 18 10:25:41 vm sshd[73]: Failed password for invalid user nobodyknows from 127.0.0.1 port 33918 ssh2
+Nov 18 10:25:42 vm sshd[73]: Connection closed by invalid user nobodyknows 127.0.0.1 port 33918 [preauth]
+Nov 18 10:25:42 vm sshd[77]: Accepted password for ann from 127.0.0.1 port 33928 ssh2
+Nov 18 10:26:00 vm sshd[80]: Connection closed by authenticating user bob 127.0.0.1 port 48346 [preauth]
+";
+    // Bob's connection has the port that one of Ann's had, long after.
+    let auth = auth.replace("10:26:00 vm", "11:26:00 vm");
+    let host = Planted::new(&[
+        ("/var/log/auth.log", auth.as_str()),
+        (
+            "/var/log/apt/eipp.log.xz",
+            "decoy: cannot be read, and holds no logins",
+        ),
+    ]);
+    let found = scanned(&host, "today");
+    assert_eq!(
+        brief(&found.users),
+        ["root 4 0 1", "ann 2 0 1", "bob 1 0 1", "nobodyknows 1 1 1"]
+    );
+    assert_eq!((found.failed, found.by_password, found.unknown), (8, 7, 1));
+    assert_eq!((found.worked, found.opened[0].failures), (1, 7));
+    assert_eq!(found.unread, []);
+}
+
 #[test]
 fn the_journal_and_btmp_tell_where_no_log_does() {
     let host = Planted::new(&[]);

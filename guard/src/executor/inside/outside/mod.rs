@@ -3,6 +3,7 @@
 
 mod backup;
 mod http;
+mod later;
 mod page;
 mod postgres;
 mod sqlite;

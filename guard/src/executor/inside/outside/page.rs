@@ -5,7 +5,7 @@
 use super::tls;
 use crate::outside::{WebHost, granted_host, not_granted};
 use inspect::web::html::{self, Document};
-use inspect::web::{Broken, Hop, Page, Silent};
+use inspect::web::{self, Broken, Hop, Page, Silent};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -75,7 +75,12 @@ pub(super) async fn check(
             servers.push(at.clone());
         }
         page.end = shown(&at);
-        let response = match client.get(at.clone()).send().await {
+        let left = most.saturating_sub(started.elapsed());
+        let asked = client
+            .get(at.clone())
+            .header("accept-encoding", "gzip")
+            .timeout(left.min(PATIENCE));
+        let response = match asked.send().await {
             Ok(response) => response,
             Err(error) => {
                 page.error = Some(plain(&error));
@@ -108,7 +113,7 @@ pub(super) async fn check(
     for server in servers.iter().filter(|server| server.scheme() == "https") {
         let host = server.host_str().unwrap_or_default();
         let port = server.port_or_known_default().unwrap_or(443);
-        match tls::one(host, port, hosts, super::backup::second()).await {
+        match tls::one(host, port, None, hosts, super::backup::second()).await {
             Ok(one) => page.certificates.push(one),
             Err(why) => page.silent.push(Silent {
                 host: host.to_owned(),
@@ -196,6 +201,9 @@ fn next(
 async fn body(page: &mut Page, mut response: Response) -> Option<Document> {
     let kind = response.headers().get("content-type");
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let packed = response.headers().get("content-encoding");
+    let packed = packed.and_then(|p| p.to_str().ok()).unwrap_or_default();
+    let packed = packed.trim().to_ascii_lowercase();
     page.content_type = kind.chars().filter(|c| !c.is_control()).take(100).collect();
     let kind = kind.to_ascii_lowercase();
     let mut bytes = Vec::new();
@@ -203,6 +211,10 @@ async fn body(page: &mut Page, mut response: Response) -> Option<Document> {
         match response.chunk().await {
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
             Ok(None) => break,
+            Err(error) if error.is_timeout() => {
+                page.error = Some("it begins and does not end in time".to_owned());
+                break;
+            }
             Err(error) => {
                 page.error = Some(format!("the page breaks off: {}", plain(&error)));
                 break;
@@ -215,6 +227,16 @@ async fn body(page: &mut Page, mut response: Response) -> Option<Document> {
         }
     }
     page.bytes = bytes.len() as u64;
+    match web::unpacked(bytes, &packed, PAGE_BYTES, page.cut || page.error.is_some()) {
+        Ok((whole, more)) => {
+            bytes = whole;
+            page.cut |= more;
+        }
+        Err(why) => {
+            page.error.get_or_insert(why);
+            return None;
+        }
+    }
     let readable = ["html", "text", "json", "xml"]
         .iter()
         .any(|word| kind.contains(word));

@@ -1,6 +1,7 @@
 //! A TLS handshake for the certificate alone: whatever the server shows is taken and looked at, and nothing is sent over
-//! the connection. Whether a client should trust it is asked of the same rules that clients have.
+//! the connection but the words that ask for TLS where a port begins without. Whether a client should trust it is asked of the same rules that clients have.
 
+use super::later::{Bounded, Spoken};
 use crate::outside::{WebHost, granted_host, host_and_port, not_granted};
 use inspect::web::{Served, ServedAll, Silent, served};
 use jiff::Timestamp;
@@ -17,13 +18,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Longest wait for a connection, and for each word of the handshake.
+/// Longest wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// Longest conversation, from the connection to the certificate.
+const WHOLE: Duration = Duration::from_secs(15);
 /// Hosts asked at once.
 const AT_ONCE: usize = 8;
-/// Ports on which a conversation begins without TLS.
-const LATER: [u16; 6] = [25, 110, 143, 389, 587, 5432];
-
 /// Asks several hosts.
 pub(super) async fn certificates(
     asked: &[String],
@@ -39,7 +39,8 @@ pub(super) async fn certificates(
     for some in asked.chunks(AT_ONCE) {
         let asked = some.iter().map(|host| {
             let (name, port) = host_and_port(host);
-            (host.clone(), one(name, port, granted, at))
+            let first = Spoken::of(host, port);
+            (host.clone(), one(name, port, first, granted, at))
         });
         let answers: Vec<_> = asked.collect();
         for (host, answer) in answers {
@@ -54,10 +55,11 @@ pub(super) async fn certificates(
     found
 }
 
-/// Asks one host; the question is under way when this returns.
+/// Asks one host, in the words of `first` where TLS does not begin at once; the question is under way when this returns.
 pub(super) fn one(
     host: &str,
     port: u16,
+    first: Option<Spoken>,
     granted: &BTreeMap<String, WebHost>,
     at: Timestamp,
 ) -> impl Future<Output = Result<Served, String>> + use<> {
@@ -66,7 +68,9 @@ pub(super) fn one(
         .ok_or_else(|| not_granted(host, port, granted));
     let host = host.to_owned();
     let begun = grant.map(|grant| {
-        tokio::task::spawn_blocking(move || handshake(&host, port, grant.authority.as_deref(), at))
+        tokio::task::spawn_blocking(move || {
+            handshake(&host, port, first, grant.authority.as_deref(), at)
+        })
     });
     async move {
         let ended = begun?.await;
@@ -77,6 +81,7 @@ pub(super) fn one(
 fn handshake(
     host: &str,
     port: u16,
+    first: Option<Spoken>,
     authority: Option<&Path>,
     at: Timestamp,
 ) -> Result<Served, String> {
@@ -96,16 +101,13 @@ fn handshake(
         .with_no_client_auth();
     let mut connection =
         ClientConnection::new(Arc::new(config), named).map_err(|e| e.to_string())?;
-    let mut stream = connect(host, port)?;
+    let mut stream = Bounded::new(connect(host, port)?, WHOLE);
+    if let Some(first) = first {
+        first.ask(&mut stream)?;
+    }
     while connection.is_handshaking() {
-        if let Err(error) = connection.complete_io(&mut stream) {
-            return Err(match LATER.contains(&port) {
-                true => format!(
-                    "port {port} begins without TLS, which is not tried here: name the port that speaks TLS at once"
-                ),
-                false => format!("the handshake failed: {error}"),
-            });
-        }
+        let failed = |e| format!("the handshake failed: {e}");
+        connection.complete_io(&mut stream).map_err(failed)?;
     }
     let version = match connection.protocol_version() {
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
@@ -124,12 +126,7 @@ fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
     let mut why = "its name leads nowhere".to_owned();
     for place in places {
         match TcpStream::connect_timeout(&place, PATIENCE) {
-            Ok(stream) => {
-                let bounded = stream
-                    .set_read_timeout(Some(PATIENCE))
-                    .and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
-                return bounded.map(|()| stream).map_err(|e| e.to_string());
-            }
+            Ok(stream) => return Ok(stream),
             Err(e) => why = format!("it cannot be reached: {e}"),
         }
     }
