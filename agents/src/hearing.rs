@@ -30,7 +30,10 @@ impl Hearing {
     ) -> Result<Vec<Word>, Stop> {
         let heard = format!("{step}/heard");
         if let Some(words) = bench.steps.recorded::<Vec<Word>>(&heard)? {
-            self.took(record, &words);
+            // A test leaves this guarantee out and must hear the words again.
+            if !bench.bus.faults().words_again() {
+                self.took(record, &words);
+            }
             return Ok(words);
         }
         if decided {

@@ -26,6 +26,9 @@ const TOKENS: u32 = 1200;
 /// Longest time for an answer whose question names no deadline.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Between two looks whether the team is still frozen.
+const THAW_LOOK: Duration = Duration::from_millis(250);
+
 /// What a model is told that answers.
 const RULES: &str = "\
 Another agent of your team asks you something in the middle of its work. Answer from what you know, in at most \
@@ -87,10 +90,14 @@ async fn consider(shared: &Shared, question: &Envelope) -> PeerAnswer {
     if asked.v > PEER_VERSION || asked.question.len() > QUESTION_BYTES {
         return refused("the question is newer or longer than this agent reads".to_owned());
     }
-    match shared.bus.is_frozen().await {
-        Ok(false) => {}
-        Ok(true) => return refused("the team is frozen".to_owned()),
-        Err(error) => return refused(error.to_string()),
+    // A question that comes while the team is frozen is thought about after the thaw, where there is
+    // time left then.
+    loop {
+        match shared.bus.is_frozen().await {
+            Ok(false) => break,
+            Ok(true) => sleep(THAW_LOOK).await,
+            Err(error) => return refused(error.to_string()),
+        }
     }
     let recalled = remember::recall(&shared.bus, &shared.instance, &asked.question, None).await;
     let memories = recalled.unwrap_or_default();

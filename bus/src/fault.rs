@@ -41,6 +41,7 @@ fn mark(faults: Faults) -> Option<&'static str> {
         (faults.no_epoch_check(), "-- fence"),
         (faults.ack_before_journal(), "-- lease"),
         (faults.lost_timer(), "-- timer"),
+        (faults.words_again(), "-- told"),
     ]
     .into_iter()
     .find_map(|(on, mark)| on.then_some(mark))
@@ -93,6 +94,7 @@ mod tests {
             ("no-epoch-check", 10),
             ("ack-before-journal", 2),
             ("lost-timer", 1),
+            ("words-again", 1),
         ] {
             let faulty = Faulty::new(word.parse().unwrap());
             assert!(faulty.instead.len() >= many, "{word}");

@@ -196,6 +196,9 @@ pub struct TaskPage {
     pub notes: Vec<String>,
 }
 
+/// [`ProcessLine::state`] of a process that died too often and is left alone.
+pub const GIVEN_UP: &str = "crash loop";
+
 /// One process of the team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessLine {

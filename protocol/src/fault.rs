@@ -24,6 +24,19 @@ pub enum Side {
     After,
 }
 
+/// Where an apply of a patch may be cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applying {
+    /// What it is going to do was kept, nothing is in place.
+    Noted,
+    /// The first file is in place.
+    Half,
+    /// All are.
+    Placed,
+    /// That was kept too, nobody was told.
+    Done,
+}
+
 /// One fault.
 #[cfg(debug_assertions)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +63,11 @@ pub enum Fault {
         /// first one was at.
         again: bool,
     },
+    /// Whoever applies the patch of a task for the first time dies at one of the places of
+    /// [`Applying`]; tasks 1 to 4 take them in turn.
+    DieApplying,
+    /// What was said to a task is told and heard again by whoever says or holds it next.
+    WordsAgain,
 }
 
 #[cfg(debug_assertions)]
@@ -68,6 +86,8 @@ impl std::str::FromStr for Faults {
             "no-note" => Fault::NoNote,
             "lost-timer" => Fault::LostTimer,
             "orphaned-child" => Fault::OrphanedChild,
+            "die-at=apply:each" => Fault::DieApplying,
+            "words-again" => Fault::WordsAgain,
             "die-at=journal:each" | "die-at=journal:each:again" => Fault::DieAt {
                 write: None,
                 again: word.ends_with("again"),
@@ -79,7 +99,8 @@ impl std::str::FromStr for Faults {
                         "there is no fault `{other}`: no-epoch-check, ack-before-journal, no-key, \
                          no-note, lost-timer, orphaned-child, die-at=journal:N:before, \
                          die-at=journal:N:after, die-at=journal:each, \
-                         die-at=journal:each:again, without=WALL+WALL"
+                         die-at=journal:each:again, die-at=apply:each, words-again, \
+                         without=WALL+WALL"
                     )
                 })?),
             },
@@ -161,6 +182,25 @@ impl Faults {
         false
     }
 
+    /// What was told and heard is forgotten by the next who tells or holds it.
+    pub fn words_again(self) -> bool {
+        #[cfg(debug_assertions)]
+        return self.is(Fault::WordsAgain);
+        #[cfg(not(debug_assertions))]
+        false
+    }
+
+    /// Whether whoever applies the patch of the task with this number for the first time dies here.
+    pub fn dies_applying(self, task: u64, at: Applying) -> bool {
+        use Applying::{Done, Half, Noted, Placed};
+        #[cfg(debug_assertions)]
+        if self.is(Fault::DieApplying) {
+            return [Done, Placed, Noted, Half][(task % 4) as usize] == at;
+        }
+        let _unused = (task, at, [Done, Placed, Noted, Half]);
+        false
+    }
+
     /// Whether the `attempt`th holder of the task with this number dies at its own `write`th write.
     pub fn dies_at(self, task: u64, attempt: u64, write: u64, side: Side) -> bool {
         #[cfg(debug_assertions)]
@@ -209,9 +249,11 @@ mod tests {
                 f.lost_timer(),
                 f.orphaned_child(),
                 f.dies_at(1, 1, 3, Side::After),
+                f.dies_applying(1, Applying::Placed),
+                f.words_again(),
             ]
         };
-        assert_eq!(seen(Faults::default()), [false; 7]);
+        assert_eq!(seen(Faults::default()), [false; 9]);
         for (at, word) in [
             "no-epoch-check",
             "ack-before-journal",
@@ -220,11 +262,13 @@ mod tests {
             "lost-timer",
             "orphaned-child",
             "die-at=journal:3:after",
+            "die-at=apply:each",
+            "words-again",
         ]
         .iter()
         .enumerate()
         {
-            let mut expected = [false; 7];
+            let mut expected = [false; 9];
             expected[at] = true;
             assert_eq!(seen(faults(word)), expected, "{word}");
         }

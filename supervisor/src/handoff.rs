@@ -1,14 +1,16 @@
 //! Decides whether a task may change hands, and has it done. The wish lies in the ledger from the
 //! moment its task was parked, so this loop may be cut off anywhere.
 
+use crate::client;
 use crate::desk::Desk;
 use crate::dispatch;
 use crate::intake::{IntakeError, hosts};
 use crate::ledger::events::Event;
 use crate::ledger::handoffs::AskedHandOff;
 use crate::ledger::store::LedgerError;
-use bus::presence::Presence;
 use jiff::Timestamp;
+use protocol::control::{Answer, Verb};
+use protocol::document::{GIVEN_UP, ProcessLine};
 use protocol::ids::{Role, TaskRef};
 use protocol::limits::MOST_HANDOFFS;
 use protocol::task_state::{TaskState, WaitReason};
@@ -82,18 +84,23 @@ enum There {
     NotYet,
 }
 
+/// What the daemon of this host says about an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// It runs, or is started again when it dies.
+    Alive,
+    /// It died too often.
+    GivenUp,
+    /// It is none of its processes.
+    Unknown,
+}
+
 /// Whether the other role works where the folder is: another host runs only the roles it was
 /// invited for, and on this one an agent may have been given up.
 async fn not_there(desk: &Desk, asked: &AskedHandOff) -> Result<There, LedgerError> {
     let task = desk.ledger.find(TaskRef::Id(asked.task)).await?.task;
     let Some(host) = hosts::other(desk, &task) else {
-        let Ok(bus) = desk.link.now() else {
-            return Ok(There::Goes);
-        };
-        return Ok(match timeout(PATIENCE, bus.present()).await {
-            Ok(Ok(present)) => here(desk, &present, asked, Timestamp::now()),
-            _ => There::Goes,
-        });
+        return Ok(here(desk, asked).await);
     };
     let to = std::slice::from_ref(&asked.wish.to);
     match hosts::host_of(desk, Some(host.to_owned()), true, to).await {
@@ -103,29 +110,51 @@ async fn not_there(desk: &Desk, asked: &AskedHandOff) -> Result<There, LedgerErr
     }
 }
 
-fn here(desk: &Desk, present: &[Presence], asked: &AskedHandOff, now: Timestamp) -> There {
+async fn here(desk: &Desk, asked: &AskedHandOff) -> There {
+    let to = &asked.wish.to;
+    let status = timeout(PATIENCE, client::ask_daemon(&desk.home, Verb::Status)).await;
+    let kept = match status {
+        Ok(Ok(Answer::Status { status })) => Some(kept(&status.processes, to)),
+        _ => None,
+    };
+    let present = match (kept, desk.link.now()) {
+        // The daemon has said enough.
+        (Some(Kept::Alive | Kept::GivenUp), _) | (_, Err(_)) => None,
+        (_, Ok(bus)) => match timeout(PATIENCE, bus.present()).await {
+            Ok(Ok(all)) => Some(
+                all.iter()
+                    .any(|p| p.role == *to && p.host == desk.settings.host),
+            ),
+            _ => None,
+        },
+    };
+    let waited = Timestamp::now().duration_since(asked.at);
+    let waited = Duration::try_from(waited).unwrap_or_default();
     let lease = Duration::from_millis(desk.settings.team.lease_ms);
-    seen_here(present, asked, &desk.settings.host, lease, now)
+    stands(to, &desk.settings.host, kept, present, waited >= lease)
 }
 
-/// Judges by the signs of life, which are good for three leases: whoever was given up has none.
-fn seen_here(
-    present: &[Presence],
-    asked: &AskedHandOff,
-    host: &str,
-    lease: Duration,
-    now: Timestamp,
-) -> There {
-    let to = &asked.wish.to;
-    if present.iter().any(|p| p.role == *to && p.host == host) {
-        return There::Goes;
+fn kept(processes: &[ProcessLine], to: &Role) -> Kept {
+    match processes.iter().find(|line| line.name == to.as_str()) {
+        Some(line) if line.state == GIVEN_UP => Kept::GivenUp,
+        Some(_) => Kept::Alive,
+        None => Kept::Unknown,
     }
-    let waited = Duration::try_from(now.duration_since(asked.at)).unwrap_or_default();
-    match waited < lease {
-        true => There::NotYet,
-        false => There::Refused(format!(
-            "no agent {to} is at work on {host}: see ai-infra status, then ai-infra restart"
+}
+
+/// Judges by what the daemon says (`None`: it does not answer), and where it keeps no such agent by
+/// the signs of life (`None`: nobody can tell), which stand for three leases: somebody may have
+/// started it by hand.
+fn stands(to: &Role, host: &str, kept: Option<Kept>, present: Option<bool>, waited: bool) -> There {
+    let next = "see ai-infra status, then ai-infra restart";
+    match (kept, present) {
+        (Some(Kept::Alive), _) => There::Goes,
+        (Some(Kept::GivenUp), _) => There::Refused(format!(
+            "agent {to} died too often and was given up: {next}"
         )),
+        (_, None | Some(true)) => There::Goes,
+        (None, Some(false)) if !waited => There::NotYet,
+        (_, Some(false)) => There::Refused(format!("no agent {to} is at work on {host}: {next}")),
     }
 }
 
@@ -195,40 +224,46 @@ mod tests {
     }
 
     #[test]
-    fn a_role_that_nobody_runs_here_is_refused_after_a_lease() {
-        let presence = |role: &str, host: &str| Presence {
-            instance: String::new(),
-            role: role.parse().unwrap(),
-            pid: 1,
-            version: String::new(),
-            host: host.to_owned(),
+    fn a_role_that_nobody_runs_here_is_refused_at_once() {
+        let qa: Role = "qa".parse().unwrap();
+        let line = |name: &str, state: &str| ProcessLine {
+            name: name.to_owned(),
+            pid: None,
+            state: state.to_owned(),
+            restarts: 0,
             task: None,
-            held_back: None,
-            at: Timestamp::UNIX_EPOCH,
         };
-        let asked = AskedHandOff {
-            task: TaskId::new(),
-            number: 1,
-            from: "code".parse().unwrap(),
-            wish: HandOff {
-                to: "qa".parse().unwrap(),
-                note: String::new(),
-                step: "s".to_owned(),
-                call: "c".to_owned(),
-            },
-            at: Timestamp::from_second(100).unwrap(),
-        };
-        let check = |present: &[Presence], second: i64, expected: &str| {
-            let now = Timestamp::from_second(second).unwrap();
-            let lease = Duration::from_secs(10);
-            let said = seen_here(present, &asked, "here", lease, now);
+        for (state, expected) in [
+            ("up", Kept::Alive),
+            ("starting", Kept::Alive),
+            ("down", Kept::Alive),
+            (GIVEN_UP, Kept::GivenUp),
+        ] {
+            let lines = [line("code", "up"), line("qa", state)];
+            assert_eq!(kept(&lines, &qa), expected, "{state}");
+        }
+        assert_eq!(kept(&[line("code", "up")], &qa), Kept::Unknown);
+        let check = |kept, present, waited, expected: &str| {
+            let said = stands(&qa, "here", kept, present, waited);
             assert!(format!("{said:?}").starts_with(expected), "{said:?}");
         };
-        let others = [presence("code", "here"), presence("qa", "there")];
-        check(&[presence("qa", "here")], 100, "Goes");
-        check(&others, 100, "NotYet");
-        check(&others, 109, "NotYet");
-        check(&others, 110, "Refused(\"no agent qa is at work on here");
-        check(&[], 99, "NotYet");
+        // One that is just being started again has said nothing yet, and is on its way.
+        check(Some(Kept::Alive), None, false, "Goes");
+        // Signs of life of one that was given up may still stand.
+        check(
+            Some(Kept::GivenUp),
+            Some(true),
+            false,
+            "Refused(\"agent qa died too often",
+        );
+        let nobody = "Refused(\"no agent qa is at work on here";
+        check(Some(Kept::Unknown), Some(false), false, nobody);
+        check(Some(Kept::Unknown), Some(true), false, "Goes");
+        check(Some(Kept::Unknown), None, false, "Goes");
+        // A daemon that is being started again says nothing: a lease is waited for.
+        check(None, Some(true), true, "Goes");
+        check(None, Some(false), false, "NotYet");
+        check(None, Some(false), true, nobody);
+        check(None, None, true, "Goes");
     }
 }

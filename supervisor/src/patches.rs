@@ -3,24 +3,24 @@
 //! folder is on another host, `there` has that host do it.
 
 pub(crate) mod file;
+pub(crate) mod put;
 mod there;
 
-use crate::daemon::process::own_exe;
 use crate::desk::Desk;
 use crate::intake::hosts;
 use crate::ledger::pages::Open;
 use crate::ledger::patch::PatchState;
 use crate::ledger::store::LedgerError;
 use config::home::Home;
-use guard::apply::{self, ApplyError, ApplyOutcome};
+use guard::apply::{ApplyError, ApplyOutcome};
 use guard::clone;
 use jiff::Timestamp;
 use protocol::exit;
 use protocol::ids::{ShortId, TaskRef};
 use protocol::task_state::TaskState;
-use std::path::{Path, PathBuf};
+use put::Put;
+use std::path::PathBuf;
 use there::There;
-use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 /// Why a patch is not shown, applied or discarded.
@@ -101,6 +101,9 @@ pub enum PatchError {
         /// About an earlier apply whose end nobody saw.
         cut_off: &'static str,
     },
+    /// What is kept beside the patch cannot be read or written.
+    #[error("what is kept of an apply: {0}")]
+    Record(String),
     /// The clone cannot be removed.
     #[error("{} cannot be removed: {source}: check who owns it", .path.display())]
     Remove {
@@ -180,25 +183,29 @@ pub async fn apply(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
         };
         return there.apply(before).await;
     }
-    let patch = file::read(&folder(&desk.home, short_id), short_id)?;
+    let its = folder(&desk.home, short_id);
+    let patch = file::read(&its, short_id)?;
     let moved = |from, to| desk.ledger.patch_move(task.id, from, to, Timestamp::now());
     if !moved(before, PatchState::Applying).await? {
         return Err(PatchError::Again(short_id));
     }
-    match put_in(workspace.clone(), patch).await? {
-        Ok(outcome) => {
+    let put = Put {
+        task: short_id,
+        folder: its,
+        workspace: workspace.clone(),
+        patch,
+    };
+    match put.run().await {
+        Ok(said) => {
             moved(PatchState::Applying, PatchState::Applied).await?;
-            Ok(said(short_id, &workspace, &outcome))
+            Ok(format!(
+                "applied {short_id} to {}: {said}",
+                workspace.display()
+            ))
         }
         Err(error) => {
             moved(PatchState::Applying, before).await?;
-            let cut_off = match before {
-                PatchState::Applying => {
-                    "; an earlier apply was cut off and may have gone in: look at `git diff`"
-                }
-                _ => "",
-            };
-            Err(PatchError::Apply { error, cut_off })
+            Err(error)
         }
     }
 }
@@ -234,27 +241,6 @@ pub async fn discard(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
         "the clone and the patch of {} are gone",
         task.short_id
     ))
-}
-
-/// Applies on a blocking thread, so that no client waits for files of a workspace; the outer
-/// error is our own, the inner one the patch's.
-pub(crate) async fn put_in(
-    workspace: PathBuf,
-    patch: String,
-) -> Result<Result<ApplyOutcome, ApplyError>, PatchError> {
-    let exe = own_exe().map_err(|e| PatchError::Own(e.to_string()))?;
-    let here = Handle::current();
-    spawn_blocking(move || here.block_on(apply::apply(&exe, &workspace, &patch)))
-        .await
-        .map_err(|e| PatchError::Own(e.to_string()))
-}
-
-fn said(task: ShortId, workspace: &Path, outcome: &ApplyOutcome) -> String {
-    format!(
-        "applied {task} to {}: {}",
-        workspace.display(),
-        summary(outcome)
-    )
 }
 
 /// What an apply did, in a few words.

@@ -54,7 +54,12 @@ fn ping_pong() -> String {
 }
 
 fn team() -> (Team, PathBuf) {
+    team_with("")
+}
+
+fn team_with(settings: &str) -> (Team, PathBuf) {
     let team = Team::new(AI_INFRA);
+    team.configure(settings);
     let playbooks = team.home().join("playbooks");
     std::fs::create_dir_all(&playbooks).expect("a folder");
     std::fs::write(playbooks.join("relay.yaml"), RELAY).expect("a playbook");
@@ -100,6 +105,42 @@ fn a_task_goes_to_another_agent_and_on_from_there() {
     let page = page(&team);
     assert_eq!(holders(&page), ["code", "qa", "qa", "code"]);
     assert_eq!(page["notes"][0], "code hands it to qa: count to two");
+    team.down();
+}
+
+#[test]
+fn nobody_to_hand_it_to_is_said_at_once() {
+    let (team, work) = team_with("daemon:\n  crash_limit: 1\n");
+    processes::send(team.pid("qa"), Signal::SIGKILL);
+    let qa = || {
+        let status = team.status();
+        let lines = status["processes"].as_array().cloned().unwrap_or_default();
+        lines
+            .iter()
+            .any(|p| p["name"] == "qa" && p["state"] == "crash loop")
+    };
+    assert!(
+        wait_until(Duration::from_secs(10), qa),
+        "it was not given up"
+    );
+    let (code, document) = team.run(&work, "relay");
+    assert_eq!(code, 1, "{document:#}");
+    let reason = document["reason"].as_str().unwrap_or_default();
+    assert!(
+        reason.contains("agent qa died too often and was given up"),
+        "{document:#}"
+    );
+    assert_eq!(counted(&team), "one\n");
+    // Its last sign of life still stands, and nothing waited for a lease.
+    let asked = page(&team)["task"]["accepted"].clone();
+    let ended = document["phases"].as_array().and_then(|all| all.last());
+    let ended = ended.map(|phase| phase["ended"].clone());
+    let at = |time: &Value| -> jiff::Timestamp {
+        let text = time.as_str().expect("a time");
+        text.parse().expect("a time")
+    };
+    let took = at(&ended.expect("a phase")).duration_since(at(&asked));
+    assert!(took.as_secs() < 9, "{took}");
     team.down();
 }
 

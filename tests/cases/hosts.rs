@@ -32,14 +32,18 @@ pub(crate) fn with_marker(team: Team) -> Team {
     team
 }
 
-fn first() -> Team {
+/// Its Redis listens for other hosts.
+pub(crate) fn first_host(team: Team) -> Team {
     let port = TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a free port")
         .port();
-    let team = with_marker(Team::new(AI_INFRA))
-        .with_env("AI_INFRA__REDIS__LISTEN__ADDRESS", "127.0.0.1")
-        .with_env("AI_INFRA__REDIS__LISTEN__PORT", &port.to_string());
+    team.with_env("AI_INFRA__REDIS__LISTEN__ADDRESS", "127.0.0.1")
+        .with_env("AI_INFRA__REDIS__LISTEN__PORT", &port.to_string())
+}
+
+fn first() -> Team {
+    let team = first_host(with_marker(Team::new(AI_INFRA)));
     team.up();
     team
 }

@@ -5,6 +5,7 @@
 
 mod again;
 mod agent_window;
+mod applies;
 mod asked_back;
 mod audit;
 mod backups;

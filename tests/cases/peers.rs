@@ -2,6 +2,7 @@
 //! no longer than said, and what an answer cost is the asking task's.
 
 use crate::AI_INFRA;
+use crate::hosts::{first_host, join};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -25,11 +26,20 @@ fn model(turns: Vec<Value>) -> ModelApi {
     ModelApi::start(proposal, turns)
 }
 
+const SETTINGS: &str = "team:\n  lease_ms: 1500\nengine:\n  name: anthropic\n";
+
+fn with_model(team: Team, api: &ModelApi) -> Team {
+    team.with_env("ANTHROPIC_API_KEY", "sk-ant-story")
+        .with_env("ANTHROPIC_BASE_URL", api.url())
+}
+
 fn team(api: &ModelApi) -> (Team, String) {
-    let team = Team::new(AI_INFRA)
-        .with_env("ANTHROPIC_API_KEY", "sk-ant-story")
-        .with_env("ANTHROPIC_BASE_URL", api.url());
-    team.configure("team:\n  lease_ms: 1500\nengine:\n  name: anthropic\n");
+    let team = with_model(Team::new(AI_INFRA), api);
+    team.configure(SETTINGS);
+    up(team)
+}
+
+fn up(team: Team) -> (Team, String) {
     let work = team.scratch("work");
     std::fs::write(work.join("README.md"), "a small folder\n").expect("a file");
     team.up();
@@ -43,9 +53,24 @@ fn page(team: &Team, task: &str) -> Value {
 }
 
 fn begin(team: &Team, work: &str, agent: &str) {
-    let words = ["run", "write a greeting", "--no-wait", "--agent", agent];
+    begin_with(team, work, agent, "write a greeting");
+}
+
+fn begin_with(team: &Team, work: &str, agent: &str, request: &str) {
+    let words = ["run", request, "--no-wait", "--agent", agent];
     let words = words.iter().copied().chain(["--workspace", work]);
     team.ai(&words.collect::<Vec<_>>()).expect(0);
+}
+
+/// Asks another agent, then writes what was to be written.
+fn asks(agent: &str, seconds: u64) -> Vec<Value> {
+    let ask = json!({"agent": agent, "question": "how is the suite run?", "seconds": seconds});
+    let note = json!({"file_path": "note.txt", "content": "hello\n"});
+    vec![
+        call("ask", "AskPeer", ask),
+        call("w", "Write", note),
+        json!({"type": "text", "text": "It is written."}),
+    ]
 }
 
 fn done(team: &Team, task: &str) -> Value {
@@ -129,5 +154,81 @@ fn nobody_answering_in_time_is_said_and_the_work_goes_on() {
     let talks = api.conversations().join("\n");
     assert!(talks.contains("no answer from qa within 1 s"), "{talks}");
     assert_eq!(page["document"]["usage"]["requests"], 4, "{page:#}");
+    team.down();
+}
+
+#[test]
+fn two_that_ask_each_other_at_once_are_both_answered() {
+    let gate = "touch begun; until [ -e go ]; do sleep 0.05; done";
+    let gate = || vec![call("gate", "Bash", json!({"command": gate}))];
+    let api = model([gate(), asks("qa", 60)].concat());
+    api.turns_where("a second greeting", [gate(), asks("code", 60)].concat());
+    api.answer_aside("With make check.");
+    let (team, work) = team(&api);
+    begin(&team, &work, "code");
+    begin_with(&team, &work, "qa", "write a second greeting");
+    let place = |task: u32, file: &str| team.home().join(format!("tasks/t{task}/work/{file}"));
+    for task in [1, 2] {
+        let begun = wait_until(Duration::from_secs(20), || place(task, "begun").exists());
+        assert!(begun, "{:#}", page(&team, &format!("t{task}")));
+    }
+    for task in [1, 2] {
+        std::fs::write(place(task, "go"), "").expect("a file");
+    }
+    for task in ["t1", "t2"] {
+        // A proposal, four turns and the answer that the other gave.
+        let page = done(&team, task);
+        assert_eq!(page["document"]["usage"]["requests"], 6, "{page:#}");
+    }
+    let talks = api.conversations().join("\n");
+    for agent in ["code", "qa"] {
+        let said = format!("{agent} answers. These are another agent's words");
+        assert!(talks.contains(&said), "{said}: {talks}");
+    }
+    team.down();
+}
+
+#[test]
+fn a_question_in_a_freeze_is_answered_after_the_thaw() {
+    let api = model(asks("qa", 120));
+    api.answer_aside("With make check.");
+    let (team, work) = team(&api);
+    let qa = team.pid("qa");
+    processes::send(qa, Signal::SIGSTOP);
+    begin(&team, &work, "code");
+    // The proposal and the turn that asks.
+    assert!(wait_until(Duration::from_secs(20), || api.replies() == 2));
+    team.ai(&["freeze"]).expect(0);
+    processes::send(qa, Signal::SIGCONT);
+    team.ai(&["thaw"]).expect(0);
+    let page = done(&team, "t1");
+    assert_eq!(page["document"]["usage"]["requests"], 5, "{page:#}");
+    let last = api.conversations().pop().unwrap_or_default();
+    assert_eq!(last.matches("qa answers.").count(), 1, "{last}");
+    team.down();
+}
+
+#[test]
+fn an_agent_on_another_host_and_without_a_key_answers_with_what_it_is_for() {
+    let api = model(asks("qa", 60));
+    let team = with_model(first_host(Team::new(AI_INFRA)), &api);
+    // Here qa is given up at its first death, so the one on the other host is asked.
+    team.configure(&format!("{SETTINGS}daemon:\n  crash_limit: 1\n"));
+    let (team, work) = up(team);
+    let file = team.scratch("invitations").join("web2");
+    let path = file.display().to_string();
+    let invite = ["host", "invite", "web2", "--agents", "qa", "--out", &path];
+    team.ai(&invite).expect(0);
+    let there = Team::new(AI_INFRA);
+    join(&there, &file).expect(0);
+    processes::send(team.pid("qa"), Signal::SIGKILL);
+    begin(&team, &work, "code");
+    let page = done(&team, "t1");
+    // Nothing was paid for it: a proposal and three turns.
+    assert_eq!(page["document"]["usage"]["requests"], 4, "{page:#}");
+    let talks = api.conversations().join("\n");
+    let said = "qa works without a model and cannot think about a question";
+    assert!(talks.contains(said), "{talks}");
+    there.down();
     team.down();
 }

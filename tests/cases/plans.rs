@@ -255,6 +255,56 @@ fn plans_that_cannot_work_are_refused_before_anything_runs() {
     team.down();
 }
 
+#[test]
+fn a_plan_for_later_begins_at_its_time_and_not_before() {
+    let (team, work) = team();
+    team.up();
+    let folder = work.display().to_string();
+    let later = |words: &[&str]| {
+        let words = [words, &["--workspace", &folder, "--json"]].concat();
+        let left = team.ai(&words).expect(0).json();
+        let due = left["due"].as_str().map(str::to_owned);
+        (left["short_id"].as_str().map(str::to_owned), due)
+    };
+    let asked = "look for leaked secrets, then announce hello";
+    let (id, due) = later(&["run", asked, "--in", "2s"]);
+    let (id, due) = (id.expect("an id"), due.expect("a time"));
+    let page = |id: &str| team.ai(&["task", "show", id, "--json"]).expect(0).json()["task"].take();
+    let waits = page(&id)["document"].take();
+    assert_eq!(
+        (&waits["state"], &waits["on"]),
+        (&"waiting".into(), &"time".into())
+    );
+    assert_eq!(waits["children"].as_array().map(Vec::len), Some(0));
+    assert!(
+        team.ai(&["status"])
+            .expect(0)
+            .stdout
+            .contains("1 for later")
+    );
+    // One that is taken back has begun nothing, another is there when the supervisor is a new one.
+    let plan = file(&team, RELEASE);
+    let (other, _) = later(&["run", "--plan", &plan, "--in", "1h"]);
+    let other = other.expect("an id");
+    team.ai(&["task", "cancel", &other]).expect(0);
+    let gone = page(&other)["document"].take();
+    assert_eq!(gone["state"], "cancelled", "{gone:#}");
+    assert_eq!(gone["children"].as_array().map(Vec::len), Some(0));
+    processes::send(team.pid("supervisor"), Signal::SIGKILL);
+    let ended = team.ai(&["task", "follow", &id, "--json"]).expect(0).json();
+    assert_eq!(ended["state"], "done", "{ended:#}");
+    assert_eq!(ended["children"].as_array().map(Vec::len), Some(2));
+    let at = |text: &str| -> jiff::Timestamp { text.parse().expect("a time") };
+    let began = ended["phases"][0]["started"].as_str().expect("a phase");
+    assert!(at(began) >= at(&due), "{began} before {due}");
+    for child in ended["children"].as_array().expect("children") {
+        let child = page(child.as_str().expect("an id"));
+        let accepted = child["task"]["accepted"].as_str().expect("a time");
+        assert!(at(accepted) >= at(&due), "{child:#}");
+    }
+    team.down();
+}
+
 const SLOW: &str = r#"
 plan: 1
 name: slow

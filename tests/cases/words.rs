@@ -49,7 +49,11 @@ struct Story {
 
 impl Story {
     fn new(api: &ModelApi) -> Self {
-        let team = Team::new(AI_INFRA)
+        Self::of(Team::new(AI_INFRA), api)
+    }
+
+    fn of(team: Team, api: &ModelApi) -> Self {
+        let team = team
             .with_env("ANTHROPIC_API_KEY", "sk-ant-story")
             .with_env("ANTHROPIC_BASE_URL", api.url());
         team.configure("team:\n  lease_ms: 1500\nengine:\n  name: anthropic\n");
@@ -174,6 +178,36 @@ fn a_word_is_heard_once_between_two_steps_whoever_dies() {
         "{late:#?}"
     );
     story.team.down();
+}
+
+/// A word is heard, then the holder dies and another goes on: how often it stands in what the model
+/// was shown at last.
+fn heard_over_a_death(team: Team) -> usize {
+    let api = model(vec![
+        gate("one"),
+        gate("two"),
+        write("w", "note.txt"),
+        json!({"type": "text", "text": "It is written."}),
+    ]);
+    let story = Story::of(team, &api);
+    story.begin();
+    story.at_gate("one", 1);
+    story.tell("t1", WORDS).expect(0);
+    story.open_gate("one");
+    story.at_gate("two", 1);
+    story.kill_at_gate("two", 1);
+    story.open_gate("two");
+    story.comes_to("t1", "done");
+    let last = api.conversations().pop().unwrap_or_default();
+    story.team.down();
+    last.matches(WORDS).count()
+}
+
+#[test]
+fn without_the_memory_of_what_was_heard_a_word_is_heard_twice() {
+    assert_eq!(heard_over_a_death(Team::new(AI_INFRA)), 1);
+    let forgets = Team::new(AI_INFRA).with_env("AI_INFRA_FAULT", "words-again");
+    assert_eq!(heard_over_a_death(forgets), 2, "the control sees nothing");
 }
 
 #[test]

@@ -11,6 +11,8 @@ use std::time::Duration;
 struct Seen {
     proposal: Value,
     turns: Vec<Value>,
+    /// Turns of conversations in which a word stands.
+    others: Vec<(String, Vec<Value>)>,
     /// From this many replies on, it refuses with this status.
     refuses: Option<(u64, u16)>,
     replies: u64,
@@ -111,6 +113,11 @@ impl ModelApi {
         self.seen().aside = text.to_owned();
     }
 
+    /// Conversations whose messages name `word` have turns of their own.
+    pub fn turns_where(&self, word: &str, turns: Vec<Value>) {
+        self.seen().others.push((word.to_owned(), turns));
+    }
+
     /// How many requests were refused.
     pub fn refusals(&self) -> u64 {
         self.seen().refusals
@@ -188,7 +195,10 @@ fn content(seen: &Seen, body: &Value) -> Vec<Value> {
         all.iter().filter(|m| m["role"] == "assistant").count()
     });
     let last = json!({"type": "text", "text": "that is all"});
-    vec![seen.turns.get(turn).cloned().unwrap_or(last)]
+    let said = body["messages"].to_string();
+    let own = seen.others.iter().find(|(word, _)| said.contains(word));
+    let turns = own.map_or(&seen.turns, |(_, turns)| turns);
+    vec![turns.get(turn).cloned().unwrap_or(last)]
 }
 
 fn refusal(status: u16) -> String {

@@ -7,7 +7,7 @@
 local f = call('HMGET', KEYS[1], 'state', 'words')
 if not f[1] then return 'unknown' end
 if f[1] == 'finished' or f[1] == 'removed' or f[1] == 'dead' then return 'ended' end
-if (tonumber(f[2] or 0) or 0) >= tonumber(ARGV[1]) then return 'told' end
+if (tonumber(f[2] or 0) or 0) >= tonumber(ARGV[1]) then return 'told' end -- told
 if ARGV[2] ~= '' then call('XADD', KEYS[2], '*', 'w', ARGV[2]) end
 if ARGV[3] ~= '' then
   call('HSET', KEYS[3], 'cap', ARGV[3])

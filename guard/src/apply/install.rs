@@ -6,7 +6,7 @@ use super::ApplyError;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2, readlinkat, renameat};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, mkdirat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, symlinkat, unlinkat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, fsync, symlinkat, unlinkat};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -110,13 +110,16 @@ impl Tree {
     }
 
     /// Makes every change, or none: all is written beside its place and the old content checked
-    /// before the first file is moved.
-    pub(super) fn install(&self, changes: &[Change]) -> Result<(), ApplyError> {
+    /// before the first file is moved. `placed` hears how many are in place.
+    pub(super) fn install(
+        &self,
+        changes: &[Change],
+        placed: &mut dyn FnMut(usize),
+    ) -> Result<(), ApplyError> {
         let mut ready = Vec::new();
         let prepared = changes
             .iter()
-            .enumerate()
-            .try_for_each(|(number, change)| self.prepare(number, change, &mut ready))
+            .try_for_each(|change| self.prepare(change, &mut ready))
             .and_then(|()| changes.iter().try_for_each(|change| self.check(change)));
         if let Err(e) = prepared {
             for (folder, name) in ready.iter().flatten() {
@@ -131,6 +134,15 @@ impl Tree {
                     why: e.to_string(),
                     done,
                 })?;
+            placed(done + 1);
+        }
+        // Whoever is told that it is done must find it after a loss of power too.
+        for (folder, _) in ready.iter().flatten() {
+            fsync(folder).map_err(|e| ApplyError::HalfWay {
+                path: "a folder".to_owned(),
+                why: e.to_string(),
+                done: changes.len(),
+            })?;
         }
         Ok(())
     }
@@ -149,7 +161,6 @@ impl Tree {
     /// Writes the new content beside its place; remembers where, or that there is nothing to move.
     fn prepare(
         &self,
-        number: usize,
         change: &Change,
         ready: &mut Vec<Option<(OwnedFd, String)>>,
     ) -> Result<(), ApplyError> {
@@ -160,7 +171,9 @@ impl Tree {
         let fail = |e: std::io::Error| ApplyError::file(&change.path, e);
         let (folder, name) = split(&change.path);
         let folder = self.make_folders(folder).map_err(|e| fail(e.into()))?;
-        let temporary = format!(".ai-infra-{}-{number}", std::process::id());
+        // Of the same name whenever the same is tried: what a killed one left is taken over.
+        let temporary = format!(".ai-infra-{}", super::note::mark(&change.path, new));
+        let _was_not_left = unlinkat(&folder, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
         let old = nix::sys::stat::fstatat(&folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).ok();
         let like = match old {
             Some(old) => old,

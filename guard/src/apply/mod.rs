@@ -4,7 +4,10 @@
 //! unless the whole patch fits.
 
 mod install;
+mod note;
 mod touched;
+
+pub use note::FileStep;
 
 use crate::clone::{CloneError, owner_of};
 use crate::deadline::Deadline;
@@ -65,6 +68,18 @@ pub enum ApplyError {
         /// How many were put in place before.
         done: usize,
     },
+    /// An earlier apply of the same patch was cut off, and its rest does not fit any more.
+    #[error(
+        "an earlier apply of this patch was cut off when {placed} of {all} files were in place, and {path} is neither as before nor as the patch makes it: look at it, and bring the rest in by hand"
+    )]
+    CutOff {
+        /// The file that is something else now.
+        path: String,
+        /// How many files are as the patch makes them.
+        placed: usize,
+        /// How many it touches.
+        all: usize,
+    },
     /// The sandbox failed.
     #[error(transparent)]
     Executor(#[from] ExecutorError),
@@ -82,13 +97,97 @@ impl ApplyError {
     }
 }
 
+/// A patch that fits, worked out on a stage; the workspace is untouched so far.
+pub struct Staged {
+    tree: Tree,
+    changes: Vec<Change>,
+    steps: Vec<FileStep>,
+}
+
+impl Staged {
+    /// Every file the patch changes, with what it was before any of them was put in place. Whoever
+    /// keeps this before [`install`](Self::install) can [`resume`] after being killed in it.
+    pub fn steps(&self) -> &[FileStep] {
+        &self.steps
+    }
+
+    /// Puts the files in place; `placed` hears how many are, after each.
+    ///
+    /// # Errors
+    /// When the workspace changed meanwhile (nothing was changed), or half way.
+    pub fn install(self, placed: &mut dyn FnMut(usize)) -> Result<ApplyOutcome, ApplyError> {
+        self.tree.install(&self.changes, placed)?;
+        let changed = self.steps.into_iter().map(|step| step.path).collect();
+        Ok(ApplyOutcome { changed })
+    }
+}
+
 /// Applies a patch made by [`crate::executor::Executor::patch`]. `exe` is the binary that serves
 /// as executor.
+///
+/// # Errors
+/// As [`stage`] and [`Staged::install`].
 pub async fn apply(exe: &Path, workspace: &Path, patch: &str) -> Result<ApplyOutcome, ApplyError> {
+    stage(exe, workspace, patch).await?.install(&mut |_| {})
+}
+
+/// Works out what a patch does to a workspace.
+///
+/// # Errors
+/// When it does not fit or is no patch of this kind.
+pub async fn stage(exe: &Path, workspace: &Path, patch: &str) -> Result<Staged, ApplyError> {
+    let tree = Tree::open(workspace).map_err(|e| ApplyError::file(".", e))?;
+    let changes = worked_out(exe, workspace, &tree, patch).await?;
+    let steps = changes.iter().map(FileStep::of).collect();
+    Ok(Staged {
+        tree,
+        changes,
+        steps,
+    })
+}
+
+/// Goes on with an apply that was killed: `steps` is what was kept of it. What is in place already
+/// stays, the rest is worked out again.
+///
+/// # Errors
+/// As [`stage`], and where a file is neither as it was nor as the patch makes it: nobody can know
+/// then whether it was in place.
+pub async fn resume(
+    exe: &Path,
+    workspace: &Path,
+    patch: &str,
+    steps: &[FileStep],
+) -> Result<Staged, ApplyError> {
+    let tree = Tree::open(workspace).map_err(|e| ApplyError::file(".", e))?;
+    let mut now = Vec::new();
+    for step in steps {
+        now.push(tree.read(&step.path)?.as_ref().map(note::digest));
+    }
+    let missing = match note::missing(steps, &now) {
+        Ok(missing) if missing.len() == steps.len() => return stage(exe, workspace, patch).await,
+        Ok(missing) => missing,
+        Err((path, placed)) => {
+            let (path, all) = (path.to_owned(), steps.len());
+            return Err(ApplyError::CutOff { path, placed, all });
+        }
+    };
+    let rest = touched::only(patch, &missing);
+    let changes = worked_out(exe, workspace, &tree, &rest).await?;
+    Ok(Staged {
+        tree,
+        changes,
+        steps: steps.to_vec(),
+    })
+}
+
+async fn worked_out(
+    exe: &Path,
+    workspace: &Path,
+    tree: &Tree,
+    patch: &str,
+) -> Result<Vec<Change>, ApplyError> {
     if patch.trim().is_empty() {
-        return Ok(ApplyOutcome {
-            changed: Vec::new(),
-        });
+        return Ok(Vec::new());
     }
     if patch.len() > PATCH_BYTES {
         return Err(ApplyError::NotAPatch(format!(
@@ -97,7 +196,6 @@ pub async fn apply(exe: &Path, workspace: &Path, patch: &str) -> Result<ApplyOut
         )));
     }
     let paths = touched::touched(patch).map_err(ApplyError::NotAPatch)?;
-    let tree = Tree::open(workspace).map_err(|e| ApplyError::file(".", e))?;
     let owner = owner_of(workspace, NOBODY)?;
     let stage = tempfile::tempdir().map_err(|e| ApplyError::file("the stage", e))?;
     let work = stage.path().join("work");
@@ -112,10 +210,7 @@ pub async fn apply(exe: &Path, workspace: &Path, patch: &str) -> Result<ApplyOut
     apply_on_stage(exe, stage.path(), owner, patch).await?;
     let mut after = BTreeMap::new();
     collect(&work, &work, &mut after).map_err(|e| ApplyError::file("the stage", e))?;
-    let changes = changes(&before, after);
-    let changed = changes.iter().map(|change| change.path.clone()).collect();
-    tree.install(&changes)?;
-    Ok(ApplyOutcome { changed })
+    Ok(changes(&before, after))
 }
 
 async fn apply_on_stage(

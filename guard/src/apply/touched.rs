@@ -22,6 +22,22 @@ pub(super) fn touched(patch: &str) -> Result<BTreeSet<String>, String> {
     Ok(found)
 }
 
+/// The parts of a patch about some of its files.
+pub(super) fn only(patch: &str, paths: &BTreeSet<&str>) -> String {
+    let mut wanted = false;
+    let mut kept = String::new();
+    for line in patch.split_inclusive('\n') {
+        if let Some(header) = line.strip_prefix("diff --git ") {
+            let path = path_of(header.trim_end_matches('\n'));
+            wanted = path.is_some_and(|path| paths.contains(path.as_str()));
+        }
+        if wanted {
+            kept.push_str(line);
+        }
+    }
+    kept
+}
+
 /// `a/P b/P`, both quoted where one is. Our patches name no renames, so both are the same path.
 fn path_of(header: &str) -> Option<String> {
     let (old, new) = if header.starts_with('"') {
@@ -116,6 +132,8 @@ mod tests {
         assert!(touched("nothing").is_err());
         let two = "diff --git a/x b/x\n--- a/x\ndiff --git a/y b/y\n";
         assert_eq!(touched(two).map(|t| t.len()), Ok(2));
+        let one = only(two, &BTreeSet::from(["x", "z"]));
+        assert_eq!(one, "diff --git a/x b/x\n--- a/x\n");
     }
 
     proptest! {

@@ -4,7 +4,7 @@
 use super::identity::Identity;
 use super::process::Process;
 use super::restart::{History, Next, Policy};
-use protocol::document::{DOCUMENT_VERSION, ProcessLine, TeamStatus};
+use protocol::document::{DOCUMENT_VERSION, GIVEN_UP, ProcessLine, TeamStatus};
 use std::time::Duration;
 
 /// How one process stands.
@@ -106,7 +106,7 @@ impl Member {
             Stand::Runs { ready: false, .. } => "starting",
             Stand::Due(_) if self.history.recent() == 0 => "starting",
             Stand::Due(_) => "down",
-            Stand::GivenUp => "crash loop",
+            Stand::GivenUp => GIVEN_UP,
         };
         ProcessLine {
             name: self.process.name().to_owned(),

@@ -2,8 +2,8 @@
 //! worked on here. One order at a time; each is remembered before and after, so that one that is
 //! given again, or that a killed daemon left half done, is not done twice.
 
-use crate::patches::file::{self, Record};
-use crate::patches::{PatchError, folder, put_in, summary};
+use crate::patches::put::Put;
+use crate::patches::{PatchError, file, folder};
 use bus::connect::Bus;
 use bus::error::BusError;
 use bus::orders::Orders;
@@ -91,33 +91,21 @@ async fn apply(home: &Home, order: &PatchOrder) -> Result<String, String> {
             order.task
         ));
     }
-    let before = Record::read(&folder)?.filter(|record| record.sha256 == order.sha256);
-    if let Some(done) = before.as_ref().and_then(|record| record.done.clone()) {
-        return Ok(format!("{done} (it was applied before)"));
-    }
     let workspace = clone::check_workspace(&order.workspace, &home.root);
-    let workspace = workspace.map_err(|e| e.to_string())?;
-    Record::new(&order.sha256, None).write(&folder)?;
-    match put_in(workspace, patch).await.map_err(said)? {
-        Ok(outcome) => {
-            let done = summary(&outcome);
-            Record::new(&order.sha256, Some(done.clone())).write(&folder)?;
-            Ok(done)
-        }
-        Err(error) if before.is_some() => Err(format!(
-            "{error}; an earlier apply was cut off and may have gone in: look at `git diff` there"
-        )),
-        Err(error) => {
-            Record::forget(&folder);
-            Err(error.to_string())
-        }
-    }
+    let put = Put {
+        task: order.task,
+        workspace: workspace.map_err(|e| e.to_string())?,
+        folder,
+        patch,
+    };
+    put.run().await.map_err(said)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::patches::file::Record;
 
     const PATCH_TEXT: &str = "diff --git a/x b/x\n";
 
@@ -147,13 +135,17 @@ mod tests {
         let said = carry_out(&home, &applying).await.unwrap_err();
         assert!(said.contains("cannot be a workspace"), "{said}");
         assert_eq!(Record::read(&its), Ok(None), "nothing was begun");
-        // The folder is not even there, so a second time could not succeed.
-        let done = Record::new(&applying.sha256, Some("3 files".to_owned()));
+        let done = Record::done(&applying.sha256, "3 files");
         done.write(&its).unwrap();
-        let said = carry_out(&home, &applying).await.unwrap();
+        let work = tempfile::tempdir().unwrap();
+        let here = PatchOrder {
+            workspace: work.path().to_owned(),
+            ..applying.clone()
+        };
+        let said = carry_out(&home, &here).await.unwrap();
         assert_eq!(said, "3 files (it was applied before)");
         std::fs::write(its.join("applied.json"), "{\"v\":9,\"sha256\":\"\"}").unwrap();
-        let said = carry_out(&home, &applying).await.unwrap_err();
+        let said = carry_out(&home, &here).await.unwrap_err();
         assert!(said.contains("update it"), "{said}");
         let discarding = order(PatchWish::Discard, String::new());
         for _ in 0..2 {

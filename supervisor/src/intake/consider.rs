@@ -47,7 +47,6 @@ pub(crate) async fn consider(
     };
     let mut parts = Vec::new();
     let routed = match plan {
-        Some(_) if submit.due.is_some() => return Err(IntakeError::LaterPlan),
         Some(plan) => {
             parts = plans::check(desk, submit, &plan).await?;
             route::of_plan(plan, submit.plan.is_some())

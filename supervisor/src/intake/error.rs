@@ -72,11 +72,6 @@ pub enum IntakeError {
         "every part of {0} is done, so nothing of it is left to retry: hand the plan in again to run it whole"
     )]
     PlanDone(ShortId),
-    /// A plan begins at once.
-    #[error(
-        "this request is a plan for several agents, and a plan begins at once: leave out --at, or hand in its parts one by one"
-    )]
-    LaterPlan,
     /// Only an ended task is done again.
     #[error(
         "{short_id} has not ended, it is {state}: wait for it, or end it: ai-infra task cancel {short_id}"

@@ -2,6 +2,7 @@
 //! ledger only says that they are queued once their time has come.
 
 use super::events::Happening;
+use super::plan;
 use super::records::{LINE_BYTES, cut};
 use super::resume::{OwedResume, resume_in};
 use super::standing::{self, Standing, micros, shift, to_json, unreadable};
@@ -47,7 +48,7 @@ pub(super) async fn wait(
 }
 
 impl Ledger {
-    /// Queues the tasks whose time has come: what followers hear, and whom of those that were
+    /// Queues the tasks whose time has come, and lets the parts of plans start: what followers hear, and whom of those that were
     /// parked the bus is to go on with. Writes only where there is one.
     pub async fn queue_due(
         &self,
@@ -75,6 +76,12 @@ impl Ledger {
                 continue;
             };
             if standing.state != LATER {
+                continue;
+            }
+            if standing.is_plan() {
+                told.extend(shift(&mut tx, &mut standing, TaskState::Queued, now, None).await?);
+                told.extend(shift(&mut tx, &mut standing, plan::WORKS, now, None).await?);
+                plan::begins(&mut tx, id, now).await?;
                 continue;
             }
             // One that was never begun lies on the bus by its due time already.

@@ -213,7 +213,8 @@ pub(super) async fn has_room(
     }
 }
 
-/// Gives a task its number and writes it: queued, or, where it is a plan, waiting for its parts.
+/// Gives a task its number and writes it: waiting for its time where that is to come, else queued, or
+/// for its parts where it is a plan.
 pub(super) async fn insert_new(
     tx: &mut AnyConnection,
     new: &NewTask,
@@ -226,14 +227,17 @@ pub(super) async fn insert_new(
     .await?;
     let task = new.numbered(ShortId(number.max(0) as u64));
     let plan = plan::plan_of(&task);
-    let state = match plan {
-        Some(_) => plan::WORKS,
-        None => first_state(new),
+    let state = match (plan, first_state(new)) {
+        (Some(_), TaskState::Queued) => plan::WORKS,
+        (_, first) => first,
     };
     insert(tx, &task, &new.asked, &state).await?;
     workspaces::worked_in(tx, &task).await?;
     if let Some(plan) = plan {
         plan::keep_parts(tx, &task, plan, &new.parts).await?;
+        if state == plan::WORKS {
+            plan::begins(tx, &task.id.to_string(), task.accepted).await?;
+        }
     }
     let event = Event::State(state);
     events::append(tx, &task.id.to_string(), None, &event).await?;

@@ -115,12 +115,13 @@ impl Ledger {
             .collect()
     }
 
-    /// How many tasks are where; the parts of a plan count, the plan does not.
+    /// How many tasks are where; the parts of a plan count, and the plan itself before it begins.
     pub async fn counts(&self) -> Result<Counts, LedgerError> {
         let mut tx = self.read().await?;
         let rows = sqlx::query(
             "SELECT state, reason, COUNT(*) AS many FROM tasks
-             WHERE ended_us IS NULL AND agent <> 'supervisor' GROUP BY state, reason",
+             WHERE ended_us IS NULL AND (agent <> 'supervisor' OR reason = 'time')
+             GROUP BY state, reason",
         )
         .fetch_all(&mut *tx)
         .await?;

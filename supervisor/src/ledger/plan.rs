@@ -72,7 +72,16 @@ pub(super) async fn keep_parts(
         .execute(&mut *tx)
         .await?;
     }
-    records::phase_started(tx, &key, Phase::Execute, task.accepted).await
+    Ok(())
+}
+
+/// A plan begins: its parts may start from now on.
+pub(super) async fn begins(
+    tx: &mut AnyConnection,
+    plan: &str,
+    at: Timestamp,
+) -> Result<(), LedgerError> {
+    records::phase_started(tx, plan, Phase::Execute, at).await
 }
 
 /// A plan's task and its parts in order; `None` where it is no plan.

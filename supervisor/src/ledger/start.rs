@@ -36,7 +36,7 @@ impl Ledger {
         let mut tx = self.read().await?;
         let rows = sqlx::query(
             "SELECT p.plan, p.position FROM parts p JOIN tasks t ON t.id = p.plan
-             WHERE p.state = 'ready' AND t.state = 'waiting'
+             WHERE p.state = 'ready' AND t.state = 'waiting' AND t.reason = 'children'
              ORDER BY t.short_id, p.position LIMIT $1",
         )
         .bind(i64::from(limit))

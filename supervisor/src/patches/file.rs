@@ -1,8 +1,9 @@
-//! The patch of a task as a file of this home, and beside it the record of an apply that another host
-//! ordered: what was applied here once is not applied again, whoever was killed in between.
+//! The patch of a task as a file of this home, and beside it the record of its apply: what was put in
+//! place once is not put in place again, whoever was killed in between.
 
 use super::PatchError;
 use config::private_file;
+use guard::apply::FileStep;
 use protocol::ids::ShortId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,9 +13,9 @@ use std::path::Path;
 /// Largest patch shown or applied, in bytes.
 const PATCH_BYTES: u64 = 4 * 1024 * 1024;
 /// Version of the record; a newer one is refused.
-const RECORD_VERSION: u32 = 1;
-/// Largest record, in bytes.
-const RECORD_BYTES: u64 = 4096;
+const RECORD_VERSION: u32 = 2;
+/// Largest record, in bytes: some 250 for each file that a patch can hold.
+const RECORD_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The patch of the task in this folder.
 pub(crate) fn read(folder: &Path, task: ShortId) -> Result<String, PatchError> {
@@ -47,7 +48,7 @@ pub(crate) fn digest(patch: &str) -> String {
     sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is remembered of an ordered apply.
+/// What is remembered of an apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     v: u32,
@@ -55,14 +56,27 @@ pub(crate) struct Record {
     pub(crate) sha256: String,
     /// What was done, once it was; before that it was only begun.
     pub(crate) done: Option<String>,
+    /// What it was going to do, since version 2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) files: Vec<FileStep>,
 }
 
 impl Record {
-    pub(crate) fn new(sha256: &str, done: Option<String>) -> Self {
+    /// It is about to be put in place.
+    pub(crate) fn begun(sha256: &str, files: &[FileStep]) -> Self {
         Self {
             v: RECORD_VERSION,
             sha256: sha256.to_owned(),
-            done,
+            done: None,
+            files: files.to_vec(),
+        }
+    }
+
+    /// It is in place.
+    pub(crate) fn done(sha256: &str, said: &str) -> Self {
+        Self {
+            done: Some(said.to_owned()),
+            ..Self::begun(sha256, &[])
         }
     }
 

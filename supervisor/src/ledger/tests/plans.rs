@@ -7,6 +7,7 @@ use crate::ledger::start::ReadyPart;
 use crate::ledger::store::LedgerError;
 use proptest::prelude::*;
 use protocol::plan::{OnFailure, Parent, Part, PartState, Plan};
+use protocol::task_state::WaitReason;
 
 fn part(id: &str, after: &[&str], on_failure: OnFailure) -> Part {
     Part {
@@ -37,6 +38,10 @@ fn diamond(on_failure: OnFailure) -> Plan {
 }
 
 async fn kept_plan(ledger: &Ledger, plan: Plan) -> Task {
+    kept_for(ledger, plan, None).await
+}
+
+async fn kept_for(ledger: &Ledger, plan: Plan, due: Option<Timestamp>) -> Task {
     let routed = Routed {
         agent: "code".parse().unwrap(),
         way: Way::Anthropic,
@@ -54,6 +59,7 @@ async fn kept_plan(ledger: &Ledger, plan: Plan) -> Task {
             plan: Box::new(plan),
         },
         deadline: Some(at(100)),
+        due,
         ..new_task(id.as_str(), "a")
     };
     match ledger.keep(&new, 1000).await.unwrap() {
@@ -277,6 +283,39 @@ fn cancelling_and_deadlines_reach_every_part() {
         ends(ledger, &a, TaskState::Done).await;
         assert_eq!(state(ledger, &late).await, to, "an end stays an end");
         assert!(ready(ledger).await.is_empty());
+    });
+}
+
+#[test]
+fn a_plan_for_later_starts_nothing_before_its_time() {
+    run(async || {
+        let room = room().await;
+        let ledger = &room.ledger;
+        let plan = kept_for(ledger, diamond(OnFailure::Stop), Some(at(50))).await;
+        let later = TaskState::Waiting {
+            on: WaitReason::Time,
+        };
+        assert_eq!(state(ledger, &plan).await, later);
+        assert!(ready(ledger).await.is_empty());
+        assert_eq!(ledger.counts().await.unwrap().delayed, 1);
+        let number = protocol::ids::ShortId(0);
+        assert_eq!(ledger.in_hand(number, 100).await.unwrap(), []);
+        let (told, owed) = ledger.queue_due(at(49)).await.unwrap();
+        assert!(told.is_empty() && owed.is_empty());
+        assert_eq!(ledger.queue_due(at(50)).await.unwrap().1, []);
+        assert_eq!(state(ledger, &plan).await, super::super::plan::WORKS);
+        assert!(ledger.queue_due(at(51)).await.unwrap().0.is_empty(), "once");
+        let phases = ledger.document(TaskRef::Id(plan.id)).await.unwrap().phases;
+        assert_eq!(phases[0].started, at(50));
+        let a = start(ledger).await.remove(0);
+        ends(ledger, &a, TaskState::Done).await;
+        assert_eq!(start(ledger).await.len(), 2);
+
+        let taken_back = kept_for(ledger, diamond(OnFailure::Stop), Some(at(90))).await;
+        let stopped = ledger.cancel(taken_back.id, false, false, at(60)).await;
+        assert_eq!(stopped.unwrap().state, TaskState::Cancelled);
+        assert_eq!(parts(ledger, &taken_back).await, "left left left left");
+        assert!(ledger.queue_due(at(95)).await.unwrap().0.is_empty());
     });
 }
 
