@@ -49,6 +49,16 @@ if [ ! -x "$tools/node_modules/.bin/llmock" ]; then
     say "npm could not install the model API mock: the tests that need it say so and are skipped"
 fi
 
+if [ ! -x "$tools/node_modules/.bin/prism" ] || [ ! -e "$tools/node_modules/@octokit/openapi" ]; then
+  if npm install --silent --no-audit --no-fund --prefix "$tools" \
+    @copilotkit/aimock@1.43.0 @stoplight/prism-cli@5.14.2 @octokit/openapi@23.0.2; then
+    # Of GitHub's descriptions one is needed; the others are 380 MB.
+    find "$tools/node_modules/@octokit/openapi/generated" -name '*.json' ! -name api.github.com.json -delete
+  else
+    say "npm could not install the mock of GitHub's API: the test that needs it says so and is skipped"
+  fi
+fi
+
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo test --workspace --locked --no-fail-fast

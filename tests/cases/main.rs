@@ -23,6 +23,7 @@ mod effects;
 mod first_run;
 mod flow;
 mod freeze;
+mod github;
 mod handing;
 mod homes;
 mod hosts;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "protocol",
     "config",
+    "forge",
     "warden",
     "backup",
     "pai",

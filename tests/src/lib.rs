@@ -6,6 +6,7 @@
 
 pub mod bucket;
 pub mod gate;
+pub mod github;
 pub mod hooks;
 pub mod model_api;
 pub mod network;

@@ -61,7 +61,8 @@ impl Git {
     pub fn make(&self) -> Result<(), BackupError> {
         crate::repository::make_private(&self.here)?;
         if !self.here.join("HEAD").exists() {
-            self.run(&["init", "-q", "--bare"], &[])?;
+            // Whatever the person's own git makes.
+            self.run(&["init", "-q", "--bare", "--object-format=sha1"], &[])?;
         }
         Ok(())
     }
@@ -233,7 +234,7 @@ fn explained(said: &str) -> String {
         ),
         (
             "Repository not found",
-            "there is no such repository, or the token does not see it",
+            "there is no such repository, or the token does not see it; at GitHub `ai-infra backup run --create` makes it",
         ),
         (
             "does not appear to be a git repository",

@@ -32,6 +32,8 @@ pub struct Judge<'a> {
 /// What is to come in: contents by path, `None` where a file goes.
 pub type Coming = BTreeMap<String, Option<Content>>;
 
+/// How the folders begin in which a home is laid out to be looked at.
+pub const LAID_OUT: &str = "laid-out-";
 /// So many files may go at once, whatever their share.
 const FEW: usize = 4;
 
@@ -108,7 +110,7 @@ pub fn weighed(
     judge: &Judge<'_>,
 ) -> Result<Vec<Objection>, BackupError> {
     let folder = tempfile::Builder::new()
-        .prefix("laid-out-")
+        .prefix(LAID_OUT)
         .tempdir_in(home.backup())
         .map_err(file("make a folder in", &home.backup()))?;
     let root = folder.path().join("home");

@@ -23,6 +23,7 @@ pub use report::{KeptBack, Report, Waiting};
 pub use scope::FOLDERS;
 
 use crate::error::BackupError;
+use crate::history::Alone;
 use config::home::Home;
 use config::in_force::{self, Change, Watch};
 use config::secret::Secret;
@@ -37,6 +38,26 @@ use tree::{Entry, Step, Tree, Why, is_below};
 const TRIES: u32 = 8;
 /// Most paths named in the message of a version.
 const NAMED: usize = 5;
+
+/// Taken by the one process of the home that changes the configuration; backups go on beside it. What one
+/// that was killed has laid out to look at is swept away.
+///
+/// # Errors
+/// When another process has it.
+pub fn alone(home: &Home) -> Result<Alone, BackupError> {
+    let alone = crate::history::alone(&report::folder(home))?;
+    let entries = std::fs::read_dir(home.backup()).into_iter().flatten();
+    for entry in entries.flatten() {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(judge::LAID_OUT)
+        {
+            let _left = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(alone)
+}
 
 /// Where the configuration is kept in step.
 #[derive(Debug, Clone)]
@@ -67,7 +88,7 @@ struct Plan {
     report: Report,
 }
 
-/// Brings both sides in step. Called by the one process that holds [`crate::history::alone`], on a thread
+/// Brings both sides in step. Called by the one process that holds [`alone`], on a thread
 /// that may block. `watch` hears of each step before it is done, and can end it there.
 ///
 /// # Errors

@@ -99,7 +99,7 @@ pub fn both(home: &Home, place: &Place, path: &str) -> Result<Both, BackupError>
     })
 }
 
-/// Settles a file that waits. Called by the one process that holds [`crate::history::alone`].
+/// Settles a file that waits. Called by the one process that holds [`super::alone`].
 ///
 /// # Errors
 /// When it does not wait, was changed on either side meanwhile, or the home could not work with theirs.

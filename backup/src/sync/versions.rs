@@ -93,7 +93,7 @@ pub fn show(home: &Home, place: &Place, version: &str) -> Result<String, BackupE
 }
 
 /// Makes the home's files what they were in a version; answers the paths that changed. The next run sends
-/// that. Called by the one process that holds [`crate::history::alone`].
+/// that. Called by the one process that holds [`super::alone`].
 ///
 /// # Errors
 /// When something here was never sent (it would be lost), or the home could not work so.

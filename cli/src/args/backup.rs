@@ -10,6 +10,12 @@ pub enum BackupCommand {
     Run {
         /// A job of config/backup.yaml, such as memory [default: all of them]
         name: Option<String>,
+        /// Make the repository at GitHub first, private, where it is missing
+        #[arg(long)]
+        create: bool,
+        /// Keep a snapshot apart, sealed, as a release of the repository at GitHub; nothing else is backed up
+        #[arg(long, value_name = "TAG")]
+        release: Option<String>,
         /// Print one JSON document
         #[arg(long)]
         json: bool,
@@ -43,7 +49,8 @@ pub enum BackupCommand {
         /// Into this folder, which is new or empty [default: the home, which is empty]
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
-        /// Where the backups are: a folder, a git URL or s3://bucket/prefix [default: backup.remote]
+        /// Where the backups are: a folder, a git URL, s3://bucket/prefix, or the URL of a release at GitHub
+        /// [default: backup.remote]
         #[arg(long, value_name = "URL")]
         from: Option<String>,
         /// File of the recovery key [default: ~/.config/ai-infra/recovery-key]

@@ -80,6 +80,7 @@ Examples:
   ai-infra backup verify                     read the newest ones back and compare
   ai-infra backup restore code --to /tmp/look          put the newest one there
   ai-infra backup restore --from /mnt/disk/backups     fill a home that was lost
+  ai-infra backup run --release v2026.11     a snapshot kept apart, as a release at GitHub
   ai-infra backup run configuration          settings, agents, playbooks: both ways
   ai-infra backup conflicts                  what of them waits for your decision
   ai-infra backup conflicts take theirs config/ai-infra.yaml

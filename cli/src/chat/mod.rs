@@ -284,6 +284,10 @@ impl Chat {
             let tasks = crate::render::text::count(running, "task is", "tasks are");
             self.sup(&format!("{tasks} being worked on: /tasks"));
         }
+        let kept = backup::sync::Report::last(&self.context.home);
+        if let Some(waits) = kept.and_then(|report| report.problem()) {
+            self.sup(&crate::render::text::safe(&waits));
+        }
         for asked in status.questions {
             self.asks(asked);
         }

@@ -169,6 +169,10 @@ impl Eyes {
                 .problems
                 .retain(|said| !said.contains("does not answer"));
         }
+        let kept = backup::sync::Report::last(&self.home);
+        status
+            .problems
+            .extend(kept.and_then(|report| report.problem()));
         self.monitor.status = Some(status);
         if self.monitor.page.is_some() {
             self.look_into().await;

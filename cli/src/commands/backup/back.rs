@@ -2,7 +2,7 @@
 //! half there is marked and does not start; the same command goes on with it.
 
 use super::show::Line;
-use super::{beside, key_file, nowhere, opened, place};
+use super::{beside, key_file, nowhere, opened};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::{count, safe, size};
@@ -72,7 +72,8 @@ pub async fn restore(context: &Context, wish: Wish, json: bool) -> Result<u8, Fa
     let from = from
         .or(settings.backup.remote.clone())
         .ok_or_else(nowhere)?;
-    let target = place(context, &from)?;
+    // What is remembered of a repository would make the home one that is not empty.
+    let scratch = tempfile::tempdir().map_err(|e| Failure::new(protocol::exit::FAILED, e))?;
     let file = match &wish.key {
         Some(file) => file.clone(),
         None => key_file(context, &settings)?,
@@ -84,8 +85,7 @@ pub async fn restore(context: &Context, wish: Wish, json: bool) -> Result<u8, Fa
         ))
         .hint("put your copy of it there (one line, mode 0600), or name its file: --key FILE"));
     };
-    // What is remembered of a repository would make the home one that is not empty.
-    let scratch = tempfile::tempdir().map_err(|e| Failure::new(protocol::exit::FAILED, e))?;
+    let target = super::github::place(context, &settings, &from, scratch.path()).await?;
     let keys = super::keys(&settings, scratch.path());
     let wanted = marker
         .as_ref()

@@ -10,7 +10,7 @@ use crate::terminal;
 use backup::error::BackupError;
 use backup::history::History;
 use backup::store::target::Target;
-use backup::sync::{Judge, Objection, Place, Report, sync};
+use backup::sync::{Judge, Objection, Place, Report, alone, sync};
 use config::backup::BackupWhat;
 use config::home::Home;
 use config::secret::{self, Secret};
@@ -80,8 +80,9 @@ pub async fn job(
     json: bool,
 ) -> Result<(u8, Option<Report>), Failure> {
     let folder = context.home.backup();
-    let mut history = History::load(&folder);
+    let _alone = alone(&context.home)?;
     let done = in_step(context, place).await;
+    let mut history = History::load(&folder);
     match &done {
         Ok(_) => history.well(&job),
         Err(failure) => history.failed(&job, Timestamp::now(), failure.message.clone()),

@@ -7,9 +7,8 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::{columns, count, one_line, safe};
 use crate::terminal;
-use backup::history;
 use backup::sync::take::{Both, Side, both, take};
-use backup::sync::{Report, Waiting};
+use backup::sync::{Report, Waiting, alone};
 use protocol::document::DOCUMENT_VERSION;
 use serde_json::json;
 
@@ -129,7 +128,7 @@ async fn settle(
         SideWord::Theirs => Side::Theirs,
     };
     let (done, failed) = beside(move || {
-        let _alone = history::alone(&context.home.backup())?;
+        let _alone = alone(&context.home)?;
         judged(&context, |judge| {
             let mut done = 0;
             for path in &paths {

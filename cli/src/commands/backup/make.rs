@@ -59,23 +59,19 @@ pub async fn run(context: &Context, name: Option<&str>, json: bool) -> Result<u8
         _ => jobs(context, &settings, name)?,
     };
     let home = &context.home;
-    // A home gets its id when its team is started for the first time.
-    if !home.root.join("id").exists() {
-        let why = format!(
-            "no team was ever started in {}, so there is nothing to back up",
-            home.root.display()
-        );
-        return Err(Failure::usage(why).hint("start the team: ai-infra up"));
-    }
-    let _alone = history::alone(&home.backup())?;
+    started(home)?;
     let mut all = Vec::new();
     let in_step = match both_ways {
         Some((job, place)) => Some(configuration::job(context, job, place, json).await?),
         None => None,
     };
-    let (key, ledger) = match jobs.is_empty() {
-        true => (None, Ledger::None),
-        false => (key(context, &settings)?, ledger(home, &settings).await?),
+    let (_alone, key, ledger) = match jobs.is_empty() {
+        true => (None, None, Ledger::None),
+        false => {
+            let alone = history::alone(&home.backup())?;
+            let key = key(context, &settings)?;
+            (Some(alone), key, ledger(home, &settings).await?)
+        }
     };
     for placed in jobs {
         let what = placed.what;
@@ -102,6 +98,59 @@ pub async fn run(context: &Context, name: Option<&str>, json: bool) -> Result<u8
         }))?;
     }
     Ok(exit.max(exit_of_it))
+}
+
+/// A home gets its id when its team is started for the first time.
+pub fn started(home: &Home) -> Result<(), Failure> {
+    if home.root.join("id").exists() {
+        return Ok(());
+    }
+    let why = format!(
+        "no team was ever started in {}, so there is nothing to back up",
+        home.root.display()
+    );
+    Err(Failure::usage(why).hint("start the team: ai-infra up"))
+}
+
+/// Makes snapshots at places of their own, which the history of the jobs does not know; answers their names.
+pub async fn apart(
+    context: &Context,
+    settings: &Settings,
+    placed: Vec<Placed>,
+    cache: &Path,
+    draw: bool,
+) -> Result<Vec<String>, Failure> {
+    let home = &context.home;
+    let key = key(context, settings)?;
+    let ledger = ledger(home, settings).await?;
+    let mut names = Vec::new();
+    for placed in placed {
+        let job = Job {
+            name: placed.name.clone(),
+            what: placed.what.as_str().to_owned(),
+            host: settings.host.clone(),
+            roots: roots(home, settings, placed.what, &ledger).await?,
+        };
+        if job.roots.is_empty() {
+            continue;
+        }
+        let keep = Keep {
+            last: 1,
+            daily: 0,
+            weekly: 0,
+            monthly: 0,
+        };
+        let (keys, key) = (super::keys(settings, cache), key.clone());
+        let made = beside(move || made(&placed, &job, &keys, key.as_ref(), keep, draw)).await?;
+        for note in made.0.notes.iter().take(NOTES) {
+            terminal::complain(&format!("warning: {}\n", safe(note)));
+        }
+        names.push(made.0.name.to_string());
+    }
+    if let Ledger::Copy(copied) = ledger {
+        let _gone = std::fs::remove_file(copied);
+    }
+    Ok(names)
 }
 
 /// The recovery key; made where there is none, and then shown this once.

@@ -1,10 +1,12 @@
 //! `backup`: keep what the team knows and made elsewhere (`make`), look at what is kept (`look`), and
 //! get it back (`back`). Here is what they share: the place, the recovery key, the repository. The
 //! configuration goes both ways (`configuration`), with `conflicts` to settle and `versions` to go back to.
+//! `github` is what that host can do beside git.
 
 mod back;
 mod configuration;
 mod conflicts;
+mod github;
 mod look;
 mod make;
 mod show;
@@ -25,7 +27,21 @@ use std::path::{Path, PathBuf};
 /// Does one of them.
 pub async fn run(context: &Context, command: BackupCommand) -> Result<u8, Failure> {
     match command {
-        BackupCommand::Run { name, json } => make::run(context, name.as_deref(), json).await,
+        BackupCommand::Run {
+            name,
+            create,
+            release,
+            json,
+        } => {
+            let name = name.as_deref();
+            if create {
+                github::create(context, name, json).await?;
+            }
+            match release {
+                Some(tag) => github::release(context, name, &tag, json).await,
+                None => make::run(context, name, json).await,
+            }
+        }
         BackupCommand::List { name, json } => look::list(context, name.as_deref(), json).await,
         BackupCommand::Verify { name, all, json } => {
             look::verify(context, name.as_deref(), all, json).await

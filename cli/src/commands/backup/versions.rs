@@ -7,8 +7,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::{columns, count, one_line, safe};
 use crate::terminal;
-use backup::history;
-use backup::sync::versions;
+use backup::sync::{alone, versions};
 use protocol::document::DOCUMENT_VERSION;
 use serde_json::json;
 
@@ -48,7 +47,7 @@ pub async fn run(context: &Context, command: VersionsCommand) -> Result<u8, Fail
         }
         VersionsCommand::Rollback { version, json } => {
             let (own, to, at) = (context.clone(), place.clone(), version.clone());
-            let _alone = history::alone(&home.backup())?;
+            let _alone = alone(&home)?;
             let changed = beside(move || {
                 judged(&own, |judge| versions::rollback(&own.home, &to, judge, &at))
             })
