@@ -120,6 +120,7 @@ fn question(step: &str, input: &Value) -> Result<Question, String> {
         text: lines.join("\n"),
         known,
         choices: Vec::new(),
+        ticket: None,
     })
 }
 

@@ -128,12 +128,16 @@ impl Measure {
         let act = plan(call, &toolbox.view(STEP)).map_err(|e| Unmade::Refused(e.to_string()))?;
         let leave = match judge(&act, &toolbox.grant) {
             Decision::Allow(leave) => leave,
-            Decision::Deny(why) | Decision::Ask(why) => {
+            Decision::Ask(kind) => {
+                let why = format!("the check was refused: a check never does {kind}");
+                return Err(Unmade::Refused(why));
+            }
+            Decision::Deny(why) => {
                 toolbox.witness.refused(STEP, call, Some(&act), &why).await;
                 return Err(Unmade::Refused(format!("the check was refused: {why}")));
             }
         };
-        let begun = toolbox.witness.before(STEP, call, &act).await;
+        let begun = toolbox.witness.before(STEP, call, &act, None).await;
         begun.map_err(Unmade::Refused)?;
         let ran = self.make(toolbox, &act, leave, timeout).await;
         let said = match &ran {

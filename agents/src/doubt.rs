@@ -59,6 +59,7 @@ pub fn question(
         text: format!("did this happen: {preview}?"),
         known: all,
         choices: Choice::ALL.to_vec(),
+        ticket: None,
     }
 }
 

@@ -35,6 +35,11 @@ const HANDED: TaskState = TaskState::Waiting {
     on: WaitReason::Handoff,
 };
 
+/// Where a task rests that needs a person's leave.
+const APPROVAL: TaskState = TaskState::Waiting {
+    on: WaitReason::Approval,
+};
+
 /// Where a task rests whose question a person must answer.
 const INPUT: TaskState = TaskState::Waiting {
     on: WaitReason::Input,
@@ -185,6 +190,7 @@ async fn finish(
         Ok(End::Cancelled) => (TaskState::Cancelled, None),
         Ok(End::Outcome(outcome)) => (settle(&mut record, outcome), None),
         Err(Stop::Pause) => (PAUSED, None),
+        Err(Stop::AskPerson(question)) if question.ticket.is_some() => (APPROVAL, Some(*question)),
         Err(Stop::AskPerson(question)) => (INPUT, Some(*question)),
         Err(Stop::Wait(until)) => {
             wait = Some(*until);
@@ -234,6 +240,9 @@ fn named(ended: &Result<End, Stop>) -> (String, bool) {
             (state.to_string(), state == TaskState::Done)
         }
         Err(Stop::Pause) => (PAUSED.to_string(), true),
+        Err(Stop::AskPerson(question)) if question.ticket.is_some() => {
+            ("waits for your leave".to_owned(), true)
+        }
         Err(Stop::AskPerson(_)) => ("waits for an answer of yours".to_owned(), true),
         Err(Stop::HandOff(_)) => (HANDED.to_string(), true),
         Err(Stop::Wait(wait)) => (patience::sentence(wait), true),

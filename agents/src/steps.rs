@@ -21,6 +21,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
+/// What follows the name of a step under which it asks for leave: the answer to that says nothing about
+/// what became of the step.
+pub const LEAVE: &str = "/leave";
 /// Room left in an entry for everything but its body.
 const ENTRY_OVERHEAD: usize = 512;
 
@@ -224,7 +227,8 @@ impl Steps {
 
     /// How many questions of this task people have answered and that were not acted on since.
     pub fn times_answered(&self) -> usize {
-        self.folded.answers.len()
+        let leave = |step: &&String| step.ends_with(LEAVE);
+        self.folded.answers.len() - self.folded.answers.keys().filter(leave).count()
     }
 
     /// What was reserved for the calls of a model step whose replies are not known.

@@ -17,7 +17,7 @@ use crate::witness::Witness;
 use crate::workspace::Sandboxes;
 use guard::act::{Act, Place};
 use guard::executor::{Executor, Outcome};
-use guard::gate::{Decision, Grant, judge};
+use guard::gate::{Decision, Grant, judge_with};
 use guard::host_view::HostView;
 use guard::outside::Reach;
 use guard::plan::{View, plan};
@@ -30,6 +30,7 @@ use protocol::tool::{ToolAnswer, ToolCall};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
+use warden::client::Burned;
 
 /// Longest run of one tool where the call does not say.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(900);
@@ -74,6 +75,8 @@ pub struct Toolbox {
     pub seed: String,
     /// The open sandbox, and what it is for.
     executor: Option<(Executor, Opened)>,
+    /// The ticket that was used up for the call in hand.
+    ticket: Option<Burned>,
 }
 
 impl Toolbox {
@@ -96,6 +99,7 @@ impl Toolbox {
             witness,
             seed,
             executor: None,
+            ticket: None,
         }
     }
 
@@ -168,13 +172,11 @@ impl Toolbox {
         };
         let mut tries = Tries::default();
         loop {
-            let leave = match judge(&act, &self.grant) {
+            let leave = match judge_with(&act, &self.grant, self.ticket.as_ref()) {
                 Decision::Allow(leave) => leave,
                 Decision::Deny(why) => return Ok(refusal(call, &format!("refused: {why}"))),
-                Decision::Ask(question) => {
-                    let text = format!(
-                        "refused: {question} needs a person's leave, and approvals are not built yet"
-                    );
+                Decision::Ask(kind) => {
+                    let text = format!("refused: {kind} needs a person's leave, and there is none");
                     return Ok(refusal(call, &text));
                 }
             };

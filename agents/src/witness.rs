@@ -8,14 +8,17 @@ use bus::lease::Lease;
 use config::home::Home;
 use guard::act::{Act, Place};
 use guard::redact::Redactor;
+use protocol::approval::TicketId;
 use protocol::effect::EffectClass;
+use protocol::ids::TaskId;
 use protocol::task::Task;
 use protocol::tool::ToolCall;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use warden::audit::line::{Entry, Stage};
-use warden::client::Client;
+use warden::client::{Burned, Client};
+use warden::tickets::ticket::{Ticket, Wanted};
 
 /// How long a warden that is being started again is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,20 +31,77 @@ pub struct Witness {
     principal: String,
     agent: String,
     task: String,
+    id: TaskId,
+    role: String,
     epoch: u64,
+    /// Nobody sits in front of it: a schedule began it.
+    unattended: bool,
+    /// The host works for another host's team, whose supervisor does not see this host's tickets.
+    far: bool,
 }
 
 impl Witness {
     /// Of a task under a claim.
-    pub fn of(home: &Home, task: &Task, lease: &Lease, redactor: &Redactor) -> Self {
+    pub fn of(home: &Home, task: &Task, lease: &Lease, redactor: &Redactor, far: bool) -> Self {
         Self {
             warden: Mutex::new(Client::new(home, PATIENCE)),
             redactor: redactor.clone(),
             principal: format!("{}({})", task.principal.name, task.principal.uid),
             agent: lease.instance.clone(),
             task: task.short_id.to_string(),
+            id: task.id,
+            role: task.agent.to_string(),
             epoch: lease.epoch.0,
+            unattended: task.request_id.as_str().starts_with("schedule"),
+            far,
         }
+    }
+
+    /// Why nobody can be asked for leave; `None` where somebody can.
+    pub fn nobody_to_ask(&self) -> Option<&'static str> {
+        match (self.unattended, self.far) {
+            (true, _) => Some(
+                "a schedule began this, so nobody is there to say yes: allow that kind in permissions.yaml, or run it yourself",
+            ),
+            (_, true) => Some(
+                "leave cannot be asked for on a host that joined a team yet: do it from the team's first host",
+            ),
+            _ => None,
+        }
+    }
+
+    /// What is asked for: the act itself, and the step that wants it, under whichever claim.
+    pub fn wanted(&self, step: &str, act: &Act, kind: &str, claimed: &str) -> Wanted {
+        Wanted {
+            task: self.id.to_string(),
+            short: self.task.clone(),
+            step: step.to_owned(),
+            agent: self.role.clone(),
+            principal: self.principal.clone(),
+            level: u8::from(act.level),
+            kind: kind.to_owned(),
+            action: act.action(),
+            undo: act.undo.clone(),
+            claimed: self.redactor.text(claimed),
+        }
+    }
+
+    /// Asks for leave; answers the ticket as it stands, and its four characters.
+    ///
+    /// # Errors
+    /// A sentence: there is no leave.
+    pub async fn leave(&self, wanted: &Wanted) -> Result<(Ticket, String), String> {
+        let asked = self.warden.lock().await.leave(wanted).await;
+        asked.map_err(|error| error.to_string())
+    }
+
+    /// Uses a ticket up.
+    ///
+    /// # Errors
+    /// A sentence: there is no leave.
+    pub async fn burn(&self, id: TicketId, wanted: &Wanted) -> Result<Burned, String> {
+        let burned = self.warden.lock().await.burn(id, wanted).await;
+        burned.map_err(|error| error.to_string())
     }
 
     fn entry(&self, step: &str, call: &ToolCall, act: Option<&Act>) -> Entry {
@@ -67,9 +127,18 @@ impl Witness {
     ///
     /// # Errors
     /// A sentence: the act must not be made.
-    pub async fn before(&self, step: &str, call: &ToolCall, act: &Act) -> Result<(), String> {
+    pub async fn before(
+        &self,
+        step: &str,
+        call: &ToolCall,
+        act: &Act,
+        ticket: Option<TicketId>,
+    ) -> Result<(), String> {
         let safe = act.operation.place() == Place::Outside && act.effect != EffectClass::Pure;
-        let entry = self.entry(step, call, Some(act));
+        let entry = Entry {
+            ticket: ticket.map(|id| id.to_string()).unwrap_or_default(),
+            ..self.entry(step, call, Some(act))
+        };
         let written = self.warden.lock().await.note(&entry, safe).await;
         written.map(drop).map_err(|error| {
             tracing::error!(%error, step, "not done: the record cannot be written");

@@ -59,7 +59,8 @@ pub async fn open(
     let grant = granted(&shared.agent, task.ceiling);
     let seed = format!("{}/{}", shared.settings.team.name, task.id);
     let redactor = shared.redactor.clone();
-    let witness = Witness::of(&shared.home, &task, lease, &redactor);
+    let far = shared.settings.joined.is_some();
+    let witness = Witness::of(&shared.home, &task, lease, &redactor, far);
     let toolbox = Toolbox::new(grant, true, redactor, sandboxes, watch, witness, seed);
     Ok(Workbench {
         task,
@@ -84,6 +85,7 @@ fn granted(agent: &AgentSettings, ceiling: Option<Ceiling>) -> Grant {
         tools: agent.tools.clone(),
         host_read: agent.host_read && ceiling.is_none_or(|ceiling| ceiling.host_read),
         outside: outside_of(agent),
+        acts: agent.acts.clone(),
     }
 }
 
@@ -415,6 +417,7 @@ mod tests {
                     tools: Vec::new(),
                     host_read: own.1,
                     model: None,
+                    acts: Default::default(),
                     endpoints: Default::default(),
                     sources: Default::default(),
                     hosts: Default::default(),

@@ -2,6 +2,7 @@
 //! rely on are stable.
 
 mod agents;
+mod approvals;
 mod audit;
 mod backup;
 mod bench;
@@ -20,6 +21,7 @@ mod values;
 mod workspace;
 
 pub use agents::AgentsCommand;
+pub use approvals::ApprovalsCommand;
 pub use audit::AuditCommand;
 pub use backup::{BackupCommand, ConflictsCommand, SideWord, VersionsCommand};
 pub use bench::{BenchArgs, BenchName};
@@ -95,6 +97,9 @@ pub enum Command {
     Logs(Box<LogsArgs>),
     /// What models cost, beside the month's budget
     Costs(CostsArgs),
+    /// What agents ask your leave for: look at it, say yes or no
+    #[command(subcommand, after_help = examples::APPROVALS)]
+    Approvals(ApprovalsCommand),
     /// The record of every act on this host, and whether it is whole
     #[command(subcommand, after_help = examples::AUDIT)]
     Audit(AuditCommand),

@@ -6,8 +6,9 @@ use crate::render::fold::fold;
 use crate::render::paint::Paint;
 use crate::render::sheet::Sheet;
 use config::env::Env;
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
@@ -35,6 +36,39 @@ pub fn sheet(env: &Env) -> Sheet {
 /// From now on everything that is printed goes there; `None`: to the terminal again.
 pub fn redirect(elsewhere: Option<Elsewhere>) {
     *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) = elsewhere;
+}
+
+/// Longest line that is read without being shown, in bytes.
+const HIDDEN: u64 = 64 * 1024;
+
+/// A line that is typed without being shown, after a prompt; on a pipe the next line of it.
+///
+/// # Errors
+/// What the system says; and in the chat, which reads the keyboard itself and keeps what it reads.
+pub fn hidden_line(prompt: &str) -> io::Result<String> {
+    if ELSEWHERE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .is_some()
+    {
+        return Err(io::Error::other("it is typed in a shell, not in the chat"));
+    }
+    let stdin = io::stdin();
+    let mut value = String::new();
+    if !stdin.is_terminal() {
+        stdin.lock().take(HIDDEN).read_line(&mut value)?;
+        return Ok(value);
+    }
+    complain(prompt);
+    let shown = tcgetattr(&stdin)?;
+    let mut hidden = shown.clone();
+    hidden.local_flags.remove(LocalFlags::ECHO);
+    tcsetattr(&stdin, SetArg::TCSADRAIN, &hidden)?;
+    let line = stdin.lock().take(HIDDEN).read_line(&mut value);
+    tcsetattr(&stdin, SetArg::TCSADRAIN, &shown)?;
+    complain("\n");
+    line?;
+    Ok(value)
 }
 
 /// Takes the text elsewhere, where that is wanted.

@@ -77,6 +77,7 @@ pub fn parse(text: &str, origin: &Origin) -> Result<AgentText, Problem> {
         tools: names_of(keys.get("tools")),
         host_read: keys.get("host_read") == Some(&Value::Bool(true)),
         model: keys.get("model").and_then(Value::as_str).map(str::to_owned),
+        acts: Default::default(),
         endpoints: Default::default(),
         sources: Default::default(),
         hosts: Default::default(),
@@ -345,6 +346,7 @@ fn settle(
         agent.host_read = false;
         note("host_read", &permission.host_read_origin);
     }
+    agent.acts = permissions::acts(layers);
     agent.endpoints = outside::endpoints(layers, &role);
     agent.sources = outside::sources(layers, &role);
     agent.hosts = outside::hosts(layers, &role);

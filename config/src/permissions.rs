@@ -2,9 +2,11 @@
 //! the home; no variable and no flag touches them.
 
 use crate::layers::{Entry, Layers, Origin};
+use protocol::approval::Rule;
 use protocol::ids::Role;
 use protocol::level::Level;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The most an agent may do, and where that is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,10 @@ fn is_stricter(value: &Value, than: &Value) -> bool {
         (Value::Bool(value), Value::Bool(than)) => !value & than,
         // Fewer agents; an endpoint that is said to know no key.
         (Value::Array(value), Value::Array(than)) => value.iter().all(|one| than.contains(one)),
+        // Rules of acts.
+        (Value::String(value), Value::String(than)) if Rule::parse(than).is_some() => {
+            Rule::parse(value) >= Rule::parse(than)
+        }
         (Value::String(value), _) => value == "none",
         (value, than) => value.as_u64() < than.as_u64(),
     }
@@ -59,6 +65,18 @@ pub fn of(layers: &Layers, role: &Role) -> Permission {
         host_read: host_read.value == Value::Bool(true),
         host_read_origin: host_read.origin,
     }
+}
+
+/// What the rules say of kinds of acts.
+pub fn acts(layers: &Layers) -> BTreeMap<String, Rule> {
+    let kinds = layers.names_below(&["permissions", "acts"]);
+    let rule = |kind: String| {
+        let entry = layers.get(&["permissions", "acts", &kind])?;
+        // A word nobody knows was told by the check of the settings; here it denies.
+        let rule = entry.value.as_str().and_then(Rule::parse);
+        Some((kind, rule.unwrap_or(Rule::Deny)))
+    };
+    kinds.into_iter().filter_map(rule).collect()
 }
 
 fn rule(layers: &Layers, role: &Role, name: &str) -> Entry {
@@ -115,6 +133,9 @@ mod tests {
                 json!("none"),
             ),
             (json!("none"), system(), json!("X-Key"), json!("none")),
+            (json!("ask"), system(), json!("allow"), json!("ask")),
+            (json!("ask"), system(), json!("deny"), json!("deny")),
+            (json!("allow"), Origin::Shipped, json!("ask"), json!("ask")),
         ] {
             let got = merged(&entry(&below, from.clone()), entry(&above, user()));
             assert_eq!(got.value, expected, "{below} {from} {above}");

@@ -106,6 +106,7 @@ pub const KEYS: &[Key] = &[
     key("permissions.defaults.host_read", Kind::Flag, "whether agents without a rule may read facts of the host"),
     key("permissions.agents.*.level", Kind::Whole(0, 2), "highest level of the agent"),
     key("permissions.agents.*.host_read", Kind::Flag, "whether the agent may read facts of the host"),
+    key("permissions.acts.*", Kind::Choice(&protocol::approval::Rule::WORDS), "what is done about a kind of act (http.change, sql.change): allow, ask a person each time, or deny; a kind without a rule asks"),
     key("permissions.endpoints.*.url", Kind::WebUrl, "an address that requests may go to, and below"),
     key("permissions.endpoints.*.agents", Kind::Names, "agents that may send requests to it"),
     key("permissions.endpoints.*.key_header", Kind::Text, "header under which it does a request once [Idempotency-Key]; none: it knows no such key"),

@@ -4,6 +4,7 @@
 use crate::backup::BackupSettings;
 use crate::layers::Origin;
 use crate::secret::Secret;
+use protocol::approval::Rule;
 use protocol::ids::{Role, TeamName};
 use protocol::level::Level;
 use protocol::postgres::Address;
@@ -281,6 +282,8 @@ pub struct AgentSettings {
     pub host_read: bool,
     /// Its own model, instead of `engine.model`.
     pub model: Option<String>,
+    /// What the rules say of kinds of acts; a kind without a rule asks.
+    pub acts: BTreeMap<String, Rule>,
     /// Endpoints it may send requests to, by name.
     pub endpoints: BTreeMap<String, EndpointGrant>,
     /// Data sources it may use, by name.

@@ -298,6 +298,16 @@ impl Operation {
         matches!(self, Operation::DataScan { scan } if scan.files().next().is_some())
     }
 
+    /// The kind of act it is, where rules (`permissions.acts`) have a word: what changes something outside
+    /// the clone and the sandbox.
+    pub fn kind(&self) -> Option<&'static str> {
+        match self {
+            Operation::HttpRequest { method, .. } if changes(method) => Some("http.change"),
+            Operation::SqlExecute { .. } => Some("sql.change"),
+            _ => None,
+        }
+    }
+
     /// True when it reads the host and not a workspace.
     pub fn of_host(&self) -> bool {
         self.place() == Place::Host
@@ -345,6 +355,12 @@ impl Act {
             undo: undo_of(&operation).map(str::to_owned),
             operation,
         }
+    }
+
+    /// What decides about its effect, as a ticket is bound to it.
+    pub fn action(&self) -> Value {
+        // Strings, numbers and lists always serialize; null is an action nobody was ever given leave for.
+        serde_json::to_value(&self.operation).unwrap_or_default()
     }
 
     /// Lower-case hex SHA-256 of the whole act; a leave is bound to it.

@@ -2,7 +2,10 @@
 
 use crate::act::{Act, Place};
 use crate::outside::Outside;
+use protocol::approval::Rule;
 use protocol::level::Level;
+use std::collections::BTreeMap;
+use warden::client::Burned;
 
 /// What an agent may do, from its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub struct Grant {
     pub host_read: bool,
     /// What it may reach outside.
     pub outside: Outside,
+    /// What the rules say of kinds of acts; a kind without a rule asks.
+    pub acts: BTreeMap<String, Rule>,
 }
 
 /// Leave to run one act: not clonable, bound to the act's digest, used up by the run.
@@ -37,18 +42,35 @@ pub enum Decision {
     Allow(Leave),
     /// No, and why.
     Deny(String),
-    /// A person must say so; the question.
-    Ask(String),
+    /// A person must say so; the kind of act, as rules name it.
+    Ask(&'static str),
 }
 
 /// Judges an act. Fails closed: what the act says of itself must agree with its operation.
 pub fn judge(act: &Act, grant: &Grant) -> Decision {
-    match refusal(act, grant) {
-        Some(reason) => Decision::Deny(reason),
-        None => Decision::Allow(Leave {
-            digest: act.digest(),
-        }),
+    judge_with(act, grant, None)
+}
+
+/// Judges an act for which a ticket was used up. A ticket answers the question a rule asks and nothing
+/// else: what the level or the grant does not allow stays denied.
+pub fn judge_with(act: &Act, grant: &Grant, ticket: Option<&Burned>) -> Decision {
+    if let Some(reason) = refusal(act, grant) {
+        return Decision::Deny(reason);
     }
+    if let Some(kind) = act.operation.kind() {
+        let rule = grant.acts.get(kind).copied().unwrap_or(Rule::Ask);
+        let given = ticket.is_some_and(|ticket| ticket.is_for(&act.action()));
+        match rule {
+            Rule::Deny => {
+                return Decision::Deny(format!("the rule `permissions.acts.{kind}` denies it"));
+            }
+            Rule::Ask if !given => return Decision::Ask(kind),
+            Rule::Ask | Rule::Allow => {}
+        }
+    }
+    Decision::Allow(Leave {
+        digest: act.digest(),
+    })
 }
 
 fn refusal(act: &Act, grant: &Grant) -> Option<String> {
@@ -94,6 +116,7 @@ mod tests {
             tools: tools.iter().map(|t| (*t).to_owned()).collect(),
             host_read,
             outside: Outside::default(),
+            acts: [("http.change".to_owned(), Rule::Allow)].into(),
         }
     }
 
@@ -183,6 +206,43 @@ mod tests {
         let mut zero = grant(Level::Restricted, &[], false);
         zero.outside.endpoints.insert("hooks".to_owned(), endpoint);
         check(get("https://h/a"), &zero, Some("needs level 1"));
+    }
+
+    #[test]
+    fn rules_say_what_asks_and_no_rule_asks() {
+        let act = Act::of(Operation::HttpRequest {
+            endpoint: "hooks".to_owned(),
+            method: "POST".to_owned(),
+            url: "https://h/a".to_owned(),
+            body: String::new(),
+            json: false,
+            key: None,
+        });
+        let mut one = grant(Level::Standard, &[], false);
+        let endpoint = crate::outside::Endpoint {
+            url: "https://h/a".to_owned(),
+            key_header: None,
+            token: None,
+        };
+        one.outside.endpoints.insert("hooks".to_owned(), endpoint);
+        let check = |grant: &Grant, expected: &str| {
+            let got = format!("{:?}", judge(&act, grant));
+            assert!(got.starts_with(expected), "{got}");
+        };
+        check(&one, "Allow");
+        for (rule, expected) in [
+            (Some(Rule::Ask), "Ask"),
+            (Some(Rule::Deny), "Deny"),
+            (None, "Ask"),
+        ] {
+            one.acts.clear();
+            one.acts
+                .extend(rule.map(|rule| ("http.change".to_owned(), rule)));
+            check(&one, expected);
+        }
+        // What the level does not allow is not asked about either.
+        one.level = Level::Restricted;
+        check(&one, "Deny");
     }
 
     #[test]

@@ -171,6 +171,7 @@ fn report(task: &Task, end: End) -> TaskReport {
                 text: "did it happen?".to_owned(),
                 known: Vec::new(),
                 choices: Choice::ALL.to_vec(),
+                ticket: None,
             }),
             _ => None,
         },

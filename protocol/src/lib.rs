@@ -4,6 +4,7 @@
 //! the command line says to the supervisor, `document` for what `--json` prints.
 
 pub mod answer;
+pub mod approval;
 pub mod attachment;
 pub mod audit;
 pub mod board;

@@ -1,5 +1,6 @@
 //! What a waiting task asks a person, and what the person may answer.
 
+use crate::approval::TicketId;
 use crate::task::Principal;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,20 @@ pub struct Question {
     /// What may be answered; empty where words are wanted.
     #[serde(default)]
     pub choices: Vec<Choice>,
+    /// The ticket it is about, where it asks for leave: the warden takes the answer, nobody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<TicketMark>,
+}
+
+/// A ticket as a question names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketMark {
+    /// Its number.
+    pub id: TicketId,
+    /// The four characters that stand for what it is for.
+    pub mark: String,
+    /// Until when it can be answered.
+    pub expires: Timestamp,
 }
 
 /// What a person says.
@@ -144,6 +159,7 @@ mod tests {
             text: "did it?".to_owned(),
             known: Vec::new(),
             choices: choices.to_vec(),
+            ticket: None,
         };
         let said = Said {
             choice,

@@ -5,12 +5,13 @@
 //! report walks `settle` -> `ledger` -> `follow` (woken by `hub`). `run` is the process
 //! and its loops, `desk` what they share, `bus_link` the way to a Redis that may be away,
 //! `compare` whether it is the one the ledger knows.
-//! `again` does an ended task once more, `anchor` remembers how far the record of acts goes, `brakes` freeze the team and pause roles, `paused` is about single tasks, `rate` is what people think of results, `dead` lists and replays what nobody could finish, `schedules` begins jobs by themselves.
+//! `again` does an ended task once more, `approvals` lets tasks go on whose ticket the warden has settled, `anchor` remembers how far the record of acts goes, `brakes` freeze the team and pause roles, `paused` is about single tasks, `rate` is what people think of results, `dead` lists and replays what nobody could finish, `schedules` begins jobs by themselves.
 //! `daemon` starts and restarts every process, `tmux` gives them windows, `client` is how the
 //! command line talks to both.
 
 pub mod again;
 mod anchor;
+mod approvals;
 pub(crate) mod attached;
 pub mod board;
 pub mod brakes;

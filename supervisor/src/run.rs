@@ -3,6 +3,7 @@
 //! by the next supervisor.
 
 use crate::anchor;
+use crate::approvals;
 use crate::brakes;
 use crate::bus_link::BusLink;
 use crate::control::listen::{self, ListenError};
@@ -155,6 +156,8 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     loops.spawn(async move { schedules::keep_going(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { anchor::keep(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { approvals::keep(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { announce(&shared).await });
     loops

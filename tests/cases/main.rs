@@ -6,6 +6,7 @@
 mod again;
 mod agent_window;
 mod applies;
+mod approvals;
 mod asked_back;
 mod audit;
 mod backups;

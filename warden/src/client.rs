@@ -3,8 +3,10 @@
 
 use crate::audit::line::Entry;
 use crate::audit::verify::Head;
+use crate::tickets::ticket::{Ticket, Wanted, action_digest};
 use crate::wire::{Ask, LINE_BYTES, Reply, Request, WIRE_VERSION};
 use config::home::Home;
+use protocol::approval::TicketId;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -34,6 +36,25 @@ pub enum WardenError {
     /// It speaks otherwise.
     #[error("the warden answered something else than it was asked: ai-infra restart")]
     Strange,
+}
+
+/// A ticket that was used up for an act. Only the warden's word makes one, and it cannot be copied.
+#[derive(Debug)]
+pub struct Burned {
+    id: TicketId,
+    action: String,
+}
+
+impl Burned {
+    /// The ticket.
+    pub fn id(&self) -> TicketId {
+        self.id
+    }
+
+    /// Whether it was given for this action.
+    pub fn is_for(&self, action: &serde_json::Value) -> bool {
+        self.action == action_digest(action)
+    }
 }
 
 /// A connection that is made when it is needed and made anew when it breaks.
@@ -73,6 +94,46 @@ impl Client {
     pub async fn head(&mut self) -> Result<Head, WardenError> {
         match self.ask(Ask::Head).await? {
             Reply::Head { head } => Ok(head),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
+    /// Asks for leave; answers the ticket, whatever became of it, and its four characters.
+    ///
+    /// # Errors
+    /// When the warden is away, or leave for this cannot be asked.
+    pub async fn leave(&mut self, wanted: &Wanted) -> Result<(Ticket, String), WardenError> {
+        let wanted = Box::new(wanted.clone());
+        match self.ask(Ask::Request { wanted }).await? {
+            Reply::Ticket { ticket, mark, .. } => Ok((*ticket, mark)),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
+    /// Uses a ticket up for exactly this.
+    ///
+    /// # Errors
+    /// When the warden is away or says no: then there is no leave.
+    pub async fn burn(&mut self, id: TicketId, wanted: &Wanted) -> Result<Burned, WardenError> {
+        let action = action_digest(&wanted.action);
+        let wanted = Box::new(wanted.clone());
+        match self.ask(Ask::Burn { id, wanted }).await? {
+            Reply::Ticket { .. } => Ok(Burned { id, action }),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
+    /// Tickets with their four characters, newest first.
+    ///
+    /// # Errors
+    /// When the warden is away.
+    pub async fn tickets(
+        &mut self,
+        open: bool,
+        limit: usize,
+    ) -> Result<Vec<(Ticket, String)>, WardenError> {
+        match self.ask(Ask::Tickets { open, limit }).await? {
+            Reply::Tickets { tickets } => Ok(tickets),
             _ => Err(WardenError::Strange),
         }
     }

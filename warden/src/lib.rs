@@ -1,11 +1,13 @@
-//! The warden: one small process a host that has the last word. It owns the host's audit chain.
+//! The warden: one small process a host that has the last word. It owns the host's audit chain and its tickets.
 //! It speaks over one unix socket with whoever the kernel says belongs to this home; it has no
 //! Redis, no network, no shell and no model, and this room uses none that has.
 //!
-//! `audit` is the chain: a line (pure), its verification (pure), the seal, the file. `wire` is what
+//! `audit` is the chain: a line (pure), its verification (pure), the seal, the file. `tickets` is
+//! leave that people give, used once. `wire` is what
 //! may be asked, `serve` the process, `client` how agents, supervisor and command line reach it.
 
 pub mod audit;
 pub mod client;
 pub mod serve;
+pub mod tickets;
 pub mod wire;

@@ -1,8 +1,12 @@
-//! The warden process: one loop over connections, one book. Lines are written as they come; those that
+//! The warden process: one loop over connections, one book, one store of tickets. Lines are written as they come; those that
 //! must outlive a power cut wait for the disk together, one wait for all that came meanwhile.
+
+mod leave;
 
 use crate::audit::book::{Book, BookError};
 use crate::audit::reader::AuditPlace;
+use crate::tickets::pin::Tries;
+use crate::tickets::store::{Store, StoreError};
 use crate::wire::{Ask, LINE_BYTES, Reply, Request, WIRE_VERSION};
 use config::home::Home;
 use jiff::Timestamp;
@@ -32,6 +36,9 @@ pub enum WardenDown {
     /// The chain cannot be written.
     #[error(transparent)]
     Book(#[from] BookError),
+    /// The tickets cannot be used.
+    #[error(transparent)]
+    Tickets(#[from] StoreError),
     /// The disk did not take what was written: nothing may be begun on it.
     #[error("lines cannot be made safe: {0}")]
     Unsafe(String),
@@ -47,7 +54,11 @@ pub enum WardenDown {
 
 /// What every connection shares.
 struct Office {
+    host: String,
+    home: Home,
     book: RefCell<Book>,
+    tickets: RefCell<Store>,
+    tries: RefCell<Tries>,
     /// Up to which line everything is safe; an error ends all trust in the disk.
     safe: watch::Sender<Result<u64, String>>,
     /// Something is to be made safe.
@@ -64,7 +75,12 @@ pub async fn run(home: Home, host: String) -> Result<(), WardenDown> {
     home.ensure()?;
     let book = Book::open(AuditPlace::of(&home), &host, Timestamp::now())?;
     let safe = book.head().seq;
+    let tickets = Store::open(&home.warden().join("tickets.jsonl"), &host)?;
     let office = Rc::new(Office {
+        host,
+        home: home.clone(),
+        tickets: RefCell::new(tickets),
+        tries: RefCell::default(),
         book: RefCell::new(book),
         safe: watch::Sender::new(Ok(safe)),
         wanted: Notify::new(),
@@ -164,7 +180,7 @@ impl Office {
         }
     }
 
-    async fn answer(&self, ask: Ask) -> Result<Reply, String> {
+    async fn answer(&self, ask: Ask, peer: u32) -> Result<Reply, String> {
         match ask {
             Ask::Note { entry, safe } => {
                 let written = self.book.borrow_mut().append(*entry, Timestamp::now());
@@ -180,6 +196,7 @@ impl Office {
                 self.make_safe(head.seq).await?;
                 Ok(Reply::Head { head })
             }
+            other => self.of_tickets(other, peer).await,
         }
     }
 }
@@ -188,7 +205,7 @@ impl Office {
 async fn serve(stream: UnixStream, office: Rc<Office>) {
     let me = Uid::effective().as_raw();
     let peer = stream.peer_cred().map(|peer| peer.uid());
-    let known = matches!(peer, Ok(uid) if uid == 0 || uid == me);
+    let known = peer.ok().filter(|uid| *uid == 0 || *uid == me);
     let mut stream = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
@@ -198,10 +215,10 @@ async fn serve(stream: UnixStream, office: Rc<Office>) {
             Ok(_) => {}
         }
         let reply = match known {
-            true => understood(&line, &office).await,
-            false => Err("only the owner of this home may talk to its warden".to_owned()),
+            Some(uid) => understood(&line, uid, &office).await,
+            None => Err("only the owner of this home may talk to its warden".to_owned()),
         };
-        let broken = !line.ends_with(b"\n") || !known;
+        let broken = !line.ends_with(b"\n") || known.is_none();
         let reply = reply.unwrap_or_else(|why| Reply::Refused { why });
         let Ok(mut bytes) = serde_json::to_vec(&reply) else {
             return;
@@ -213,7 +230,7 @@ async fn serve(stream: UnixStream, office: Rc<Office>) {
     }
 }
 
-async fn understood(line: &[u8], office: &Office) -> Result<Reply, String> {
+async fn understood(line: &[u8], peer: u32, office: &Office) -> Result<Reply, String> {
     if !line.ends_with(b"\n") {
         return Err(format!("a request has at most {LINE_BYTES} bytes"));
     }
@@ -222,7 +239,7 @@ async fn understood(line: &[u8], office: &Office) -> Result<Reply, String> {
     if request.v > WIRE_VERSION {
         return Err("the running warden is older than this program: ai-infra restart".to_owned());
     }
-    office.answer(request.ask).await
+    office.answer(request.ask, peer).await
 }
 
 #[cfg(test)]

@@ -96,3 +96,95 @@ async fn a_warden_that_is_away_is_an_error() {
     assert!(matches!(said, WardenError::Away { .. }), "{said}");
     assert!(said.to_string().contains("does not answer at"), "{said}");
 }
+
+fn wanted(step: &str) -> crate::tickets::ticket::Wanted {
+    crate::tickets::ticket::Wanted {
+        task: "01".to_owned(),
+        short: "t1".to_owned(),
+        step: step.to_owned(),
+        agent: "infra".to_owned(),
+        principal: "ada(1000)".to_owned(),
+        level: 1,
+        kind: "http.change".to_owned(),
+        action: serde_json::json!({"do": "http_request", "method": "POST", "url": "https://h"}),
+        undo: None,
+        claimed: "it must be".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn the_same_user_needs_the_pin_and_every_step_is_recorded() {
+    with_warden(|home| async move {
+        let mut warden = client(&home);
+        let (ticket, mark) = warden.leave(&wanted("s")).await.unwrap();
+        let mut say = async |mark: &str, pin: Option<&str>| {
+            let answer = Ask::Answer {
+                id: ticket.id,
+                mark: mark.to_owned(),
+                yes: true,
+                for_task: false,
+                because: String::new(),
+                pin: pin.map(str::to_owned),
+            };
+            warden.ask(answer).await.map_err(|error| error.to_string())
+        };
+        let none = say(&mark, None).await.unwrap_err();
+        assert!(none.contains("approvals pin"), "{none}");
+        let keep = |old: Option<&str>, new: &str| Ask::Pin {
+            old: old.map(str::to_owned),
+            new: new.to_owned(),
+        };
+        let mut other = client(&home);
+        other.ask(keep(None, "over the hill")).await.unwrap();
+        let taken = other.ask(keep(None, "another")).await.unwrap_err();
+        assert!(taken.to_string().contains("needs your PIN"), "{taken}");
+        assert!(
+            say(&mark, None)
+                .await
+                .unwrap_err()
+                .contains("needs your PIN")
+        );
+        assert!(
+            say(&mark, Some("123456"))
+                .await
+                .unwrap_err()
+                .contains("not the PIN")
+        );
+        let wrong = say("zzzz", Some("over the hill")).await.unwrap_err();
+        assert!(wrong.contains("does not stand for"), "{wrong}");
+        assert!(warden.burn(ticket.id, &wanted("s")).await.is_err());
+        let mut say = async |mark: &str, pin: Option<&str>| {
+            let answer = Ask::Answer {
+                id: ticket.id,
+                mark: mark.to_owned(),
+                yes: true,
+                for_task: false,
+                because: String::new(),
+                pin: pin.map(str::to_owned),
+            };
+            warden.ask(answer).await
+        };
+        say(&mark, Some("over the hill")).await.unwrap();
+        let burned = warden.burn(ticket.id, &wanted("s")).await.unwrap();
+        assert!(burned.is_for(&wanted("s").action));
+        assert!(!burned.is_for(&serde_json::json!({})));
+        warden.head().await.unwrap();
+        let mut said = Vec::new();
+        check(&AuditPlace::of(&home), Vec::new(), &mut |_, line| {
+            said.push(format!("{} {}", line.ticket, line.summary));
+        })
+        .unwrap();
+        for words in [
+            "a1 ticket requested",
+            "a1 ticket approved",
+            "a1 ticket used",
+            "wrong PIN",
+        ] {
+            assert!(
+                said.iter().any(|one| one.contains(words)),
+                "{words}: {said:#?}"
+            );
+        }
+    })
+    .await;
+}

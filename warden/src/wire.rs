@@ -3,6 +3,8 @@
 
 use crate::audit::line::Entry;
 use crate::audit::verify::Head;
+use crate::tickets::ticket::{Ticket, Wanted};
+use protocol::approval::TicketId;
 use serde::{Deserialize, Serialize};
 
 /// The version of the lines.
@@ -11,7 +13,7 @@ pub const WIRE_VERSION: u32 = 1;
 pub const LINE_BYTES: usize = 256 * 1024;
 
 /// A question.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// [`WIRE_VERSION`].
     pub v: u32,
@@ -21,7 +23,7 @@ pub struct Request {
 }
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Ask {
     /// Write a line.
@@ -33,10 +35,64 @@ pub enum Ask {
     },
     /// How far the chain goes, every line of it safe.
     Head,
+    /// Leave for an act.
+    Request {
+        /// Which.
+        wanted: Box<Wanted>,
+    },
+    /// Use a ticket up.
+    Burn {
+        /// Which.
+        id: TicketId,
+        /// For what.
+        wanted: Box<Wanted>,
+    },
+    /// What a task asked for is not wanted any more.
+    Cancel {
+        /// The task's uuid.
+        task: String,
+    },
+    /// Tickets, newest first.
+    Tickets {
+        /// Only those that wait for an answer.
+        open: bool,
+        /// How many at most.
+        limit: usize,
+    },
+    /// One ticket.
+    Ticket {
+        /// Which.
+        id: TicketId,
+    },
+    /// A person's answer. Who it is, the kernel says; where agents run as the same user, the PIN proves
+    /// that it is a person.
+    Answer {
+        /// Which.
+        id: TicketId,
+        /// Its four characters.
+        mark: String,
+        /// Yes or no.
+        yes: bool,
+        /// Yes to this kind for the whole task.
+        for_task: bool,
+        /// Why, in their words.
+        because: String,
+        /// The PIN.
+        pin: Option<String>,
+    },
+    /// Keep a PIN.
+    Pin {
+        /// The one there is.
+        old: Option<String>,
+        /// The new one.
+        new: String,
+    },
+    /// Whether an answer of whoever asks needs a PIN, and whether one is kept.
+    Proof,
 }
 
 /// An answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Reply {
     /// The line is written.
@@ -49,6 +105,29 @@ pub enum Reply {
         /// Its end.
         head: Head,
     },
+    /// A ticket.
+    Ticket {
+        /// It.
+        ticket: Box<Ticket>,
+        /// Its four characters.
+        mark: String,
+        /// What a person is shown of it: labels and texts.
+        shown: Vec<(String, String)>,
+    },
+    /// Tickets.
+    Tickets {
+        /// With the four characters of each.
+        tickets: Vec<(Ticket, String)>,
+    },
+    /// What an answer needs.
+    Proof {
+        /// A PIN.
+        pin_wanted: bool,
+        /// One is kept.
+        pin_kept: bool,
+    },
+    /// It is done.
+    Done,
     /// No, and why.
     Refused {
         /// A sentence.

@@ -2,12 +2,18 @@
 
 use super::Toolbox;
 use crate::call_line::refusal;
-use crate::steps::Steps;
+use crate::steps::{LEAVE, Steps};
 use crate::stop::Stop;
+use guard::act::Act;
 use guard::gate::{Decision, judge};
 use guard::plan::plan;
+use jiff::tz::TimeZone;
+use protocol::approval::TicketState;
+use protocol::question::{Known, Question, TicketMark};
 use protocol::tool::{ToolAnswer, ToolCall};
 use std::time::Duration;
+use warden::client::Burned;
+use warden::tickets::ticket::Ticket;
 
 impl Toolbox {
     /// Makes a call between its two lines, or refuses it with one.
@@ -26,19 +32,95 @@ impl Toolbox {
                 return Ok(refusal(call, &why));
             }
         };
-        if !matches!(judge(&act, &self.grant), Decision::Allow(_)) {
+        let decision = judge(&act, &self.grant);
+        if let Decision::Ask(kind) = decision {
+            match self.leave(step, &act, kind).await? {
+                Ok(ticket) => self.ticket = Some(ticket),
+                Err(why) => {
+                    self.witness.refused(step, call, Some(&act), &why).await;
+                    return Ok(refusal(call, &format!("refused: {why}")));
+                }
+            }
+        } else if let Decision::Deny(_) = decision {
             let answer = self.admit(steps, step, call, timeout).await?;
             let why = &answer.text;
             self.witness.refused(step, call, Some(&act), why).await;
             return Ok(answer);
         }
-        if let Err(why) = self.witness.before(step, call, &act).await {
+        let ticket = self.ticket.as_ref().map(Burned::id);
+        if let Err(why) = self.witness.before(step, call, &act, ticket).await {
             return Ok(refusal(call, &why));
         }
         let made = self.admit(steps, step, call, timeout).await;
+        self.ticket = None;
         let outcome = outcome(&made);
         self.witness.after(step, call, &act, &outcome).await;
         made
+    }
+
+    /// The ticket for an act that a rule asks about, used up. Where a person has not answered yet, the task
+    /// is parked with the question; an outer error is that, an inner one says why there is no leave.
+    async fn leave(
+        &self,
+        step: &str,
+        act: &Act,
+        kind: &'static str,
+    ) -> Result<Result<Burned, String>, Stop> {
+        if let Some(why) = self.witness.nobody_to_ask() {
+            return Ok(Err(format!("{kind} needs a person's leave, and {why}")));
+        }
+        let claimed = &act.preview;
+        let wanted = self.witness.wanted(step, act, kind, claimed);
+        let (ticket, mark) = match self.witness.leave(&wanted).await {
+            Ok(asked) => asked,
+            Err(why) => return Ok(Err(why)),
+        };
+        let by = ticket
+            .said
+            .as_ref()
+            .map_or("nobody", |said| said.by.as_str());
+        let because = ticket
+            .said
+            .as_ref()
+            .map_or("", |said| said.because.as_str());
+        Ok(match ticket.state {
+            TicketState::Requested => {
+                let question = question(step, &ticket, mark);
+                return Err(Stop::AskPerson(Box::new(question)));
+            }
+            TicketState::Approved | TicketState::Used => {
+                self.witness.burn(ticket.id, &wanted).await
+            }
+            TicketState::Denied if because.is_empty() => Err(format!("{by} denied {}", ticket.id)),
+            TicketState::Denied => Err(format!("{by} denied {}: {because}", ticket.id)),
+            TicketState::Expired => Err(format!("{} expired: nobody said yes in time", ticket.id)),
+            TicketState::Cancelled => Err(format!("{} was cancelled", ticket.id)),
+        })
+    }
+}
+
+/// What the parked task asks. What exactly it is about, the warden shows.
+fn question(step: &str, ticket: &Ticket, mark: String) -> Question {
+    let expires = ticket
+        .expires
+        .to_zoned(TimeZone::system())
+        .strftime("%H:%M");
+    Question {
+        step: format!("{step}{LEAVE}"),
+        text: format!(
+            "asks leave for {} (ticket {} {mark}, until {expires})",
+            ticket.wanted.kind, ticket.id
+        ),
+        known: vec![Known {
+            what: "claimed".to_owned(),
+            value: ticket.wanted.claimed.clone(),
+        }],
+        choices: Vec::new(),
+        ticket: Some(TicketMark {
+            id: ticket.id,
+            mark,
+            expires: ticket.expires,
+        }),
     }
 }
 

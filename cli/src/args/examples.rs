@@ -31,6 +31,18 @@ Examples:
   ai-infra task tell t7 \"also log it\"        a word to whoever works on it
   ai-infra task budget t7 3.00               what it may cost from now on";
 
+/// Below `ai-infra approvals --help`.
+pub const APPROVALS: &str = "\
+What asks is said in config/permissions.yaml, such as  acts: {http.change: ask}. A task that asks is
+parked and costs nothing; the yes is good once, for half an hour, for exactly what was shown.
+
+Examples:
+  ai-infra approvals list
+  ai-infra approvals show a41
+  ai-infra approvals approve a41 9c1e
+  ai-infra approvals deny a41 --because \"not before the weekend\"
+  ai-infra approvals pin                     what proves you, where agents run as your user";
+
 /// Below `ai-infra audit --help`.
 pub const AUDIT: &str = "\
 Each act of an agent has a line before and a line after it; each line names the digest of the one

@@ -110,6 +110,12 @@ pub const ALL: &[Slash] = &[
         Takes::Task,
         "how good a result was; a number alone: the last",
     ),
+    slash(
+        "approvals",
+        "[TICKET]",
+        Takes::Words,
+        "what waits for your leave, or one of them whole",
+    ),
     slash("agents", "", Takes::Nothing, "the agents and what they do"),
     slash(
         "pause",
@@ -263,6 +269,8 @@ pub fn deed(line: &str, newest: Option<ShortId>) -> Result<Deed, String> {
         "follow" => one_task().map(Deed::Follow),
         "retry" => one_task().map(Deed::Retry),
         "answer" => answer(rest, known),
+        "approvals" if rest.is_empty() => cli(&["approvals", "list"]),
+        "approvals" => cli(&["approvals", "show", rest]),
         "budget" => {
             let (first, usd) = rest.split_once(char::is_whitespace).unwrap_or(("", rest));
             let task = match (first, newest) {

@@ -2,6 +2,7 @@
 
 mod agent;
 mod agents;
+mod approvals;
 mod attach;
 mod audit;
 mod backup;
@@ -75,6 +76,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Monitor => monitor::run(&context).await,
         Command::Logs(args) => logs::run(&context, &args).await,
         Command::Costs(args) => costs::run(&context, args).await,
+        Command::Approvals(command) => approvals::run(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,
         Command::Dead(command) => dead::run(&context, command).await,
         Command::Workspace(command) => workspace::run(&context, command).await,

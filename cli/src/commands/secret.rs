@@ -7,8 +7,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::safe;
 use crate::terminal;
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 
 /// Largest secret, in bytes.
 const MOST: u64 = 64 * 1024;
@@ -77,19 +76,10 @@ pub async fn run(context: &Context, command: SecretCommand) -> Result<u8, Failur
 
 fn read() -> io::Result<String> {
     let stdin = io::stdin();
-    let mut value = String::new();
     if !stdin.is_terminal() {
+        let mut value = String::new();
         stdin.lock().take(MOST).read_to_string(&mut value)?;
         return Ok(value);
     }
-    terminal::complain("value (not shown): ");
-    let shown = tcgetattr(&stdin)?;
-    let mut hidden = shown.clone();
-    hidden.local_flags.remove(LocalFlags::ECHO);
-    tcsetattr(&stdin, SetArg::TCSADRAIN, &hidden)?;
-    let line = stdin.lock().take(MOST).read_line(&mut value);
-    tcsetattr(&stdin, SetArg::TCSADRAIN, &shown)?;
-    terminal::complain("\n");
-    line?;
-    Ok(value)
+    terminal::hidden_line("value (not shown): ")
 }

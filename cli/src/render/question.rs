@@ -36,6 +36,17 @@ pub fn text(asked: &QuestionDocument) -> String {
 /// Each with the number of the question, so that another question is never answered by mistake.
 fn commands(asked: &QuestionDocument) -> Vec<Vec<String>> {
     let (task, number) = (asked.task, asked.number);
+    if let Some(ticket) = &asked.question.ticket {
+        let command = |verb: &str| format!("  ai-infra approvals {verb} {}", ticket.id);
+        return vec![
+            vec![command("show"), "exactly what would be done".to_owned()],
+            vec![
+                format!("{} {}", command("approve"), safe(&ticket.mark)),
+                "once, and only this".to_owned(),
+            ],
+            vec![command("deny"), "it goes on without it".to_owned()],
+        ];
+    }
     let command =
         |answer: &str| format!("  ai-infra task answer {task} {answer} --question {number}");
     let row = |choice: &Choice| vec![command(choice.as_str()), choice.meaning().to_owned()];

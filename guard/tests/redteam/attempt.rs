@@ -119,13 +119,15 @@ impl Attempt<'_> {
             tools: Vec::new(),
             host_read: false,
             outside: Outside::default(),
+            acts: std::collections::BTreeMap::new(),
         };
         match judge(&act, &grant) {
             Decision::Allow(leave) => match executor.run(&act, leave, CALL).await {
                 Ok(outcome) => outcome.text,
                 Err(why) => format!("not run: {why}"),
             },
-            Decision::Deny(why) | Decision::Ask(why) => format!("not allowed: {why}"),
+            Decision::Deny(why) => format!("not allowed: {why}"),
+            Decision::Ask(kind) => format!("not allowed: {kind} asks a person"),
         }
     }
 

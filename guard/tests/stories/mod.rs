@@ -108,6 +108,9 @@ pub fn grant(level: Level) -> Grant {
         tools: vec![],
         host_read: true,
         outside: guard::outside::Outside::default(),
+        acts: ["http.change", "sql.change"]
+            .map(|kind| (kind.to_owned(), protocol::approval::Rule::Allow))
+            .into(),
     }
 }
 

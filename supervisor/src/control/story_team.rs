@@ -279,6 +279,7 @@ pub(super) fn in_doubt(task: &Task) -> TaskReport {
         text: "did this happen: POST hooks/deploy?".to_owned(),
         known: Vec::new(),
         choices: Choice::ALL.to_vec(),
+        ticket: None,
     };
     TaskReport {
         question: Some(question.text.clone()),

@@ -1,6 +1,7 @@
 //! What each verb that has one answer does.
 
 use crate::anchor;
+use crate::approvals;
 use crate::board;
 use crate::brakes;
 use crate::compare::{self, CompareError};
@@ -366,6 +367,7 @@ async fn take_answer(
 ) -> Result<String, LedgerError> {
     let open = desk.ledger.find(task).await?;
     let (id, short_id) = (open.task.id, open.task.short_id);
+    approvals::not_a_ticket(desk, short_id).await?;
     let taken = desk
         .ledger
         .answer(id, question, said.clone(), who.clone(), Timestamp::now());

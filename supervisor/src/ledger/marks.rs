@@ -119,6 +119,7 @@ impl Ledger {
             text: format!("{text}; `again` starts it anew in a fresh clone of its workspace"),
             known: Vec::new(),
             choices: vec![Choice::Again],
+            ticket: None,
         };
         questions::ask(&mut tx, &standing, &to, Some(&question), at).await?;
         told.extend(shift(&mut tx, &mut standing, to, at, None).await?);

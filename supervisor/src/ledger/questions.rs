@@ -87,7 +87,7 @@ impl Ledger {
         let mut tx = self.read().await?;
         let rows = sqlx::query(
             "SELECT q.*, t.short_id FROM questions q JOIN tasks t ON t.id = q.task
-             WHERE q.answer IS NULL AND t.state = 'waiting' AND t.reason = 'input'
+             WHERE q.answer IS NULL AND t.state = 'waiting' AND t.reason IN ('input', 'approval')
              AND q.number = (SELECT MAX(number) FROM questions WHERE task = q.task)
              ORDER BY q.asked_us, t.short_id LIMIT $1",
         )
@@ -158,11 +158,11 @@ pub(super) async fn ask(
     question: Option<&Question>,
     at: Timestamp,
 ) -> Result<(), LedgerError> {
-    let on = WaitReason::Input;
+    let asks = [WaitReason::Input, WaitReason::Approval];
     let (Some(question), TaskState::Waiting { on: reason }) = (question, to) else {
         return Ok(());
     };
-    if *reason != on {
+    if !asks.contains(reason) {
         return Ok(());
     }
     let key = standing.key();

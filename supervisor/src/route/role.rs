@@ -160,6 +160,7 @@ mod tests {
                 tools: Vec::new(),
                 host_read: false,
                 model: None,
+                acts: Default::default(),
                 endpoints: Default::default(),
                 sources: Default::default(),
                 hosts: Default::default(),

@@ -10,14 +10,7 @@ fn told(held: &[Held]) -> Vec<&str> {
 
 fn scanned(host: &Planted, path: &str, of: &[&str]) -> Usage {
     let of: Vec<String> = of.iter().map(|path| (*path).to_owned()).collect();
-    scan(
-        &host.tree(),
-        path,
-        &of,
-        Timestamp::UNIX_EPOCH,
-        &|| Ok(()),
-    )
-    .unwrap()
+    scan(&host.tree(), path, &of, Timestamp::UNIX_EPOCH, &|| Ok(())).unwrap()
 }
 
 #[test]
@@ -90,14 +83,7 @@ fn an_empty_place_holds_nothing_and_a_wrong_one_is_an_error() {
         (0, 0, 0)
     );
     for path in ["/nowhere", "/a/file"] {
-        let why = scan(
-            &host.tree(),
-            path,
-            &[],
-            Timestamp::UNIX_EPOCH,
-            &|| Ok(()),
-        )
-        .unwrap_err();
+        let why = scan(&host.tree(), path, &[], Timestamp::UNIX_EPOCH, &|| Ok(())).unwrap_err();
         assert!(why.to_string().contains("name a folder"), "{why}");
     }
 }

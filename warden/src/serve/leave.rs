@@ -1,0 +1,207 @@
+//! What the warden does about tickets. Every step of a ticket is a line of the record before anybody
+//! hears of it.
+
+use super::Office;
+use crate::audit::book::note;
+use crate::audit::line::Entry;
+use crate::tickets::pin::Pin;
+use crate::tickets::shown;
+use crate::tickets::store::Answer;
+use crate::tickets::ticket::{Said, Ticket};
+use crate::wire::{Ask, Reply};
+use jiff::Timestamp;
+use nix::unistd::{Uid, User};
+use std::path::PathBuf;
+
+/// Most tickets of one answer.
+const LISTED: usize = 500;
+/// Longest reason of a person, in characters.
+const BECAUSE: usize = 500;
+
+impl Office {
+    fn pin_path(&self) -> PathBuf {
+        self.home.warden().join("pin.json")
+    }
+
+    pub(super) async fn of_tickets(&self, ask: Ask, peer: u32) -> Result<Reply, String> {
+        let now = Timestamp::now();
+        for ticket in self.tickets.borrow_mut().expire(now)? {
+            self.write(&ticket, "nobody answered or used it in time", now)?;
+        }
+        Ok(match ask {
+            Ask::Request { wanted } => {
+                let before = self.tickets.borrow().all().count();
+                let task = wanted.task.clone();
+                let asked = self.tickets.borrow_mut().request(*wanted, now);
+                let ticket = asked.inspect_err(|why| {
+                    let _told = self.note(&format!("leave for {task} was refused: {why}"), now);
+                })?;
+                if self.tickets.borrow().all().count() > before {
+                    let why = ticket.said.as_ref().map_or("", |said| &said.because);
+                    self.write(&ticket, why, now)?;
+                }
+                self.shown(ticket)
+            }
+            Ask::Burn { id, wanted } => {
+                let again = self.tickets.borrow().get(id)?.used.is_some();
+                let ticket = self.tickets.borrow_mut().burn(id, &wanted, now)?;
+                let why = if again { "its step is recovered" } else { "" };
+                self.write(&ticket, why, now)?;
+                let seq = self.book.borrow().head().seq;
+                self.make_safe(seq).await?;
+                self.shown(ticket)
+            }
+            Ask::Cancel { task } => {
+                for ticket in self.tickets.borrow_mut().cancel(&task, now)? {
+                    self.write(&ticket, "its task is over", now)?;
+                }
+                Reply::Done
+            }
+            Ask::Tickets { open, limit } => {
+                let tickets = self.tickets.borrow();
+                let wanted = tickets
+                    .all()
+                    .rev()
+                    .filter(|one| !open || !one.state.is_final());
+                let listed = wanted.take(limit.min(LISTED));
+                Reply::Tickets {
+                    tickets: listed.map(|one| (one.clone(), one.mark())).collect(),
+                }
+            }
+            Ask::Ticket { id } => {
+                let ticket = self.tickets.borrow().get(id)?.clone();
+                self.shown(ticket)
+            }
+            Ask::Answer {
+                id,
+                mark,
+                yes,
+                for_task,
+                because,
+                pin,
+            } => {
+                self.proven(peer, pin, now).await?;
+                let said = Said {
+                    by: name_of(peer),
+                    uid: peer,
+                    at: now,
+                    because: because.chars().take(BECAUSE).collect(),
+                    for_task: yes && for_task,
+                };
+                let answer = Answer {
+                    id,
+                    mark,
+                    yes,
+                    said,
+                };
+                let ticket = self.tickets.borrow_mut().answer(answer, now)?;
+                self.write(&ticket, &because, now)?;
+                self.shown(ticket)
+            }
+            Ask::Pin { old, new } => {
+                if Pin::read(&self.pin_path())
+                    .map_err(|e| e.to_string())?
+                    .is_some()
+                {
+                    self.proven_by_pin(old, now).await?;
+                }
+                let pin = off_loop(move || Pin::of(&new)).await??;
+                pin.keep(&self.pin_path()).map_err(|e| e.to_string())?;
+                self.note(&format!("a PIN is kept for {}", name_of(peer)), now)?;
+                Reply::Done
+            }
+            Ask::Proof => Reply::Proof {
+                pin_wanted: shares_uid(peer),
+                pin_kept: Pin::read(&self.pin_path())
+                    .map_err(|e| e.to_string())?
+                    .is_some(),
+            },
+            Ask::Note { .. } | Ask::Head => return Err("that is about the record".to_owned()),
+        })
+    }
+
+    fn shown(&self, ticket: Ticket) -> Reply {
+        Reply::Ticket {
+            mark: ticket.mark(),
+            shown: shown::lines(&ticket, &self.host),
+            ticket: Box::new(ticket),
+        }
+    }
+
+    /// That it is a person who answers. Another user than the agents' is proven by the kernel; the same one
+    /// proves nothing, so it takes the PIN.
+    async fn proven(&self, peer: u32, pin: Option<String>, now: Timestamp) -> Result<(), String> {
+        match shares_uid(peer) {
+            true => self.proven_by_pin(pin, now).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn proven_by_pin(&self, pin: Option<String>, now: Timestamp) -> Result<(), String> {
+        let kept = Pin::read(&self.pin_path()).map_err(|e| e.to_string())?;
+        let kept = kept.ok_or(
+            "the agents run as the same user as you, so only a PIN tells you apart, and none is kept: ai-infra approvals pin",
+        )?;
+        self.tries.borrow().may(now)?;
+        let pin = pin.ok_or("the agents run as the same user as you: an answer needs your PIN")?;
+        // Counted before it is tried: many at once are many.
+        self.tries.borrow_mut().tried(false, now);
+        let right = off_loop(move || kept.is(&pin)).await?;
+        if right {
+            self.tries.borrow_mut().tried(true, now);
+            return Ok(());
+        }
+        self.note("a wrong PIN was tried", now)?;
+        Err("that is not the PIN; nothing was answered".to_owned())
+    }
+
+    fn note(&self, said: &str, now: Timestamp) -> Result<(), String> {
+        let written = self.book.borrow_mut().append(note("warden", said), now);
+        self.wanted.notify_one();
+        written.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// A line about a ticket.
+    fn write(&self, ticket: &Ticket, why: &str, now: Timestamp) -> Result<(), String> {
+        let wanted = &ticket.wanted;
+        let by = ticket.said.as_ref();
+        let by = by.map_or_else(String::new, |said| format!("{}({})", said.by, said.uid));
+        let entry = Entry {
+            principal: match by.is_empty() {
+                true => wanted.principal.clone(),
+                false => by,
+            },
+            agent: wanted.agent.clone(),
+            task: wanted.short.clone(),
+            call: wanted.step.clone(),
+            level: wanted.level,
+            ticket: ticket.id.to_string(),
+            tool: wanted.kind.clone(),
+            args_sha256: ticket.digest.clone(),
+            outcome: why.to_owned(),
+            ..note("warden", &format!("ticket {}", ticket.state))
+        };
+        let written = self.book.borrow_mut().append(entry, now);
+        self.wanted.notify_one();
+        written.map(drop).map_err(|error| error.to_string())
+    }
+}
+
+/// Whether agents run as this user.
+fn shares_uid(peer: u32) -> bool {
+    peer == Uid::effective().as_raw()
+}
+
+fn name_of(uid: u32) -> String {
+    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    user.map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+/// Does work that takes its time beside the loop.
+async fn off_loop<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| error.to_string())
+}

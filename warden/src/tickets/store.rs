@@ -1,0 +1,300 @@
+//! The warden's own tickets: every change is one line of a file, safe on disk before anybody hears of
+//! it. Time is given from outside. Nothing of it is in Redis, the ledger or a backup: a ticket that
+//! came back from somewhere could be used twice.
+
+use super::ticket::{LIFE, Said, TICKET_VERSION, Ticket, Wanted};
+use jiff::Timestamp;
+use protocol::approval::{TicketId, TicketMove, TicketState};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Most tickets of one task that may wait at once, and of all tasks.
+const OPEN_OF_TASK: usize = 16;
+const OPEN: usize = 256;
+/// Largest action that can be asked for, in bytes: a person must be able to look at it.
+const ACTION_BYTES: usize = 64 * 1024;
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The system said no.
+    #[error("cannot {doing} {}: {source}", .path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It holds something else than tickets.
+    #[error("{} is damaged at line {line} ({why}): move it away; open questions are asked again", .path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// Where.
+        line: usize,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What answering needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Which ticket.
+    pub id: TicketId,
+    /// Its four characters.
+    pub mark: String,
+    /// Yes or no.
+    pub yes: bool,
+    /// Who, and the words.
+    pub said: Said,
+}
+
+/// The tickets.
+#[derive(Debug)]
+pub struct Store {
+    host: String,
+    path: PathBuf,
+    file: File,
+    length: u64,
+    all: BTreeMap<TicketId, Ticket>,
+}
+
+impl Store {
+    /// Opens the file. A last line that was cut off while it was written is nobody's ticket yet.
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds something else.
+    pub fn open(path: &Path, host: &str) -> Result<Self, StoreError> {
+        let failed = |doing| {
+            let path = path.to_owned();
+            move |source| StoreError::Io {
+                doing,
+                path,
+                source,
+            }
+        };
+        let mut file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .append(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed("open"))?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(failed("read"))?;
+        let whole = text
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |at| at + 1);
+        file.set_len(whole as u64).map_err(failed("mend"))?;
+        let mut all = BTreeMap::new();
+        let lines = text.get(..whole).unwrap_or_default();
+        for (at, line) in lines.split(|b| *b == b'\n').enumerate() {
+            if line.is_empty() {
+                continue;
+            }
+            let damaged = |why: String| StoreError::Damaged {
+                path: path.to_owned(),
+                line: at + 1,
+                why,
+            };
+            let ticket: Ticket =
+                serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
+            if ticket.v > TICKET_VERSION {
+                return Err(damaged("a newer ai-infra wrote it".to_owned()));
+            }
+            all.insert(ticket.id, ticket);
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            path: path.to_owned(),
+            file,
+            length: whole as u64,
+            all,
+        })
+    }
+
+    /// Every ticket, oldest first.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = &Ticket> {
+        self.all.values()
+    }
+
+    /// One.
+    ///
+    /// # Errors
+    /// A sentence, where there is none.
+    pub fn get(&self, id: TicketId) -> Result<&Ticket, String> {
+        let found = self.all.get(&id);
+        found.ok_or_else(|| format!("there is no ticket {id}: see ai-infra approvals list"))
+    }
+
+    fn keep(&mut self, ticket: Ticket) -> Result<Ticket, String> {
+        let written = serde_json::to_vec(&ticket).map_err(io::Error::other);
+        let written = written.and_then(|mut line| {
+            line.push(b'\n');
+            self.file.write_all(&line)?;
+            self.file.sync_data()?;
+            Ok(line.len() as u64)
+        });
+        match written {
+            Ok(bytes) => {
+                self.length += bytes;
+                self.all.insert(ticket.id, ticket.clone());
+                Ok(ticket)
+            }
+            Err(error) => {
+                // Whatever part of it was written is no ticket.
+                let _cut = self.file.set_len(self.length);
+                let path = self.path.display();
+                Err(format!("the ticket cannot be kept in {path}: {error}"))
+            }
+        }
+    }
+
+    fn moved(&mut self, mut ticket: Ticket, what: TicketMove) -> Result<Ticket, String> {
+        ticket.make(what)?;
+        self.keep(ticket)
+    }
+
+    /// Lets everything expire whose time is over; answers what did.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn expire(&mut self, now: Timestamp) -> Result<Vec<Ticket>, String> {
+        let late: Vec<Ticket> = self.all().filter(|one| one.is_late(now)).cloned().collect();
+        late.into_iter()
+            .map(|ticket| self.moved(ticket, TicketMove::Expire))
+            .collect()
+    }
+
+    /// Asks for leave. The same step asking for the same thing again gets the ticket it has; asking for
+    /// something else cancels what it had, and is told so.
+    ///
+    /// # Errors
+    /// A sentence, where it cannot be asked.
+    pub fn request(&mut self, wanted: Wanted, now: Timestamp) -> Result<Ticket, String> {
+        self.expire(now)?;
+        let digest = wanted.digest(&self.host);
+        let same_step =
+            |one: &&Ticket| one.wanted.task == wanted.task && one.wanted.step == wanted.step;
+        let before = self.all().rev().find(same_step).cloned();
+        if let Some(before) = before {
+            if before.digest == digest {
+                return Ok(before);
+            }
+            if !before.state.is_final() {
+                let _cancelled = self.moved(before.clone(), TicketMove::Cancel)?;
+            }
+            return Err(format!(
+                "what {} asked leave for is not what would be done now: it changed after the request",
+                before.id
+            ));
+        }
+        if wanted.action.to_string().len() > ACTION_BYTES {
+            return Err(format!(
+                "it is larger than {ACTION_BYTES} bytes: nobody could look at it before saying yes"
+            ));
+        }
+        let open = |one: &&Ticket| one.state == TicketState::Requested;
+        let of_task = |one: &&Ticket| one.wanted.task == wanted.task;
+        if self.all().filter(open).count() >= OPEN
+            || self.all().filter(open).filter(of_task).count() >= OPEN_OF_TASK
+        {
+            return Err("too many tickets wait for an answer already".to_owned());
+        }
+        let granted = self.all().find(|one| {
+            of_task(one)
+                && one.wanted.kind == wanted.kind
+                && one.said.as_ref().is_some_and(|said| said.for_task)
+        });
+        let said = granted.and_then(|one| {
+            let said = one.said.clone()?;
+            let because = format!("allowed for this task by {}", one.id);
+            Some(Said { because, ..said })
+        });
+        let next = self.all.keys().next_back().map_or(1, |last| last.0 + 1);
+        let mut ticket = Ticket::of(TicketId(next), wanted, &self.host, now);
+        if let Some(said) = said {
+            ticket.make(TicketMove::Approve)?;
+            ticket.said = Some(said);
+        }
+        self.keep(ticket)
+    }
+
+    /// Takes a person's answer. Who may answer is looked at before.
+    ///
+    /// # Errors
+    /// A sentence, where the ticket is another one, is over, or the four characters are not its own.
+    pub fn answer(&mut self, answer: Answer, now: Timestamp) -> Result<Ticket, String> {
+        self.expire(now)?;
+        let mut ticket = self.get(answer.id)?.clone();
+        if ticket.mark() != answer.mark {
+            return Err(format!(
+                "`{}` does not stand for what {} asks: look at it, then type its four characters: ai-infra approvals show {}",
+                answer.mark.chars().take(8).collect::<String>(),
+                ticket.id,
+                ticket.id
+            ));
+        }
+        ticket.make(match answer.yes {
+            true => TicketMove::Approve,
+            false => TicketMove::Deny,
+        })?;
+        if answer.yes {
+            ticket.expires = now.saturating_add(LIFE).unwrap_or(Timestamp::MAX);
+        }
+        ticket.said = Some(answer.said);
+        self.keep(ticket)
+    }
+
+    /// Uses a ticket up, for exactly what it was given for. The same step may say so again, because its
+    /// holder may have died in between: whether the act is made again then is a question of its effect,
+    /// not of the ticket.
+    ///
+    /// # Errors
+    /// A sentence, where there is no leave for this.
+    pub fn burn(
+        &mut self,
+        id: TicketId,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<Ticket, String> {
+        self.expire(now)?;
+        let mut ticket = self.get(id)?.clone();
+        if ticket.digest != wanted.digest(&self.host) {
+            return Err(format!("{id} was given for something else"));
+        }
+        if ticket.state == TicketState::Used {
+            return Ok(ticket);
+        }
+        ticket.make(TicketMove::Use)?;
+        ticket.used = Some(now);
+        self.keep(ticket)
+    }
+
+    /// What a task asked for is not wanted any more.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn cancel(&mut self, task: &str, now: Timestamp) -> Result<Vec<Ticket>, String> {
+        self.expire(now)?;
+        let open: Vec<Ticket> = self
+            .all()
+            .filter(|one| one.wanted.task == task && !one.state.is_final())
+            .cloned()
+            .collect();
+        open.into_iter()
+            .map(|ticket| self.moved(ticket, TicketMove::Cancel))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

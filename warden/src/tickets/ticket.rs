@@ -1,0 +1,140 @@
+//! One ticket: bound to the digest of exactly what is to be done, where and for which step; whoever
+//! holds the task under whichever claim, the same step asks for the same ticket. Pure.
+
+use crate::audit::seal::hex;
+use jiff::{SignedDuration, Timestamp};
+use protocol::approval::{TicketId, TicketMove, TicketState};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// The version of a ticket as it is kept.
+pub const TICKET_VERSION: u32 = 1;
+/// How long a ticket may be answered, and how long an answered one may be used.
+pub const LIFE: SignedDuration = SignedDuration::from_mins(30);
+
+/// What somebody asks leave for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The task's uuid.
+    pub task: String,
+    /// Its number, such as `t142`.
+    pub short: String,
+    /// The step of its journal.
+    pub step: String,
+    /// The agent's role.
+    pub agent: String,
+    /// On whose behalf.
+    pub principal: String,
+    /// The level the act needs.
+    pub level: u8,
+    /// The kind that rules name, such as `http.change`.
+    pub kind: String,
+    /// The act, whole: every field that decides what happens.
+    pub action: Value,
+    /// How it could be undone.
+    pub undo: Option<String>,
+    /// Why, as the agent says: never shown as a fact.
+    pub claimed: String,
+}
+
+/// A person's word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Login name.
+    pub by: String,
+    /// Its number, proven by the kernel.
+    pub uid: u32,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in their words.
+    pub because: String,
+    /// The yes is for every act of this kind of the same task.
+    #[serde(default)]
+    pub for_task: bool,
+}
+
+/// A ticket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// [`TICKET_VERSION`].
+    pub v: u32,
+    /// Its number.
+    pub id: TicketId,
+    /// Digest of what it is for.
+    pub digest: String,
+    /// What it is for.
+    pub wanted: Wanted,
+    /// How it stands.
+    pub state: TicketState,
+    /// When it was asked for.
+    pub asked: Timestamp,
+    /// Until when it may be answered, or used.
+    pub expires: Timestamp,
+    /// What a person said.
+    pub said: Option<Said>,
+    /// When it was used.
+    pub used: Option<Timestamp>,
+}
+
+/// Digest of an action as JSON, lower-case hex.
+pub fn action_digest(action: &Value) -> String {
+    hex(&Sha256::digest(action.to_string()))
+}
+
+impl Wanted {
+    /// The digest a ticket is bound to: the act, the host, the task, the step.
+    pub fn digest(&self, host: &str) -> String {
+        let mut all = Sha256::new();
+        for part in [host, &self.task, &self.step, &self.kind] {
+            all.update((part.len() as u64).to_be_bytes());
+            all.update(part);
+        }
+        all.update(self.action.to_string());
+        hex(&all.finalize())
+    }
+}
+
+impl Ticket {
+    /// A new one.
+    pub fn of(id: TicketId, wanted: Wanted, host: &str, now: Timestamp) -> Self {
+        Self {
+            v: TICKET_VERSION,
+            id,
+            digest: wanted.digest(host),
+            wanted,
+            state: TicketState::Requested,
+            asked: now,
+            expires: now.saturating_add(LIFE).unwrap_or(Timestamp::MAX),
+            said: None,
+            used: None,
+        }
+    }
+
+    /// Four characters that stand for exactly this ticket and exactly this act: who types them has seen
+    /// them.
+    pub fn mark(&self) -> String {
+        let both = format!("{} {}", self.id, self.digest);
+        let mut text = hex(&Sha256::digest(both));
+        text.truncate(4);
+        text
+    }
+
+    /// Makes a move.
+    ///
+    /// # Errors
+    /// A sentence, where it is not legal.
+    pub fn make(&mut self, what: TicketMove) -> Result<(), String> {
+        let next = self.state.after(what);
+        self.state = next.ok_or_else(|| match self.state {
+            TicketState::Requested => format!("{} was not answered yet", self.id),
+            state => format!("{} is {state} already", self.id),
+        })?;
+        Ok(())
+    }
+
+    /// Whether its time is over.
+    pub fn is_late(&self, now: Timestamp) -> bool {
+        !self.state.is_final() && now >= self.expires
+    }
+}
