@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod bench;
 mod chat;
+mod config;
 mod costs;
 mod dead;
 mod examples;
@@ -26,6 +27,7 @@ pub use audit::AuditCommand;
 pub use backup::{BackupCommand, ConflictsCommand, SideWord, VersionsCommand};
 pub use bench::{BenchArgs, BenchName};
 pub use chat::ChatArgs;
+pub use config::ConfigCommand;
 pub use costs::CostsArgs;
 pub use dead::DeadCommand;
 pub use host::{HostCommand, JoinArgs};
@@ -283,15 +285,6 @@ pub struct RunArgs {
     pub script: Option<PathBuf>,
 }
 
-/// What can be done with settings.
-#[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
-    /// Every setting and the layer it came from; secrets are masked
-    Show(JsonArgs),
-    /// Say everything that is wrong with the settings
-    Check,
-}
-
 /// What can be done with secrets.
 #[derive(Debug, Subcommand)]
 pub enum SecretCommand {
@@ -419,6 +412,10 @@ mod tests {
             ("chat hello", false),
             ("secret set anthropic-api-key a b", false),
             ("completions bash", true),
+            ("config check", true),
+            ("config check a b --as plan --json", true),
+            ("config check a --as pan", false),
+            ("config check --as plan", false),
             ("bus status", true),
             ("bus", false),
             ("bench bus", true),

@@ -1,7 +1,7 @@
 //! Agents: `AGENT.md` texts (shipped, then the home's, which add or replace), with the overrides
 //! of `agents.yaml` and the ceilings of `permissions.yaml`.
 
-use crate::document::{self, Node};
+use crate::document::{self, Mark, Node};
 use crate::error::{Problem, did_you_mean, quoted};
 use crate::home::Home;
 use crate::layers::{Layers, Origin};
@@ -10,6 +10,7 @@ use crate::permissions;
 use crate::schema::{self, Found};
 use crate::settings::AgentSettings;
 use crate::shipped;
+use crate::trial::Trial;
 use protocol::ids::Role;
 use protocol::level::Level;
 use protocol::tool::{TEAM_TOOLS, TOOLS};
@@ -53,8 +54,13 @@ pub fn parse(text: &str, origin: &Origin) -> Result<AgentText, Problem> {
         ));
     };
     let mut keys: BTreeMap<String, Value> = BTreeMap::new();
-    for (key, _, node) in entries {
-        let value = check_front_key(&key, node.into_value()).map_err(refused)?;
+    for (key, mark, node) in entries {
+        let at = || match origin.clone() {
+            Origin::User(file, _) => Origin::User(file, mark),
+            other => other,
+        };
+        let value = check_front_key(&key, node.into_value())
+            .map_err(|message| Problem::new(at(), message))?;
         keys.insert(key, value);
     }
     let text_of = |key: &str| {
@@ -147,8 +153,8 @@ fn names_of(value: Option<&Value>) -> Vec<String> {
     names
 }
 
-/// Every agent's text: the shipped five, then the home's.
-pub fn texts(home: &Home, problems: &mut Vec<Problem>) -> Vec<AgentText> {
+/// Every agent's text: the shipped five, then the home's, then the one that is on trial.
+pub fn texts(home: &Home, trial: Option<&Trial>, problems: &mut Vec<Problem>) -> Vec<AgentText> {
     let mut texts = Vec::new();
     for role in shipped::ROLES {
         let text = shipped::agent(role).unwrap_or_default();
@@ -159,6 +165,12 @@ pub fn texts(home: &Home, problems: &mut Vec<Problem>) -> Vec<AgentText> {
     }
     for name in own_names(&home.agents(), problems) {
         match own_text(home, &name) {
+            Ok(text) => put(&mut texts, text),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if let Some(text) = trial.and_then(Trial::agent) {
+        match text.and_then(not_taken) {
             Ok(text) => put(&mut texts, text),
             Err(problem) => problems.push(problem),
         }
@@ -174,7 +186,7 @@ pub fn texts(home: &Home, problems: &mut Vec<Problem>) -> Vec<AgentText> {
 pub fn supervisor_prompt(home: &Home) -> String {
     let path = home.agents().join("supervisor").join("AGENT.md");
     let own = document::read_text(&path).ok().flatten();
-    let own = own.and_then(|text| parse(&text, &Origin::User(path, 0)).ok());
+    let own = own.and_then(|text| parse(&text, &Origin::User(path, Mark::default())).ok());
     let shipped = || {
         parse(
             shipped::agent("supervisor").unwrap_or_default(),
@@ -218,13 +230,11 @@ fn own_text(home: &Home, name: &str) -> Result<AgentText, Problem> {
         .parse()
         .map_err(|error: protocol::ids::IdError| refused(error.to_string()))?;
     if TAKEN.contains(&role.as_str()) {
-        return Err(refused(format!(
-            "`{role}` is not an agent's name: a process has it already"
-        )));
+        return Err(refused(taken(&role)));
     }
     let text = document::read_text(&path)?
         .ok_or_else(|| refused("does not exist: an agent's folder holds an AGENT.md".into()))?;
-    let parsed = parse(&text, &Origin::User(path.clone(), 0))?;
+    let parsed = parse(&text, &Origin::User(path.clone(), Mark::default()))?;
     if parsed.settings.name != role {
         return Err(refused(format!(
             "`name` is `{}`, must be `{role}` like its folder",
@@ -232,6 +242,19 @@ fn own_text(home: &Home, name: &str) -> Result<AgentText, Problem> {
         )));
     }
     Ok(parsed)
+}
+
+fn taken(role: &Role) -> String {
+    format!("`{role}` is not an agent's name: a process has it already")
+}
+
+/// The supervisor has a text as well, and is no agent.
+fn not_taken(text: AgentText) -> Result<AgentText, Problem> {
+    let role = &text.settings.name;
+    match TAKEN.contains(&role.as_str()) && role.as_str() != "supervisor" {
+        true => Err(Problem::new(&text.origin, taken(role))),
+        false => Ok(text),
+    }
 }
 
 fn put(texts: &mut Vec<AgentText>, text: AgentText) {
@@ -252,17 +275,14 @@ pub fn settled(
         .iter()
         .map(|text| text.settings.name.to_string())
         .collect();
-    for (section, names) in [
-        ("agents", layers.names_below(&["agents"])),
-        (
-            "permissions.agents",
-            layers.names_below(&["permissions", "agents"]),
-        ),
-    ] {
+    for section in [&["agents"][..], &["permissions", "agents"]] {
+        let names = layers.names_below(section);
         for name in names.iter().filter(|name| !roles.contains(name)) {
             let hint = did_you_mean(name, roles.iter().map(String::as_str));
-            let message = format!("`{section}.{}` names no agent{hint}", quoted(name));
-            problems.push(Problem::new("", message));
+            let key = section.join(".");
+            let message = format!("`{key}.{}` names no agent{hint}", quoted(name));
+            let place = layers.place_below(&[section, &[name.as_str()]].concat());
+            problems.push(Problem::new(place, message));
         }
     }
     outside::check(layers, &roles, problems);

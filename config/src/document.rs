@@ -15,11 +15,31 @@ use std::path::Path;
 /// Largest file read, in bytes.
 pub const FILE_BYTES: u64 = 1024 * 1024;
 
+/// Where something stands in a file: line and column, both from 1; zeros for the whole file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark {
+    /// Line.
+    pub line: u64,
+    /// Column, in characters.
+    pub column: u64,
+}
+
+impl Mark {
+    /// A line and a column.
+    pub fn new(line: u64, column: u64) -> Self {
+        Self { line, column }
+    }
+
+    fn of(at: serde_saphyr::Location) -> Self {
+        Self::new(at.line(), at.column())
+    }
+}
+
 /// A node of a YAML document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
-    /// Keys with their lines and nodes, in order.
-    Map(Vec<(String, u64, Node)>),
+    /// Keys with their places and nodes, in order.
+    Map(Vec<(String, Mark, Node)>),
     /// A single value or a list.
     Value(Value),
 }
@@ -84,7 +104,7 @@ pub fn parse(place: &str, text: &str) -> Result<Node, Problem> {
     }
     serde_saphyr::from_str::<Node>(text).map_err(|error| {
         let place = match error.location() {
-            Some(at) if at.line() > 0 => format!("{place}:{}", at.line()),
+            Some(at) if at.line() > 0 => format!("{place}:{}:{}", at.line(), at.column()),
             _ => place.to_owned(),
         };
         // Without the snippet: it would quote the file, which may hold what nobody should see.
@@ -147,14 +167,14 @@ impl<'de> Visitor<'de> for NodeVisitor {
         Ok(Node::Value(Value::Array(items)))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
-        let mut entries: Vec<(String, u64, Node)> = Vec::new();
+        let mut entries: Vec<(String, Mark, Node)> = Vec::new();
         while let Some(key) = access.next_key::<Spanned<String>>()? {
-            let line = key.referenced.line();
+            let mark = Mark::of(key.referenced);
             let name = key.value;
             if entries.iter().any(|(known, _, _)| *known == name) {
                 return Err(A::Error::custom(format!("key `{name}` is there twice")));
             }
-            entries.push((name, line, access.next_value()?));
+            entries.push((name, mark, access.next_value()?));
         }
         Ok(Node::Map(entries))
     }
@@ -172,11 +192,11 @@ mod tests {
         let Node::Map(top) = &node else {
             panic!("a map")
         };
-        assert_eq!((top[0].1, top[1].1), (2, 6));
+        assert_eq!((top[0].1, top[1].1), (Mark::new(2, 1), Mark::new(6, 1)));
         let Node::Map(a) = &top[0].2 else {
             panic!("a map")
         };
-        assert_eq!((a[0].1, a[1].1), (3, 5));
+        assert_eq!((a[0].1, a[1].1), (Mark::new(3, 3), Mark::new(5, 3)));
         let expected = json!({"a": {"b": 1, "c": ["x", {"y": 2}]}, "d": {"e": true}});
         assert_eq!(node.into_value(), expected);
     }

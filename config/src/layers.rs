@@ -1,7 +1,7 @@
 //! The layers on top of each other: one entry a key, each with where it came from. Nothing stops
 //! at the first problem; all are collected.
 
-use crate::document::Node;
+use crate::document::{Mark, Node};
 use crate::error::Problem;
 use crate::permissions;
 use crate::redis_url;
@@ -17,10 +17,10 @@ use std::path::PathBuf;
 pub enum Origin {
     /// A file compiled in.
     Shipped,
-    /// A file of the machine, with its line.
-    System(PathBuf, u64),
-    /// A file of the home, with its line; 0 for the whole file.
-    User(PathBuf, u64),
+    /// A file of the machine, with the place in it.
+    System(PathBuf, Mark),
+    /// A file of the home, with the place in it.
+    User(PathBuf, Mark),
     /// A variable.
     Environment(String),
     /// A flag of the command line.
@@ -33,9 +33,11 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Shipped => f.write_str("default"),
-            Origin::System(file, 0) | Origin::User(file, 0) => file.display().fmt(f),
-            Origin::System(file, line) | Origin::User(file, line) => {
-                write!(f, "{}:{line}", file.display())
+            Origin::System(file, at) | Origin::User(file, at) if at.line == 0 => {
+                file.display().fmt(f)
+            }
+            Origin::System(file, at) | Origin::User(file, at) => {
+                write!(f, "{}:{}:{}", file.display(), at.line, at.column)
             }
             Origin::Environment(name) => write!(f, "environment {name}"),
             Origin::Flag(key) => write!(f, "flag {key}"),
@@ -63,31 +65,31 @@ pub struct Layers {
 
 impl Layers {
     /// Lays a document on top, its content standing under a key (`""` for the top). `origin`
-    /// makes an origin of a line.
-    pub fn lay_document(&mut self, under: &str, node: Node, origin: &dyn Fn(u64) -> Origin) {
+    /// makes an origin of a place.
+    pub fn lay_document(&mut self, under: &str, node: Node, origin: &dyn Fn(Mark) -> Origin) {
         let mut path: Vec<String> = under
             .split('.')
             .filter(|part| !part.is_empty())
             .map(str::to_owned)
             .collect();
-        self.walk(&mut path, 0, node, origin);
+        self.walk(&mut path, Mark::default(), node, origin);
     }
 
     fn walk(
         &mut self,
         path: &mut Vec<String>,
-        line: u64,
+        mark: Mark,
         node: Node,
-        origin: &dyn Fn(u64) -> Origin,
+        origin: &dyn Fn(Mark) -> Origin,
     ) {
         match (schema::find(path), node) {
             (Found::Key(key), node) => self.lay_checked(
                 path.clone(),
                 key,
                 key.kind.check(node.into_value()),
-                origin(line),
+                origin(mark),
             ),
-            (Found::Nothing(hint), _) => self.unknown(path, &hint, &origin(line)),
+            (Found::Nothing(hint), _) => self.unknown(path, &hint, &origin(mark)),
             (Found::Section, Node::Value(Value::Null)) => {}
             (Found::Section, Node::Value(_)) => {
                 let what = if path.is_empty() {
@@ -95,12 +97,12 @@ impl Layers {
                 } else {
                     format!("`{}` must hold keys, not a value", path.join("."))
                 };
-                self.problems.push(Problem::new(origin(line), what));
+                self.problems.push(Problem::new(origin(mark), what));
             }
             (Found::Section, Node::Map(entries)) => {
-                for (name, line, node) in entries {
+                for (name, mark, node) in entries {
                     path.push(name);
-                    self.walk(path, line, node, origin);
+                    self.walk(path, mark, node, origin);
                     path.pop();
                 }
             }
@@ -214,6 +216,17 @@ impl Layers {
     pub fn get(&self, path: &[&str]) -> Option<&Entry> {
         let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
         self.entries.get(&path)
+    }
+
+    /// Where the first key below a path is said, for a sentence about all of them.
+    pub fn place_below(&self, parent: &[&str]) -> String {
+        let below = |path: &Vec<String>| {
+            path.len() > parent.len() && path.iter().zip(parent).all(|(a, b)| a == b)
+        };
+        let first = self.entries.iter().find(|(path, _)| below(path));
+        first
+            .map(|(_, entry)| entry.origin.to_string())
+            .unwrap_or_default()
     }
 
     /// Replaces the value of a key that is already there, keeping its origin.

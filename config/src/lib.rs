@@ -5,7 +5,7 @@
 //! table of every key with its kind and range; `document` reads YAML with line numbers; `layers`
 //! merges; `well_known` knows `REDIS_URL` and its kind, `redis_url` takes addresses apart. `agents`, `permissions`, `layout` and
 //! `prices` build what is more than single values. `show`, `check` and `resolved` are what
-//! `config show`, `config check` and `up` use.
+//! `config show`, `config check` and `up` use; `trial` looks at a file before it is put in place.
 //!
 //! `home` names every path below the home, `env` is the only reader of the process environment,
 //! `secret` keeps values that are never printed, `bus_access` is how processes find Redis,
@@ -43,5 +43,6 @@ pub mod secret;
 pub mod settings;
 pub mod shipped;
 pub mod show;
+pub mod trial;
 pub mod well_known;
 pub mod widened;

@@ -1,13 +1,14 @@
 //! From layers to settings: shipped < `/etc/ai-infra` < the home's `config` < environment < flags.
 //! Everything that is wrong is said at once.
 
-use crate::document;
+use crate::document::{self, Mark};
 use crate::env::Env;
 use crate::error::{ConfigError, Problem};
 use crate::home::Home;
 use crate::invitation::{self, Invitation};
 use crate::layers::{Entry, Layers, Origin};
 use crate::settings::{Joined, Settings};
+use crate::trial::Trial;
 use crate::{agents, host_name, layout, prices, shipped, well_known};
 use crate::{private_file, secret};
 use protocol::postgres::{Address, password_in};
@@ -50,12 +51,20 @@ pub fn load(home: &Home, env: &Env, flags: &[(String, String)]) -> Result<Settin
 
 /// The same, with the machine's folder named.
 pub fn load_from(sources: &Sources<'_>) -> Result<Settings, ConfigError> {
+    load_with(sources, None)
+}
+
+/// The same, as if a file were in its place already.
+pub(crate) fn load_with(
+    sources: &Sources<'_>,
+    trial: Option<&Trial>,
+) -> Result<Settings, ConfigError> {
     let joined = invitation::read(sources.home)?;
     let invited = joined.as_ref().map(|invitation| invitation.host.clone());
-    let mut layers = lay_all(sources, joined.as_ref());
+    let mut layers = lay_all(sources, joined.as_ref(), trial);
     settle_values(&mut layers, sources);
     let mut problems = std::mem::take(&mut layers.problems);
-    let texts = agents::texts(sources.home, &mut problems);
+    let texts = agents::texts(sources.home, trial, &mut problems);
     let (agents, agent_origins) = agents::settled(texts, &layers, &mut problems);
     let tmux = layout::settled(&layers, &agents, &mut problems);
     let prices = prices::settled(&layers, &mut problems);
@@ -95,15 +104,18 @@ fn section<T: DeserializeOwned>(layers: &Layers, name: &str) -> Result<T, Config
     })
 }
 
-fn lay_all(sources: &Sources<'_>, joined: Option<&Invitation>) -> Layers {
+fn lay_all(sources: &Sources<'_>, joined: Option<&Invitation>, trial: Option<&Trial>) -> Layers {
     let mut layers = Layers::default();
     for file in shipped::SETTINGS {
         lay_text(&mut layers, file.under, file.name, file.text, &|_| {
             Origin::Shipped
         });
     }
-    lay_folder(&mut layers, sources.system, Origin::System);
-    lay_folder(&mut layers, &sources.home.config(), Origin::User);
+    let of_machine = |trial: &&Trial| trial.lies_in(sources.system);
+    let machine = trial.filter(of_machine);
+    let own = trial.filter(|trial| !of_machine(trial));
+    lay_folder(&mut layers, sources.system, Origin::System, machine);
+    lay_folder(&mut layers, &sources.home.config(), Origin::User, own);
     well_known::lay(&mut layers, sources.env);
     for (key, value) in sources.flags {
         let path = key.split('.').map(str::to_owned).collect();
@@ -117,15 +129,28 @@ fn lay_all(sources: &Sources<'_>, joined: Option<&Invitation>) -> Layers {
     layers
 }
 
-fn lay_folder(layers: &mut Layers, folder: &Path, origin: fn(PathBuf, u64) -> Origin) {
+fn lay_folder(
+    layers: &mut Layers,
+    folder: &Path,
+    origin: fn(PathBuf, Mark) -> Origin,
+    trial: Option<&Trial>,
+) {
     for file in shipped::SETTINGS {
-        let path = folder.join(file.name);
-        match document::read_text(&path) {
+        let tried = trial.and_then(|trial| Some((trial.path(), trial.settings(file.name)?)));
+        let (path, text) = match tried {
+            Some((path, text)) => (path.to_owned(), Ok(Some(text.to_owned()))),
+            None => {
+                let path = folder.join(file.name);
+                let text = document::read_text(&path);
+                (path, text)
+            }
+        };
+        match text {
             Ok(None) => {}
             Ok(Some(text)) => {
                 let place = path.display().to_string();
-                lay_text(layers, file.under, &place, &text, &|line| {
-                    origin(path.clone(), line)
+                lay_text(layers, file.under, &place, &text, &|mark| {
+                    origin(path.clone(), mark)
                 });
             }
             Err(problem) => layers.problems.push(problem),
@@ -138,7 +163,7 @@ fn lay_text(
     under: &str,
     place: &str,
     text: &str,
-    origin: &dyn Fn(u64) -> Origin,
+    origin: &dyn Fn(Mark) -> Origin,
 ) {
     match document::parse(place, text) {
         Ok(node) => layers.lay_document(under, node, origin),
@@ -163,7 +188,8 @@ fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
         if layers.get(&["backup", "jobs", &name, "what"]).is_none() {
             let message =
                 format!("`backup.jobs.{name}` lacks `what`: workspaces, home or configuration");
-            layers.problems.push(Problem::new("", message));
+            let place = layers.place_below(&["backup", "jobs", &name]);
+            layers.problems.push(Problem::new(place, message));
         }
     }
     for name in layers.names_below(&["permissions", "endpoints"]) {

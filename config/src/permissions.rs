@@ -98,6 +98,7 @@ fn rule(layers: &Layers, role: &Role, name: &str) -> Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Mark;
     use serde_json::json;
 
     fn entry(value: &Value, origin: Origin) -> Entry {
@@ -109,8 +110,8 @@ mod tests {
 
     #[test]
     fn the_machine_can_only_be_tightened() {
-        let system = || Origin::System("/etc/x".into(), 1);
-        let user = || Origin::User("/h/x".into(), 1);
+        let system = || Origin::System("/etc/x".into(), Mark::new(1, 1));
+        let user = || Origin::User("/h/x".into(), Mark::new(1, 1));
         for (below, from, above, expected) in [
             (json!(1), Origin::Shipped, json!(2), json!(2)),
             (json!(1), system(), json!(2), json!(1)),

@@ -17,7 +17,8 @@ pub fn settled(layers: &Layers, problems: &mut Vec<Problem>) -> Prices {
         let columns = ["input", "cache_write", "cache_read", "output"].map(|n| (n, column(n)));
         if let Some((name, _)) = columns.iter().find(|(_, value)| value.is_none()) {
             let message = format!("`prices.models.{}` lacks `{name}`", quoted(&prefix));
-            problems.push(Problem::new("", message));
+            let place = layers.place_below(&["prices", "models", &prefix]);
+            problems.push(Problem::new(place, message));
         }
         let [input, cache_write, cache_read, output] = columns.map(|(_, v)| v.unwrap_or_default());
         models.push(Price {

@@ -26,7 +26,7 @@ fn a_sixth_agent_gets_the_next_window_and_no_more_than_allowed() {
     check_value(
         case,
         "agents.reviewer.level",
-        ("0", "/etc/permissions.yaml:1"),
+        ("0", "/etc/permissions.yaml:1:12"),
     );
 }
 
@@ -44,11 +44,15 @@ fn agents_are_replaced_and_overridden() {
         ("8 characters", "/home/agents/qa/AGENT.md"),
     );
     case.user = &[("agents.yaml", "qa:\n  model: m\n  tools: [Read]\n")];
-    check_value(case, "agents.qa.model", ("m", "/home/config/agents.yaml:2"));
+    check_value(
+        case,
+        "agents.qa.model",
+        ("m", "/home/config/agents.yaml:2:3"),
+    );
     check_value(
         case,
         "agents.qa.tools",
-        ("Read", "/home/config/agents.yaml:3"),
+        ("Read", "/home/config/agents.yaml:3:3"),
     );
     let names: Vec<String> = load(case)
         .unwrap()
@@ -112,17 +116,26 @@ fn wrong_agents_are_refused() {
             agents: &[(name, text)],
             ..Case::default()
         };
-        check_refused(case, &format!("/home/agents/{name}/AGENT.md: {expected}"));
+        // A key stands somewhere, what is missing does not.
+        let at = match text.contains("\nlev") {
+            true => ":2:1",
+            false => "",
+        };
+        check_refused(
+            case,
+            &format!("/home/agents/{name}/AGENT.md{at}: {expected}"),
+        );
     }
-    let tools = "/home/config/agents.yaml:1: agent `code` has a tool `Raed` that does not exist; did you mean `Read`?";
+    let tools = "/home/config/agents.yaml:1:8: agent `code` has a tool `Raed` that does not exist; did you mean `Read`?";
     check_refused(user(&[("agents.yaml", "code: {tools: [Raed]}\n")]), tools);
-    let stranger = "`agents.coed` names no agent; did you mean `code`?";
+    let stranger =
+        "/home/config/agents.yaml:1:8: `agents.coed` names no agent; did you mean `code`?";
     check_refused(user(&[("agents.yaml", "coed: {model: m}\n")]), stranger);
 }
 
 #[test]
 fn wrong_windows_and_prices_are_refused() {
-    let file = "/home/config/tmux/session.yaml:1: ";
+    let file = "/home/config/tmux/session.yaml:1:1: ";
     for (windows, expected) in [
         (
             "[{index: 0, name: a, runs: supervisor}, {index: 0, name: b, runs: logs}]",
@@ -150,7 +163,7 @@ fn wrong_windows_and_prices_are_refused() {
             "prices.yaml",
             "models: {m: {input: 1, output: 1, cache_read: 1}}\n",
         )]),
-        "`prices.models.m` lacks `cache_write`",
+        "/home/config/prices.yaml:1:35: `prices.models.m` lacks `cache_write`",
     );
 }
 

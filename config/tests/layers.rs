@@ -50,12 +50,12 @@ fn each_layer_covers_the_one_below() {
     let mut case = Case::default();
     check_value(case, "team.lease_ms", ("10000", "default"));
     case.system = system;
-    check_value(case, "team.lease_ms", ("1000", "/etc/ai-infra.yaml:2"));
+    check_value(case, "team.lease_ms", ("1000", "/etc/ai-infra.yaml:2:3"));
     case.user = own;
     check_value(
         case,
         "team.lease_ms",
-        ("2000", "/home/config/ai-infra.yaml:2"),
+        ("2000", "/home/config/ai-infra.yaml:2:8"),
     );
     case.env = vars;
     let origin = "environment AI_INFRA__TEAM__LEASE_MS";
@@ -155,27 +155,27 @@ fn what_is_wrong_is_said_exactly() {
     for (text, expected) in [
         (
             "team:\n  name: main\n  leese_ms: 5\n",
-            "/home/config/ai-infra.yaml:3: unknown key `team.leese_ms`; did you mean `lease_ms`?",
+            "/home/config/ai-infra.yaml:3:3: unknown key `team.leese_ms`; did you mean `lease_ms`?",
         ),
         (
             "taem: {}\n",
-            "/home/config/ai-infra.yaml:1: unknown key `taem`; did you mean `team`?",
+            "/home/config/ai-infra.yaml:1:1: unknown key `taem`; did you mean `team`?",
         ),
         (
             "\n\nteam: {lease_ms: 5}\n",
-            "/home/config/ai-infra.yaml:3: `team.lease_ms` is 5, must be a whole number from 300 to 600000",
+            "/home/config/ai-infra.yaml:3:8: `team.lease_ms` is 5, must be a whole number from 300 to 600000",
         ),
         (
             "team: {lease_ms: soon}\n",
-            "/home/config/ai-infra.yaml:1: `team.lease_ms` is `soon`, must be a whole number from 300 to 600000",
+            "/home/config/ai-infra.yaml:1:8: `team.lease_ms` is `soon`, must be a whole number from 300 to 600000",
         ),
         (
             "team: {name: Main Team}\n",
-            "/home/config/ai-infra.yaml:1: `team.name` is `Main Team`, must be 1 to 32 characters of a-z, 0-9 and -, starting with a letter",
+            "/home/config/ai-infra.yaml:1:8: `team.name` is `Main Team`, must be 1 to 32 characters of a-z, 0-9 and -, starting with a letter",
         ),
         (
             "team: 5\n",
-            "/home/config/ai-infra.yaml:1: `team` must hold keys, not a value",
+            "/home/config/ai-infra.yaml:1:1: `team` must hold keys, not a value",
         ),
         (
             "- a\n",
@@ -183,31 +183,31 @@ fn what_is_wrong_is_said_exactly() {
         ),
         (
             "sandbox: {service_uid: 0}\n",
-            "/home/config/ai-infra.yaml:1: `sandbox.service_uid` is 0, must be a whole number from 1 to 4294967293",
+            "/home/config/ai-infra.yaml:1:11: `sandbox.service_uid` is 0, must be a whole number from 1 to 4294967293",
         ),
         (
             "engine: {api_key: sk-ant-hidden}\n",
-            "/home/config/ai-infra.yaml:1: `engine.api_key` holds a value of its own, must be {secret: NAME}, with the value kept by `ai-infra secret set NAME`",
+            "/home/config/ai-infra.yaml:1:10: `engine.api_key` holds a value of its own, must be {secret: NAME}, with the value kept by `ai-infra secret set NAME`",
         ),
         (
             "engine: {api_key: {secret: mine}}\n",
-            "/home/config/ai-infra.yaml:1: `engine.api_key` names secret `mine`, which is not kept here: run `ai-infra secret set mine`",
+            "/home/config/ai-infra.yaml:1:10: `engine.api_key` names secret `mine`, which is not kept here: run `ai-infra secret set mine`",
         ),
         (
             "engine: {name: anthropic}\n",
-            "/home/config/ai-infra.yaml:1: `engine.name` is anthropic, but there is no key: run `ai-infra secret set anthropic-api-key` or set ANTHROPIC_API_KEY",
+            "/home/config/ai-infra.yaml:1:10: `engine.name` is anthropic, but there is no key: run `ai-infra secret set anthropic-api-key` or set ANTHROPIC_API_KEY",
         ),
         (
             "engine: {name: scripted}\n",
-            "/home/config/ai-infra.yaml:1: `engine.name` is scripted, which is for tests: set `engine.allow_scripted` to true as well",
+            "/home/config/ai-infra.yaml:1:10: `engine.name` is scripted, which is for tests: set `engine.allow_scripted` to true as well",
         ),
         (
             "redis: {url: \"redis://:hidden@h\"}\n",
-            "/home/config/ai-infra.yaml:1: `redis.url` holds credentials: write `redis.username`, and `redis.password` as {secret: NAME}",
+            "/home/config/ai-infra.yaml:1:9: `redis.url` holds credentials: write `redis.username`, and `redis.password` as {secret: NAME}",
         ),
         (
             "daemon: {restart_first_ms: 5000, restart_max_ms: 1000}\n",
-            "/home/config/ai-infra.yaml:1: `daemon.restart_first_ms` is larger than `daemon.restart_max_ms`",
+            "/home/config/ai-infra.yaml:1:10: `daemon.restart_first_ms` is larger than `daemon.restart_max_ms`",
         ),
     ] {
         check_refused(user(&[("ai-infra.yaml", text)]), expected);

@@ -3,10 +3,8 @@
 
 use crate::AI_INFRA;
 use nix::sys::signal::Signal;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 use tests::processes::{self, wait_until};
 use tests::team::{Ran, Team};
@@ -205,23 +203,7 @@ fn the_window_is_a_client_and_the_supervisor_stands_behind_it() {
 
 /// Talks over a pipe.
 fn piped(team: &Team, args: &[&str], lines: &str) -> Ran {
-    let mut child = team
-        .command(&[&["chat"][..], args].concat())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("chat starts");
-    let mut input = child.stdin.take().expect("a pipe");
-    input.write_all(lines.as_bytes()).expect("lines are read");
-    drop(input);
-    let output = child.wait_with_output().expect("chat ends");
-    Ran {
-        code: output.status.code().unwrap_or(255),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        took: Duration::ZERO,
-    }
+    team.piped(&[&["chat"][..], args].concat(), lines)
 }
 
 #[test]

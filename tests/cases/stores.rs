@@ -39,27 +39,7 @@ fn team() -> (Team, PathBuf) {
 
 /// What the supervisor's user says to the team's own Redis.
 fn redis(team: &Team, words: &[&str], input: Option<&str>) -> String {
-    let access = std::fs::read(team.home().join("run/bus.json")).expect("run/bus.json");
-    let access: Value = serde_json::from_slice(&access).expect("JSON");
-    let password = access["users"]["supervisor"]["password"].as_str();
-    let mut child = Command::new("redis-cli")
-        .arg("-s")
-        .arg(team.home().join("run/redis.sock"))
-        .args(["--no-auth-warning", "--user", "supervisor", "--pass"])
-        .arg(password.expect("a password"))
-        .args(words)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("redis-cli is installed: apt install redis-tools");
-    use std::io::Write;
-    let mut stdin = child.stdin.take().expect("its input");
-    stdin
-        .write_all(input.unwrap_or_default().as_bytes())
-        .expect("written");
-    drop(stdin);
-    let output = child.wait_with_output().expect("it ends");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    team.redis(words, input.unwrap_or_default())
 }
 
 fn problems(team: &Team) -> String {

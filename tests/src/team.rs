@@ -4,6 +4,7 @@
 use crate::processes;
 use serde_json::Value;
 use std::cell::Cell;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -174,6 +175,45 @@ impl Team {
             .output()
             .expect("ai-infra runs");
         Ran::of(output, started.elapsed())
+    }
+
+    /// Runs a command to its end, with lines on its standard input.
+    pub fn piped(&self, args: &[&str], lines: &str) -> Ran {
+        let started = Instant::now();
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("ai-infra starts");
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(lines.as_bytes()).expect("lines are read");
+        drop(input);
+        let output = child.wait_with_output().expect("it ends");
+        Ran::of(output, started.elapsed())
+    }
+
+    /// What the supervisor's user says to the team's own Redis, and its answer.
+    pub fn redis(&self, words: &[&str], input: &str) -> String {
+        let access = std::fs::read(self.home().join("run/bus.json")).expect("run/bus.json");
+        let access: Value = serde_json::from_slice(&access).expect("JSON");
+        let password = access["users"]["supervisor"]["password"].as_str();
+        let mut child = Command::new("redis-cli")
+            .arg("-s")
+            .arg(self.home().join("run/redis.sock"))
+            .args(["--no-auth-warning", "--user", "supervisor", "--pass"])
+            .arg(password.expect("a password"))
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("redis-cli is installed: apt install redis-tools");
+        let mut stdin = child.stdin.take().expect("its input");
+        stdin.write_all(input.as_bytes()).expect("written");
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     /// Starts a command and goes on.

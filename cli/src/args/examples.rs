@@ -102,7 +102,8 @@ Examples:
 pub const CONFIG: &str = "\
 Examples:
   ai-infra config show                       every setting, and the layer it came from
-  ai-infra config check                      all that is wrong, with the nearest right key";
+  ai-infra config check                      all that is wrong, with the nearest right key
+  ai-infra config check ~/new/backup.yaml    the same of a file, before it is put in place";
 
 /// Below `ai-infra schedule --help`.
 pub const SCHEDULE: &str = "\

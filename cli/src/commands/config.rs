@@ -1,4 +1,7 @@
-//! `config`: every setting with the layer it came from, and everything that is wrong.
+//! `config`: every setting with the layer it came from, and everything that is wrong; `file` looks
+//! at one before it is put in place.
+
+mod file;
 
 use crate::args::{ConfigCommand, JsonArgs};
 use crate::context::Context;
@@ -12,7 +15,10 @@ use serde_json::json;
 pub fn run(context: &Context, command: ConfigCommand) -> Result<u8, Failure> {
     match command {
         ConfigCommand::Show(JsonArgs { json }) => show(context, json),
-        ConfigCommand::Check => check(context),
+        ConfigCommand::Check { files, json, .. } if files.is_empty() => check(context, json),
+        ConfigCommand::Check { files, kind, json } => {
+            file::check(context, &files, kind.as_deref(), json)
+        }
     }
 }
 
@@ -35,8 +41,21 @@ fn show(context: &Context, json: bool) -> Result<u8, Failure> {
     Ok(protocol::exit::DONE)
 }
 
-fn check(context: &Context) -> Result<u8, Failure> {
+fn check(context: &Context, json: bool) -> Result<u8, Failure> {
     let problems = config::check::check(&context.home, &context.env);
+    if json {
+        let findings: Vec<_> = problems
+            .iter()
+            .map(|p| json!({"place": p.place, "problem": p.message}))
+            .collect();
+        super::json(&json!({
+            "version": DOCUMENT_VERSION, "wrong": findings.len(), "findings": findings,
+        }))?;
+        return Ok(match problems.is_empty() {
+            true => protocol::exit::DONE,
+            false => protocol::exit::USAGE,
+        });
+    }
     if problems.is_empty() {
         terminal::line("✓ the settings are right");
         return Ok(protocol::exit::DONE);

@@ -67,6 +67,19 @@ pub fn lint(text: &str, others: &[Playbook]) -> Vec<Finding> {
     report.found.into_iter().collect()
 }
 
+/// Where a sentence about what a path of a YAML text leads to belongs: at the word that it names in
+/// backticks, else where the value begins. Nothing where the text is no YAML.
+pub fn place(text: &str, path: &str, problem: &str) -> Option<(u64, u64)> {
+    let tree = tree::read(text).ok()?;
+    let found = BTreeSet::new();
+    let report = Report {
+        text,
+        tree: &tree,
+        found,
+    };
+    Some(report.place(path, problem))
+}
+
 fn wrong(at: Place, problem: String) -> Finding {
     Finding {
         line: at.0.max(1),
