@@ -16,6 +16,8 @@ need make make
 need python3 python3
 need node nodejs
 need npm npm
+need zsh zsh
+need fish fish
 [ -x /usr/sbin/nginx ] || need nginx nginx-light
 [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || need initdb postgresql
 install_missing

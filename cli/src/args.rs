@@ -137,10 +137,12 @@ pub enum Command {
     Ledger(LedgerCommand),
     /// Measure the bus or a whole team on this machine, in a scratch home
     Bench(BenchArgs),
-    /// Print a completion script for a shell
+    /// Print what makes a shell complete commands, and names of tasks, agents, playbooks, schedules
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
-        /// Which shell.
-        shell: clap_complete::Shell,
+        /// Which shell
+        #[arg(value_enum)]
+        shell: ShellName,
     },
     /// Run the daemon here (what `up` and systemd start)
     #[command(hide = true)]
@@ -185,6 +187,17 @@ pub struct JsonArgs {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+/// Shells that are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShellName {
+    /// From version 4.
+    Bash,
+    /// With compinit.
+    Zsh,
+    /// From version 3.
+    Fish,
 }
 
 /// Windows that only show things.
@@ -412,6 +425,7 @@ mod tests {
             ("chat hello", false),
             ("secret set anthropic-api-key a b", false),
             ("completions bash", true),
+            ("completions tcsh", false),
             ("config check", true),
             ("config check a b --as plan --json", true),
             ("config check a --as pan", false),

@@ -1,9 +1,11 @@
 //! The front door: one binary, `ai-infra`. `args` is what can be said, `commands` has one file per
-//! command, `chat` is the talk with the supervisor, `monitor` and `logs` are what two tmux windows show (`tui` is their terminal), `render` turns documents into text (pure), `failure` is how anything ends badly.
+//! command, `chat` is the talk with the supervisor, `monitor` and `logs` are what two tmux windows show (`tui` is their terminal), `render` turns documents into text (pure), `failure` is how anything ends badly,
+//! `completion` is what the shell offers at Tab.
 
 mod args;
 mod chat;
 mod commands;
+mod completion;
 mod context;
 mod failure;
 mod files;
@@ -19,6 +21,9 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if completion::answered() {
+        return ExitCode::SUCCESS;
+    }
     let args = Args::parse();
     // The executor runs inside a sandbox, before and without any runtime.
     if matches!(args.command, Command::Executor { .. }) {

@@ -21,6 +21,11 @@ const VARIABLES: [(&str, &str); 6] = [
     ("s3-secret-key", "AWS_SECRET_ACCESS_KEY"),
 ];
 
+/// Names that the program itself looks for.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    VARIABLES.into_iter().map(|(name, _)| name)
+}
+
 /// A value that shows itself only to [`Secret::reveal`].
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]

@@ -98,6 +98,16 @@ Examples:
   ai-infra backup conflicts take theirs config/ai-infra.yaml
   ai-infra backup versions rollback 3f2a91c0de         the configuration as it was";
 
+/// Below `ai-infra completions --help`.
+pub const COMPLETIONS: &str = "\
+Put it where the shell looks, once, and again after an upgrade (install.sh does both):
+  ai-infra completions bash > ~/.local/share/bash-completion/completions/ai-infra
+  ai-infra completions zsh > ~/.zfunc/_ai-infra
+  ai-infra completions fish > ~/.config/fish/completions/ai-infra.fish
+
+zsh: with `fpath+=(~/.zfunc)` before `compinit` in ~/.zshrc. Names of tasks come from the running team; while
+it is down, nothing is offered for them.";
+
 /// Below `ai-infra config --help`.
 pub const CONFIG: &str = "\
 Examples:

@@ -1,14 +1,14 @@
-//! `completions`: a script for the person's shell.
+//! `completions`: what makes the person's shell complete; `completion` answers it.
 
-use crate::args::Args;
+use crate::args::ShellName;
+use crate::completion;
 use crate::failure::Failure;
 use crate::terminal;
-use clap::CommandFactory;
 
 /// Prints the script.
-pub fn run(shell: clap_complete::Shell) -> Result<u8, Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), "ai-infra", &mut script);
-    terminal::exact(&String::from_utf8_lossy(&script));
+pub fn run(shell: ShellName) -> Result<u8, Failure> {
+    let script =
+        completion::script(shell).map_err(|error| Failure::new(protocol::exit::FAILED, error))?;
+    terminal::exact(&script);
     Ok(protocol::exit::DONE)
 }

@@ -215,6 +215,12 @@ fn flatten(lists: Value) -> Result<Vec<Value>, Error> {
 
 /// `result is as_in(steps.look)`: a fresh answer is the same as that of a step, in each of its fields.
 fn as_in(fresh: Value, step: Value) -> Result<bool, Error> {
+    if fresh.kind() != ValueKind::Map {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "as_in compares an answer with fields",
+        ));
+    }
     for field in fresh.try_iter()? {
         if fresh.get_item(&field)? != step.get_item(&field)? {
             return Ok(false);
@@ -233,6 +239,13 @@ fn near(value: Value, other: Value, tolerance: f64, of: Option<Value>) -> Result
             None => a.abs().max(b.abs()),
         };
         return Ok((a - b).abs() <= tolerance * whole);
+    }
+    // The characters of a text are texts again: they would be taken apart for ever.
+    if value.kind() == ValueKind::String || other.kind() == ValueKind::String {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "near compares numbers, or lists of numbers",
+        ));
     }
     let left: Vec<Value> = value.try_iter()?.collect();
     let right: Vec<Value> = other.try_iter()?.collect();
@@ -254,6 +267,25 @@ fn near(value: Value, other: Value, tolerance: f64, of: Option<Value>) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_are_neither_near_nor_have_fields() {
+        let text = || Value::from("b");
+        for said in [
+            near(text(), text(), 0.1, None).unwrap_err(),
+            near(
+                Value::from(vec![text()]),
+                Value::from(vec![text()]),
+                0.1,
+                None,
+            )
+            .unwrap_err(),
+            as_in(text(), text()).unwrap_err(),
+        ] {
+            let said = said.to_string();
+            assert!(said.contains("compares"), "{said}");
+        }
+    }
 
     #[test]
     fn numbers_read_well() {

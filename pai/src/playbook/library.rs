@@ -1,7 +1,7 @@
 //! All playbooks of a team: found by name, or by what a person says.
 
 use super::grammar::Playbook;
-use super::matching::{self, Fit, PERHAPS, SURE, TOO_NEAR};
+use super::matching::{self, Fit, PERHAPS, Phrases, Read, SURE, TOO_NEAR};
 use super::{PlaybookError, hint, params};
 use protocol::proposal::Wanted;
 use serde::Serialize;
@@ -14,6 +14,7 @@ const NEAREST: usize = 3;
 #[derive(Debug, Clone, Default)]
 pub struct Library {
     playbooks: Vec<Playbook>,
+    phrases: Vec<Phrases>,
 }
 
 /// A playbook that is near a request but does not match it.
@@ -89,7 +90,11 @@ impl Library {
             }
         }
         kept.sort_by(|a, b| a.name.cmp(&b.name));
-        Library { playbooks: kept }
+        let phrases = kept.iter().map(Phrases::of).collect();
+        Library {
+            playbooks: kept,
+            phrases,
+        }
     }
 
     /// All playbooks, by name.
@@ -143,11 +148,14 @@ impl Library {
 
     /// Finds the playbook a request means. One that may write is taken only on an exact match.
     pub fn route(&self, request: &str) -> Route {
-        let mut fits: Vec<(&Playbook, Fit)> = self
-            .playbooks
-            .iter()
-            .map(|p| (p, matching::fit(p, request)))
-            .collect();
+        let read = Read::new(request);
+        let each = || self.playbooks.iter().zip(&self.phrases);
+        let exactly = |(p, phrases)| Some((p, matching::fit_exact(p, phrases, &read)?));
+        let mut fits: Vec<(&Playbook, Fit)> = each().filter_map(exactly).collect();
+        if fits.is_empty() {
+            let near = |(p, phrases)| (p, matching::fit_read(p, phrases, &read));
+            fits = each().map(near).collect();
+        }
         fits.sort_by(|a, b| {
             b.1.score
                 .total_cmp(&a.1.score)
@@ -191,27 +199,32 @@ impl Library {
 
     /// Routes every example of every playbook; what does not go where its playbook says.
     pub fn self_test(&self) -> Vec<Misrouted> {
+        let all = self.playbooks.iter();
+        all.flat_map(|playbook| self.self_test_of(playbook))
+            .collect()
+    }
+
+    /// The same of one of them.
+    pub fn self_test_of(&self, playbook: &Playbook) -> Vec<Misrouted> {
         let mut wrong = Vec::new();
-        for playbook in &self.playbooks {
-            for test in &playbook.tests {
-                let route = self.route(&test.ask);
-                if !matches!(&route, Route::Sure { name, params, .. } if *name == playbook.name && *params == test.params)
-                {
-                    wrong.push(misrouted(playbook, &test.ask, &route, &playbook.name));
-                }
-                self.read_params_alone(playbook, test, &mut wrong);
+        for test in &playbook.tests {
+            let route = self.route(&test.ask);
+            if !matches!(&route, Route::Sure { name, params, .. } if *name == playbook.name && *params == test.params)
+            {
+                wrong.push(misrouted(playbook, &test.ask, &route, &playbook.name));
             }
-            for not in &playbook.not {
-                let route = self.route(not);
-                let taken = matches!(&route, Route::Sure { name, .. } | Route::Missing { name, .. } if *name == playbook.name);
-                if taken || self.fits_without_not(playbook, not) {
-                    wrong.push(misrouted(
-                        playbook,
-                        not,
-                        &Route::Which(vec![of(&(playbook, matching::fit(playbook, not)))]),
-                        "elsewhere",
-                    ));
-                }
+            self.read_params_alone(playbook, test, &mut wrong);
+        }
+        for not in &playbook.not {
+            let route = self.route(not);
+            let taken = matches!(&route, Route::Sure { name, .. } | Route::Missing { name, .. } if *name == playbook.name);
+            if taken || self.fits_without_not(playbook, not) {
+                wrong.push(misrouted(
+                    playbook,
+                    not,
+                    &Route::Which(vec![of(&(playbook, matching::fit(playbook, not)))]),
+                    "elsewhere",
+                ));
             }
         }
         wrong

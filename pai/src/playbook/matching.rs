@@ -66,16 +66,60 @@ fn gist(tokens: &[Token]) -> Vec<String> {
     }
 }
 
-/// Whether a phrase has this gist: it asks the same, beside articles and politeness.
-fn asks(phrase: &str, asked: &[String]) -> bool {
-    !asked.is_empty() && gist(&words::tokens(phrase)) == asked
+/// A request, read once.
+pub(super) struct Read<'r> {
+    text: &'r str,
+    tokens: Vec<Token>,
+    gist: Vec<String>,
+}
+
+impl<'r> Read<'r> {
+    /// Reads a request.
+    pub(super) fn new(text: &'r str) -> Self {
+        let tokens = words::tokens(text);
+        let gist = gist(&tokens);
+        Read { text, tokens, gist }
+    }
+
+    fn is_long(&self) -> bool {
+        self.tokens.len() > words::MOST_TOKENS
+    }
+
+    /// Whether one of the phrases asks the same, beside articles and politeness.
+    fn among(&self, phrases: &[Vec<String>]) -> Option<usize> {
+        match self.gist.is_empty() {
+            true => None,
+            false => phrases.iter().position(|phrase| *phrase == self.gist),
+        }
+    }
+}
+
+/// The phrases of a playbook, read once.
+#[derive(Debug, Clone)]
+pub(super) struct Phrases {
+    tests: Vec<Vec<String>>,
+    nots: Vec<Vec<String>>,
+}
+
+impl Phrases {
+    /// Those of a playbook.
+    pub(super) fn of(playbook: &Playbook) -> Self {
+        let read = |phrase: &String| gist(&words::tokens(phrase));
+        Phrases {
+            tests: playbook.tests.iter().map(|test| read(&test.ask)).collect(),
+            nots: playbook.not.iter().map(read).collect(),
+        }
+    }
 }
 
 /// How a request fits a playbook.
 pub fn fit(playbook: &Playbook, request: &str) -> Fit {
-    let tokens = words::tokens(request);
-    let gist = gist(&tokens);
-    if tokens.len() > words::MOST_TOKENS {
+    fit_read(playbook, &Phrases::of(playbook), &Read::new(request))
+}
+
+/// The same of what was read already.
+pub(super) fn fit_read(playbook: &Playbook, phrases: &Phrases, request: &Read<'_>) -> Fit {
+    if request.is_long() {
         return Fit {
             params: Map::new(),
             exact: false,
@@ -85,9 +129,9 @@ pub fn fit(playbook: &Playbook, request: &str) -> Fit {
             because: String::new(),
         };
     }
-    if playbook.not.iter().any(|not| asks(not, &gist)) {
+    if request.among(&phrases.nots).is_some() {
         // What it says it does not do is often what it is nearest to: told, and neither taken nor asked.
-        let near = lexical(playbook, &tokens);
+        let near = lexical(playbook, &request.tokens);
         return Fit {
             score: near.score.min(NOT_ASKED),
             askable: false,
@@ -95,10 +139,19 @@ pub fn fit(playbook: &Playbook, request: &str) -> Fit {
             ..near
         };
     }
-    exact(playbook, request, &tokens, &gist).unwrap_or_else(|| lexical(playbook, &tokens))
+    exact(playbook, phrases, request).unwrap_or_else(|| lexical(playbook, &request.tokens))
 }
 
-fn exact(playbook: &Playbook, request: &str, tokens: &[Token], gist: &[String]) -> Option<Fit> {
+/// The fit of a playbook that a request means exactly, and nothing of any other: how near others come
+/// counts only where there is none.
+pub(super) fn fit_exact(playbook: &Playbook, phrases: &Phrases, request: &Read<'_>) -> Option<Fit> {
+    match request.is_long() || request.among(&phrases.nots).is_some() {
+        true => None,
+        false => exact(playbook, phrases, request),
+    }
+}
+
+fn exact(playbook: &Playbook, phrases: &Phrases, request: &Read<'_>) -> Option<Fit> {
     let exactly = |params, because| Fit {
         params,
         exact: true,
@@ -107,7 +160,8 @@ fn exact(playbook: &Playbook, request: &str, tokens: &[Token], gist: &[String]) 
         beside: Vec::new(),
         because,
     };
-    if let Some(test) = playbook.tests.iter().find(|test| asks(&test.ask, gist)) {
+    let asked = request.among(&phrases.tests);
+    if let Some(test) = asked.and_then(|at| playbook.tests.get(at)) {
         return Some(exactly(
             test.params.clone(),
             format!("asks the same as \"{}\"", test.ask),
@@ -115,7 +169,7 @@ fn exact(playbook: &Playbook, request: &str, tokens: &[Token], gist: &[String]) 
     }
     let matched = |intent: &Intent| {
         intent
-            .matches(tokens, &playbook.params)
+            .matches(&request.tokens, &playbook.params)
             .map(|params| (params, intent.text.clone()))
     };
     let best = playbook
@@ -126,7 +180,7 @@ fn exact(playbook: &Playbook, request: &str, tokens: &[Token], gist: &[String]) 
     if let Some((params, text)) = best {
         return Some(exactly(params, format!("matches \"{text}\"")));
     }
-    (request.trim().eq_ignore_ascii_case(&playbook.name))
+    (request.text.trim().eq_ignore_ascii_case(&playbook.name))
         .then(|| exactly(Map::new(), "is the playbook's name".to_owned()))
 }
 

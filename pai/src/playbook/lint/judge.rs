@@ -58,7 +58,7 @@ fn short(text: &str) -> String {
 }
 
 /// What a fresh answer and an earlier one may be, in pairs that differ.
-fn worlds() -> [(Value, Value); 8] {
+fn worlds() -> [(Value, Value); 12] {
     [
         (json!(1), json!(2)),
         (json!(2), json!(1)),
@@ -68,6 +68,13 @@ fn worlds() -> [(Value, Value); 8] {
         (json!([{"name": "x"}]), json!([])),
         (json!(false), json!(true)),
         (json!({}), json!({"a": 1})),
+        (json!({"a": 1}), json!({"a": 2})),
+        (json!(1), json!(1_000_000)),
+        (json!([1, 1, 1]), json!([1_000_000, 1_000_000, 1_000_000])),
+        (
+            json!([{"name": "x", "processes": 1, "settled_s": 99, "memory": 1, "users": ["a"]}]),
+            json!([{"name": "x", "processes": 9, "settled_s": 99, "memory": 9, "users": ["b"]}]),
+        ),
     ]
 }
 

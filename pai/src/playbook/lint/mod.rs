@@ -226,11 +226,7 @@ fn routing(playbook: &Playbook, others: &[Playbook], report: &mut Report<'_>) {
         .collect();
     all.push(playbook.clone());
     let library = Library::new(all);
-    for misrouted in library
-        .self_test()
-        .into_iter()
-        .filter(|m| m.name == playbook.name)
-    {
+    for misrouted in library.self_test_of(playbook) {
         let of = |list: Vec<&String>| list.iter().position(|ask| **ask == misrouted.ask);
         let path = of(playbook.tests.iter().map(|t| &t.ask).collect())
             .map(|n| format!("tests[{n}]"))
@@ -259,12 +255,12 @@ fn routing(playbook: &Playbook, others: &[Playbook], report: &mut Report<'_>) {
             continue;
         }
         let asked = samples::of(&intent.text, &playbook.params);
-        let reached = asked
-            .iter()
-            .filter(|ask| reaches(&library, ask, &playbook.name))
-            .count();
-        if reached == 0 && !asked.is_empty() {
-            let ask = asked.first().map_or("", String::as_str);
+        let reaches = |ask: &&String| reaches(&library, ask, &playbook.name);
+        let lost: Vec<&String> = asked.iter().filter(|ask| !reaches(ask)).collect();
+        let Some(ask) = lost.first() else {
+            continue;
+        };
+        if lost.len() == asked.len() {
             report.wrong_at(
                 &path,
                 format!(
@@ -272,10 +268,7 @@ fn routing(playbook: &Playbook, others: &[Playbook], report: &mut Report<'_>) {
                     goes(&library, ask, &playbook.name)
                 ),
             );
-        } else if let Some(ask) = asked
-            .iter()
-            .find(|ask| !reaches(&library, ask, &playbook.name))
-        {
+        } else {
             report.wrong_at(
                 &path,
                 format!("\"{ask}\" {}", goes(&library, ask, &playbook.name)),

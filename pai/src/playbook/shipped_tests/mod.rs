@@ -66,6 +66,22 @@ static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
     )
 });
 
+/// What is shipped is held to what a person's own are held to.
+#[test]
+fn every_one_stands_its_own_check() {
+    let said: Vec<String> = SHIPPED
+        .iter()
+        .flat_map(|yaml| {
+            let found = super::lint::lint(yaml, LIBRARY.playbooks());
+            let name = Playbook::parse(yaml).unwrap().name;
+            found
+                .into_iter()
+                .map(move |f| format!("{name}:{}: {}", f.line, f.problem))
+        })
+        .collect();
+    assert_eq!(said, Vec::<String>::new());
+}
+
 /// The text of one of them.
 pub(super) fn shipped(name: &str) -> &'static str {
     let named = format!("\nname: {name}\n");
