@@ -51,8 +51,7 @@ use values::{dollars, duration, moment, pair};
 #[derive(Debug, Parser)]
 #[command(name = "ai-infra", version, about, after_help = examples::ALL, max_term_width = 100, arg_required_else_help = true)]
 pub struct Args {
-    /// The team's own folder [default: $AI_INFRA_HOME, else /var/lib/ai-infra as root, else
-    /// ~/.local/state/ai-infra]
+    /// The team's own folder [default: $AI_INFRA_HOME, else the usual place]
     #[arg(long, global = true, value_name = "DIR")]
     pub home: Option<PathBuf>,
     /// What to do.

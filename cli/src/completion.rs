@@ -77,11 +77,9 @@ pub fn answered() -> bool {
         furnished(Args::command(), "")
     });
     let folder = std::env::current_dir().ok();
-    match env.var(VARIABLE).try_complete(words(), folder.as_deref()) {
-        Ok(answered) => answered,
-        // A shell has no place for a sentence.
-        Err(_) => true,
-    }
+    let answered = env.var(VARIABLE).try_complete(words(), folder.as_deref());
+    // A shell has no place for a sentence.
+    answered.unwrap_or(true)
 }
 
 /// The script of a shell. It calls the program by its name, as the person does.

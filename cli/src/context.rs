@@ -10,8 +10,9 @@ use supervisor::client;
 use supervisor::daemon::environment;
 use tokio::time::timeout;
 
-/// Longest wait for a running daemon to hand over its settings.
-const HAND_OVER: Duration = Duration::from_secs(2);
+/// Longest wait for a running daemon to hand over its settings. Without them a process would work with
+/// others than the team has, so it is long: a busy machine keeps everybody waiting.
+const HAND_OVER: Duration = Duration::from_secs(30);
 
 /// Home and environment of this call.
 #[derive(Debug, Clone)]

@@ -4,6 +4,9 @@ use crate::phase::Phase;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// The reason of a task that failed because its deadline passed: the one that has an exit code of its own.
+pub const LATE: &str = "deadline passed";
+
 /// What a parked task waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -178,6 +181,7 @@ impl TaskState {
     pub fn exit_code(&self) -> u8 {
         match self {
             TaskState::Done => crate::exit::DONE,
+            TaskState::Failed { reason } if reason == LATE => crate::exit::DEADLINE,
             TaskState::Failed { .. } => crate::exit::FAILED,
             TaskState::Refused { .. } => crate::exit::REFUSED,
             TaskState::Cancelled | TaskState::Cancelling => crate::exit::CANCELLED,

@@ -22,7 +22,7 @@ use protocol::envelope::{Envelope, EnvelopeError, MessageType};
 use protocol::ids::{Epoch, ShortId, TaskId, TeamName};
 use protocol::journal::JournalEntry;
 use protocol::task::{Class, Task};
-use protocol::task_state::{TaskState, WaitReason};
+use protocol::task_state::{LATE, TaskState, WaitReason};
 use protocol::tool::stays_inside;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -430,7 +430,7 @@ async fn end_overdue(desk: &Desk) -> Result<(), LedgerError> {
     let now = Timestamp::now();
     for task in desk.ledger.overdue(now).await? {
         let to = TaskState::Failed {
-            reason: "deadline passed".to_owned(),
+            reason: LATE.to_owned(),
         };
         desk.hub.tell(desk.ledger.end(task, to, now).await?);
     }

@@ -44,6 +44,7 @@ pub mod route;
 pub mod run;
 pub mod schedules;
 pub mod settle;
+mod standing;
 pub mod status;
 pub(crate) mod talk;
 pub mod tmux;

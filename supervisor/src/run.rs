@@ -23,6 +23,7 @@ use crate::route::shelf::Shelf;
 use crate::schedules;
 use crate::schedules::book::Book;
 use crate::settle;
+use crate::standing;
 use crate::talk;
 use bus::presence::Presence;
 use config::error::ConfigError;
@@ -98,6 +99,7 @@ pub async fn run(settings: Settings, home: Home) -> Result<(), SupervisorError> 
     talk::lost(&desk, None).await;
     let mut loops = start(&desk, listener);
     loops.spawn(keep_daemon(desk.home.clone()));
+    loops.spawn(standing::keep(desk.clone()));
     let event = until(&desk, &mut loops).await?;
     loops.shutdown().await;
     if !matches!(event, Event::Over(Over::Superseded)) {

@@ -106,7 +106,7 @@ fn shells_offer_what_is_there() {
         ("ai-infra run --playbook unfin", "unfinished-marks"),
         ("ai-infra playbook show unfin", "unfinished-marks"),
         ("ai-infra schedule pause ''", "nightly"),
-        ("ai-infra backup run co", "code"),
+        ("ai-infra backup run me", "memory"),
         ("ai-infra workspace forget ''", "work"),
         ("ai-infra secret set anth", "anthropic-api-key"),
         ("ai-infra --home /nowhere/at/all task show ''", ""),

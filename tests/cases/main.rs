@@ -16,11 +16,8 @@ mod chat_answers;
 mod chat_changes;
 mod chat_files;
 mod colleagues;
-<<<<<<< HEAD
-mod configuration;
-=======
 mod completions;
->>>>>>> 2bfeb31 ([cli] shells complete names of tasks, agents, playbooks, schedules; exit codes and versions of documents are told by the real binary; [pai] playbook check ends, in seconds, and what is shipped stands it; [docs] agents, security)
+mod configuration;
 mod costs;
 mod databases;
 mod doctor;

@@ -14,8 +14,23 @@ pub const PROCESS_MARK: &str = "@ai_infra_process";
 const LAST_WORDS: &str =
     "ended #{t:pane_dead_time}; it is started again in a moment - if not: ai-infra status";
 
-/// Right of the windows, on a terminal with room for it: which host this is.
-const STATUS_RIGHT: &str = "#{?#{e|>=|:#{client_width},100}, #h %H:%M,}";
+/// The session option that holds what was spent and what runs.
+const STANDING: &str = "@ai_infra_standing";
+/// Right of the windows, on a terminal with room for it: how the team stands; with more room, which
+/// host this is.
+const STATUS_RIGHT: &str = "#{?#{e|>=|:#{client_width},100}, #{@ai_infra_standing}#{?#{e|>=|:#{client_width},140}, · #h %H:%M,},}";
+
+/// Commands that say how the team stands.
+pub fn stand(session: &str, words_for_people: &str) -> Vec<Words> {
+    let target = format!("={session}:");
+    vec![words(&[
+        "set-option",
+        "-t",
+        &target,
+        STANDING,
+        &literal(words_for_people),
+    ])]
+}
 
 /// A window to be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +150,7 @@ pub fn create(session: &str, home: &Path, first: &Window) -> Vec<Words> {
         // Eight windows fit 80 columns when nothing stands beside them.
         ("status-left", ""),
         ("status-right", STATUS_RIGHT),
+        ("status-right-length", "80"),
     ] {
         made.push(words(&["set-option", "-t", &target, option, value]));
     }
@@ -249,7 +265,8 @@ set-option -t =s: destroy-unattached off
 set-option -t =s: renumber-windows off
 set-option -t =s: base-index 0
 set-option -t =s: status-left 
-set-option -t =s: status-right #{?#{e|>=|:#{client_width},100}, #h %H:%M,}
+set-option -t =s: status-right #{?#{e|>=|:#{client_width},100}, #{@ai_infra_standing}#{?#{e|>=|:#{client_width},140}, · #h %H:%M,},}
+set-option -t =s: status-right-length 80
 move-window -r -t =s:
 set-option -w -t =s:0 remain-on-exit on
 set-option -wq -t =s:0 remain-on-exit-format ended #{t:pane_dead_time}; it is started again in a moment - if not: ai-infra status

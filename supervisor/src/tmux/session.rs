@@ -158,6 +158,19 @@ impl Session {
         self.run(&layout::respawn(pane_id, argv))
     }
 
+    /// Says how the team stands at the right end of the status line; a session that is not ours is left
+    /// alone.
+    pub fn say(&self, words: &str) -> Result<(), TmuxError> {
+        match self.observe()? {
+            Seen::Ours(_) => self.run(&layout::stand(&self.name, words)),
+            Seen::NotOurs(other) => Err(self.taken(other)),
+            Seen::Nothing => Err(TmuxError::Refused {
+                command: "set-option".to_owned(),
+                said: "there is no session".to_owned(),
+            }),
+        }
+    }
+
     /// Ends our session; a private server ends with it and leaves no socket. Fine when there is
     /// none; a session that is not ours is left alone.
     pub fn kill(&self) -> Result<(), TmuxError> {
