@@ -55,6 +55,8 @@ pub async fn open(
         folder: Sandboxes::folder(&shared.home, task.short_id),
         clone: None,
         attachments: None,
+        programs: shared.agent.programs.clone(),
+        proxy: Default::default(),
     };
     let grant = granted(&shared.agent, task.ceiling);
     let seed = format!("{}/{}", shared.settings.team.name, task.id);
@@ -421,6 +423,7 @@ mod tests {
                     endpoints: Default::default(),
                     sources: Default::default(),
                     hosts: Default::default(),
+                    programs: None,
                 };
                 let ceiling = ceiling.map(|(level, host_read)| Ceiling { level, host_read });
                 let grant = granted(&agent, ceiling);

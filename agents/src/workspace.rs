@@ -12,14 +12,17 @@ use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError};
 use guard::host_view::HostView;
 use guard::outside::{Database, Reach};
+use guard::proxy::{Allowed, Proxy, registries};
 use guard::sandbox::spec::{ATTACHMENTS, Kind, Limits, Owner, SandboxSpec};
 use protocol::ids::{Role, ShortId};
 use protocol::journal::EntryKind;
 use protocol::report::Artifact;
 use protocol::trace::Trace;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// Everything needed to open a sandbox for one task.
 pub struct Sandboxes {
@@ -45,6 +48,10 @@ pub struct Sandboxes {
     pub folder: PathBuf,
     /// The clone, where the task has a workspace.
     pub clone: Option<TaskClone>,
+    /// Hosts its programs may reach: none at all, or where none is named those that packages come from.
+    pub programs: Option<BTreeSet<String>>,
+    /// The proxy of the task, from its first sandbox on.
+    pub proxy: OnceCell<Proxy>,
     /// The folder of files that were handed in with the request, once they are laid out.
     pub attachments: Option<PathBuf>,
 }
@@ -159,7 +166,28 @@ impl Sandboxes {
             Some(clone) => (self.on_clone(clone, writable)?, clone.owner),
             None => (Kind::Host, self.owner_of(&self.home.root)?),
         };
+        if on.is_some() && writable {
+            self.way_out(owner).await?;
+        }
         self.start(kind, owner).await
+    }
+
+    /// Starts the proxy of the task, once, where its programs may reach anything.
+    async fn way_out(&self, owner: Owner) -> Result<(), Stop> {
+        let Some(named) = &self.programs else {
+            return Ok(());
+        };
+        let start = || async {
+            let hosts = match named.is_empty() {
+                true => registries::of_host(&self.toolchain_home),
+                false => named.clone(),
+            };
+            let allowed = Allowed::of(hosts.iter().map(String::as_str))
+                .map_err(|why| Stop::Fail(format!("`permissions.programs.hosts`: {why}")))?;
+            Proxy::start(allowed, owner, self.hold.faults())
+                .map_err(|e| Stop::Fail(format!("the proxy of the task cannot be started: {e}")))
+        };
+        self.proxy.get_or_try_init(start).await.map(drop)
     }
 
     /// Opens a sandbox that reaches one thing outside and sees nothing of the clone or the home.
@@ -259,6 +287,8 @@ impl Sandboxes {
             true => 0,
             false => self.sandbox.file_mb,
         };
+        let clone = matches!(&kind, Kind::Workspace { writable: true, .. });
+        let proxy = self.proxy.get().filter(|_| clone).map(Proxy::socket);
         Ok(SandboxSpec {
             exe,
             kind,
@@ -272,6 +302,7 @@ impl Sandboxes {
                 faults: self.hold.faults(),
                 ..Limits::default()
             },
+            proxy,
             deadline,
             trace: self.trace.map(Trace::next),
         })

@@ -87,6 +87,7 @@ pub fn parse(text: &str, origin: &Origin) -> Result<AgentText, Problem> {
         endpoints: Default::default(),
         sources: Default::default(),
         hosts: Default::default(),
+        programs: None,
     };
     Ok(AgentText {
         settings,
@@ -370,6 +371,7 @@ fn settle(
     agent.endpoints = outside::endpoints(layers, &role);
     agent.sources = outside::sources(layers, &role);
     agent.hosts = outside::hosts(layers, &role);
+    agent.programs = outside::programs(layers, &role);
     for section in ["endpoints", "sources"] {
         for name in layers.names_below(&["permissions", section]) {
             if let Some(url) = layers.get(&["permissions", section, &name, "url"]) {

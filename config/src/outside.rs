@@ -8,7 +8,7 @@ use crate::settings::{DatabaseGrant, EndpointGrant, HostGrant, SourceGrant};
 use protocol::ids::Role;
 use protocol::postgres::{Address, Tls};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// The word for an endpoint that knows no key.
@@ -114,19 +114,41 @@ pub fn hosts(layers: &Layers, role: &Role) -> BTreeMap<String, HostGrant> {
         .collect()
 }
 
-/// What is wrong with a host's name, or its keys.
-fn host(layers: &Layers, name: &str) -> Result<(), (&'static str, String)> {
+/// The hosts that programs of an agent may reach; `None` = no network for them, empty = those that
+/// this host's git and package clients use.
+pub fn programs(layers: &Layers, role: &Role) -> Option<BTreeSet<String>> {
+    let list = |key: &str| {
+        layers
+            .get(&["permissions", "programs", key])?
+            .value
+            .as_array()
+    };
+    let named = |all: &Vec<Value>| -> BTreeSet<String> {
+        let names = all.iter().filter_map(Value::as_str);
+        names.map(str::to_ascii_lowercase).collect()
+    };
+    list("agents")
+        .is_some_and(|all| all.iter().any(|one| one.as_str() == Some(role.as_str())))
+        .then(|| list("hosts").map(named).unwrap_or_default())
+}
+
+/// Whether a name is a host's, with a port or without.
+fn is_host(name: &str) -> bool {
     let (host, port) = match name.rsplit_once(':') {
         Some((host, port)) if !host.ends_with(']') || !port.contains(']') => (host, Some(port)),
         _ => (name, None),
     };
-    let good = !host.is_empty()
+    !host.is_empty()
         && !host.contains("//")
         && host
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b".-[]:".contains(&b))
-        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    if !good {
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+/// What is wrong with a host's name, or its keys.
+fn host(layers: &Layers, name: &str) -> Result<(), (&'static str, String)> {
+    if !is_host(name) {
         return Err((
             "agents",
             "stands below a name that is no host: write shop.example, or shop.example:8443".into(),
@@ -190,6 +212,18 @@ fn database(layers: &Layers, name: &str) -> Result<DatabaseGrant, (&'static str,
 
 /// Everything that is wrong with the sections.
 pub fn check(layers: &Layers, roles: &[String], problems: &mut Vec<Problem>) {
+    if let Some(entry) = layers.get(&["permissions", "programs", "hosts"]) {
+        let names = entry.value.as_array().into_iter().flatten();
+        // Addresses are none: the proxy connects to names.
+        let plain = |name: &str| is_host(name) && !name.contains(['[', ']']) && name.contains('.');
+        for name in names.filter_map(Value::as_str).filter(|name| !plain(name)) {
+            let why = "names no host: write shop.example, or shop.example:8443";
+            problems.push(Problem::new(
+                entry.origin.to_string(),
+                format!("`permissions.programs.hosts`: `{name}` {why}"),
+            ));
+        }
+    }
     for section in ["endpoints", "sources", "hosts"] {
         for name in names(layers, section) {
             let place = |key: &str| format!("permissions.{section}.{}.{key}", quoted(&name));

@@ -118,6 +118,8 @@ pub const KEYS: &[Key] = &[
     key("permissions.sources.*.agents", Kind::Names, "agents that may use it"),
     key("permissions.sources.*.write", Kind::Flag, "whether they may change it"),
     key("permissions.sources.*.backups", Kind::Text, "folder that backups of it go to, an absolute path"),
+    key("permissions.programs.agents", Kind::Names, "agents whose programs may reach hosts through the proxy of their task [none]"),
+    key("permissions.programs.hosts", Kind::Names, "those hosts, exactly, as host or host:port [git hosts and the registries that pip, npm and cargo of this host use]; one with a port may have a private address"),
     key("permissions.hosts.*.agents", Kind::Names, "agents that may look at the host's pages and certificates; its name may hold a port"),
     key("permissions.hosts.*.authority", Kind::Text, "file with the certificates that vouch for the host, where it is not one the system knows"),
     key("backup.remote", Kind::OptionalText, "where backups are kept: /a/folder, a git URL or s3://bucket/prefix"),

@@ -9,7 +9,7 @@ use protocol::ids::{Role, TeamName};
 use protocol::level::Level;
 use protocol::postgres::Address;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -290,6 +290,9 @@ pub struct AgentSettings {
     pub sources: BTreeMap<String, SourceGrant>,
     /// Hosts whose pages and certificates it may look at, by `host` or `host:port`.
     pub hosts: BTreeMap<String, HostGrant>,
+    /// Hosts that programs of its sandboxes may reach through the proxy, by `host` or `host:port`: none
+    /// of them, or where none is named the git hosts and package registries this host uses.
+    pub programs: Option<BTreeSet<String>>,
 }
 
 /// An endpoint that an agent was granted.

@@ -112,6 +112,11 @@ fn of_agent(before: Option<&AgentSettings>, after: &AgentSettings) -> Vec<(&'sta
             wider.push((key, format!("agent {name} would be granted other {what}")));
         }
     }
+    let programs = before.and_then(|agent| agent.programs.as_ref());
+    if after.programs.is_some() && after.programs.as_ref() != programs {
+        let why = format!("programs of agent {name} would reach other hosts");
+        wider.push(("programs", why));
+    }
     // What is granted brings its tools along.
     if let (Some(before), true) = (before, wider.is_empty()) {
         // An empty list holds every tool.

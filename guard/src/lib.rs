@@ -16,6 +16,7 @@ pub mod gate;
 pub mod host_view;
 pub mod outside;
 pub mod plan;
+pub mod proxy;
 pub mod redact;
 pub mod sandbox;
 mod shown;

@@ -233,6 +233,7 @@ async fn apply_on_stage(
         home: PathBuf::from("/"),
         limits: Limits::default(),
         deadline: Deadline::after(LONGEST),
+        proxy: None,
         trace: None,
     };
     let mut executor = Executor::start(spec).await?;

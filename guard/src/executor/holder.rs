@@ -359,6 +359,7 @@ fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
         },
         mounts,
         landlock: Rules::default(),
+        online: spec.proxy.is_some(),
         deadline: spec.deadline,
     }
 }

@@ -42,6 +42,8 @@ pub struct Hello {
     pub mounts: Vec<String>,
     /// What Landlock allows.
     pub landlock: Rules,
+    /// Programs may reach hosts through a proxy.
+    pub online: bool,
     /// Until when to live without an extension.
     pub deadline: Deadline,
 }

@@ -9,8 +9,8 @@ use super::environment::environment;
 use super::modules::{Entry, Listings};
 use super::profile::Profile;
 use super::spec::{
-    ATTACHMENTS, CACHE, EXECUTOR, HOME, KEPT_OBJECTS, Kind, OBJECTS, SNAPSHOTS, SandboxSpec,
-    WORKSPACE,
+    ATTACHMENTS, CACHE, EXECUTOR, HOME, KEPT_OBJECTS, Kind, OBJECTS, PROXY_SOCKET, SNAPSHOTS,
+    SandboxSpec, WORKSPACE,
 };
 use super::surroundings::{Surroundings, SystemFolder};
 use crate::host_view::{HOST, HostView, Right};
@@ -140,6 +140,9 @@ pub fn argv(
     }
     args.made.insert("/run".into());
     args.mount("--ro-bind", &spec.exe, Path::new(EXECUTOR));
+    if let Some(socket) = &spec.proxy {
+        args.mount("--bind", socket, Path::new(PROXY_SOCKET));
+    }
     // What bwrap made belongs to the user inside where there is a user namespace.
     args.add(["--remount-ro", "/run"]);
     if !matches!(spec.kind, Kind::Host) {

@@ -40,6 +40,7 @@ fn spec(kind: Kind) -> SandboxSpec {
         home: "/root".into(),
         limits: Limits::default(),
         deadline: crate::deadline::Deadline::after(Duration::from_secs(1)),
+        proxy: None,
         trace: None,
     }
 }

@@ -1,10 +1,20 @@
 //! The whole environment inside a sandbox: written from nothing, never inherited.
 
 use super::profile::Profile;
-use super::spec::{CACHE, HOME, Kind, SandboxSpec};
+use super::spec::{CACHE, HOME, Kind, PROXY_PORT, SandboxSpec};
+use crate::proxy::authorities;
 use protocol::trace::VARIABLE;
 
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Cargo's folder where crates may be fetched.
+pub(crate) const CARGO: &str = "/cache/cargo-home";
+
+/// What tells clients that there is no network.
+const OFFLINE: [&str; 3] = ["CARGO_NET_OFFLINE", "GOPROXY", "npm_config_offline"];
+
+/// What is never asked of a proxy: servers that tests start.
+const NEAR: &str = "localhost,127.0.0.1,::1";
 
 /// The login name inside.
 pub const USER: &str = "agent";
@@ -31,16 +41,53 @@ pub fn environment(spec: &SandboxSpec, profile: &Profile) -> Vec<(String, String
         ("npm_config_offline", "true"),
         ("npm_config_update_notifier", "false"),
     ]
+    .into_iter()
+    .filter(|(name, _)| spec.proxy.is_none() || !OFFLINE.contains(name))
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
+    .collect();
     env.push(("PATH".to_owned(), path(profile)));
     env.extend(profile.env.iter().cloned());
     env.extend(caches(spec));
+    if spec.proxy.is_some() {
+        env.extend(online(spec));
+    }
     env.extend(
         spec.trace
             .map(|trace| (VARIABLE.to_owned(), trace.to_string())),
     );
     env
+}
+
+/// Where the proxy is, for every program that asks; and the system's own certificates, because a
+/// company's are not among those that clients bring.
+fn online(spec: &SandboxSpec) -> Vec<(String, String)> {
+    let proxy = format!("http://127.0.0.1:{PROXY_PORT}");
+    let names = [
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ];
+    let mut env: Vec<(&str, &str)> = names.map(|name| (name, proxy.as_str())).into();
+    env.extend([("NO_PROXY", NEAR), ("no_proxy", NEAR)]);
+    if let Some(bundle) = authorities() {
+        let names = [
+            "SSL_CERT_FILE",
+            "CARGO_HTTP_CAINFO",
+            "GIT_SSL_CAINFO",
+            "NODE_EXTRA_CA_CERTS",
+            "PIP_CERT",
+            "REQUESTS_CA_BUNDLE",
+        ];
+        env.extend(names.map(|name| (name, bundle)));
+    }
+    if matches!(&spec.kind, Kind::Workspace { cache: Some(_), .. }) {
+        env.push(("CARGO_HOME", CARGO));
+    }
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    env.into_iter().map(owned).collect()
 }
 
 fn path(profile: &Profile) -> String {

@@ -134,6 +134,7 @@ mod tests {
             home: "/".into(),
             limits: Limits::default(),
             deadline: crate::deadline::Deadline::after(std::time::Duration::from_secs(1)),
+            proxy: None,
             trace: None,
         };
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();

@@ -22,6 +22,10 @@ pub const OBJECTS: &str = "/workspace-objects";
 pub const KEPT_OBJECTS: &str = "kept-objects";
 /// Where the binary itself is seen inside.
 pub const EXECUTOR: &str = "/run/ai-infra/executor";
+/// Where the socket of the proxy is seen inside.
+pub const PROXY_SOCKET: &str = "/run/ai-infra/proxy";
+/// The port of the sandbox's own network that leads to it.
+pub const PROXY_PORT: u16 = 3128;
 /// The home folder inside; made by the executor.
 pub const HOME: &str = "/tmp/home";
 
@@ -100,6 +104,8 @@ pub struct SandboxSpec {
     pub home: PathBuf,
     /// Bounds.
     pub limits: Limits,
+    /// The socket of its task's proxy, where its programs may reach hosts at all.
+    pub proxy: Option<PathBuf>,
     /// Until when it lives without an extension.
     pub deadline: Deadline,
     /// The trace that programs inside are told.

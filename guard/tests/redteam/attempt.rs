@@ -95,6 +95,7 @@ impl Attempt<'_> {
             home: "/nonexistent".into(),
             limits,
             deadline: Deadline::after(Duration::from_secs(60)),
+            proxy: None,
             trace: None,
         })
     }

@@ -186,6 +186,7 @@ async fn be_a_holder() {
         home: home(),
         limits: Limits::default(),
         deadline: Deadline::after(Duration::from_secs(2)),
+        proxy: None,
         trace: None,
     };
     let mut executor = Executor::start(spec).await.unwrap();

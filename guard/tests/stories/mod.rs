@@ -10,6 +10,7 @@ mod nested;
 mod output;
 mod outside;
 mod postgres;
+mod proxy;
 mod scans;
 mod tools;
 mod user;
@@ -87,6 +88,7 @@ impl Stage {
             home: home(),
             limits: Limits::default(),
             deadline: guard::deadline::Deadline::after(LONG),
+            proxy: None,
             trace: None,
         }
     }

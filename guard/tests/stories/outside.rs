@@ -35,6 +35,7 @@ pub(super) async fn open(reach: Reach, owner: Owner) -> Executor {
         home: home(),
         limits: Limits::default(),
         deadline: Deadline::after(LONG),
+        proxy: None,
         trace: None,
     };
     Executor::start(spec).await.unwrap()

@@ -164,6 +164,7 @@ mod tests {
                 endpoints: Default::default(),
                 sources: Default::default(),
                 hosts: Default::default(),
+                programs: None,
             })
             .collect()
     }

@@ -7,6 +7,7 @@ mod changes;
 mod commit;
 mod data;
 mod files;
+mod forward;
 mod frost;
 mod git;
 pub mod landlock;
@@ -73,6 +74,10 @@ fn begin(stdin: &mut Stdin, stdout: &mut Stdout) -> Result<Hello, String> {
     place::check_links(hello.limits.faults.stands(Wall::Links));
     place::prepare(hello.host || hello.reach.is_some())
         .map_err(|e| format!("the folders inside cannot be used: {e}"))?;
+    if hello.online {
+        place::prepare_caches(&hello).map_err(|e| format!("the caches cannot be used: {e}"))?;
+        forward::start()?;
+    }
     say(stdout, &FromInside::Ready).map_err(|e| format!("the holder is gone: {e}"))?;
     Ok(hello)
 }

@@ -1,5 +1,7 @@
 //! Places inside: the scratch folders, and workspace paths with their symlinks followed and checked.
 
+use super::super::wire::Hello;
+use crate::sandbox::environment::CARGO;
 use crate::sandbox::spec::{ATTACHMENTS, HOME, WORKSPACE};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,27 @@ pub(super) fn prepare(host: bool) -> io::Result<()> {
     std::fs::create_dir_all(HOME)?;
     std::fs::create_dir_all("/tmp/cache")?;
     std::env::set_current_dir(if host { "/" } else { WORKSPACE })
+}
+
+/// Gives cargo a folder of its own: the toolchain's cannot be written, and what is fetched is kept
+/// for the project. Its settings come along.
+pub(super) fn prepare_caches(hello: &Hello) -> io::Result<()> {
+    let cargo = Path::new(CARGO);
+    if cargo.parent().is_none_or(|cache| !cache.is_dir()) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(cargo)?;
+    let shown = hello.landlock.paths.keys();
+    for folder in shown.filter(|path| path.ends_with(".cargo")) {
+        for name in ["config.toml", "config"] {
+            let (from, to) = (folder.join(name), cargo.join(name));
+            match std::os::unix::fs::symlink(&from, &to) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The workspace as a path.

@@ -1,0 +1,162 @@
+//! The way out of a sandbox of level 1: a proxy for each task, on the host's side of a socket that
+//! is bound into it. It connects to hosts that were named, and to nothing else: [`request`] reads
+//! what is asked, [`address`] says which addresses are the world's, [`greeting`] compares the name
+//! in the TLS greeting, [`serve`] carries bytes. Pure but for the last and [`registries`].
+
+pub mod address;
+pub mod greeting;
+pub mod registries;
+pub mod request;
+mod serve;
+
+use crate::sandbox::spec::Owner;
+use protocol::fault::Faults;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, lchown};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tempfile::TempDir;
+use tokio::net::UnixListener;
+use tokio::task::JoinHandle;
+
+/// Connections of one task that are remembered; all of them are logged.
+const REMEMBERED: usize = 1000;
+
+/// Hosts that may be reached. All names are lower-case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Exact names, on port 443, at public addresses.
+    pub hosts: BTreeSet<String>,
+    /// Exact name and port, wherever it is: a company's own registry has a private address.
+    pub places: BTreeSet<(String, u16)>,
+}
+
+impl Allowed {
+    /// What settings name: `host`, or `host:port`. Names that are none are told.
+    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Allowed, String> {
+        let mut allowed = Allowed::default();
+        for name in names {
+            let wrong =
+                |why: &str| format!("`{name}` {why}: write shop.example, or shop.example:8443");
+            match name.split_once(':') {
+                None => {
+                    let host = request::host(name).map_err(wrong)?;
+                    allowed.hosts.insert(host);
+                }
+                Some((host, port)) => {
+                    let host = request::host(host).map_err(wrong)?;
+                    let port = request::port(port).map_err(wrong)?;
+                    allowed.places.insert((host, port));
+                }
+            }
+        }
+        Ok(allowed)
+    }
+
+    /// Whether a place may be connected to, and whether a private address will do.
+    pub fn judge(&self, host: &str, port: u16) -> Result<bool, String> {
+        if self.places.contains(&(host.to_owned(), port)) {
+            return Ok(true);
+        }
+        if !self.hosts.contains(host) {
+            return Err(format!(
+                "{host} is not among the hosts programs may reach (`permissions.programs.hosts`)"
+            ));
+        }
+        match port {
+            443 => Ok(false),
+            _ => Err(format!("{host} may be reached on port 443, not on {port}")),
+        }
+    }
+}
+
+/// One connection, as it is told afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Connection {
+    /// The host asked for, tamed; empty where the question could not be read.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// `None` = it was carried; else why not, or why it was cut.
+    pub refused: Option<String>,
+    /// Bytes carried out.
+    pub up: u64,
+    /// Bytes carried in.
+    pub down: u64,
+    /// How long it stood, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// A running proxy; it ends, and its socket goes, when this is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    folder: TempDir,
+    serving: JoinHandle<()>,
+    seen: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Proxy {
+    /// Starts one for the sandboxes of one task, whose programs run as `owner`. Needs a tokio runtime.
+    pub fn start(allowed: Allowed, owner: Owner, faults: Faults) -> io::Result<Proxy> {
+        // Not below the task's folder: the name of a socket holds a hundred bytes at most.
+        let folder = tempfile::Builder::new()
+            .prefix("ai-infra-proxy-")
+            .tempdir()?;
+        let path = folder.path().join("s");
+        let listener = UnixListener::bind(&path)?;
+        if nix::unistd::geteuid().is_root() {
+            lchown(&path, Some(owner.uid), Some(owner.gid))?;
+        }
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&seen);
+        let tell = move |connection: Connection| {
+            tracing::info!(
+                host = connection.host,
+                port = connection.port,
+                refused = connection.refused,
+                up = connection.up,
+                down = connection.down,
+                took_ms = connection.took_ms,
+                "a program asked for a connection"
+            );
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.len() < REMEMBERED {
+                told.push(connection);
+            }
+        };
+        Ok(Proxy {
+            folder,
+            serving: tokio::spawn(serve::serve(listener, allowed, faults, tell)),
+            seen,
+        })
+    }
+
+    /// The socket, to be bound into sandboxes.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("s")
+    }
+
+    /// The connections so far, those refused among them.
+    pub fn seen(&self) -> Vec<Connection> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// The file of certificates the system trusts, where it is in its usual place. Clients bring their
+/// own, which know nothing of a company's.
+pub(crate) fn authorities() -> Option<&'static str> {
+    const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+    Path::new(BUNDLE).exists().then_some(BUNDLE)
+}

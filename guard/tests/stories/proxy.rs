@@ -1,0 +1,198 @@
+//! The way out of level 1: what goes through the proxy, what does not, and real packages where the
+//! registries can be reached.
+
+use super::*;
+use guard::proxy::{Allowed, Proxy};
+use protocol::fault::Faults;
+use std::net::ToSocketAddrs;
+
+async fn online(stage: &Stage, hosts: &[&str]) -> (Executor, Proxy) {
+    let allowed = Allowed::of(hosts.iter().copied()).unwrap();
+    let proxy = Proxy::start(allowed, stage.clone.owner, Faults::default()).unwrap();
+    let mut spec = stage.spec();
+    let cache = stage.dir.path().join("cache");
+    std::fs::create_dir(&cache).unwrap();
+    if nix::unistd::geteuid().is_root() {
+        let owner = stage.clone.owner;
+        std::os::unix::fs::chown(&cache, Some(owner.uid), Some(owner.gid)).unwrap();
+    }
+    if let Kind::Workspace { cache: place, .. } = &mut spec.kind {
+        *place = Some(cache);
+    }
+    spec.proxy = Some(proxy.socket());
+    (Executor::start(spec).await.unwrap(), proxy)
+}
+
+/// Says why a story about a registry cannot be told here.
+fn reachable(host: &str) -> bool {
+    let found = (host, 443).to_socket_addrs();
+    let there = found.is_ok_and(|mut all| {
+        all.any(|at| std::net::TcpStream::connect_timeout(&at, Duration::from_secs(5)).is_ok())
+    });
+    if !there {
+        eprintln!("skipped: {host} cannot be reached from here");
+    }
+    there
+}
+
+/// Asks the proxy in so many words; answers what it said first.
+async fn ask(executor: &mut Executor, words: &str) -> String {
+    let asked =
+        format!("exec 3<>/dev/tcp/127.0.0.1/3128; printf '{words}' >&3; timeout 5 head -1 <&3");
+    sh(executor, &asked).await
+}
+
+#[tokio::test]
+async fn nothing_but_named_hosts_is_reached() {
+    if !can_sandbox() {
+        return;
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let stage = Stage::new(|_| {});
+    let (mut executor, proxy) = online(&stage, &["allowed.example"]).await;
+    for (words, status) in [
+        (
+            "CONNECT other.example:443 HTTP/1.1\\r\\n\\r\\n".to_owned(),
+            "403",
+        ),
+        (
+            "CONNECT allowed.example:80 HTTP/1.1\\r\\n\\r\\n".to_owned(),
+            "403",
+        ),
+        (
+            format!("CONNECT 127.0.0.1:{port} HTTP/1.1\\r\\n\\r\\n"),
+            "400",
+        ),
+        (
+            "GET http://allowed.example/ HTTP/1.1\\r\\n\\r\\n".to_owned(),
+            "400",
+        ),
+        (
+            "CONNECT evil.example%%00.allowed.example:443 HTTP/1.1\\r\\n\\r\\n".to_owned(),
+            "400",
+        ),
+    ] {
+        let said = ask(&mut executor, &words).await;
+        assert!(said.contains(status), "{words}: {said}");
+    }
+    let said = sh(
+        &mut executor,
+        &format!("echo x > /dev/tcp/127.0.0.1/{port} && echo OUT"),
+    )
+    .await;
+    assert!(!said.contains("OUT"), "{said}");
+    let said = sh(
+        &mut executor,
+        "env | grep -ic proxy=; echo ${GOPROXY-unset}",
+    )
+    .await;
+    assert!(said.contains("unset"), "{said}");
+    executor.stop().await;
+    let seen = proxy.seen();
+    assert_eq!(seen.len(), 5, "{seen:?}");
+    assert!(seen.iter().all(|one| one.refused.is_some()), "{seen:?}");
+    assert_eq!(
+        (seen[0].host.as_str(), seen[0].port),
+        ("other.example", 443)
+    );
+    let socket = proxy.socket();
+    drop(proxy);
+    assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn a_sandbox_without_a_proxy_has_no_way_to_one() {
+    if !can_sandbox() {
+        return;
+    }
+    let stage = Stage::new(|_| {});
+    let mut executor = stage.executor().await;
+    let said = sh(
+        &mut executor,
+        "env | grep -i proxy; echo x > /dev/tcp/127.0.0.1/3128 && echo OUT; ls /run/ai-infra",
+    )
+    .await;
+    assert!(
+        !said.contains("OUT") && !said.contains("127.0.0.1:3128"),
+        "{said}"
+    );
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn pip_installs_a_package() {
+    if !can_sandbox() || !reachable("pypi.org") {
+        return;
+    }
+    let stage = Stage::new(|_| {});
+    let (mut executor, proxy) = online(&stage, &["pypi.org", "files.pythonhosted.org"]).await;
+    let said = sh(&mut executor, "python3 -m venv v && v/bin/pip install --quiet --no-input six 2>&1; v/bin/python -c 'import six; print(\"six\", six.__name__)'").await;
+    assert!(said.contains("six six"), "{said}\n{:?}", proxy.seen());
+    executor.stop().await;
+    let seen = proxy.seen();
+    assert!(
+        seen.iter()
+            .any(|one| one.host == "pypi.org" && one.down > 0),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test]
+async fn npm_installs_a_package_and_runs_it() {
+    if !can_sandbox() || !reachable("registry.npmjs.org") {
+        return;
+    }
+    let stage = Stage::new(|w| {
+        write(
+            w,
+            "package.json",
+            "{\"name\": \"x\", \"version\": \"1.0.0\"}",
+        )
+    });
+    let (mut executor, proxy) = online(&stage, &["registry.npmjs.org"]).await;
+    let said = sh(&mut executor, "npm install --no-audit --no-fund is-odd 2>&1; node -e 'console.log(\"odd\", require(\"is-odd\")(3))'").await;
+    assert!(said.contains("odd true"), "{said}\n{:?}", proxy.seen());
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn cargo_builds_with_a_crate() {
+    if !can_sandbox() || !reachable("index.crates.io") {
+        return;
+    }
+    if !home().join(".cargo/bin/cargo").exists() {
+        eprintln!("skipped: no cargo in this home");
+        return;
+    }
+    let stage = Stage::new(|w| {
+        write(
+            w,
+            "Cargo.toml",
+            "[package]\nname = \"x\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nitoa = \"1\"\n",
+        );
+        write(
+            w,
+            "src/main.rs",
+            "fn main() { println!(\"itoa {}\", itoa::Buffer::new().format(7)); }\n",
+        );
+    });
+    let allowed = Allowed::of(["index.crates.io", "static.crates.io"]).unwrap();
+    let proxy = Proxy::start(allowed, stage.clone.owner, Faults::default()).unwrap();
+    let cache = stage.dir.path().join("cache");
+    std::fs::create_dir(&cache).unwrap();
+    if nix::unistd::geteuid().is_root() {
+        let owner = stage.clone.owner;
+        std::os::unix::fs::chown(&cache, Some(owner.uid), Some(owner.gid)).unwrap();
+    }
+    let mut spec = stage.spec();
+    spec.toolchains = true;
+    spec.proxy = Some(proxy.socket());
+    if let Kind::Workspace { cache: place, .. } = &mut spec.kind {
+        *place = Some(cache);
+    }
+    let mut executor = Executor::start(spec).await.unwrap();
+    let said = sh(&mut executor, "cargo run --quiet 2>&1").await;
+    assert!(said.contains("itoa 7"), "{said}\n{:?}", proxy.seen());
+    executor.stop().await;
+}
