@@ -186,7 +186,7 @@ async fn begun(desk: &Desk, open: &Open) -> Result<bool, LedgerError> {
 }
 
 /// The highest number among the folders of tasks.
-fn highest_folder(desk: &Desk) -> u64 {
+pub(crate) fn highest_folder(desk: &Desk) -> u64 {
     let names = std::fs::read_dir(desk.home.tasks()).into_iter().flatten();
     names
         .flatten()

@@ -6,6 +6,7 @@ use crate::anchor;
 use crate::approvals;
 use crate::brakes;
 use crate::bus_link::BusLink;
+use crate::compare;
 use crate::control::listen::{self, ListenError};
 use crate::control::serve;
 use crate::daemon::watch::keep_daemon;
@@ -96,6 +97,9 @@ pub async fn run(settings: Settings, home: Home) -> Result<(), SupervisorError> 
     whereabouts::note(&home, &place)?;
     let listener = listen::listen(&home).await?;
     let desk = desk(settings, home, ledger);
+    // A ledger that went back to an older state does not know whose folders these are.
+    let taken = compare::highest_folder(&desk);
+    desk.ledger.skip_numbers(taken).await?;
     talk::lost(&desk, None).await;
     let mut loops = start(&desk, listener);
     loops.spawn(keep_daemon(desk.home.clone()));

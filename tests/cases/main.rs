@@ -46,6 +46,7 @@ mod plans;
 mod pressure;
 mod run_tests;
 mod schedules;
+mod standby;
 mod stores;
 mod tidy;
 mod tmux_windows;

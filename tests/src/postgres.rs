@@ -19,7 +19,7 @@ pub const PASSWORD: &str = "hunter2-of-the-stories";
 
 /// Waits for the end of its standard input, which is the end of whoever started it; then the server ends and its
 /// folder goes.
-const KEEPER: &str = r#"
+pub(crate) const KEEPER: &str = r#"
 trap '' INT TERM HUP
 "$1/postgres" -D "$2/data" -k "$2" -p "$3" >"$2/log" 2>&1 &
 server=$!
@@ -157,7 +157,7 @@ fn start() -> Option<Cluster> {
 }
 
 /// Gives a path to whoever runs the server; everybody may look.
-fn open_to(path: &Path) {
+pub(crate) fn open_to(path: &Path) {
     let mode = if path.is_dir() { 0o755 } else { 0o600 };
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("permissions");
     if nix::unistd::geteuid().is_root() {
@@ -175,7 +175,7 @@ fn server() -> (u32, u32) {
     (user.uid.as_raw(), user.gid.as_raw())
 }
 
-fn as_server(program: &Path) -> Command {
+pub(crate) fn as_server(program: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()

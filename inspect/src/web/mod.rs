@@ -58,6 +58,12 @@ pub fn served(
     let from = moment(leaf.validity().not_before.timestamp());
     let mut names = names(&leaf);
     names.truncate(NAMES);
+    let self_signed = leaf.subject() == leaf.issuer();
+    // What signed itself lacks no certificate in between.
+    let shorter = |why: String| match (self_signed, why.split_once("; ")) {
+        (true, Some((why, _))) => why.to_owned(),
+        _ => why,
+    };
     Some(Served {
         host: host.to_owned(),
         subject: common_name(leaf.subject()),
@@ -67,10 +73,10 @@ pub fn served(
         until,
         days_left: (until.as_second() - at.as_second()).div_euclid(86_400),
         expired: until < at,
-        self_signed: leaf.subject() == leaf.issuer(),
+        self_signed,
         chain: chain.len(),
         protocol: protocol.to_owned(),
-        problems: distrust.into_iter().collect(),
+        problems: distrust.map(shorter).into_iter().collect(),
     })
 }
 
@@ -302,7 +308,9 @@ mod tests {
     fn a_certificate_is_read() {
         let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let chain = [certificate((2026, 2, 1), &["h.example"])];
-        let one = served("h.example", &chain, "TLS 1.2", None, at).unwrap();
+        let why = "nobody whom this host trusts signed it; the server may leave out one";
+        let one = served("h.example", &chain, "TLS 1.2", Some(why.to_owned()), at).unwrap();
+        assert_eq!(one.problems, ["nobody whom this host trusts signed it"]);
         assert_eq!(
             (
                 one.days_left,
