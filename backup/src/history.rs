@@ -8,6 +8,7 @@ use config::private_file;
 use jiff::Timestamp;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use protocol::backup::Drilled;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -27,6 +28,12 @@ pub struct History {
     v: u64,
     /// By name.
     pub jobs: BTreeMap<String, JobHistory>,
+    /// What the last drill came to.
+    #[serde(default)]
+    pub drill: Option<Drilled>,
+    /// A recovery key was made here, and nobody was shown it.
+    #[serde(default)]
+    pub key_unseen: bool,
 }
 
 /// One job.
@@ -38,6 +45,23 @@ pub struct JobHistory {
     pub alarm: Option<String>,
     /// When it failed and why, where its newest run did.
     pub failed: Option<(Timestamp, String)>,
+    /// When it came to a good end without a snapshot, where its newest run did.
+    #[serde(default)]
+    pub well: Option<Timestamp>,
+}
+
+impl JobHistory {
+    /// When it was last kept, or nothing was there to be kept.
+    pub fn good(&self) -> Option<Timestamp> {
+        let newest = self.sizes.keys().next_back();
+        let newest = newest.and_then(|name| name.parse::<SnapshotName>().ok());
+        newest.map(|name| name.at).max(self.well)
+    }
+
+    /// Whether it was ever tried here.
+    pub fn was_tried(&self) -> bool {
+        self.good().is_some() || self.failed.is_some()
+    }
 }
 
 impl History {
@@ -48,7 +72,7 @@ impl History {
         let history: Option<History> = serde_json::from_slice(&bytes).ok();
         history.filter(|h| h.v == VERSION).unwrap_or(History {
             v: VERSION,
-            jobs: BTreeMap::new(),
+            ..History::default()
         })
     }
 
@@ -64,7 +88,7 @@ impl History {
         let job = self.jobs.entry(name.job.clone()).or_default();
         let before = job.sizes.values().next_back().copied();
         job.alarm = before.and_then(|before| crate::keep::shrunk(before, size));
-        job.failed = None;
+        (job.failed, job.well) = (None, None);
         job.sizes.insert(name.to_string(), size);
         while job.sizes.len() > MOST {
             job.sizes.pop_first();
@@ -72,9 +96,10 @@ impl History {
         job.alarm.clone()
     }
 
-    /// Notes that a job that makes no snapshots did well.
-    pub fn well(&mut self, job: &str) {
-        self.jobs.entry(job.to_owned()).or_default().failed = None;
+    /// Notes that it came to a good end without a snapshot: it makes none, or there was nothing to keep.
+    pub fn well(&mut self, job: &str, at: Timestamp) {
+        let job = self.jobs.entry(job.to_owned()).or_default();
+        (job.failed, job.well) = (None, Some(at));
     }
 
     /// Notes that a job failed.
@@ -113,7 +138,8 @@ pub fn alone(folder: &Path) -> Result<Alone, BackupError> {
     match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(Alone(lock)),
         Err((_, Errno::EWOULDBLOCK)) => Err(BackupError::Busy(
-            "a backup of this home runs already: wait for it, then say it again".to_owned(),
+            "a backup or a drill of this home runs already: wait for it, then say it again"
+                .to_owned(),
         )),
         Err((_, errno)) => Err(file("lock", &path)(errno.into())),
     }

@@ -8,6 +8,7 @@
 //! for two at once, `store` for where a repository may lie. `sync` is another thing: the configuration, kept in
 //! step with a plain git repository in both directions.
 
+pub mod compare;
 pub mod entry;
 pub mod error;
 pub mod history;

@@ -3,7 +3,7 @@
 
 use crate::error::BackupError;
 use crate::keep::{Keep, let_go};
-use crate::lock::{For, Lock};
+use crate::lock::{For, HOLDS, Lock};
 use crate::names::{self, Digest, INDEX, PACKS, SnapshotName};
 use crate::repository::Repository;
 use jiff::Timestamp;
@@ -32,9 +32,13 @@ pub fn prune(
 ) -> Result<Pruned, BackupError> {
     let lock = Lock::take(repository.store.as_mut(), For::Prune, host, now)?;
     let pruned = alone(repository, keep);
+    // Whoever still writes holds a lock; what is older than any lock was left by one that was killed.
+    let before = now.checked_sub(HOLDS).unwrap_or(now);
+    let swept = repository.store.sweep(before);
     if let Some(lock) = lock {
         lock.free(repository.store.as_mut())?;
     }
+    swept?;
     pruned
 }
 

@@ -21,6 +21,21 @@ pub struct BackupSettings {
     pub keep: KeepSettings,
     /// What is kept, by name.
     pub jobs: BTreeMap<String, BackupJob>,
+    /// Time zone of the schedules; `None` = this machine's.
+    pub zone: Option<String>,
+    /// How long after its time a job without a good snapshot is late, in minutes.
+    pub grace_minutes: i64,
+    /// The drill.
+    pub drill: DrillSettings,
+}
+
+/// Section `backup.drill`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrillSettings {
+    /// When it begins by itself, as a line of cron; `None` = it does not.
+    #[serde(default)]
+    pub schedule: Option<String>,
 }
 
 /// Section `backup.s3`.
@@ -60,6 +75,25 @@ pub struct BackupJob {
     /// Where, where that is not `backup.remote`.
     #[serde(default)]
     pub target: Option<String>,
+    /// When it begins by itself, as a line of cron; `None` = it does not.
+    #[serde(default)]
+    pub schedule: Option<String>,
+}
+
+impl BackupSettings {
+    /// Where a job is kept, as it is written.
+    pub fn place_of<'a>(&'a self, job: &'a BackupJob) -> Option<&'a str> {
+        job.target.as_deref().or(self.remote.as_deref())
+    }
+
+    /// The job that keeps the home, with its name.
+    pub fn home_job(&self) -> Option<(&str, &BackupJob)> {
+        let home = self
+            .jobs
+            .iter()
+            .find(|(_, job)| job.what == BackupWhat::Home);
+        home.map(|(name, job)| (name.as_str(), job))
+    }
 }
 
 /// What a job keeps.

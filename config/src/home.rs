@@ -198,6 +198,10 @@ impl Home {
     pub fn restoring(&self) -> PathBuf {
         self.root.join("restoring.json")
     }
+    /// There in a home that a drill restored aside: nothing is begun in it, and it is nobody's.
+    pub fn drill(&self) -> PathBuf {
+        self.root.join("drill.json")
+    }
     /// What the chat keeps: its history and the folder it is about.
     pub fn chat(&self) -> PathBuf {
         self.root.join("chat")

@@ -27,6 +27,8 @@ pub enum Origin {
     Flag(String),
     /// The invitation by which this host joined a team.
     Joined,
+    /// A drill restored this home: it is only looked at.
+    Drill,
 }
 
 impl fmt::Display for Origin {
@@ -42,6 +44,7 @@ impl fmt::Display for Origin {
             Origin::Environment(name) => write!(f, "environment {name}"),
             Origin::Flag(key) => write!(f, "flag {key}"),
             Origin::Joined => f.write_str("the team this host joined"),
+            Origin::Drill => f.write_str("a drill of the backups"),
         }
     }
 }

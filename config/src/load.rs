@@ -20,6 +20,17 @@ use std::path::{Path, PathBuf};
 /// Largest file of passwords read, in bytes.
 const PASSWORD_FILE_BYTES: u64 = 1024 * 1024;
 
+/// A home that a drill restored aside meets neither the stores nor the models of the one it came from.
+const OF_A_DRILL: [(&str, &str); 7] = [
+    ("redis.url", ""),
+    ("redis.listen.address", ""),
+    ("ledger.url", ""),
+    ("engine.name", "playbook"),
+    ("engine.api_key", ""),
+    ("backup.remote", ""),
+    ("backup.drill.schedule", ""),
+];
+
 /// The machine's own folder of settings.
 pub const SYSTEM_FOLDER: &str = "/etc/ai-infra";
 
@@ -125,6 +136,12 @@ fn lay_all(sources: &Sources<'_>, joined: Option<&Invitation>, trial: Option<&Tr
     for (key, value) in joined.into_iter().flat_map(Invitation::settings) {
         let path = key.split('.').map(str::to_owned).collect();
         layers.lay_text(path, &value, Origin::Joined);
+    }
+    if sources.home.drill().exists() {
+        for (key, value) in OF_A_DRILL {
+            let path = key.split('.').map(str::to_owned).collect();
+            layers.lay_text(path, value, Origin::Drill);
+        }
     }
     layers
 }

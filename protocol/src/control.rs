@@ -237,6 +237,11 @@ pub enum Verb {
         /// `<role>/<entry>`.
         id: String,
     },
+    /// Say in window 0 what a backup or a drill that a person began came to.
+    BackupSaid {
+        /// The sentence.
+        words: String,
+    },
     /// The schedules of the home. They are read again before.
     ScheduleList,
     /// One schedule: its next times, and what became of the last ones.

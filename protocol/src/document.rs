@@ -1,5 +1,6 @@
 //! What `--json` prints. Every document carries a version; fields are added, never renamed.
 
+use crate::backup::BackupStatus;
 use crate::criterion::Check;
 use crate::ids::{Role, ShortId, TaskId};
 use crate::money::MicroUsd;
@@ -283,6 +284,9 @@ pub struct TeamStatus {
     /// Agents that begin only urgent tasks, because their host is under pressure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_back: Vec<HeldBackLine>,
+    /// How the backups stand; none where the supervisor does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backups: Option<BackupStatus>,
     /// Messages nobody could read.
     pub dead_letters: u64,
     /// Sentences about what is wrong, each with its next step.

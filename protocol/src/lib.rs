@@ -7,6 +7,7 @@ pub mod answer;
 pub mod approval;
 pub mod attachment;
 pub mod audit;
+pub mod backup;
 pub mod board;
 pub mod control;
 pub mod costs;

@@ -22,6 +22,10 @@ pub enum Outcome {
     Missed,
     /// The run before had not ended.
     Overlap,
+    /// What makes no task came to its end: a backup, a drill.
+    Done,
+    /// It did not.
+    Failed,
 }
 
 impl Outcome {
@@ -33,6 +37,8 @@ impl Outcome {
             Outcome::Refused => "refused",
             Outcome::Missed => "missed",
             Outcome::Overlap => "overlap",
+            Outcome::Done => "done",
+            Outcome::Failed => "failed",
         }
     }
 
@@ -44,6 +50,8 @@ impl Outcome {
             Outcome::Refused,
             Outcome::Missed,
             Outcome::Overlap,
+            Outcome::Done,
+            Outcome::Failed,
         ];
         all.into_iter().find(|outcome| outcome.as_str() == word)
     }
@@ -60,7 +68,7 @@ pub struct ScheduleRun {
     pub number: u64,
     /// Who asked for it, where it did not begin by itself.
     pub asked_by: Option<String>,
-    /// Why it was refused.
+    /// Why it was refused; of what makes no task, what it came to.
     pub reason: Option<String>,
     /// Its task.
     pub task: Option<ShortId>,

@@ -32,6 +32,8 @@ pub struct Desk {
     pub schedules: Book,
     /// Woken when the outbox should look at once.
     pub outbox: Notify,
+    /// Woken when a backup is owed.
+    pub backups: Notify,
     /// Woken when a brake was pulled or let go.
     pub braked: Notify,
     /// Set once this process may write no more, because another supervisor took over or the ledger

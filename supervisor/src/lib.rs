@@ -13,6 +13,7 @@ pub mod again;
 mod anchor;
 mod approvals;
 pub(crate) mod attached;
+pub mod backups;
 pub mod board;
 pub mod brakes;
 pub mod bus_link;

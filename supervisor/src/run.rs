@@ -4,6 +4,7 @@
 
 use crate::anchor;
 use crate::approvals;
+use crate::backups::{self, drilled, jobs};
 use crate::brakes;
 use crate::bus_link::BusLink;
 use crate::compare;
@@ -31,6 +32,7 @@ use config::error::ConfigError;
 use config::home::Home;
 use config::settings::Settings;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use protocol::ids::Role;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,11 +125,17 @@ pub async fn run(settings: Settings, home: Home) -> Result<(), SupervisorError> 
 
 /// What the rooms share, over an open ledger.
 pub fn desk(settings: Settings, home: Home, ledger: Ledger) -> SharedDesk {
+    let own = match home.drill().exists() {
+        // Nothing of a home that is only looked at begins.
+        true => Default::default(),
+        false => jobs::schedules(&settings.backup, &TimeZone::system()),
+    };
     Arc::new(Desk {
         link: BusLink::new(&home, &settings.team, &ledger),
         memory: MemoryOwner::new(&home.memory(), &home.index()),
         shelf: Shelf::open(&home),
-        schedules: Book::open(&home),
+        schedules: Book::open(&home, own),
+        backups: Notify::new(),
         hub: Hub::default(),
         outbox: Notify::new(),
         braked: Notify::new(),
@@ -144,6 +152,12 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     loops.spawn(desk.link.clone().keep());
     loops.spawn(serve::serve(desk.clone(), listener));
     loops.spawn(desk.memory.clone().serve(desk.link.clone()));
+    let shared = desk.clone();
+    loops.spawn(async move { announce(&shared).await });
+    if desk.home.drill().exists() {
+        loops.spawn(drilled::end_with_it(desk.home.clone()));
+        return loops;
+    }
     let shared = desk.clone();
     loops.spawn(async move { settle::settle(&shared).await });
     let shared = desk.clone();
@@ -165,7 +179,7 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     let shared = desk.clone();
     loops.spawn(async move { approvals::keep(&shared).await });
     let shared = desk.clone();
-    loops.spawn(async move { announce(&shared).await });
+    loops.spawn(async move { backups::keep_going(&shared).await });
     loops
 }
 

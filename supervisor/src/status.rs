@@ -1,6 +1,7 @@
 //! How the team is, from what the supervisor knows: the ledger's counts, and who announced itself
 //! on the bus. It answers at once, whatever state Redis is in.
 
+use crate::backups::standing;
 use crate::desk::Desk;
 use crate::hosts::lines;
 use crate::ledger::place::Place;
@@ -8,6 +9,7 @@ use crate::ledger::store::LedgerError;
 use bus::connect::Bus;
 use bus::dead_letter::DeadLetter;
 use bus::presence::Presence;
+use protocol::backup::BackupStatus;
 use protocol::document::{DOCUMENT_VERSION, HeldBackLine, ProcessLine, TeamStatus};
 use protocol::ids::TaskRef;
 use std::time::Duration;
@@ -49,6 +51,7 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
         paused: brakes.paused,
         held_back: Vec::new(),
         dead_letters: 0,
+        backups: Some(backups(desk).await?),
         problems: desk.shelf.problems(),
     };
     match desk.link.now() {
@@ -76,6 +79,16 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
         }
     }
     Ok(status)
+}
+
+/// How the backups stand.
+async fn backups(desk: &Desk) -> Result<BackupStatus, LedgerError> {
+    let known = desk.ledger.schedules().await?.into_iter();
+    let paused = known.filter(|(_, known)| known.paused.is_some());
+    let paused = paused.map(|(name, _)| name).collect();
+    let settings = &desk.settings.backup;
+    let now = jiff::Timestamp::now();
+    Ok(standing::of_home(settings, &desk.home, &paused, now))
 }
 
 /// Where the ledger is, where it is no file.

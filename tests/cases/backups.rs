@@ -15,7 +15,8 @@ fn team() -> (Team, PathBuf) {
     let team = Team::new(AI_INFRA);
     let remote = team.scratch("backups");
     let line = remote.display().to_string();
-    (team.with_env("AI_INFRA__BACKUP__REMOTE", &line), remote)
+    let team = team.with_env("AI_INFRA__BACKUP__REMOTE", &line);
+    (team.backs_up_by_hand(), remote)
 }
 
 /// All files below a folder, by path, with their bytes.
@@ -42,7 +43,8 @@ fn of_job<'a>(report: &'a Value, job: &str) -> &'a Value {
     jobs.iter().find(|came| came["job"] == job).unwrap()
 }
 
-fn states(team: &Team) -> Vec<(String, String)> {
+/// Every task, newest first, with its state.
+pub fn states(team: &Team) -> Vec<(String, String)> {
     let list = team.ai(&["task", "list", "--json"]).expect(0).json();
     let lines = list["tasks"].as_array().unwrap();
     lines
@@ -248,7 +250,7 @@ fn from_a_git_repository() {
     assert!(made.unwrap().success());
     let remote = format!("file://{}", there.display());
     let team = team.with_env("AI_INFRA__BACKUP__REMOTE", &remote);
-    lost_and_back(&team, &remote);
+    lost_and_back(&team.backs_up_by_hand(), &remote);
 }
 
 #[test]
@@ -258,6 +260,7 @@ fn from_a_bucket() {
     };
     let remote = "s3://kept/of/this";
     let team = Team::new(AI_INFRA)
+        .backs_up_by_hand()
         .with_env("AI_INFRA__BACKUP__REMOTE", remote)
         .with_env("AI_INFRA__BACKUP__S3__ENDPOINT", &storage.url())
         .with_env("AWS_ACCESS_KEY_ID", "one");

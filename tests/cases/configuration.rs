@@ -11,7 +11,7 @@ use tests::team::Team;
 
 /// A team, the repository of its configuration, and a person's clone of that.
 fn team() -> (Team, PathBuf) {
-    let team = Team::new(AI_INFRA);
+    let team = Team::new(AI_INFRA).backs_up_by_hand();
     let there = team.scratch("there.git");
     let clone = team.scratch("clone");
     let run = |words: &[&str]| {
@@ -288,7 +288,7 @@ fn killed_at_any_moment_both_sides_meet_and_nothing_is_half() {
 
 #[test]
 fn what_cannot_be_is_said_with_the_next_step() {
-    let team = Team::new(AI_INFRA);
+    let team = Team::new(AI_INFRA).backs_up_by_hand();
     team.up().expect(0);
     for (args, code, said) in [
         (

@@ -117,6 +117,7 @@ fn every_document_has_a_version() {
         ("schedule show", &["nightly"]),
         ("schedule run", &["nightly"]),
         ("backup run", &[]),
+        ("backup drill", &[]),
         ("backup list", &[]),
         ("backup verify", &[]),
         ("backup restore", &["code", "--to", &restored]),

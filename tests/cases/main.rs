@@ -9,6 +9,8 @@ mod applies;
 mod approvals;
 mod asked_back;
 mod audit;
+mod backup_ledgers;
+mod backup_runs;
 mod backups;
 mod bad_input;
 mod chat;

@@ -182,6 +182,8 @@ const PROCESS_STARTERS: &[&str] = &[
     "guard/src/sandbox/surroundings.rs",
     // git, on a bare repository of our own
     "backup/src/store/command.rs",
+    // ai-infra itself, to back up
+    "supervisor/src/backups/errand.rs",
     // redis-server, the team's own processes, the daemon
     "supervisor/src/daemon/",
     // tmux, to attach (exec) and to ask

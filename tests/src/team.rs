@@ -113,6 +113,13 @@ impl Team {
         self
     }
 
+    /// Its backups begin only when the story says so.
+    pub fn backs_up_by_hand(self) -> Self {
+        self.with_env("AI_INFRA__BACKUP__JOBS__CODE__SCHEDULE", "")
+            .with_env("AI_INFRA__BACKUP__JOBS__MEMORY__SCHEDULE", "")
+            .with_env("AI_INFRA__BACKUP__JOBS__CONFIGURATION__SCHEDULE", "")
+    }
+
     /// Words before every command, such as those that enter a network namespace.
     pub fn inside(mut self, before: Vec<String>) -> Self {
         self.before = before;

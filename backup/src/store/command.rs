@@ -233,6 +233,10 @@ fn explained(said: &str) -> String {
             "no ssh key of this user is known there",
         ),
         (
+            "Host key verification failed",
+            "its host key is not known to this user: connect to it once by hand with ssh",
+        ),
+        (
             "Repository not found",
             "there is no such repository, or the token does not see it; at GitHub `ai-infra backup run --create` makes it",
         ),

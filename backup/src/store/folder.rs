@@ -2,6 +2,8 @@
 
 use super::{Found, Store};
 use crate::error::{BackupError, file};
+use crate::names::{INDEX, LOCKS, PACKS, SNAPSHOTS};
+use jiff::Timestamp;
 use std::fs::{self, DirBuilder, File};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -79,6 +81,42 @@ impl Store for Folder {
     fn settle(&mut self) -> Result<(), BackupError> {
         Ok(())
     }
+
+    fn sweep(&mut self, before: Timestamp) -> Result<(), BackupError> {
+        let old = |path: &Path| {
+            let modified = fs::symlink_metadata(path).and_then(|about| about.modified());
+            let modified = modified.ok().and_then(|at| Timestamp::try_from(at).ok());
+            modified.is_some_and(|at| at < before)
+        };
+        for folder in [PACKS, INDEX, SNAPSHOTS, LOCKS] {
+            for path in unfinished(&self.path(folder))? {
+                if old(&path) {
+                    fs::remove_file(&path).map_err(file("remove", &path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is half written below a folder.
+fn unfinished(folder: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(file("read", folder)(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(file("read", folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if path.is_dir() {
+            found.extend(unfinished(&path)?);
+        } else if name.is_some_and(|name| name.starts_with(UNFINISHED)) {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 fn walk(folder: &Path, name: &str, found: &mut Vec<Found>) -> Result<(), BackupError> {

@@ -8,6 +8,7 @@ pub mod s3;
 pub mod target;
 
 use crate::error::BackupError;
+use jiff::Timestamp;
 
 /// An object that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub trait Store: Send {
     fn remove(&mut self, name: &str) -> Result<(), BackupError>;
     /// When this returns, all that was put and removed is kept.
     fn settle(&mut self) -> Result<(), BackupError>;
+    /// Removes what writers that were killed before `before` have left half written.
+    fn sweep(&mut self, _before: Timestamp) -> Result<(), BackupError> {
+        Ok(())
+    }
     /// Whether a change that others made meanwhile is refused by the store itself, so that no lock is
     /// needed.
     fn refuses_races(&self) -> bool {

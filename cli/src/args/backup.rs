@@ -19,7 +19,21 @@ pub enum BackupCommand {
         /// Print one JSON document
         #[arg(long)]
         json: bool,
+        /// End when standard input does
+        #[arg(long, hide = true)]
+        leashed: bool,
     },
+    /// Restore the newest backup of the home aside, start its team, compare, and take it away
+    Drill {
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+        /// End when standard input does
+        #[arg(long, hide = true)]
+        leashed: bool,
+    },
+    /// Show the recovery key, for the copy you keep where this machine is not
+    Key,
     /// The snapshots that are kept, newest first
     List {
         /// Only this job's

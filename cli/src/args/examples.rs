@@ -90,6 +90,8 @@ Examples:
   ai-infra backup run                        every job of config/backup.yaml
   ai-infra backup list                       every snapshot that is kept
   ai-infra backup verify                     read the newest ones back and compare
+  ai-infra backup drill                      restore the home aside, start it, compare: would it work?
+  ai-infra backup key                        the recovery key, to keep a copy elsewhere
   ai-infra backup restore code --to /tmp/look          put the newest one there
   ai-infra backup restore --from /mnt/disk/backups     fill a home that was lost
   ai-infra backup run --release v2026.11     a snapshot kept apart, as a release at GitHub

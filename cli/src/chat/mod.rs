@@ -279,6 +279,15 @@ impl Chat {
         else {
             return;
         };
+        let backups = status.backups.iter();
+        for said in backups.flat_map(|backups| backups.alarms.iter().chain(&backups.notes)) {
+            self.voice.say(
+                &self
+                    .voice
+                    .paint
+                    .waits(&crate::render::text::one_line(said, 300)),
+            );
+        }
         let running = status.running + status.queued;
         if running > 0 {
             let tasks = crate::render::text::count(running, "task is", "tasks are");

@@ -2,6 +2,7 @@
 //! `tools`, `machine`, `home`, `redis`, `engine` and `members` look, each at its own; what they see
 //! is judged in functions without IO.
 
+mod backups;
 mod engine;
 mod home;
 mod machine;
@@ -98,6 +99,7 @@ async fn all(context: &Context) -> Vec<Finding> {
     findings.extend(tools);
     findings.extend(machine::look(&context.env, settings, &members));
     findings.extend(engine);
+    findings.extend(backups::look(settings, &context.home, members.backups));
     findings.extend(members.findings);
     findings
 }

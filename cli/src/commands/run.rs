@@ -215,7 +215,9 @@ async fn accepted(
                 Some(chosen) => submit.playbook = Some(chosen),
                 None => return Ok(None),
             },
-            answer => return Ok(Some(answer?)),
+            Ok(Handed::Task(line, again)) => return Ok(Some((*line, again))),
+            Ok(Handed::Said(_)) => return Err(super::strange()),
+            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -223,10 +225,26 @@ async fn accepted(
 /// Hands a task in, by whatever verb makes one, until it is accepted or refused; a supervisor that is started again meanwhile
 /// is waited for.
 pub async fn hand_in(context: &Context, verb: Verb) -> Result<(TaskLine, bool), Failure> {
+    match handed(context, verb).await? {
+        Handed::Task(line, again) => Ok((*line, again)),
+        Handed::Said(_) => Err(super::strange()),
+    }
+}
+
+/// The same for what may begin no task.
+pub async fn hand_in_or_said(context: &Context, verb: Verb) -> Result<Handed, Failure> {
     Ok(handed(context, verb).await?)
 }
 
-async fn handed(context: &Context, verb: Verb) -> Result<(TaskLine, bool), ClientError> {
+/// What came of a verb that was handed in.
+pub enum Handed {
+    /// A task, and whether it was there already.
+    Task(Box<TaskLine>, bool),
+    /// A sentence.
+    Said(String),
+}
+
+async fn handed(context: &Context, verb: Verb) -> Result<Handed, ClientError> {
     let began = Instant::now();
     loop {
         match once(context, verb.clone()).await {
@@ -240,15 +258,20 @@ async fn handed(context: &Context, verb: Verb) -> Result<(TaskLine, bool), Clien
     }
 }
 
-async fn once(context: &Context, verb: Verb) -> Result<Option<(TaskLine, bool)>, ClientError> {
+async fn once(context: &Context, verb: Verb) -> Result<Option<Handed>, ClientError> {
     let mut client = Client::connect(&context.home).await?;
     client.send(verb).await?;
     loop {
         match client.next().await? {
-            Reply::Accepted { task, again } => return Ok(Some((*task, again))),
+            Reply::Accepted { task, again } => return Ok(Some(Handed::Task(task, again))),
             // Such as: redis does not answer, the task is kept and starts later.
             Reply::Event { progress } => say_note(&progress),
-            Reply::Done { .. } => return Ok(None),
+            Reply::Done { answer } => {
+                return Ok(match *answer {
+                    Answer::Ok { message } => Some(Handed::Said(message)),
+                    _ => None,
+                });
+            }
             _ => {}
         }
     }

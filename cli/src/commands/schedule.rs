@@ -1,6 +1,6 @@
 //! `schedule`: jobs that begin by themselves.
 
-use super::run::{hand_in, left};
+use super::run::{Handed, hand_in_or_said, left};
 use super::strange;
 use crate::args::{AddArgs, ScheduleCommand};
 use crate::context::Context;
@@ -50,8 +50,18 @@ pub async fn run(context: &Context, command: ScheduleCommand) -> Result<u8, Fail
             json,
         } => {
             let request_id = request_id.unwrap_or_default();
-            let (line, again) = hand_in(context, Verb::ScheduleRun { name, request_id }).await?;
-            left(&line, again, json)
+            let verb = Verb::ScheduleRun { name, request_id };
+            match hand_in_or_said(context, verb).await? {
+                Handed::Task(line, again) => left(&line, again, json),
+                Handed::Said(message) if json => {
+                    let version = protocol::document::DOCUMENT_VERSION;
+                    super::json(&serde_json::json!({"version": version, "message": message}))
+                }
+                Handed::Said(message) => {
+                    terminal::line(&message);
+                    Ok(exit::DONE)
+                }
+            }
         }
         ScheduleCommand::Pause { name } => say(context, Verb::SchedulePause { name }).await,
         ScheduleCommand::Resume { name } => say(context, Verb::ScheduleResume { name }).await,

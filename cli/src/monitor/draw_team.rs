@@ -112,6 +112,8 @@ pub fn agents(monitor: &Monitor, width: u16, pen: Pen) -> Vec<Line<'static>> {
             problems.push(why);
         }
         problems.extend(status.problems.iter().cloned());
+        let backups = status.backups.iter();
+        problems.extend(backups.flat_map(|backups| backups.alarms.iter().cloned()));
     }
     let more = problems.len().saturating_sub(PROBLEMS);
     for problem in problems.iter().take(PROBLEMS) {

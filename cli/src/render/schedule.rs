@@ -71,8 +71,15 @@ fn came(run: &ScheduleRun) -> String {
         (Outcome::Started, Some(task), Some(state)) => {
             let by = run.asked_by.as_ref();
             let by = by.map_or(String::new(), |by| format!(" (asked for by {})", safe(by)));
-            format!("{task} {}{by}", one_line(&state.to_string(), 60))
+            let why = run.reason.as_ref();
+            let why = why.map_or(String::new(), |why| format!(": {}", one_line(why, 300)));
+            format!("{task} {}{by}{why}", one_line(&state.to_string(), 60))
         }
+        (Outcome::Done, ..) => one_line(run.reason.as_deref().unwrap_or("done"), 300),
+        (Outcome::Failed, ..) => format!(
+            "failed: {}",
+            one_line(run.reason.as_deref().unwrap_or_default(), 300)
+        ),
         (Outcome::Started | Outcome::Owed, ..) => "being started".to_owned(),
         (Outcome::Refused, ..) => format!(
             "refused: {}",

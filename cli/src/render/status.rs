@@ -1,5 +1,6 @@
 //! How the team is, for `status` and `up`.
 
+use super::list::ago;
 use super::question;
 use super::text::{clock, columns, count, safe};
 use protocol::document::{BrakeLine, HostLine, ProcessLine, TeamStatus};
@@ -33,6 +34,7 @@ pub fn merge(
             status.paused = tasks.paused;
             status.held_back = tasks.held_back;
             status.dead_letters = tasks.dead_letters;
+            status.backups = tasks.backups;
             status.problems.extend(tasks.problems);
             if status.state == "up" && tasks.state == "degraded" {
                 // Such as a Redis that runs and does not answer.
@@ -124,6 +126,7 @@ pub fn text(status: &TeamStatus) -> String {
         })
         .collect();
     text.push_str(&columns(&rows));
+    text.push_str(&backups(status));
     let mut tasks = format!(
         "tasks: {} queued, {} running, {} waiting for a person",
         status.queued, status.running, status.waiting
@@ -148,10 +151,40 @@ pub fn text(status: &TeamStatus) -> String {
     text
 }
 
+/// Of what there are backups, or that there are none.
+fn backups(status: &TeamStatus) -> String {
+    let Some(backups) = &status.backups else {
+        return String::new();
+    };
+    if let Some(unset) = &backups.unset {
+        return format!("backups: {}\n", safe(unset));
+    }
+    let now = jiff::Timestamp::now();
+    let jobs = backups.jobs.iter().map(|line| {
+        let made = line.made.map_or("none yet".to_owned(), |at| ago(at, now));
+        format!("{} {made}", safe(&line.job))
+    });
+    let drill = backups.drill.iter().map(|drill| {
+        let how = if drill.good {
+            "good"
+        } else {
+            "found something"
+        };
+        format!("drill {} {how}", ago(drill.at, now))
+    });
+    let all: Vec<String> = jobs.chain(drill).collect();
+    match all.is_empty() {
+        true => String::new(),
+        false => format!("backups: {}\n", all.join(", ")),
+    }
+}
+
 /// What waits for a person, before everything else: what is wrong, what is held back, what is asked.
 /// Of many questions the oldest are shown whole and the rest counted, so that the page stays one.
 fn for_a_person(status: &TeamStatus) -> String {
-    let mut text: String = (status.problems.iter())
+    let backups = status.backups.iter();
+    let backups = backups.flat_map(|backups| backups.alarms.iter().chain(&backups.notes));
+    let mut text: String = (status.problems.iter().chain(backups))
         .map(|problem| format!("! {}\n", safe(problem)))
         .collect();
     text.push_str(&brakes(status));

@@ -48,6 +48,17 @@ pub enum Overlap {
     Parallel,
 }
 
+/// What is done with a run that asks a person something while nobody is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unattended {
+    /// It waits for its answer.
+    #[default]
+    Wait,
+    /// It is stopped, with its question in history.
+    Refuse,
+}
+
 /// What a run is asked to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Job {
@@ -57,6 +68,10 @@ pub enum Job {
     Playbook(String, Map<String, Value>),
     /// A graph of tasks.
     Plan(Box<Plan>),
+    /// A job of the backups, by name. It makes no task: no agent may see what it reads.
+    Backup(String),
+    /// A backup is restored aside and compared. It makes no task either.
+    Drill,
 }
 
 /// A schedule, checked.
@@ -92,6 +107,8 @@ pub struct Schedule {
     pub overlap: Overlap,
     /// Each run begins up to this much later, always the same for the same run.
     pub jitter: SignedDuration,
+    /// Runs that ask.
+    pub unattended: Unattended,
 }
 
 /// The file as it is written.
@@ -124,6 +141,8 @@ struct Written {
     jitter: Option<String>,
     #[serde(default)]
     repeated_hour: Repeated,
+    #[serde(default)]
+    unattended: Unattended,
 }
 
 /// Reads and checks the file of a schedule. `here` is the zone of one that names none.
@@ -206,6 +225,7 @@ fn check(written: Written, here: &TimeZone) -> Result<Schedule, ScheduleError> {
         grace: grace.unwrap_or(SignedDuration::from_mins(5)),
         overlap: written.overlap,
         jitter: jitter.unwrap_or(SignedDuration::ZERO),
+        unattended: written.unattended,
     })
 }
 

@@ -12,6 +12,7 @@ use crate::follow::{Follower, told};
 use crate::intake::{self, Accepted};
 use crate::principal;
 use crate::schedules;
+use crate::schedules::desk::Begun;
 use nix::unistd::Uid;
 use protocol::control::{Answer, CONTROL_VERSION, Reply, Request, Verb};
 use protocol::exit;
@@ -106,8 +107,13 @@ async fn client(desk: &Desk, stream: UnixStream) -> Result<(), LineError> {
                 accept(desk, &mut writer, accepted.map_err(VerbError::from)).await?;
             }
             Ok(Verb::ScheduleRun { name, request_id }) => {
-                let accepted = schedules::desk::run(desk, &who, &name, request_id).await;
-                accept(desk, &mut writer, accepted.map_err(VerbError::from)).await?;
+                match schedules::desk::run(desk, &who, &name, request_id).await {
+                    Ok(Begun::Said(message)) => {
+                        line::write(&mut writer, &done(Answer::Ok { message })).await?;
+                    }
+                    Ok(Begun::Task(accepted)) => accept(desk, &mut writer, Ok(*accepted)).await?,
+                    Err(error) => accept(desk, &mut writer, Err(error.into())).await?,
+                }
             }
             Ok(Verb::DeadReplay { id }) => {
                 let accepted = dead::replay(desk, who.clone(), &id).await;

@@ -141,7 +141,16 @@ pub fn clean_argv(argv: &[String], environment: &[(String, String)]) -> Vec<Stri
 /// All that a process of the team has in its environment. Settings and keys come by the daemon's
 /// socket instead (see `environment`).
 pub fn clean_environment(env: &Env, home: &Home) -> Vec<(String, String)> {
-    const KEPT: [&str; 6] = ["HOME", "PATH", "LANG", "USER", "TZ", "NO_COLOR"];
+    const KEPT: [&str; 7] = [
+        "HOME",
+        "PATH",
+        "LANG",
+        "USER",
+        "TZ",
+        "NO_COLOR",
+        // Where the recovery key is.
+        "XDG_CONFIG_HOME",
+    ];
     let mut clean: Vec<(String, String)> = KEPT
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), env.get(name)?.to_owned())))

@@ -1,6 +1,7 @@
 //! The ledger as a file of its own, for a backup: one consistent state, while the supervisor works on. One
-//! on a server is not copied: it does not lie on this machine, and is kept where the server is.
+//! on a server is carried into a file, read in one transaction of the server.
 
+use super::carry::{CarryError, carry};
 use super::place::Place;
 use super::store::{Ledger, LedgerError};
 use sqlx::{AnyPool, Row};
@@ -9,16 +10,36 @@ use std::path::{Path, PathBuf};
 impl Ledger {
     /// Copies the ledger as it is now to a file that is not there yet.
     pub async fn copy_to(&self, to: &Path) -> Result<(), LedgerError> {
-        copied(&self.reader, to).await
+        match self.place() {
+            Place::File(_) => copied(&self.reader, to).await,
+            place @ Place::Server(_) => carried(place, to).await,
+        }
     }
 }
 
 /// The same for the ledger of a team that is down.
 pub async fn copy(place: &Place, to: &Path) -> Result<(), LedgerError> {
+    if let Place::Server(_) = place {
+        return carried(place, to).await;
+    }
     let reader = place.reader().await?;
     let came = copied(&reader, to).await;
     reader.close().await;
     came
+}
+
+async fn carried(place: &Place, to: &Path) -> Result<(), LedgerError> {
+    if to.exists() {
+        return Err(LedgerError::Copy(format!(
+            "{} is there already",
+            to.display()
+        )));
+    }
+    match carry(place, &Place::file(to)).await {
+        Ok(_) => Ok(()),
+        Err(CarryError::Ledger(error)) => Err(error),
+        Err(error) => Err(LedgerError::Copy(error.to_string())),
+    }
 }
 
 async fn copied(reader: &AnyPool, to: &Path) -> Result<(), LedgerError> {
@@ -29,10 +50,6 @@ async fn copied(reader: &AnyPool, to: &Path) -> Result<(), LedgerError> {
         return Err(LedgerError::Copy(format!("{name} is there already")));
     }
     let mut connection = reader.acquire().await?;
-    if connection.backend_name() != "SQLite" {
-        let why = "it is on a server: back it up there".to_owned();
-        return Err(LedgerError::Copy(why));
-    }
     sqlx::query("VACUUM INTO $1")
         .bind(name)
         .execute(&mut *connection)

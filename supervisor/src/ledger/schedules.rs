@@ -6,24 +6,13 @@ use super::standing::{micros, time, unreadable};
 use super::store::{Ledger, LedgerError};
 use jiff::Timestamp;
 use pai::schedule::decide::{Decision, Standing, Why};
-use protocol::ids::{ShortId, TaskId};
+use protocol::ids::ShortId;
 use protocol::schedule::{Outcome, ScheduleRun};
 use sqlx::{AnyConnection, Row};
 use std::collections::BTreeMap;
 
 /// Runs are kept for this long, in microseconds (400 days).
 const KEPT_US: i64 = 400 * 24 * 3600 * 1_000_000;
-
-/// A run whose task is not kept yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwedRun {
-    /// The schedule.
-    pub schedule: String,
-    /// When it was due.
-    pub due: Timestamp,
-    /// Who asked for it, where it did not begin by itself.
-    pub asked_by: Option<String>,
-}
 
 /// What is known of a schedule.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,71 +133,6 @@ impl Ledger {
         forget_old(&mut tx, name, now).await?;
         tx.commit().await?;
         Ok(true)
-    }
-
-    /// Notes a run that a person asked for, beside the schedule's own times.
-    pub async fn note_run(&self, run: &OwedRun, task: TaskId) -> Result<(), LedgerError> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "INSERT INTO schedule_runs (schedule, due_us, outcome, number, asked_by, task, noted_us)
-             VALUES ($1, $2, 'started', 1, $3, $4, $2) ON CONFLICT (schedule, due_us) DO NOTHING",
-        )
-        .bind(&run.schedule)
-        .bind(micros(run.due))
-        .bind(&run.asked_by)
-        .bind(task.to_string())
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// The runs whose task is not kept yet, oldest first.
-    pub async fn owed_runs(&self) -> Result<Vec<OwedRun>, LedgerError> {
-        let mut tx = self.read().await?;
-        let rows = sqlx::query(
-            "SELECT schedule, due_us, asked_by FROM schedule_runs WHERE outcome = 'owed'
-             ORDER BY due_us, schedule",
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        let owed = |row: &sqlx::any::AnyRow| {
-            let schedule: String = row.try_get("schedule")?;
-            Ok(OwedRun {
-                due: time(&schedule, row.try_get("due_us")?)?,
-                asked_by: row.try_get("asked_by")?,
-                schedule,
-            })
-        };
-        rows.iter().map(owed).collect()
-    }
-
-    /// An owed run has its task, or none can be made of it.
-    pub async fn settle_run(
-        &self,
-        run: &OwedRun,
-        came: Result<TaskId, &str>,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
-        let mut tx = self.write().await?;
-        let outcome = match came {
-            Ok(_) => Outcome::Started,
-            Err(_) => Outcome::Refused,
-        };
-        sqlx::query(
-            "UPDATE schedule_runs SET outcome = $3, task = $4, reason = $5, noted_us = $6
-             WHERE schedule = $1 AND due_us = $2 AND outcome = 'owed'",
-        )
-        .bind(&run.schedule)
-        .bind(micros(run.due))
-        .bind(outcome.as_str())
-        .bind(came.ok().map(|task| task.to_string()))
-        .bind(came.err())
-        .bind(micros(now))
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(())
     }
 
     /// Pauses a schedule, or lets it go on: with its next time, without what came round meanwhile.

@@ -22,28 +22,35 @@ pub struct Read {
 }
 
 impl Read {
-    /// Whether a schedule has a file, usable or not.
-    pub fn has_file(&self, name: &str) -> bool {
-        self.print
-            .iter()
-            .any(|(path, _)| path.file_stem().is_some_and(|stem| stem == name))
+    /// Whether a schedule is there, usable or not.
+    pub fn is_there(&self, name: &str) -> bool {
+        let mut files = self.print.iter();
+        self.schedules.contains_key(name)
+            || files.any(|(path, _)| path.file_stem().is_some_and(|stem| stem == name))
     }
 }
+
+/// Schedules that are in the settings, and what is wrong with those that cannot be used.
+pub type OfSettings = (Vec<Schedule>, Vec<String>);
 
 /// The book.
 pub struct Book {
     folder: PathBuf,
+    settings: PathBuf,
+    own: OfSettings,
     read: Mutex<Arc<Read>>,
     changed: Notify,
 }
 
 impl Book {
-    /// The book of a home.
-    pub fn open(home: &Home) -> Self {
+    /// The book of a home: its files, and what its settings say beside them.
+    pub fn open(home: &Home, own: OfSettings) -> Self {
         let folder = home.schedules();
-        let read = Mutex::new(Arc::new(read(&folder)));
+        let read = Mutex::new(Arc::new(read(&folder, &own)));
         Self {
             folder,
+            settings: home.config().join("backup.yaml"),
+            own,
             read,
             changed: Notify::new(),
         }
@@ -54,14 +61,17 @@ impl Book {
         let print = yaml_folder::print(&self.folder);
         let mut kept = self.read.lock().unwrap_or_else(|p| p.into_inner());
         if kept.print != print {
-            *kept = Arc::new(read(&self.folder));
+            *kept = Arc::new(read(&self.folder, &self.own));
         }
         kept.clone()
     }
 
-    /// Where the file of a schedule is.
+    /// Where a schedule is written.
     pub fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.yaml"))
+        match self.own.0.iter().any(|own| own.name == name) {
+            true => self.settings.clone(),
+            false => self.folder.join(format!("{name}.yaml")),
+        }
     }
 
     /// Has the schedules looked at at once.
@@ -75,12 +85,26 @@ impl Book {
     }
 }
 
-fn read(folder: &Path) -> Read {
+fn read(folder: &Path, (own, problems): &OfSettings) -> Read {
     let print = yaml_folder::print(folder);
     let here = TimeZone::system();
-    let mut read = Read::default();
+    let mut read = Read {
+        problems: problems.clone(),
+        ..Read::default()
+    };
+    for schedule in own {
+        read.schedules
+            .insert(schedule.name.clone(), schedule.clone());
+    }
     for (path, _) in &print {
         match schedule(path, &here) {
+            Ok(schedule) if own.iter().any(|own| own.name == schedule.name) => {
+                let problem = format!(
+                    "the schedule {} is not used: a backup of the settings has its name, so give it another",
+                    path.display()
+                );
+                read.problems.push(problem);
+            }
             Ok(schedule) => {
                 read.schedules.insert(schedule.name.clone(), schedule);
             }

@@ -1,7 +1,7 @@
 //! What people ask about schedules, and what they do with them.
 
 use super::book::Read;
-use super::run_now;
+use super::{asked, run_now};
 use crate::desk::Desk;
 use crate::intake::{Accepted, IntakeError};
 use crate::ledger::schedules::KnownSchedule;
@@ -88,6 +88,14 @@ pub async fn show(desk: &Desk, name: &str) -> Result<SchedulePage, ScheduleVerbE
     })
 }
 
+/// What `schedule run` began.
+pub enum Begun {
+    /// A task.
+    Task(Box<Accepted>),
+    /// What makes no task: a sentence about it.
+    Said(String),
+}
+
 /// `schedule run`.
 ///
 /// # Errors
@@ -97,10 +105,23 @@ pub async fn run(
     who: &Principal,
     name: &str,
     request_id: RequestId,
-) -> Result<Accepted, ScheduleVerbError> {
+) -> Result<Begun, ScheduleVerbError> {
     let read = desk.schedules.now();
     let schedule = find(desk, &read, name)?;
-    Ok(run_now(desk, who, schedule, request_id).await?)
+    if !matches!(schedule.job, Job::Backup(_) | Job::Drill) {
+        let accepted = run_now(desk, who, schedule, request_id).await?;
+        return Ok(Begun::Task(Box::new(accepted)));
+    }
+    let new = desk
+        .ledger
+        .owe_run(&asked(who, schedule, &request_id))
+        .await?;
+    desk.backups.notify_one();
+    let how = if new { "begins" } else { "was begun already" };
+    Ok(Begun::Said(format!(
+        "{} {how}: `ai-infra schedule show {name}` says what it comes to",
+        does(&schedule.job)
+    )))
 }
 
 /// `schedule pause` and `schedule resume`.
@@ -168,11 +189,7 @@ fn line(schedule: &Schedule, known: Option<&KnownSchedule>) -> ScheduleLine {
         name: schedule.name.clone(),
         when: schedule.calendar.line().to_owned(),
         zone: schedule.calendar.zone_name().to_owned(),
-        does: match &schedule.job {
-            Job::Ask(words) => words.clone(),
-            Job::Playbook(name, _) => format!("playbook {name}"),
-            Job::Plan(plan) => format!("plan {}", plan.name),
-        },
+        does: does(&schedule.job),
         next: match paused {
             Some(_) => None,
             None => decide::next(schedule, since),
@@ -181,5 +198,15 @@ fn line(schedule: &Schedule, known: Option<&KnownSchedule>) -> ScheduleLine {
         paused_by,
         held: known.and_then(|known| known.standing.held),
         last: known.and_then(|known| known.last.clone()),
+    }
+}
+
+fn does(job: &Job) -> String {
+    match job {
+        Job::Ask(words) => words.clone(),
+        Job::Playbook(name, _) => format!("playbook {name}"),
+        Job::Plan(plan) => format!("plan {}", plan.name),
+        Job::Backup(name) => format!("backup of {name}"),
+        Job::Drill => "drill: restore the newest backup aside and compare".to_owned(),
     }
 }

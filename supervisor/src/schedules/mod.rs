@@ -6,18 +6,20 @@ pub mod book;
 pub mod desk;
 
 use crate::desk::Desk;
+use crate::dispatch;
 use crate::intake::{self, Accepted, IntakeError, Terms};
 use crate::ledger::events::Event;
-use crate::ledger::schedules::OwedRun;
+use crate::ledger::schedule_runs::{AskingRun, Came, OwedRun};
 use crate::ledger::store::LedgerError;
 use crate::principal;
 use jiff::{SignedDuration, Timestamp};
 use nix::unistd::Uid;
 use pai::schedule::decide;
-use pai::schedule::grammar::{Job, Schedule};
+use pai::schedule::grammar::{Job, Schedule, Unattended};
 use protocol::control::Submit;
 use protocol::ids::{RequestId, TaskRef};
 use protocol::task::Principal;
+use protocol::task_state::{TaskState, WaitReason};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
@@ -43,7 +45,7 @@ pub async fn keep_going(desk: &Desk) {
             loop {
                 match heard.recv().await {
                     // A run may wait for exactly this end.
-                    Ok(told) if matches!(&told.event, Event::State(s) if s.is_final()) => return,
+                    Ok(told) if matches!(&told.event, Event::State(s) if counts(s)) => return,
                     Ok(_) => {}
                     Err(RecvError::Lagged(_)) => return,
                     Err(RecvError::Closed) => std::future::pending().await,
@@ -58,12 +60,18 @@ pub async fn keep_going(desk: &Desk) {
     }
 }
 
+/// Whether a run that waits may begin by this, or one that asks must be stopped.
+fn counts(state: &TaskState) -> bool {
+    let on = |on: &WaitReason| matches!(on, WaitReason::Input | WaitReason::Approval);
+    state.is_final() || matches!(state, TaskState::Waiting { on: why } if on(why))
+}
+
 /// Decides about every schedule, begins what is owed, and says when to look again.
 async fn look(desk: &Desk, now: Timestamp) -> Result<SignedDuration, LedgerError> {
     let known = desk.ledger.schedules().await?;
     let read = desk.schedules.now();
     let mut wait = LOOK;
-    for name in known.keys().filter(|name| !read.has_file(name)) {
+    for name in known.keys().filter(|name| !read.is_there(name)) {
         desk.ledger.end_schedule(name).await?;
     }
     for schedule in read.schedules.values() {
@@ -73,6 +81,8 @@ async fn look(desk: &Desk, now: Timestamp) -> Result<SignedDuration, LedgerError
             _ => {
                 let begun = desk.ledger.begin_schedule(&schedule.name, &calendar, now);
                 begun.await?;
+                // One that was never made is owed at once.
+                desk.backups.notify_one();
                 continue;
             }
         };
@@ -88,9 +98,33 @@ async fn look(desk: &Desk, now: Timestamp) -> Result<SignedDuration, LedgerError
         }
     }
     for run in desk.ledger.owed_runs().await? {
-        begin(desk, &read, &run).await?;
+        match read.schedules.get(&run.schedule).map(|s| &s.job) {
+            Some(Job::Backup(_) | Job::Drill) => desk.backups.notify_one(),
+            _ => begin(desk, &read, &run).await?,
+        }
+    }
+    for asking in desk.ledger.asking_runs().await? {
+        let schedule = read.schedules.get(&asking.schedule);
+        if schedule.is_some_and(|s| s.unattended == Unattended::Refuse) {
+            refuse(desk, &asking).await?;
+        }
     }
     Ok(wait.max(PAUSE))
+}
+
+/// Stops a run that asks where its schedule lets nothing ask. Why is written down first: a stopped task
+/// without a reason would say nothing to whoever looks in the morning.
+async fn refuse(desk: &Desk, asking: &AskingRun) -> Result<(), LedgerError> {
+    let asked = asking.asked.as_deref().unwrap_or("for a person's leave");
+    let asked: String = asked.chars().take(500).collect();
+    let why = format!(
+        "stopped, since nobody was there and its schedule lets nothing ask; it asked: {asked}"
+    );
+    let AskingRun { schedule, due, .. } = asking;
+    desk.ledger.explain_run(schedule, *due, &why).await?;
+    dispatch::cancel(desk, asking.task).await?;
+    desk.hub.say(format!("schedule {schedule}: {why}"));
+    Ok(())
 }
 
 /// Says in window 0 what a person should know of: what was left out.
@@ -117,10 +151,11 @@ fn say(desk: &Desk, name: &str, decision: &decide::Decision) {
 async fn begin(desk: &Desk, read: &book::Read, run: &OwedRun) -> Result<(), LedgerError> {
     let now = Timestamp::now();
     let Some(schedule) = read.schedules.get(&run.schedule) else {
-        let why = "its file is gone, or cannot be used: ai-infra schedule list";
-        return desk.ledger.settle_run(run, Err(why), now).await;
+        let why = "it is gone, or cannot be used: ai-infra schedule list";
+        let refused = Came::Refused(why);
+        return desk.ledger.settle_run(run, refused, now).await;
     };
-    match started(desk, schedule, run, request_id(run)).await {
+    match started(desk, schedule, run).await {
         Ok(_) => Ok(()),
         Err(IntakeError::Ledger(error)) => Err(error),
         Err(error) => {
@@ -129,18 +164,15 @@ async fn begin(desk: &Desk, read: &book::Read, run: &OwedRun) -> Result<(), Ledg
             desk.hub
                 .say(format!("schedule {name}: a run was refused: {error}"));
             let why = error.to_string();
-            desk.ledger.settle_run(run, Err(&why), now).await
+            let refused = Came::Refused(&why);
+            desk.ledger.settle_run(run, refused, now).await
         }
     }
 }
 
 /// Keeps the task of a run, and that it has it.
-async fn started(
-    desk: &Desk,
-    schedule: &Schedule,
-    run: &OwedRun,
-    request_id: RequestId,
-) -> Result<Accepted, IntakeError> {
+async fn started(desk: &Desk, schedule: &Schedule, run: &OwedRun) -> Result<Accepted, IntakeError> {
+    let request_id = request_id(run);
     let kept = desk.ledger.of_request(&request_id).await?;
     let accepted = match kept {
         // Kept before this process was: as it was asked then.
@@ -151,16 +183,18 @@ async fn started(
                 level: schedule.level,
                 because: Some(because(schedule, run)),
             };
-            intake::submit_on(desk, owner(), submit, terms).await?
+            let who = run.asked_by.clone().unwrap_or_else(owner);
+            intake::submit_on(desk, who, submit, terms).await?
         }
     };
-    let task = accepted.line.task_id;
-    let settled = desk.ledger.settle_run(run, Ok(task), Timestamp::now());
+    let came = Came::Task(accepted.line.task_id);
+    let settled = desk.ledger.settle_run(run, came, Timestamp::now());
     settled.await?;
     Ok(accepted)
 }
 
-/// A run that a person asks for, now.
+/// A run that a person asks for, now. It is owed before its task is made: whoever is killed in between,
+/// history knows of it and the next supervisor begins it.
 pub(crate) async fn run_now(
     desk: &Desk,
     who: &Principal,
@@ -175,24 +209,38 @@ pub(crate) async fn run_now(
             notice: None,
         });
     }
-    let now = Timestamp::now();
-    let run = OwedRun {
+    let run = asked(who, schedule, &request_id);
+    desk.ledger.owe_run(&run).await?;
+    match started(desk, schedule, &run).await {
+        Err(IntakeError::Ledger(error)) => Err(error.into()),
+        Err(error) => {
+            let why = error.to_string();
+            let refused = Came::Refused(&why);
+            let settled = desk.ledger.settle_run(&run, refused, Timestamp::now());
+            settled.await?;
+            Err(error)
+        }
+        accepted => accepted,
+    }
+}
+
+/// The run that a person asks for.
+fn asked(who: &Principal, schedule: &Schedule, request_id: &RequestId) -> OwedRun {
+    OwedRun {
         schedule: schedule.name.clone(),
-        due: now,
-        asked_by: Some(who.name.clone()),
-    };
-    let submit = submit(schedule, request_id, now);
-    let terms = Terms {
-        level: schedule.level,
-        because: Some(because(schedule, &run)),
-    };
-    let accepted = intake::submit_on(desk, who.clone(), submit, terms).await?;
-    desk.ledger.note_run(&run, accepted.line.task_id).await?;
-    Ok(accepted)
+        due: Timestamp::now(),
+        asked_by: Some(who.clone()),
+        request_id: Some(request_id.as_str().to_owned()),
+        attempts: 0,
+        again: None,
+    }
 }
 
 /// The same run always has the same id, so it is one task whatever happens in between.
 fn request_id(run: &OwedRun) -> RequestId {
+    if let Some(Ok(own)) = run.request_id.as_deref().map(str::parse) {
+        return own;
+    }
     let id = format!("schedule/{}/{}", run.schedule, run.due.as_microsecond());
     // A name is at most 48 letters, digits and hyphens.
     id.parse().unwrap_or_default()
@@ -201,7 +249,7 @@ fn request_id(run: &OwedRun) -> RequestId {
 fn because(schedule: &Schedule, run: &OwedRun) -> String {
     let zone = schedule.calendar.zone();
     match &run.asked_by {
-        Some(who) => format!("schedule {}, asked for by {who}", schedule.name),
+        Some(who) => format!("schedule {}, asked for by {}", schedule.name, who.name),
         None => format!(
             "schedule {}, due {}",
             schedule.name,
@@ -228,6 +276,8 @@ fn submit(schedule: &Schedule, request_id: RequestId, now: Timestamp) -> Submit 
             None,
         ),
         Job::Plan(plan) => (format!("plan {}", plan.name), None, Some(plan.clone())),
+        // Never asked for: they make no task.
+        Job::Backup(_) | Job::Drill => (String::new(), None, None),
     };
     let deadline = schedule
         .timeout

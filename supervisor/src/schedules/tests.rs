@@ -122,6 +122,9 @@ async fn a_run_is_a_task_once_whoever_is_killed() {
         schedule: "hourly".to_owned(),
         due: at("2026-01-02T03:00:00Z"),
         asked_by: None,
+        request_id: None,
+        attempts: 0,
+        again: None,
     };
     let read = office.desk().schedules.now();
     let submit = submit(
@@ -262,4 +265,67 @@ async fn a_level_is_only_lowered() {
         );
         std::fs::remove_file(office.desk().schedules.file(name)).unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_run_that_a_person_asked_for_is_not_forgotten() {
+    let mut office = Office::open().await;
+    office.write("nightly", NIGHTLY);
+    office.look("2026-01-01T12:00:00Z").await;
+    // Killed after it was asked for and before its task was kept.
+    let read = office.desk().schedules.now();
+    let who = Principal {
+        uid: owner().uid,
+        name: "ada".to_owned(),
+    };
+    let id: RequestId = "mine".parse().unwrap();
+    let run = asked(&who, &read.schedules["nightly"], &id);
+    assert!(office.desk().ledger.owe_run(&run).await.unwrap());
+    office.again().await;
+    office.look("2026-01-01T12:00:05Z").await;
+    let runs = office.runs("nightly").await;
+    assert_eq!(runs.len(), 1);
+    assert_eq!(runs[0].outcome, Outcome::Started);
+    assert_eq!(runs[0].asked_by.as_deref(), Some("ada"));
+    // Who asked says it again, and it is the same task.
+    let read = office.desk().schedules.now();
+    let again = run_now(office.desk(), &who, &read.schedules["nightly"], id).await;
+    assert!(again.unwrap().again);
+    assert_eq!(office.desk().ledger.newest(10).await.unwrap().len(), 1);
+    // One that is refused is in history too.
+    office.write("nightly", "when: 0 2 * * *\nplaybook: nonesuch\n");
+    let read = office.desk().schedules.now();
+    let other = "other".parse().unwrap();
+    let refused = run_now(office.desk(), &who, &read.schedules["nightly"], other).await;
+    assert!(refused.is_err());
+    let runs = office.runs("nightly").await;
+    let refused = runs.iter().filter(|run| run.outcome == Outcome::Refused);
+    assert_eq!(refused.count(), 1, "{runs:?}");
+}
+
+#[tokio::test]
+async fn what_may_not_ask_at_night_is_stopped_with_its_question() {
+    let office = Office::open().await;
+    office.write("asks", NIGHTLY);
+    office.write("quiet", &format!("{NIGHTLY}unattended: refuse\n"));
+    office.look("2026-01-01T12:00:00Z").await;
+    office.look("2026-01-02T02:00:01Z").await;
+    let ledger = &office.desk().ledger;
+    for name in ["asks", "quiet"] {
+        let task = office.runs(name).await[0].task.unwrap();
+        let open = ledger.find(TaskRef::Short(task)).await.unwrap();
+        let asked = ledger.ask_person(open.task.id, "which of the two?", Timestamp::now());
+        asked.await.unwrap();
+    }
+    office.look("2026-01-02T02:00:05Z").await;
+    let state = async |name: &str| office.runs(name).await.remove(0);
+    let waits = state("asks").await;
+    assert!(
+        matches!(waits.state, Some(TaskState::Waiting { .. })),
+        "{waits:?}"
+    );
+    let stopped = state("quiet").await;
+    assert_eq!(stopped.state, Some(TaskState::Cancelled), "{stopped:?}");
+    let why = stopped.reason.unwrap();
+    assert!(why.ends_with("it asked: which of the two?"), "{why}");
 }

@@ -137,17 +137,21 @@ pub async fn restore(context: &Context, wish: Wish, json: bool) -> Result<u8, Fa
         )
     })
     .await?;
-    let parked = match into_home {
-        true => Some(finish(context, &snapshot).await?),
-        false => None,
+    let (parked, ledger) = match into_home {
+        true => (
+            Some(finish(context, &snapshot).await?),
+            super::settled::ledger(context, snapshot.began).await,
+        ),
+        false => (None, None),
     };
     if json {
         return super::super::json(&json!({
             "version": DOCUMENT_VERSION, "snapshot": name.to_string(), "to": to, "files": progress.files,
             "bytes": progress.bytes, "parked": parked.map(|p| p.tasks), "left_out": snapshot.notes,
+            "ledger": ledger,
         }));
     }
-    terminal::print(&said(&name, &snapshot, &to, &progress, parked));
+    terminal::print(&said(&name, &snapshot, &to, &progress, parked, ledger));
     Ok(protocol::exit::DONE)
 }
 
@@ -266,6 +270,10 @@ async fn finish(context: &Context, snapshot: &Snapshot) -> Result<Parked, Failur
             .map_err(|error| Failure::new(error.exit_code(), error))?,
         false => Parked::default(),
     };
+    if home.ledger().exists() {
+        // It may have been on a server when the backup was made; it is a file now.
+        super::settled::is_a_file(home)?;
+    }
     let gone = fs::remove_file(home.restoring()).and_then(|()| File::open(&home.root)?.sync_all());
     gone.map_err(|error| Failure::new(protocol::exit::FAILED, error))?;
     Ok(parked)
@@ -282,6 +290,7 @@ fn said(
     to: &Path,
     progress: &Progress,
     parked: Option<Parked>,
+    ledger: Option<String>,
 ) -> String {
     let mut text = format!(
         "✓ {name} of host {} is back: {}, {} in {}\n",
@@ -307,6 +316,9 @@ fn said(
     if parked.parts > 0 {
         let parts = count(parked.parts, "part of a plan is", "parts of plans are");
         text.push_str(&format!("  {parts} not begun: ai-infra task retry\n"));
+    }
+    if let Some(ledger) = ledger {
+        text.push_str(&format!("  {}\n", safe(&ledger)));
     }
     text.push_str("\nnext:  ai-infra up     the team goes on\n       ai-infra backup list     what else is kept, such as workspaces\n");
     text

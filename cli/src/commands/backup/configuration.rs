@@ -84,7 +84,7 @@ pub async fn job(
     let done = in_step(context, place).await;
     let mut history = History::load(&folder);
     match &done {
-        Ok(_) => history.well(&job),
+        Ok(_) => history.well(&job, Timestamp::now()),
         Err(failure) => history.failed(&job, Timestamp::now(), failure.message.clone()),
     }
     history.save(&folder)?;

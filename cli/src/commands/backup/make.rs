@@ -1,5 +1,6 @@
 //! `backup run`: every job, one after the other. One that fails does not keep the others from running.
 
+use super::leash::Leash;
 use super::show::Line;
 use super::{Placed, beside, configuration, jobs, key_file};
 use crate::context::Context;
@@ -7,7 +8,7 @@ use crate::failure::Failure;
 use crate::render::text::{count, safe, size};
 use crate::terminal;
 use backup::error::BackupError;
-use backup::history::{self, History};
+use backup::history::History;
 use backup::keep::{Keep, Size};
 use backup::key::RecoveryKey;
 use backup::prune::prune;
@@ -51,7 +52,12 @@ struct Came {
 }
 
 /// Backs up.
-pub async fn run(context: &Context, name: Option<&str>, json: bool) -> Result<u8, Failure> {
+pub async fn run(
+    context: &Context,
+    name: Option<&str>,
+    json: bool,
+    leash: &Leash,
+) -> Result<u8, Failure> {
     let settings = context.settings()?;
     let both_ways = configuration::meant(&settings, name)?;
     let jobs = match (&both_ways, name) {
@@ -65,30 +71,26 @@ pub async fn run(context: &Context, name: Option<&str>, json: bool) -> Result<u8
         Some((job, place)) => Some(configuration::job(context, job, place, json).await?),
         None => None,
     };
-    let (_alone, key, ledger) = match jobs.is_empty() {
-        true => (None, None, Ledger::None),
+    let (_alone, key) = match jobs.is_empty() {
+        true => (None, None),
         false => {
-            let alone = history::alone(&home.backup())?;
-            let key = key(context, &settings)?;
-            (Some(alone), key, ledger(home, &settings).await?)
+            let alone = super::alone(context, leash).await?;
+            (Some(alone), key(context, &settings, leash)?)
         }
     };
     for placed in jobs {
         let what = placed.what;
-        let roots = roots(home, &settings, what, &ledger).await;
-        let mut came = one(home, &settings, placed, roots, key.clone(), !json).await?;
-        if let (BackupWhat::Home, Ledger::Server(place)) = (what, &ledger) {
-            came.notes.push(format!(
-                "the ledger is not in it: it is kept in {place}, back it up there"
-            ));
-        }
+        // Each job has the ledger as it is when the job begins.
+        let ledger = ledger(home, &settings).await?;
+        let roots = roots(home, &settings, what, ledger.as_deref()).await;
+        let came = one(home, &settings, placed, roots, key.clone(), !json).await?;
         if !json {
             terminal::print(&said(&came));
         }
         all.push(came);
-    }
-    if let Ledger::Copy(copied) = ledger {
-        let _gone = std::fs::remove_file(copied);
+        if let Some(copied) = ledger {
+            let _gone = std::fs::remove_file(copied);
+        }
     }
     let exit = all.iter().map(|came| came.exit).max().unwrap_or_default();
     let (exit_of_it, report) = in_step.unwrap_or_default();
@@ -121,7 +123,7 @@ pub async fn apart(
     draw: bool,
 ) -> Result<Vec<String>, Failure> {
     let home = &context.home;
-    let key = key(context, settings)?;
+    let key = key(context, settings, &Leash::new(false))?;
     let ledger = ledger(home, settings).await?;
     let mut names = Vec::new();
     for placed in placed {
@@ -129,7 +131,7 @@ pub async fn apart(
             name: placed.name.clone(),
             what: placed.what.as_str().to_owned(),
             host: settings.host.clone(),
-            roots: roots(home, settings, placed.what, &ledger).await?,
+            roots: roots(home, settings, placed.what, ledger.as_deref()).await?,
         };
         if job.roots.is_empty() {
             continue;
@@ -147,14 +149,18 @@ pub async fn apart(
         }
         names.push(made.0.name.to_string());
     }
-    if let Ledger::Copy(copied) = ledger {
+    if let Some(copied) = ledger {
         let _gone = std::fs::remove_file(copied);
     }
     Ok(names)
 }
 
 /// The recovery key; made where there is none, and then shown this once.
-fn key(context: &Context, settings: &Settings) -> Result<Option<RecoveryKey>, Failure> {
+fn key(
+    context: &Context,
+    settings: &Settings,
+    leash: &Leash,
+) -> Result<Option<RecoveryKey>, Failure> {
     let file = key_file(context, settings)?;
     if let Some(key) = RecoveryKey::read(&file)? {
         return Ok(Some(key));
@@ -171,6 +177,14 @@ fn key(context: &Context, settings: &Settings) -> Result<Option<RecoveryKey>, Fa
     }
     let key = RecoveryKey::generate();
     key.write(&file)?;
+    if leash.is_on() {
+        // Nobody reads this: status says it until somebody has looked.
+        let folder = context.home.backup();
+        let mut history = History::load(&folder);
+        history.key_unseen = true;
+        history.save(&folder)?;
+        return Ok(Some(key));
+    }
     terminal::complain(&format!(
         "a recovery key was made: {}\n  {}\n  keep a copy where this machine is not: whoever has it and the backups has everything back,\n  without it nobody can read them\n\n",
         file.display(),
@@ -179,34 +193,27 @@ fn key(context: &Context, settings: &Settings) -> Result<Option<RecoveryKey>, Fa
     Ok(Some(key))
 }
 
-/// Where the ledger of this backup is.
-enum Ledger {
-    /// Nothing was ever kept.
-    None,
-    /// A copy as it is now, in a file of its own.
-    Copy(PathBuf),
-    /// A server, which is backed up where it is.
-    Server(Place),
-}
-
-/// A copy of the ledger as it is now: the supervisor makes it, or we do where none is up.
-async fn ledger(home: &Home, settings: &Settings) -> Result<Ledger, Failure> {
+/// A copy of the ledger as it is now, in a file of its own: the supervisor makes it, or we do where none
+/// is up. `None` where nothing was ever kept.
+async fn ledger(home: &Home, settings: &Settings) -> Result<Option<PathBuf>, Failure> {
     let place = whereabouts::of(settings, home);
-    match place.map_err(|error| Failure::new(error.exit_code(), error))? {
-        Place::File(_) if !home.ledger().exists() => return Ok(Ledger::None),
-        Place::File(_) => {}
-        place => return Ok(Ledger::Server(place)),
+    let place = place.map_err(|error| Failure::new(error.exit_code(), error))?;
+    if matches!(place, Place::File(_)) && !home.ledger().exists() {
+        return Ok(None);
     }
     let to = home.backup().join("ledger-copy.db");
-    let _earlier = std::fs::remove_file(&to);
+    // What an earlier run that was killed has left.
+    for end in ["", "-wal", "-shm"] {
+        let _earlier = std::fs::remove_file(home.backup().join(format!("ledger-copy.db{end}")));
+    }
     match client::ask(home, Verb::LedgerCopy { to: to.clone() }).await {
         Ok(_) => {}
-        Err(ClientError::Down { .. }) => copy::copy(&Place::file(home.ledger()), &to)
+        Err(ClientError::Down { .. }) => copy::copy(&place, &to)
             .await
             .map_err(|error| Failure::new(error.exit_code(), error))?,
         Err(error) => return Err(error.into()),
     }
-    Ok(Ledger::Copy(to))
+    Ok(Some(to))
 }
 
 /// What belongs to a job.
@@ -214,7 +221,7 @@ async fn roots(
     home: &Home,
     settings: &Settings,
     what: BackupWhat,
-    ledger: &Ledger,
+    ledger: Option<&Path>,
 ) -> Result<Vec<Root>, Failure> {
     match what {
         BackupWhat::Home => {
@@ -223,10 +230,10 @@ async fn roots(
                 path: home.root.clone(),
                 rule: Rule::Home,
             }];
-            if let Ledger::Copy(copied) = ledger {
+            if let Some(copied) = ledger {
                 roots.push(Root {
                     label: PathBuf::from("home/ledger.db"),
-                    path: copied.clone(),
+                    path: copied.to_owned(),
                     rule: Rule::All,
                 });
             }
@@ -234,12 +241,10 @@ async fn roots(
         }
         BackupWhat::Configuration => Ok(Vec::new()),
         BackupWhat::Workspaces => {
-            let place = match ledger {
-                Ledger::None => return Ok(Vec::new()),
-                Ledger::Copy(copied) => Place::file(copied),
-                Ledger::Server(place) => place.clone(),
+            let Some(copied) = ledger else {
+                return Ok(Vec::new());
             };
-            let folders = copy::workspaces(&place, &settings.host).await;
+            let folders = copy::workspaces(&Place::file(copied), &settings.host).await;
             let folders = folders.map_err(|error| Failure::new(error.exit_code(), error))?;
             Ok(workspaces(folders, &home.root))
         }
@@ -293,6 +298,9 @@ async fn one(
         Ok(job) if job.roots.is_empty() => {
             came.notes
                 .push("no task was about a folder yet: nothing to back up".to_owned());
+            let mut history = History::load(&home.backup());
+            history.well(&came.job, Timestamp::now());
+            history.save(&home.backup())?;
             return Ok(came);
         }
         Ok(job) => beside(move || made(&placed, &job, &keys, key.as_ref(), keep, draw)).await,

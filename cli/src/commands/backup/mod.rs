@@ -3,26 +3,38 @@
 //! configuration goes both ways (`configuration`), with `conflicts` to settle and `versions` to go back to.
 //! `github` is what that host can do beside git.
 
+mod aside;
 mod back;
 mod configuration;
 mod conflicts;
+mod drill;
 mod github;
+mod key;
+mod leash;
 mod look;
 mod make;
+mod settled;
 mod show;
 mod versions;
 
 use crate::args::BackupCommand;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::terminal;
 use backup::error::BackupError;
+use backup::history::{self, Alone};
 use backup::key::RecoveryKey;
 use backup::repository::Repository;
 use backup::store::s3::Access;
 use backup::store::target::{Keys, Target};
 use config::backup::{BackupJob, BackupWhat};
 use config::settings::Settings;
+use leash::Leash;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Pause before another look whether the backup that runs has ended.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Does one of them.
 pub async fn run(context: &Context, command: BackupCommand) -> Result<u8, Failure> {
@@ -32,16 +44,26 @@ pub async fn run(context: &Context, command: BackupCommand) -> Result<u8, Failur
             create,
             release,
             json,
+            leashed,
         } => {
             let name = name.as_deref();
             if create {
                 github::create(context, name, json).await?;
             }
-            match release {
-                Some(tag) => github::release(context, name, &tag, json).await,
-                None => make::run(context, name, json).await,
+            if let Some(tag) = release {
+                return github::release(context, name, &tag, json).await;
+            }
+            let leash = Leash::new(leashed);
+            tokio::select! {
+                ran = make::run(context, name, json, &leash) => ran,
+                // What is being sent is sent again by the next run, or not needed: as if it was killed.
+                () = leash.gone() => std::process::exit(i32::from(protocol::exit::CANCELLED)),
             }
         }
+        BackupCommand::Drill { json, leashed } => {
+            drill::run(context, json, &Leash::new(leashed)).await
+        }
+        BackupCommand::Key => key::show(context),
         BackupCommand::List { name, json } => look::list(context, name.as_deref(), json).await,
         BackupCommand::Verify { name, all, json } => {
             look::verify(context, name.as_deref(), all, json).await
@@ -131,8 +153,10 @@ fn jobs(
 }
 
 fn nowhere() -> Failure {
-    Failure::usage("nothing says where backups are kept")
-        .hint("in the home's config/backup.yaml:  remote: /mnt/disk/backups")
+    Failure::usage("nothing says where backups are kept, so nothing is backed up")
+        .hint(
+            "in the home's config/backup.yaml:  remote: /mnt/disk/backups   then: ai-infra restart",
+        )
         .hint(
             "or for this shell:                 export AI_INFRA__BACKUP__REMOTE=/mnt/disk/backups",
         )
@@ -180,6 +204,26 @@ fn key_file(context: &Context, settings: &Settings) -> Result<PathBuf, Failure> 
         .ok_or_else(|| {
             Failure::usage("there is no place for the recovery key: set HOME, or `backup.identity`")
         })
+}
+
+/// Takes the home's backups for this process alone. A person waits for the one that runs; one that began
+/// by itself is begun again later.
+async fn alone(context: &Context, leash: &Leash) -> Result<Alone, Failure> {
+    let folder = context.home.backup();
+    let mut said = false;
+    loop {
+        match history::alone(&folder) {
+            Err(BackupError::Busy(_)) if !leash.is_on() => {
+                if !std::mem::replace(&mut said, true) {
+                    terminal::complain(
+                        "a backup or a drill of this home runs; waiting for its end …\n",
+                    );
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+            taken => return Ok(taken?),
+        }
+    }
 }
 
 /// Opens a repository that must be there.

@@ -4,12 +4,15 @@ use super::{Finding, How, finding};
 use crate::commands::team;
 use crate::context::Context;
 use crate::render::text::count;
+use protocol::backup::BackupStatus;
 use protocol::document::{ProcessLine, TeamStatus};
 
 /// What was seen of the team.
 pub struct Members {
     /// Whether its Redis runs, which then has its port.
     pub redis: bool,
+    /// How its backups stand, where its supervisor says.
+    pub backups: Option<BackupStatus>,
     /// About the team.
     pub findings: Vec<Finding>,
 }
@@ -23,6 +26,7 @@ pub async fn look(context: &Context) -> Members {
             .iter()
             .any(|p| p.name == "redis" && p.state == "up"),
         findings: judged(&status, team::outdated(context, &status)),
+        backups: status.backups,
     }
 }
 

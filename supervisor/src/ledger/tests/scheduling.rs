@@ -1,7 +1,7 @@
 //! Schedules and their runs: what was decided counts once, and history says what became of it.
 
 use super::*;
-use crate::ledger::schedules::OwedRun;
+use crate::ledger::schedule_runs::{Came, OwedRun};
 use pai::schedule::decide::{Decision, LeftOut, Why};
 use protocol::schedule::Outcome;
 
@@ -17,6 +17,63 @@ fn decision(settled: i64, start: Option<i64>, left_out: Option<(i64, usize)>) ->
         }),
         clock_was_wrong: false,
     }
+}
+
+fn owed_by_nobody() -> OwedRun {
+    OwedRun {
+        schedule: String::new(),
+        due: at(0),
+        asked_by: None,
+        request_id: None,
+        attempts: 0,
+        again: None,
+    }
+}
+
+#[test]
+fn what_makes_no_task_is_begun_until_it_came_to_its_end() {
+    run(async || {
+        let room = room().await;
+        let ledger = &room.ledger;
+        let asked = OwedRun {
+            schedule: "backup-code".to_owned(),
+            due: at(30),
+            asked_by: Some(Principal {
+                uid: 7,
+                name: "ada".to_owned(),
+            }),
+            request_id: Some("mine".to_owned()),
+            ..owed_by_nobody()
+        };
+        assert!(ledger.owe_run(&asked).await.unwrap());
+        let later = OwedRun {
+            due: at(31),
+            ..asked.clone()
+        };
+        assert!(!ledger.owe_run(&later).await.unwrap(), "the same request");
+        let owed = async || ledger.owed_runs().await.unwrap();
+        assert_eq!(owed().await, std::slice::from_ref(&asked));
+        assert_eq!(ledger.attempt_run(&asked).await.unwrap(), 1);
+        // Somebody else is at it: as if it had not been begun.
+        ledger.put_off_run(&asked, at(50), false).await.unwrap();
+        assert_eq!(
+            (owed().await[0].attempts, owed().await[0].again),
+            (0, Some(at(50)))
+        );
+        for attempt in 1..=2 {
+            let now = owed().await.remove(0);
+            assert_eq!(ledger.attempt_run(&now).await.unwrap(), attempt);
+            ledger.put_off_run(&now, at(60), true).await.unwrap();
+        }
+        let done = ledger.settle_run(&asked, Came::Done("12 files"), at(70));
+        done.await.unwrap();
+        assert!(owed().await.is_empty());
+        let runs = ledger.schedule_runs("backup-code", 10).await.unwrap();
+        assert_eq!(runs.len(), 1);
+        assert_eq!(runs[0].outcome, Outcome::Done);
+        assert_eq!(runs[0].reason.as_deref(), Some("12 files"));
+        assert_eq!(runs[0].asked_by.as_deref(), Some("ada"));
+    });
 }
 
 #[test]
@@ -36,15 +93,17 @@ fn a_decision_counts_once() {
         let run = OwedRun {
             schedule: "a".to_owned(),
             due: at(30),
-            asked_by: None,
+            ..owed_by_nobody()
         };
         assert_eq!(owed, std::slice::from_ref(&run));
         let known = ledger.schedules().await.unwrap();
         assert!(known["a"].standing.running, "an owed run is one");
         let task = kept(ledger).await;
-        ledger.settle_run(&run, Ok(task.id), at(32)).await.unwrap();
+        let came = Came::Task(task.id);
+        ledger.settle_run(&run, came, at(32)).await.unwrap();
         // A late refusal changes nothing.
-        ledger.settle_run(&run, Err("x"), at(33)).await.unwrap();
+        let late = ledger.settle_run(&run, Came::Refused("x"), at(33));
+        late.await.unwrap();
         assert!(ledger.owed_runs().await.unwrap().is_empty());
         assert!(ledger.schedules().await.unwrap()["a"].standing.running);
         let ended = ledger.end(task.id, TaskState::Cancelled, at(40));

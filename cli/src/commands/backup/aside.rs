@@ -1,0 +1,95 @@
+//! The home beside the home that a drill restores into: made empty, marked, its team started and stopped,
+//! and taken away again, also where an earlier drill left one.
+
+use crate::commands::down;
+use crate::context::Context;
+use crate::failure::Failure;
+use config::home::Home;
+use protocol::control::{Answer, Verb};
+use protocol::exit;
+use std::fs;
+use std::io::ErrorKind;
+use std::time::Duration;
+use supervisor::backups::drilled;
+use supervisor::client;
+use supervisor::daemon::start;
+
+/// How long its team may take to be ready.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// It.
+pub struct Aside {
+    /// Its home.
+    pub home: Home,
+    context: Context,
+}
+
+impl Aside {
+    /// Makes it, empty and marked.
+    pub async fn make(of: &Context) -> Result<Self, Failure> {
+        let home = Home::at(of.home.backup().join("drill"));
+        let context = Context {
+            home: home.clone(),
+            env: of.env.clone(),
+        };
+        let aside = Self { home, context };
+        aside.clear().await?;
+        let failed = |error| Failure::new(exit::FAILED, error);
+        let root = &aside.home.root;
+        make_private(root).map_err(|error| failed(format!("{}: {error}", root.display())))?;
+        drilled::mark(&aside.home, &of.home)?;
+        Ok(aside)
+    }
+
+    /// Stops its team and takes it away.
+    pub async fn clear(&self) -> Result<(), Failure> {
+        if self.home.run().is_dir() {
+            down::stop_team(&self.context).await?;
+        }
+        match fs::remove_dir_all(&self.home.root) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::new(
+                exit::FAILED,
+                format!("{} cannot be removed: {error}", self.home.root.display()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts its team, without windows; answers how many memories it has.
+    ///
+    /// # Errors
+    /// What keeps it from being a whole team, as a sentence.
+    pub async fn start(&self) -> Result<u64, String> {
+        // Where the living home's ledger is says nothing about this one's.
+        let _none = fs::remove_file(self.home.ledger_note());
+        if self.home.join().exists() {
+            return Err("it belongs to another host's team".to_owned());
+        }
+        let started = start::up(&self.home, &self.context.env, true, PATIENCE).await;
+        started.map_err(|error| error.to_string())?;
+        let asked = client::ask(&self.home, Verb::Status).await;
+        let Ok(Answer::Status { status }) = asked else {
+            return Err("its supervisor does not answer".to_owned());
+        };
+        if status.state != "up" {
+            return Err(format!(
+                "it is {}: {}",
+                status.state,
+                status.problems.join("; ")
+            ));
+        }
+        match client::ask(&self.home, Verb::MemoryStats).await {
+            Ok(Answer::MemoryStats { stats }) => Ok(stats.records),
+            Ok(_) => Err("its supervisor answered something else".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+fn make_private(folder: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+}
