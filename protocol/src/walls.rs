@@ -32,8 +32,6 @@ pub enum Wall {
     Leftovers,
     /// The executor's own readers and writers follow no link out of the workspace.
     Links,
-    /// Control files of a workspace are put in place only when a person says so.
-    Control,
     /// The proxy connects only where it may.
     Proxy,
 }
@@ -64,7 +62,7 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 16] = [
+        const ALL: [(&str, Wall); 15] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
@@ -79,7 +77,6 @@ impl std::str::FromStr for Removed {
             ("limits", Wall::Limits),
             ("leftovers", Wall::Leftovers),
             ("links", Wall::Links),
-            ("control", Wall::Control),
             ("proxy", Wall::Proxy),
         ];
         names.split('+').try_fold(Self::default(), |taken, name| {

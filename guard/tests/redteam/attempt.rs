@@ -9,6 +9,7 @@ use guard::executor::{Executor, ExecutorError};
 use guard::gate::{Decision, Grant, judge};
 use guard::outside::Outside;
 use guard::plan::{View, plan};
+use guard::proxy::{Allowed, Proxy};
 use guard::sandbox::spec::{Kind, Limits, SandboxSpec};
 use protocol::level::Level;
 use protocol::tool::ToolCall;
@@ -30,7 +31,16 @@ impl Attempt<'_> {
     /// Answers what shows that it succeeded, if anything does.
     pub async fn carry_out(&self, without: Option<&str>) -> Result<Option<String>, String> {
         let world = World::new(self.case, self.canary)?;
-        let spec = self.spec(&world, without)?;
+        let mut spec = self.spec(&world, without)?;
+        let proxy = match &self.case.proxy {
+            Some(hosts) => {
+                let allowed = Allowed::of(hosts.split(' '))?;
+                let started = Proxy::start(allowed, spec.owner, spec.limits.faults);
+                Some(started.map_err(|e| e.to_string())?)
+            }
+            None => None,
+        };
+        spec.proxy = proxy.as_ref().map(Proxy::socket);
         let mut executor = Executor::start(spec).await.map_err(|e| e.to_string())?;
         let before = match self.applies() {
             true => executor.snapshot().await.map_err(|e| e.to_string())?,

@@ -36,6 +36,8 @@ pub struct Case {
     needs: Vec<String>,
     /// Tried at level 0, where the workspace is read-only and nothing is run.
     pub level_zero: bool,
+    /// Hosts that its proxy allows, where it has one.
+    pub proxy: Option<String>,
     /// A file that must not appear in the user's workspace.
     pub planted: Option<String>,
     pub parts: Vec<Part>,
@@ -86,6 +88,7 @@ impl Case {
             only: None,
             needs: Vec::new(),
             level_zero: false,
+            proxy: None,
             planted: None,
             parts: Vec::new(),
         };
@@ -103,6 +106,7 @@ impl Case {
                 "only" => case.only = Some(value),
                 "needs" => case.needs = value.split(' ').map(str::to_owned).collect(),
                 "level" => case.level_zero = value == "0",
+                "proxy" => case.proxy = Some(value),
                 "planted" => case.planted = Some(value),
                 other => return Err(format!("there is no key `{other}`")),
             }
