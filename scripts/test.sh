@@ -35,7 +35,7 @@ if [ ! -x "$tools/venv/bin/pytest" ]; then
   "$tools/venv/bin/pip" install --quiet --disable-pip-version-check pytest==8.4.2
 fi
 if [ ! -x "$tools/venv/bin/moto_server" ]; then
-  "$tools/venv/bin/pip" install --quiet --disable-pip-version-check 'moto[s3,server]==5.2.5'
+  "$tools/venv/bin/pip" install --quiet --disable-pip-version-check 'moto[s3,secretsmanager,iam,server]==5.2.5'
 fi
 # Checkers and a judge of tables, to hold the playbooks against.
 if [ ! -x "$tools/venv/bin/ruff" ] || [ ! -x "$tools/venv/bin/black" ] || ! "$tools/venv/bin/python" -c 'import pandas' 2>/dev/null; then

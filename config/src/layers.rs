@@ -8,7 +8,7 @@ use crate::redis_url;
 use crate::schema::{self, Found, Key, Kind};
 use protocol::postgres::{Address, without_password};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -260,6 +260,12 @@ impl Layers {
             put(&mut tree, path.get(1..).unwrap_or_default(), &entry.value);
         }
         Value::Object(tree)
+    }
+
+    /// Names of secrets that stand in place of values, each once.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let named = |entry: &Entry| entry.value.get("secret")?.as_str().map(str::to_owned);
+        self.entries.values().filter_map(named).collect()
     }
 
     /// Where every key came from.

@@ -44,5 +44,6 @@ pub mod settings;
 pub mod shipped;
 pub mod show;
 pub mod trial;
+pub mod vault;
 pub mod well_known;
 pub mod widened;

@@ -108,14 +108,18 @@ pub(crate) fn load_with(
     })
 }
 
-fn section<T: DeserializeOwned>(layers: &Layers, name: &str) -> Result<T, ConfigError> {
+pub(crate) fn section<T: DeserializeOwned>(layers: &Layers, name: &str) -> Result<T, ConfigError> {
     serde_json::from_value(layers.section(name)).map_err(|error| {
         let message = format!("section `{name}` is wrong: {error}");
         ConfigError::Wrong(vec![Problem::new("", message)])
     })
 }
 
-fn lay_all(sources: &Sources<'_>, joined: Option<&Invitation>, trial: Option<&Trial>) -> Layers {
+pub(crate) fn lay_all(
+    sources: &Sources<'_>,
+    joined: Option<&Invitation>,
+    trial: Option<&Trial>,
+) -> Layers {
     let mut layers = Layers::default();
     for file in shipped::SETTINGS {
         lay_text(&mut layers, file.under, file.name, file.text, &|_| {

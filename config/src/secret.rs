@@ -1,11 +1,14 @@
 //! Values that are never printed: in memory behind [`Secret`], on disk as `secrets/NAME` with
-//! mode 0600, or from the environment under their well-known names.
+//! mode 0600, from another service by way of the daemon, or from the environment under their
+//! well-known names.
 
 use crate::env::Env;
 use crate::error::{ConfigError, quoted};
 use crate::home::Home;
 use crate::private_file;
+use crate::vault;
 use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Largest secret, in bytes.
@@ -94,11 +97,46 @@ pub fn set(home: &Home, name: &str, value: &str) -> Result<(), ConfigError> {
     )))
 }
 
-/// A secret by name: its well-known variable first, then its file; `None` where neither has it.
+/// Where a secret comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// This variable.
+    Variable(&'static str),
+    /// AWS Secrets Manager, known since then.
+    Aws(String),
+    /// A file of the home.
+    File,
+}
+
+/// Every secret that is known, by name, from the place that counts.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn places(home: &Home, env: &Env) -> Result<Vec<(String, Place)>, ConfigError> {
+    let mut all: BTreeMap<String, Place> = list(home)?
+        .into_iter()
+        .map(|name| (name, Place::File))
+        .collect();
+    all.extend(
+        vault::all_handed(env)
+            .into_iter()
+            .map(|(name, since)| (name, Place::Aws(since))),
+    );
+    let set = |(_, variable): &&(&str, &str)| env.get(variable).is_some();
+    let variables = VARIABLES.iter().filter(set);
+    all.extend(variables.map(|(name, variable)| ((*name).to_owned(), Place::Variable(variable))));
+    Ok(all.into_iter().collect())
+}
+
+/// A secret by name: its well-known variable first, then what another service keeps, then its file;
+/// `None` where none has it.
 pub fn find(home: &Home, env: &Env, name: &str) -> Result<Option<Secret>, ConfigError> {
     check_name(name)?;
     let variable = VARIABLES.iter().find(|(known, _)| *known == name);
     if let Some(value) = variable.and_then(|(_, variable)| env.get(variable)) {
+        return Ok(Some(Secret::new(value)));
+    }
+    if let Some(value) = vault::handed(env, name) {
         return Ok(Some(Secret::new(value)));
     }
     let path = home.secrets().join(name);

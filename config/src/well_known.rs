@@ -7,7 +7,8 @@ use crate::layers::{Layers, Origin};
 use crate::schema::{self, Found};
 
 /// Variables that stand for one key.
-const SINGLE: [(&str, &str); 6] = [
+const SINGLE: [(&str, &str); 7] = [
+    ("AWS_SECRETS_PREFIX", "secrets.prefix"),
     ("REDIS_PASSWORD", "redis.password"),
     ("POSTGRES_PASSWORD", "ledger.password"),
     ("ANTHROPIC_API_KEY", "engine.api_key"),
@@ -31,6 +32,11 @@ pub fn lay(layers: &mut Layers, env: &Env) {
         if let Some(value) = env.get(name) {
             layers.lay_text(path_of(key), value, Origin::Environment(name.to_owned()));
         }
+    }
+    // Whoever says where secrets are kept there wants them from there.
+    if env.get("AWS_SECRETS_PREFIX").is_some() {
+        let origin = Origin::Environment("AWS_SECRETS_PREFIX".to_owned());
+        layers.lay_text(path_of("secrets.source"), "aws", origin);
     }
     for (name, value) in env.starting_with(PREFIX) {
         let origin = Origin::Environment(quoted(name));

@@ -55,6 +55,7 @@ mod tmux_windows;
 mod torture;
 mod traces;
 mod upgrade;
+mod vault;
 mod words;
 mod workspaces;
 

@@ -9,6 +9,7 @@ const ORDER: &[&str] = &[
     "config",
     "forge",
     "warden",
+    "vault",
     "backup",
     "pai",
     "bus",

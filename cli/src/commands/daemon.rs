@@ -3,12 +3,15 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::logging;
+use supervisor::daemon::handed::Handed;
 
 /// Runs until it is told to end.
 pub async fn run(context: &Context, no_tmux: bool) -> Result<u8, Failure> {
     context.home.ensure()?;
-    let settings = context.settings()?;
+    // Secrets that another service keeps come first: the settings may name them.
+    let handed = Handed::gather(&context.home, &context.env).await?;
+    let settings = config::load::load(&context.home, &handed.over(&context.env), &[])?;
     logging::to_file(&context.home, "daemon", &settings)?;
-    supervisor::daemon::run(settings, context.home.clone(), no_tmux).await?;
+    supervisor::daemon::run(settings, context.home.clone(), handed, no_tmux).await?;
     Ok(protocol::exit::DONE)
 }

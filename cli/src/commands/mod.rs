@@ -40,7 +40,7 @@ mod warden;
 mod window;
 mod workspace;
 
-use crate::args::{Args, Command};
+use crate::args::{Args, Command, SecretCommand};
 use crate::chat;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -85,7 +85,11 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Schedule(command) => schedule::run(&context, command).await,
         Command::Backup(command) => backup::run(&context, command).await,
         Command::Config(command) => config::run(&context, command),
-        Command::Secret(command) => secret::run(&context, command).await,
+        Command::Secret(command @ SecretCommand::Set { .. }) => {
+            secret::run(&context, command).await
+        }
+        // What the daemon was handed and what it asked for count too.
+        Command::Secret(command) => secret::run(&context.in_team().await, command).await,
         Command::Bus(command) => bus::run(&context, command).await,
         Command::Ledger(command) => ledger::run(&context, command).await,
         Command::Bench(args) => bench::run(args).await,

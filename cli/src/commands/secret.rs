@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::safe;
 use crate::terminal;
+use config::secret::Place;
 use std::io::{self, IsTerminal, Read};
 
 /// Largest secret, in bytes.
@@ -56,18 +57,36 @@ pub async fn run(context: &Context, command: SecretCommand) -> Result<u8, Failur
             ));
         }
         SecretCommand::Check => return key::check(context).await,
-        SecretCommand::List(JsonArgs { json: true }) => {
-            let names = config::secret::list(&context.home)?;
-            let version = protocol::document::DOCUMENT_VERSION;
-            return super::json(&serde_json::json!({"version": version, "secrets": names}));
-        }
-        SecretCommand::List(_) => {
-            let names = config::secret::list(&context.home)?;
-            if names.is_empty() {
+        SecretCommand::List(JsonArgs { json }) => {
+            let places = config::secret::places(&context.home, &context.env)?;
+            if json {
+                let version = protocol::document::DOCUMENT_VERSION;
+                let names: Vec<&String> = places.iter().map(|(name, _)| name).collect();
+                let sources: Vec<_> = places
+                    .iter()
+                    .map(|(name, place)| {
+                        let (source, since) = match place {
+                            Place::Variable(_) => ("environment", None),
+                            Place::Aws(since) => ("aws", Some(since)),
+                            Place::File => ("home", None),
+                        };
+                        serde_json::json!({"name": name, "source": source, "since": since})
+                    })
+                    .collect();
+                return super::json(&serde_json::json!({
+                    "version": version, "secrets": names, "sources": sources,
+                }));
+            }
+            if places.is_empty() {
                 terminal::complain("no secret is kept here; keep one: ai-infra secret set NAME\n");
             }
-            for name in names {
-                terminal::line(&safe(&name));
+            for (name, place) in places {
+                let place = match place {
+                    Place::Variable(variable) => format!("environment {variable}"),
+                    Place::Aws(since) => format!("AWS Secrets Manager, this value since {since}"),
+                    Place::File => "this home".to_owned(),
+                };
+                terminal::line(&safe(&format!("{name:<24} {place}")));
             }
         }
     }

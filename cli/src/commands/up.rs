@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::safe;
 use crate::terminal;
+use supervisor::daemon::handed::Handed;
 use supervisor::daemon::start::{self, Started};
 
 /// Starts the team.
@@ -15,7 +16,11 @@ pub async fn run(context: &Context, args: &JoinArgs) -> Result<u8, Failure> {
         join::take(context, what, &args.agents).await?;
     }
     // Wrong settings are said here, where a person reads.
-    context.settings()?;
+    let handed = Handed::gather(&context.home, &context.env).await?;
+    for problem in handed.problems() {
+        terminal::complain(&format!("warning: {}\n", safe(&problem)));
+    }
+    config::load::load(&context.home, &handed.over(&context.env), &[])?;
     let started = start::up(&context.home, &context.env, no_tmux, team::PATIENCE).await?;
     // Also when it was just started: systemd starts it without this shell's settings.
     team::warn_of_differences(context);

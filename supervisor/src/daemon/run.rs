@@ -2,9 +2,10 @@
 //! process ten times a second (much more often while the team starts).
 
 use super::disk;
-use super::environment::{self, Variables};
 use super::error::DaemonError;
+use super::handed::Handed;
 use super::identity::{self, Identity};
+use super::own;
 use super::place;
 use super::process::{self, Process};
 use super::release::Releases;
@@ -21,9 +22,8 @@ use config::home::Home;
 use config::settings::Settings;
 use protocol::control::{Answer, Reply, Verb};
 use protocol::document::TeamStatus;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -40,7 +40,12 @@ const REDIS_PATIENCE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When the team cannot be started at all: no Redis, no tmux, a taken session name.
-pub async fn run(settings: Settings, home: Home, no_tmux: bool) -> Result<(), DaemonError> {
+pub async fn run(
+    settings: Settings,
+    home: Home,
+    handed: Handed,
+    no_tmux: bool,
+) -> Result<(), DaemonError> {
     home.ensure()?;
     let Some(lock) = lock::take(&home)? else {
         return Ok(());
@@ -48,8 +53,8 @@ pub async fn run(settings: Settings, home: Home, no_tmux: bool) -> Result<(), Da
     // Fails only for the leader of a process group, which has a terminal on purpose.
     let _leader_already = nix::unistd::setsid();
     mode::clear_stopping(&home);
-    note_self(&home)?;
-    let prepared = Daemon::prepare(settings, home.clone(), no_tmux).await;
+    own::note(&home)?;
+    let prepared = Daemon::prepare(settings, home.clone(), handed, no_tmux).await;
     let mut daemon = prepared.inspect_err(|error| {
         tracing::error!(%error, "the daemon cannot start");
         identity::forget(&home, "daemon");
@@ -61,7 +66,7 @@ pub async fn run(settings: Settings, home: Home, no_tmux: bool) -> Result<(), Da
     let end = daemon.end().await;
     drop(lock);
     match (wish?, daemon) {
-        (Wish::Restart, daemon) => Err(daemon.again()),
+        (Wish::Restart, daemon) => Err(own::again(&daemon.exe, &daemon.home, daemon.no_tmux)),
         (Wish::Down(asked), _) => {
             if let Some(answer) = asked {
                 let message = "the team is down".to_owned();
@@ -71,14 +76,6 @@ pub async fn run(settings: Settings, home: Home, no_tmux: bool) -> Result<(), Da
             }
             end
         }
-    }
-}
-
-fn note_self(home: &Home) -> Result<(), DaemonError> {
-    match Identity::of(std::process::id()) {
-        Some(me) => identity::write(home, "daemon", me)
-            .map_err(DaemonError::io("write", &home.run().join("pids"))),
-        None => Ok(()),
     }
 }
 
@@ -100,7 +97,7 @@ struct Daemon {
     /// Children of this daemon, reaped as they end.
     children: Vec<Child>,
     releases: Releases,
-    variables: Variables,
+    handed: Handed,
     clean: Vec<(String, String)>,
     policy: Policy,
     bus: Option<Bus>,
@@ -111,7 +108,12 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn prepare(settings: Settings, home: Home, no_tmux: bool) -> Result<Self, DaemonError> {
+    async fn prepare(
+        settings: Settings,
+        home: Home,
+        handed: Handed,
+        no_tmux: bool,
+    ) -> Result<Self, DaemonError> {
         ledger::check(&settings, &home).await?;
         let env = Env::from_process();
         let exe = process::own_exe().map_err(DaemonError::io("find", &home.root))?;
@@ -135,7 +137,7 @@ impl Daemon {
         members.extend(views.map(|(_, _, process)| Member::new(process.clone())));
         let mut daemon = Self {
             policy: Policy::of(&settings.daemon),
-            variables: environment::settings_of(&env),
+            handed,
             releases: Releases::of(&settings),
             settings,
             home,
@@ -265,7 +267,7 @@ impl Daemon {
                 status: Box::new(self.status()),
             }),
             Verb::Environment => serve::done(Answer::Environment {
-                variables: self.variables.clone(),
+                variables: self.handed.variables(),
             }),
             _ => serve::refuse("that is a question for the supervisor, not for the daemon"),
         };
@@ -277,7 +279,9 @@ impl Daemon {
         let own = process::daemon_line(std::process::id());
         let far = self.far.as_ref();
         let least = self.settings.team.min_free_mb;
-        let problems = disk::problem(&self.home, least).into_iter();
+        let problems = disk::problem(&self.home, least)
+            .into_iter()
+            .chain(self.handed.problems());
         let problems = problems.chain(far.and_then(joined::Far::problem));
         TeamStatus {
             joined: far.map(joined::Far::sentence),
@@ -296,6 +300,7 @@ impl Daemon {
         if let Some(far) = &self.far {
             self.bus = far.bus();
         }
+        self.handed.renew(&self.members);
         self.notice_deaths();
         self.releases.turn(self.bus.as_ref());
         if !self.releases.on_their_way() {
@@ -431,15 +436,5 @@ impl Daemon {
             children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
         })
         .await
-    }
-
-    /// Becomes the program on disk; only returns when that fails.
-    fn again(self) -> DaemonError {
-        let mut command = Command::new(&self.exe);
-        command.arg("--home").arg(&self.home.root).arg("daemon");
-        if self.no_tmux {
-            command.arg("--no-tmux");
-        }
-        DaemonError::io("run", &self.exe)(command.exec())
     }
 }
