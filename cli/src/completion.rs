@@ -46,7 +46,7 @@ enum Names {
 }
 
 /// Which names an argument takes: by its command (`*`: any) and its id.
-const TAKES: [(&str, &str, Names); 20] = [
+const TAKES: [(&str, &str, Names); 21] = [
     ("*", "task", Names::Tasks),
     ("*", "agent", Names::Agents),
     ("*", "agents", Names::Agents),
@@ -62,6 +62,7 @@ const TAKES: [(&str, &str, Names); 20] = [
     ("schedule pause", "name", Names::Schedules),
     ("schedule resume", "name", Names::Schedules),
     ("backup run", "name", Names::Jobs),
+    ("backup list", "name", Names::Jobs),
     ("backup verify", "name", Names::Jobs),
     ("backup restore", "name", Names::Jobs),
     ("secret set", "name", Names::Secrets),

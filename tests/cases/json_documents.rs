@@ -118,6 +118,7 @@ fn every_document_has_a_version() {
         ("schedule run", &["nightly"]),
         ("backup run", &[]),
         ("backup drill", &[]),
+        ("backup drill", &[]),
         ("backup list", &[]),
         ("backup verify", &[]),
         ("backup restore", &["code", "--to", &restored]),

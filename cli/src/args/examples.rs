@@ -107,8 +107,8 @@ Put it where the shell looks, once, and again after an upgrade (install.sh does 
   ai-infra completions zsh > ~/.zfunc/_ai-infra
   ai-infra completions fish > ~/.config/fish/completions/ai-infra.fish
 
-zsh: with `fpath+=(~/.zfunc)` before `compinit` in ~/.zshrc. Names of tasks come from the running team; while
-it is down, nothing is offered for them.";
+zsh: with `fpath+=(~/.zfunc)` before `compinit` in ~/.zshrc.
+Names of tasks come from the running team; while it is down, none are offered.";
 
 /// Below `ai-infra config --help`.
 pub const CONFIG: &str = "\

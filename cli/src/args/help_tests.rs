@@ -73,7 +73,7 @@ fn gather(command: &mut clap::Command, lines: &mut Vec<String>) {
     let after = command.get_after_help().map(ToString::to_string);
     for line in after.unwrap_or_default().lines() {
         let line = line.trim().split("   ").next().unwrap_or_default();
-        let line = line.split(" < ").next().unwrap_or_default();
+        let line = line.split(['<', '>']).next().unwrap_or_default().trim_end();
         if line.starts_with("ai-infra ") && !line.contains('…') {
             lines.push(line.to_owned());
         }
