@@ -327,5 +327,5 @@ async fn what_may_not_ask_at_night_is_stopped_with_its_question() {
     let stopped = state("quiet").await;
     assert_eq!(stopped.state, Some(TaskState::Cancelled), "{stopped:?}");
     let why = stopped.reason.unwrap();
-    assert!(why.ends_with("it asked: which of the two?"), "{why}");
+    assert!(why.contains("it asked: which of the two?"), "{why}");
 }

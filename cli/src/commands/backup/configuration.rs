@@ -172,12 +172,14 @@ fn weigh(context: &Context, now: Option<&Settings>, laid: &Home) -> Vec<Objectio
     };
     let mut objections = Vec::new();
     for problem in config::check::check(laid, &context.env) {
-        // A place is a file of that home, with a line behind it.
-        let file = problem.place.strip_prefix(&root).map(|place| {
-            let line = place.rsplit_once(':');
-            let line = line.filter(|(_, line)| line.bytes().all(|b| b.is_ascii_digit()));
-            line.map_or(place, |(file, _)| file).to_owned()
-        });
+        // A place is a file of that home, with a line and a column behind it.
+        let without_number = |place| {
+            let parts = str::rsplit_once(place, ':');
+            let parts = parts.filter(|(_, last)| last.bytes().all(|b| b.is_ascii_digit()));
+            parts.map_or(place, |(file, _)| file)
+        };
+        let file = problem.place.strip_prefix(&root);
+        let file = file.map(|place| without_number(without_number(place)).to_owned());
         objections.push(Objection {
             path: file,
             broken: true,
