@@ -275,7 +275,7 @@ fn wrong_variables_and_flags_are_named() {
         ),
         (
             "nothing",
-            "unknown key `nothing`; known here: team, redis, ledger, engine, budget, daemon, sandbox, pressure, log, agents, permissions, backup, tmux, prices",
+            "unknown key `nothing`; known here: team, redis, ledger, engine, budget, secrets, daemon, sandbox, pressure, log, agents, permissions, backup, tmux, prices",
         ),
     ] {
         let case = Case {

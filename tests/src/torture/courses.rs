@@ -225,14 +225,15 @@ pub fn killed_unwatched(rig: &Rig) -> Account {
 /// had asked for before.
 fn unwatched(rig: &Rig, number: usize) -> (Handed, Duration) {
     let mut line = rig.line();
+    // An agent that starts asks the daemon for its settings, so both are there before that stands still.
+    rig.spare("code");
+    rig.spare("code");
+    std::thread::sleep(READY);
     let daemon = rig.pid("daemon").expect("a daemon");
     processes::send(daemon, Signal::SIGSTOP);
     let kept = rig.pid("agent-code").expect("the daemon's agent");
     processes::send(kept, Signal::SIGKILL);
-    rig.spare("code");
     let (task, holder) = middle(rig, &mut line, Kind::Slow, "code", number);
-    rig.spare("code");
-    std::thread::sleep(READY);
     processes::send(holder, Signal::SIGKILL);
     let killed = Instant::now();
     until_attempt(&mut line, &task, 2, rig.setup.lease + SHORT);

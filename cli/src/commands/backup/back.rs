@@ -72,6 +72,7 @@ pub async fn restore(context: &Context, wish: Wish, json: bool) -> Result<u8, Fa
     let from = from
         .or(settings.backup.remote.clone())
         .ok_or_else(nowhere)?;
+    super::github::could_be(context, &settings, &from)?;
     // What is remembered of a repository would make the home one that is not empty.
     let scratch = tempfile::tempdir().map_err(|e| Failure::new(protocol::exit::FAILED, e))?;
     let file = match &wish.key {

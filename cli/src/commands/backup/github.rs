@@ -1,6 +1,7 @@
 //! Backups at GitHub beside its git: the private repository that is made where it is missing, and a snapshot
 //! that is kept apart, sealed, as a file of a release.
 
+use super::leash::Leash;
 use super::show::Line;
 use super::{beside, jobs};
 use crate::context::Context;
@@ -8,7 +9,6 @@ use crate::failure::Failure;
 use crate::render::text::{safe, size};
 use crate::terminal;
 use backup::error::BackupError;
-use backup::history;
 use backup::store::target::Target;
 use config::backup::BackupWhat;
 use config::settings::Settings;
@@ -115,7 +115,7 @@ pub async fn release(
     }
     super::make::started(&context.home)?;
     let cache = context.home.backup();
-    let _alone = history::alone(&cache)?;
+    let _alone = super::alone(context, &Leash::new(false)).await?;
     let folder = tempfile::Builder::new()
         .prefix("release-")
         .tempdir_in(cache);
@@ -186,6 +186,15 @@ async fn sent(
     let draft = github.create_release(of, &new).await?;
     github.upload(&draft, ASSET, file).await?;
     Ok(github.publish(of, &draft).await?)
+}
+
+/// Whether `from` names something backups could be taken from; nothing is asked for.
+pub fn could_be(context: &Context, settings: &Settings, from: &str) -> Result<(), Failure> {
+    let (_, host) = github(context, settings)?;
+    match of_release(from, &host) {
+        Some(_) => Ok(()),
+        None => super::place(context, from).map(drop),
+    }
 }
 
 /// Where backups are taken from: a place, or a release, whose file is fetched into `scratch` first.
