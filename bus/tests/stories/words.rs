@@ -114,7 +114,10 @@ async fn a_new_limit_holds_at_once_and_a_late_older_one_does_not() {
 async fn without_the_number_a_word_that_is_told_again_lies_there_twice() {
     let server = Server::start();
     let bus = server.bus().await;
-    let faulty = server.bus().await.with_faults("words-again".parse().unwrap());
+    let faulty = server
+        .bus()
+        .await
+        .with_faults("words-again".parse().unwrap());
     for (bus, expected) in [(bus, 1), (faulty, 2)] {
         let task = submit(&bus).await;
         for _ in 0..2 {
