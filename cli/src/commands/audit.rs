@@ -102,9 +102,11 @@ async fn verify(context: &Context, place: &AuditPlace, json: bool) -> Result<u8,
         }))?;
     } else {
         let text = match (&checked, &broken) {
-            (Some(checked), _) => {
-                render::audit::whole(checked, known.as_deref(), shared_uid(place))
-            }
+            (Some(checked), _) => render::audit::whole(
+                checked,
+                known.as_deref(),
+                shared_uid(&context.home.root, place),
+            ),
             (None, Some(fault)) => render::audit::broken(fault),
             (None, None) => String::new(),
         };
@@ -116,10 +118,11 @@ async fn verify(context: &Context, place: &AuditPlace, json: bool) -> Result<u8,
     })
 }
 
-/// Whether whoever runs the agents could read the sealing key: not where it is root's and they are not.
-fn shared_uid(place: &AuditPlace) -> bool {
+/// Whether whoever runs the agents could read the sealing key: they run as the owner of the home.
+fn shared_uid(home: &Path, place: &AuditPlace) -> bool {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(&place.key).is_ok_and(|about| about.uid() != 0)
+    let owner = |path: &Path| std::fs::metadata(path).map(|about| about.uid()).ok();
+    owner(&place.key) == owner(home)
 }
 
 async fn export(context: &Context, place: &AuditPlace, out: Option<&Path>) -> Result<u8, Failure> {

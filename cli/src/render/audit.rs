@@ -34,8 +34,10 @@ pub fn lines(lines: &[Line], zone: &TimeZone) -> String {
             .iter()
             .filter(|part| !part.is_empty())
             .copied()
-            .collect::<Vec<_>>()
-            .join(": ");
+            .collect::<Vec<_>>();
+        // An act of which there is no more to say than its tool.
+        what.dedup();
+        let mut what = what.join(": ");
         if !line.outcome.is_empty() {
             what.push_str(&format!(" → {}", line.outcome));
         }

@@ -228,7 +228,7 @@ impl Anthropic {
     ) -> Result<T, EngineError> {
         match timeout(self.patience.idle, what).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(EngineError::Unreachable(self.masked(&chain(error)))),
+            Ok(Err(error)) => Err(EngineError::Unreachable(self.masked(&cause(error)))),
             Err(_) => Err(EngineError::Unreachable(format!(
                 "nothing came for {} s",
                 self.patience.idle.as_secs()
@@ -277,7 +277,7 @@ pub(super) fn new_client(connect: Duration) -> Result<Client, EngineError> {
         .no_proxy()
         .user_agent(concat!("ai-infra/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|e| EngineError::Settings(format!("no HTTP client: {}", chain(e))))
+        .map_err(|e| EngineError::Settings(format!("no HTTP client: {}", cause(e))))
 }
 
 /// A failed attempt.
@@ -310,22 +310,57 @@ fn header(headers: &HeaderMap) -> Option<&str> {
     headers.get(RETRY_AFTER)?.to_str().ok()
 }
 
-/// The error with its causes, without the address.
-pub(super) fn chain(error: reqwest::Error) -> String {
+/// What went wrong, in the words of the innermost cause: what lies around it only says that a request was
+/// being sent. Without the address.
+pub(super) fn cause(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut text = error.to_string();
+    let mut texts = vec![error.to_string()];
     let mut cause = std::error::Error::source(&error);
     while let Some(next) = cause {
-        text = format!("{text}: {next}");
+        texts.push(next.to_string());
         cause = next.source();
     }
-    failure::clean(&text)
+    failure::clean(&innermost(&texts))
+}
+
+fn innermost(texts: &[String]) -> String {
+    let last = texts.last().cloned().unwrap_or_default();
+    if texts.iter().any(|text| text.starts_with("dns error")) {
+        return format!("its name is not known here: {last}");
+    }
+    last
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+
+    #[test]
+    fn an_error_says_its_innermost_cause() {
+        for (texts, said) in [
+            (
+                &[
+                    "error sending request",
+                    "client error (Connect)",
+                    "Connection refused (os error 111)",
+                ][..],
+                "Connection refused (os error 111)",
+            ),
+            (
+                &[
+                    "error sending request",
+                    "dns error",
+                    "Name or service not known",
+                ],
+                "its name is not known here: Name or service not known",
+            ),
+            (&["operation timed out"], "operation timed out"),
+        ] {
+            let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
+            assert_eq!(innermost(&texts), said);
+        }
+    }
 
     #[test]
     fn the_key_is_never_shown_and_nothing_is_loaded_early() {

@@ -2,7 +2,7 @@
 //! nothing. Says what is known afterwards, and what is not.
 
 use super::account::key_header;
-use super::engine::{chain, new_client};
+use super::engine::{cause, new_client};
 use crate::engine::EngineError;
 use reqwest::Url;
 use serde_json::Value;
@@ -48,7 +48,7 @@ pub async fn try_key(
         .timeout(patience);
     let answer = match asked.send().await {
         Ok(answer) => answer,
-        Err(error) => return Ok(Tried::Unreachable(chain(error))),
+        Err(error) => return Ok(Tried::Unreachable(cause(error))),
     };
     let status = answer.status().as_u16();
     let known = answer.content_length().unwrap_or(0);
