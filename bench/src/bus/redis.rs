@@ -3,6 +3,7 @@
 
 use super::{BenchError, fail};
 use bus::connect::BusAddress;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -30,7 +31,8 @@ impl Redis {
             .map_err(|e| fail(format!("redis-server does not start: {e}")))?;
         let redis = Self { child, folder };
         let started = Instant::now();
-        while !redis.socket().exists() {
+        // The socket is there a moment before it takes connections.
+        while UnixStream::connect(redis.socket()).is_err() {
             if started.elapsed() > Duration::from_secs(5) {
                 return Err(fail("redis-server did not come up within 5 s"));
             }
