@@ -20,7 +20,7 @@ use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, Grant, judge_with};
 use guard::host_view::HostView;
 use guard::outside::Reach;
-use guard::plan::{View, plan};
+use guard::plan::View;
 use guard::redact::Redactor;
 use protocol::effect::{EffectClass, Recovery, after_probe};
 use protocol::journal::EntryKind;
@@ -164,15 +164,12 @@ impl Toolbox {
         steps: &mut Steps,
         step: &str,
         call: &ToolCall,
+        act: &Act,
         timeout: Option<Duration>,
     ) -> Result<ToolAnswer, Stop> {
-        let act = match plan(call, &self.view(step)) {
-            Ok(act) => act,
-            Err(error) => return Ok(refusal(call, &error.to_string())),
-        };
         let mut tries = Tries::default();
         loop {
-            let leave = match judge_with(&act, &self.grant, self.ticket.as_ref()) {
+            let leave = match judge_with(act, &self.grant, self.ticket.as_ref()) {
                 Decision::Allow(leave) => leave,
                 Decision::Deny(why) => return Ok(refusal(call, &format!("refused: {why}"))),
                 Decision::Ask(kind) => {
@@ -180,7 +177,7 @@ impl Toolbox {
                     return Ok(refusal(call, &text));
                 }
             };
-            if let Some(answer) = self.recover(steps, step, call, &act).await? {
+            if let Some(answer) = self.recover(steps, step, call, act).await? {
                 return Ok(answer);
             }
             let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
@@ -190,18 +187,18 @@ impl Toolbox {
                 Place::Host => {
                     HostView::for_operation(&act.operation).map_or(Opened::Host, Opened::Scan)
                 }
-                Place::Outside => Opened::Outside(self.reach(&act)?),
+                Place::Outside => Opened::Outside(self.reach(act)?),
             };
             let executor = self.executor(opened).await?;
-            match executor.run(&act, leave, timeout).await {
+            match executor.run(act, leave, timeout).await {
                 // It was sent, and nobody knows what became of it.
-                Ok(outcome) if in_doubt(&act, &outcome) => {
+                Ok(outcome) if in_doubt(act, &outcome) => {
                     let Some(begun) = steps.interrupted(step)? else {
                         return Ok(self.answer(call, outcome));
                     };
                     let holder = steps.holder(begun.epoch);
                     let mut asked =
-                        doubt::question(step, &act, &begun, holder, None, &self.redactor);
+                        doubt::question(step, act, &begun, holder, None, &self.redactor);
                     asked.known.push(Known {
                         what: "outcome".to_owned(),
                         value: self.redactor.text(&outcome.text),

@@ -42,7 +42,7 @@ impl Toolbox {
                 }
             }
         } else if let Decision::Deny(_) = decision {
-            let answer = self.admit(steps, step, call, timeout).await?;
+            let answer = self.admit(steps, step, call, &act, timeout).await?;
             let why = &answer.text;
             self.witness.refused(step, call, Some(&act), why).await;
             return Ok(answer);
@@ -51,7 +51,7 @@ impl Toolbox {
         if let Err(why) = self.witness.before(step, call, &act, ticket).await {
             return Ok(refusal(call, &why));
         }
-        let made = self.admit(steps, step, call, timeout).await;
+        let made = self.admit(steps, step, call, &act, timeout).await;
         self.ticket = None;
         let outcome = outcome(&made);
         self.witness.after(step, call, &act, &outcome).await;
