@@ -62,7 +62,7 @@ pub async fn open(
     let seed = format!("{}/{}", shared.settings.team.name, task.id);
     let redactor = shared.redactor.clone();
     let far = shared.settings.joined.is_some();
-    let witness = Witness::of(&shared.home, &task, lease, &redactor, far);
+    let witness = Witness::of(&shared.home, &task, lease, &redactor, far).without(hold.faults());
     let toolbox = Toolbox::new(grant, true, redactor, sandboxes, watch, witness, seed);
     Ok(Workbench {
         task,

@@ -271,6 +271,7 @@ impl Sandboxes {
             snapshots: clone.snapshots.clone(),
             writable,
             read_only: read_only.collect(),
+            fixed: clone.fixed.clone(),
             cache: Some(self.cache(clone)?),
         })
     }
@@ -321,6 +322,7 @@ impl Sandboxes {
             kind: "patch".to_owned(),
             path: path.display().to_string(),
             bytes: patch.len() as u64,
+            control_files: guard::apply::control_files(patch),
         }))
     }
 }

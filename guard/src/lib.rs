@@ -10,6 +10,7 @@
 pub mod act;
 pub mod apply;
 pub mod clone;
+pub mod control_files;
 pub mod deadline;
 pub mod executor;
 pub mod gate;

@@ -137,6 +137,9 @@ pub enum Verb {
     TaskApply {
         /// Which.
         task: TaskRef,
+        /// The person has read the files in it that programs obey without being asked.
+        #[serde(default)]
+        control_files: bool,
     },
     /// Throw a task's clone and patch away.
     TaskDiscard {

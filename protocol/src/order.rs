@@ -33,6 +33,9 @@ pub struct PatchOrder {
     pub workspace: PathBuf,
     /// SHA-256 of the patch that the person was shown: no other one is applied.
     pub sha256: String,
+    /// The person has read the files in it that programs obey without being asked.
+    #[serde(default)]
+    pub control_files: bool,
 }
 
 /// What came of it.

@@ -67,6 +67,9 @@ pub struct Artifact {
     pub path: String,
     /// Size in bytes.
     pub bytes: u64,
+    /// Of a patch: the files in it, relative, that programs obey without being asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub control_files: Vec<String>,
 }
 
 /// A memory that OBSERVE brought back.

@@ -34,6 +34,10 @@ pub enum Wall {
     Links,
     /// The proxy connects only where it may.
     Proxy,
+    /// No act without its lines in the record.
+    Record,
+    /// What programs obey without being asked is not written, and not brought home unread.
+    ControlFiles,
 }
 
 /// Walls that are taken away in this process; none, unless a test said so.
@@ -62,7 +66,7 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 15] = [
+        const ALL: [(&str, Wall); 17] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
@@ -78,6 +82,8 @@ impl std::str::FromStr for Removed {
             ("leftovers", Wall::Leftovers),
             ("links", Wall::Links),
             ("proxy", Wall::Proxy),
+            ("record", Wall::Record),
+            ("control-files", Wall::ControlFiles),
         ];
         names.split('+').try_fold(Self::default(), |taken, name| {
             let wall = ALL.iter().find(|(known, _)| *known == name);

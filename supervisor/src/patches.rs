@@ -12,7 +12,7 @@ use crate::ledger::pages::Open;
 use crate::ledger::patch::PatchState;
 use crate::ledger::store::LedgerError;
 use config::home::Home;
-use guard::apply::{ApplyError, ApplyOutcome};
+use guard::apply::{ApplyError, ApplyOutcome, ControlFiles};
 use guard::clone;
 use jiff::Timestamp;
 use protocol::exit;
@@ -101,6 +101,16 @@ pub enum PatchError {
         /// About an earlier apply whose end nobody saw.
         cut_off: &'static str,
     },
+    /// It touches control files, and nobody said that they were read.
+    #[error(
+        "{error}. Read them first (ai-infra task diff {task}); then: ai-infra task apply {task} --with-control-files"
+    )]
+    Control {
+        /// Which task.
+        task: ShortId,
+        /// Which files.
+        error: ApplyError,
+    },
     /// What is kept beside the patch cannot be read or written.
     #[error("what is kept of an apply: {0}")]
     Record(String),
@@ -125,7 +135,7 @@ impl PatchError {
     pub fn exit_code(&self) -> u8 {
         match self {
             PatchError::Ledger(error) => error.exit_code(),
-            PatchError::NotDone { .. } => exit::REFUSED,
+            PatchError::NotDone { .. } | PatchError::Control { .. } => exit::REFUSED,
             PatchError::Away { .. } | PatchError::Silent { .. } => exit::SERVICE,
             _ => exit::FAILED,
         }
@@ -156,7 +166,11 @@ fn at_rest(state: &TaskState) -> bool {
 }
 
 /// Brings the patch into the workspace, once. Returns a sentence.
-pub async fn apply(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
+pub async fn apply(
+    desk: &Desk,
+    task: TaskRef,
+    control: ControlFiles,
+) -> Result<String, PatchError> {
     let Open { task, state, .. } = desk.ledger.find(task).await?;
     let short_id = task.short_id;
     match state {
@@ -181,7 +195,7 @@ pub async fn apply(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
             host,
             workspace,
         };
-        return there.apply(before).await;
+        return there.apply(before, control).await;
     }
     let its = folder(&desk.home, short_id);
     let patch = file::read(&its, short_id)?;
@@ -194,6 +208,7 @@ pub async fn apply(desk: &Desk, task: TaskRef) -> Result<String, PatchError> {
         folder: its,
         workspace: workspace.clone(),
         patch,
+        control,
     };
     match put.run().await {
         Ok(said) => {

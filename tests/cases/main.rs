@@ -20,6 +20,7 @@ mod chat_files;
 mod colleagues;
 mod completions;
 mod configuration;
+mod control_files;
 mod costs;
 mod databases;
 mod doctor;

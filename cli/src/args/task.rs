@@ -124,6 +124,10 @@ pub enum TaskCommand {
     Apply {
         /// Such as t142
         task: TaskRef,
+        /// Also where it touches files that programs obey without being asked (.vscode, .envrc, hooks,
+        /// build services …): you have read them in `task diff`
+        #[arg(long)]
+        with_control_files: bool,
     },
     /// Throw a task's clone and patch away
     Discard {

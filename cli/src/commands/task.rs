@@ -82,7 +82,16 @@ pub async fn run(context: &Context, command: TaskCommand) -> Result<u8, Failure>
             let (line, again) = hand_in(context, verb).await?;
             left(&line, again, json)
         }
-        TaskCommand::Apply { task } => tell(context, Verb::TaskApply { task }).await,
+        TaskCommand::Apply {
+            task,
+            with_control_files: control_files,
+        } => {
+            let verb = Verb::TaskApply {
+                task,
+                control_files,
+            };
+            tell(context, verb).await
+        }
         TaskCommand::Discard { task } => tell(context, Verb::TaskDiscard { task }).await,
     }
 }

@@ -4,6 +4,7 @@ use super::question;
 use super::sheet::Sheet;
 use super::text::{count, indent, money, one_line, safe, time};
 use protocol::document::{CriterionDocument, RunDocument};
+use protocol::ids::ShortId;
 use protocol::report::PhaseSpan;
 use protocol::task_state::{TaskState, WaitReason};
 use std::time::Duration;
@@ -97,12 +98,33 @@ pub fn text(document: &RunDocument, took: Duration, sheet: Sheet) -> String {
             "  (how each part stands: ai-infra task show {id})\n"
         ));
     }
-    if document.artifacts.iter().any(|a| a.kind == "patch") {
-        text.push_str(&format!(
-            "\nnext:  ai-infra task diff {id}    see the change\n       ai-infra task apply {id}   take it into the workspace   ai-infra task discard {id}   throw it away\n"
-        ));
+    if let Some(patch) = document.artifacts.iter().find(|a| a.kind == "patch") {
+        text.push_str(&next(id, &patch.control_files));
     }
     text
+}
+
+/// What can be done with a patch. Files that programs obey by themselves are named first.
+fn next(id: ShortId, control: &[String]) -> String {
+    const NAMED: usize = 8;
+    let discard = format!("ai-infra task discard {id}   throw it away");
+    if control.is_empty() {
+        return format!(
+            "\nnext:  ai-infra task diff {id}    see the change\n       ai-infra task apply {id}   take it into the workspace   {discard}\n"
+        );
+    }
+    let mut names: Vec<String> = control
+        .iter()
+        .take(NAMED)
+        .map(|n| one_line(n, 80))
+        .collect();
+    if control.len() > NAMED {
+        names.push(format!("and {} more", control.len() - NAMED));
+    }
+    format!(
+        "\nread first: the change touches what programs obey without being asked: {}\nnext:  ai-infra task diff {id}    see the change\n       ai-infra task apply {id} --with-control-files   take it into the workspace\n       {discard}\n",
+        names.join(", ")
+    )
 }
 
 #[cfg(test)]

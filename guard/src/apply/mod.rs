@@ -3,10 +3,12 @@
 //! never runs over the user's own tree, no hook or filter of it is started, and nothing is changed
 //! unless the whole patch fits.
 
+mod control;
 mod install;
 mod note;
 mod touched;
 
+pub use control::{ControlFile, ControlFiles, named as control_files};
 pub use note::FileStep;
 
 use crate::clone::{CloneError, owner_of};
@@ -45,6 +47,9 @@ pub enum ApplyError {
     /// It is not a patch of this kind.
     #[error("this is not a patch that can be applied: {0}")]
     NotAPatch(String),
+    /// It touches files that programs obey without being asked, and nobody said that they were read.
+    #[error("the patch touches what programs obey without being asked: {}; nothing was changed", control::list(.0))]
+    Control(Vec<ControlFile>),
     /// The workspace changed meanwhile.
     #[error("{0} changed while the patch was being applied; nothing was changed, try again")]
     Changed(String),
@@ -127,17 +132,34 @@ impl Staged {
 ///
 /// # Errors
 /// As [`stage`] and [`Staged::install`].
-pub async fn apply(exe: &Path, workspace: &Path, patch: &str) -> Result<ApplyOutcome, ApplyError> {
-    stage(exe, workspace, patch).await?.install(&mut |_| {})
+pub async fn apply(
+    exe: &Path,
+    workspace: &Path,
+    patch: &str,
+    control: ControlFiles,
+) -> Result<ApplyOutcome, ApplyError> {
+    let staged = stage(exe, workspace, patch, control).await?;
+    staged.install(&mut |_| {})
 }
 
 /// Works out what a patch does to a workspace.
 ///
 /// # Errors
-/// When it does not fit or is no patch of this kind.
-pub async fn stage(exe: &Path, workspace: &Path, patch: &str) -> Result<Staged, ApplyError> {
+/// When it does not fit, is no patch of this kind, or touches control files that were to be refused.
+pub async fn stage(
+    exe: &Path,
+    workspace: &Path,
+    patch: &str,
+    control: ControlFiles,
+) -> Result<Staged, ApplyError> {
     let tree = Tree::open(workspace).map_err(|e| ApplyError::file(".", e))?;
     let changes = worked_out(exe, workspace, &tree, patch).await?;
+    if control == ControlFiles::Refused {
+        let found = control::found(&tree, &changes);
+        if !found.is_empty() {
+            return Err(ApplyError::Control(found));
+        }
+    }
     let steps = changes.iter().map(FileStep::of).collect();
     Ok(Staged {
         tree,
@@ -147,7 +169,7 @@ pub async fn stage(exe: &Path, workspace: &Path, patch: &str) -> Result<Staged, 
 }
 
 /// Goes on with an apply that was killed: `steps` is what was kept of it. What is in place already
-/// stays, the rest is worked out again.
+/// stays, the rest is worked out again. Whoever began it was asked about control files.
 ///
 /// # Errors
 /// As [`stage`], and where a file is neither as it was nor as the patch makes it: nobody can know
@@ -164,7 +186,9 @@ pub async fn resume(
         now.push(tree.read(&step.path)?.as_ref().map(note::digest));
     }
     let missing = match note::missing(steps, &now) {
-        Ok(missing) if missing.len() == steps.len() => return stage(exe, workspace, patch).await,
+        Ok(missing) if missing.len() == steps.len() => {
+            return stage(exe, workspace, patch, ControlFiles::Read).await;
+        }
         Ok(missing) => missing,
         Err((path, placed)) => {
             let (path, all) = (path.to_owned(), steps.len());
@@ -226,6 +250,7 @@ async fn apply_on_stage(
             snapshots: stage.join("snapshots"),
             writable: true,
             read_only: Vec::new(),
+            fixed: Vec::new(),
             cache: None,
         },
         owner,

@@ -15,6 +15,7 @@ pub(crate) use copy::open_folder;
 pub use freshen::freshen;
 pub use throwaway::throwaway;
 
+use crate::control_files;
 use crate::sandbox::spec::Owner;
 use copy::Copier;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,9 @@ pub struct Clone {
     pub snapshots: PathBuf,
     /// Folders of the user's tree to show read-only: (on the host, inside).
     pub read_only: Vec<(PathBuf, PathBuf)>,
+    /// Control files at its top that were there already, by name: no task writes them.
+    #[serde(default)]
+    pub fixed: Vec<PathBuf>,
     /// Who owns the copy and runs in the sandbox.
     pub owner: Owner,
     /// What was not copied, relative, with the reason.
@@ -117,15 +121,32 @@ pub fn make(workspace: &Path, task_dir: &Path, owner: Owner) -> Result<Clone, Cl
             lchown(folder, Some(owner.uid), Some(owner.gid)).map_err(CloneError::at(folder))?;
         }
     }
+    let fixed = fixed(&work).map_err(CloneError::at(&work))?;
     let clone = Clone {
         work,
         snapshots,
         read_only: copier.mounts,
+        fixed,
         owner,
         left_out: copier.left_out,
     };
     mark(task_dir, &clone)?;
     Ok(clone)
+}
+
+/// Control files and folders at the top of a copy, in order. A link is none: what it leads to is
+/// looked at when the patch comes home.
+fn fixed(work: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut fixed = Vec::new();
+    for entry in fs::read_dir(work)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !entry.file_type()?.is_symlink() && name.to_str().is_some_and(control_files::is_fixed) {
+            fixed.push(name.into());
+        }
+    }
+    fixed.sort();
+    Ok(fixed)
 }
 
 fn finished(task_dir: &Path) -> Option<Clone> {

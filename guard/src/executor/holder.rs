@@ -14,6 +14,7 @@ use crate::sandbox::surroundings::{self, Surroundings, SurroundingsError};
 use protocol::effect::ProbeAnswer;
 use serde_json::Value;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::process::{ChildStderr as StdStderr, ChildStdin as StdStdin, ChildStdout as StdStdout};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -307,6 +308,14 @@ fn look(mut spec: SandboxSpec) -> Result<(SandboxSpec, Surroundings, Profile), S
         true => profile::detect(&spec.home),
         false => Profile::default(),
     };
+    if let Kind::Workspace { work, fixed, .. } = &mut spec.kind {
+        // A link would be followed on the host, where it leads elsewhere.
+        let real = |name: &PathBuf| {
+            let meta = std::fs::symlink_metadata(work.join(name));
+            meta.is_ok_and(|meta| meta.is_file() || meta.is_dir())
+        };
+        fixed.retain(real);
+    }
     if let Kind::Scan(view) = spec.kind {
         spec.kind = Kind::Scan(view.on_this_host());
     }

@@ -362,6 +362,7 @@ fn workspace(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings, li
         snapshots,
         writable,
         read_only,
+        fixed,
         cache,
     } = &spec.kind
     else {
@@ -369,6 +370,13 @@ fn workspace(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings, li
     };
     let how = if *writable { "--bind" } else { "--ro-bind" };
     args.mount(how, work, Path::new(WORKSPACE));
+    if spec.limits.faults.stands(Wall::ControlFiles) {
+        for name in fixed {
+            let to = Path::new(WORKSPACE).join(name);
+            args.list
+                .extend(["--ro-bind".into(), work.join(name).into(), to.into()]);
+        }
+    }
     args.mount("--bind", snapshots, Path::new(SNAPSHOTS));
     if let Some(cache) = cache {
         args.mount("--bind", cache, Path::new(CACHE));

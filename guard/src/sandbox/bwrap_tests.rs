@@ -54,6 +54,7 @@ fn clone(writable: bool) -> Kind {
             ("/r/.git/objects".into(), "/workspace-objects".into()),
             ("/r/node_modules".into(), "/workspace/node_modules".into()),
         ],
+        fixed: vec![".envrc".into()],
         cache: Some("/h/cache".into()),
     }
 }

@@ -78,6 +78,8 @@ pub enum Kind {
         writable: bool,
         /// Further folders shown read-only: (on the host, inside).
         read_only: Vec<(PathBuf, PathBuf)>,
+        /// Control files at the top of the clone, by name, that may not be written.
+        fixed: Vec<PathBuf>,
         /// The project's cache folder on the host, owned by the owner.
         cache: Option<PathBuf>,
     },

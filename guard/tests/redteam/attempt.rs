@@ -3,7 +3,7 @@
 
 use super::case::{Case, Part, tool_call};
 use super::world::{Redis, World};
-use guard::apply::{ApplyError, apply};
+use guard::apply::{ApplyError, ControlFiles, apply};
 use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError};
 use guard::gate::{Decision, Grant, judge};
@@ -98,6 +98,7 @@ impl Attempt<'_> {
                 snapshots: world.clone.snapshots.clone(),
                 writable: !self.case.level_zero,
                 read_only: world.clone.read_only.clone(),
+                fixed: world.clone.fixed.clone(),
                 cache: None,
             },
             owner: world.clone.owner,
@@ -148,16 +149,23 @@ impl Attempt<'_> {
         world: &World,
         executor: &mut Executor,
         before: &str,
-        _without: Option<&str>,
+        without: Option<&str>,
     ) -> Result<String, String> {
         let say = |e: ExecutorError| e.to_string();
         let after = executor.snapshot().await.map_err(say)?;
         let patch = executor.patch(before, &after).await.map_err(say)?;
-        Ok(match apply(self.exe, &world.workspace, &patch).await {
-            Ok(done) => format!("applied: {}", done.changed.join(", ")),
-            Err(ApplyError::Executor(e)) => return Err(e.to_string()),
-            Err(why) => format!("not applied: {why}"),
-        })
+        let gone = without.is_some_and(|walls| walls.split('+').any(|w| w == "control-files"));
+        let control = match gone {
+            true => ControlFiles::Read,
+            false => ControlFiles::Refused,
+        };
+        Ok(
+            match apply(self.exe, &world.workspace, &patch, control).await {
+                Ok(done) => format!("applied: {}", done.changed.join(", ")),
+                Err(ApplyError::Executor(e)) => return Err(e.to_string()),
+                Err(why) => format!("not applied: {why}"),
+            },
+        )
     }
 }
 

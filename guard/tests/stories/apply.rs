@@ -1,7 +1,7 @@
 //! A patch comes home whole or not at all, and nothing of the workspace runs.
 
 use super::*;
-use guard::apply::{ApplyError, apply};
+use guard::apply::{ApplyError, ApplyOutcome, ControlFiles};
 use std::os::unix::fs::PermissionsExt;
 
 fn shop(w: &Path) {
@@ -9,6 +9,10 @@ fn shop(w: &Path) {
     write(w, "sub/gone.txt", "gone\n");
     write(w, "same.txt", "same\n");
     std::fs::write(w.join("x.bin"), [0_u8, 1, 2]).unwrap();
+}
+
+async fn apply(exe: &Path, workspace: &Path, patch: &str) -> Result<ApplyOutcome, ApplyError> {
+    guard::apply::apply(exe, workspace, patch, ControlFiles::Refused).await
 }
 
 /// Does something in a clone of the workspace and answers the patch.
@@ -133,4 +137,81 @@ async fn a_hostile_patch_is_refused() {
     let lying = "diff --git a/a.txt b/a.txt\n--- /dev/null\n+++ b/../../x\n@@ -0,0 +1 @@\n+x\n";
     assert!(apply(&exe(), &stage.workspace, lying).await.is_err());
     assert!(!stage.dir.path().join("x").exists());
+}
+
+#[tokio::test]
+async fn control_files_come_home_only_where_a_person_has_read_them() {
+    if !can_sandbox() {
+        return;
+    }
+    let stage = Stage::new(|w| {
+        shop(w);
+        write(w, ".vscode/tasks.json", "{}\n");
+        write(w, ".npmrc", "loglevel=warn\n");
+        write(w, "fixture.git/HEAD", "ref: refs/heads/main\n");
+    });
+    let patch = patch_of(
+        &stage,
+        "sed -i s/two/2/ a.txt; mkdir -p web/.claude; echo '{}' > web/.claude/settings.json; echo registry=x >> .npmrc; \
+         printf '[core]\\n\\tfsmonitor = touch /tmp/x\\n' > fixture.git/config; ln -s /etc/passwd link",
+    )
+    .await;
+    let error = apply(&exe(), &stage.workspace, &patch).await.unwrap_err();
+    let ApplyError::Control(found) = &error else {
+        panic!("{error}");
+    };
+    let names: Vec<&str> = found.iter().map(|file| file.path.as_str()).collect();
+    let expected = [
+        ".npmrc",
+        "fixture.git/config",
+        "link",
+        "web/.claude/settings.json",
+    ];
+    assert_eq!(names, expected, "{error}");
+    let w = &stage.workspace;
+    let text = |name: &str| std::fs::read_to_string(w.join(name)).unwrap();
+    assert!(text("a.txt").contains("two"), "nothing was changed");
+    let read = ControlFiles::Read;
+    let done = guard::apply::apply(&exe(), w, &patch, read).await.unwrap();
+    assert_eq!(done.changed.len(), 5);
+    assert!(text(".npmrc").contains("registry=x") && text("a.txt").contains('2'));
+}
+
+#[tokio::test]
+async fn what_an_editor_obeys_already_is_read_only_for_a_task() {
+    if !can_sandbox() {
+        return;
+    }
+    let stage = Stage::new(|w| {
+        shop(w);
+        write(w, ".vscode/tasks.json", "{}\n");
+        write(w, ".mcp.json", "{}\n");
+        write(
+            w,
+            "sub/.envrc",
+            "below the top: looked at when it comes home\n",
+        );
+        std::os::unix::fs::symlink("/etc", w.join(".idea")).unwrap();
+    });
+    let patch = patch_of(
+        &stage,
+        "cat .vscode/tasks.json .mcp.json; ! echo x >> .vscode/tasks.json; ! rm -rf .vscode; ! mv .vscode w; ! echo x > .vscode/new; \
+         ! echo x > .mcp.json; ! rm .mcp.json; echo x >> sub/.envrc; git status --short | cat",
+    )
+    .await;
+    assert!(patch.contains("sub/.envrc"), "{patch}");
+    assert!(
+        !patch.contains(".vscode") && !patch.contains(".mcp.json"),
+        "{patch}"
+    );
+    let mut executor = stage.executor().await;
+    for file in [".mcp.json", ".vscode/tasks.json"] {
+        let write = Operation::Write {
+            path: file.into(),
+            content: "x".into(),
+        };
+        let outcome = run(&mut executor, write, LONG).await;
+        assert!(outcome.text.contains("obey"), "{}", outcome.text);
+    }
+    executor.stop().await;
 }

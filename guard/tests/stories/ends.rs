@@ -179,6 +179,7 @@ async fn be_a_holder() {
             snapshots: clone.snapshots,
             writable: true,
             read_only: vec![],
+            fixed: vec![],
             cache: None,
         },
         owner: clone.owner,

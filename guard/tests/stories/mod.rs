@@ -81,6 +81,7 @@ impl Stage {
                 snapshots: self.clone.snapshots.clone(),
                 writable: true,
                 read_only: self.clone.read_only.clone(),
+                fixed: self.clone.fixed.clone(),
                 cache: None,
             },
             owner: self.clone.owner,

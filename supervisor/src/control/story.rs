@@ -310,7 +310,13 @@ async fn a_patch_is_shown_refused_and_thrown_away() {
         Answer::Text { text } => assert!(text.starts_with("diff")),
         other => panic!("{other:?}"),
     }
-    let apply = team.ask(Verb::TaskApply { task }).await.unwrap_err();
+    let apply = team
+        .ask(Verb::TaskApply {
+            task,
+            control_files: false,
+        })
+        .await
+        .unwrap_err();
     assert!(apply.to_string().contains("no workspace"), "{apply}");
     team.ask(Verb::TaskDiscard { task }).await.unwrap();
     assert!(!folder.exists());

@@ -24,6 +24,7 @@ use crate::schedules::desk::{self as schedules, ScheduleVerbError};
 use crate::status;
 use crate::words;
 use crate::workspaces::{self, WorkspaceError};
+use guard::apply::ControlFiles;
 use jiff::Timestamp;
 use protocol::control::{Answer, Reply, Verb};
 use protocol::document::TaskPage;
@@ -227,12 +228,15 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         Verb::TaskDiff { task } => Answer::Text {
             text: patches::diff(desk, task).await?,
         },
-        Verb::TaskApply { task } => {
+        Verb::TaskApply {
+            task,
+            control_files,
+        } => {
             if let Some(frozen) = desk.ledger.brakes().await?.frozen {
                 return Err(VerbError::Frozen(brakes::sentence(&frozen)));
             }
             Answer::Ok {
-                message: patches::apply(desk, task).await?,
+                message: patches::apply(desk, task, ControlFiles::read(control_files)).await?,
             }
         }
         Verb::TaskDiscard { task } => Answer::Ok {

@@ -8,6 +8,7 @@ use bus::connect::Bus;
 use bus::error::BusError;
 use bus::orders::Orders;
 use config::home::Home;
+use guard::apply::ControlFiles;
 use guard::clone;
 use protocol::envelope::{Envelope, MessageType};
 use protocol::order::{ORDER_VERSION, PATCH, PatchCame, PatchOrder, PatchWish};
@@ -97,6 +98,7 @@ async fn apply(home: &Home, order: &PatchOrder) -> Result<String, String> {
         workspace: workspace.map_err(|e| e.to_string())?,
         folder,
         patch,
+        control: ControlFiles::read(order.control_files),
     };
     put.run().await.map_err(said)
 }
@@ -116,6 +118,7 @@ mod tests {
             task: protocol::ids::ShortId(7),
             workspace: "/no/such/folder".into(),
             sha256,
+            control_files: false,
         }
     }
 

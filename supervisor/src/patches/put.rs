@@ -6,7 +6,7 @@ use super::file::{self, Record};
 use super::{PatchError, summary};
 use crate::daemon::process::own_exe;
 use config::env::Env;
-use guard::apply::{self, ApplyError};
+use guard::apply::{self, ApplyError, ControlFiles};
 use nix::sys::signal::{Signal, raise};
 use protocol::fault::{Applying, Faults};
 use protocol::ids::ShortId;
@@ -28,6 +28,8 @@ pub(crate) struct Put {
     pub(crate) workspace: PathBuf,
     /// The patch.
     pub(crate) patch: String,
+    /// What is done where it touches control files.
+    pub(crate) control: ControlFiles,
 }
 
 /// What is said of an earlier apply whose record is of a version that knows no files.
@@ -65,11 +67,17 @@ impl Put {
             Some(Record { files, .. }) if !files.is_empty() => {
                 apply::resume(&exe, &self.workspace, &self.patch, files).await
             }
-            _ => apply::stage(&exe, &self.workspace, &self.patch).await,
+            _ => apply::stage(&exe, &self.workspace, &self.patch, self.control).await,
         };
         let older = record.as_ref().is_some_and(|r| r.files.is_empty());
         let cut_off = if older { CUT_OFF } else { "" };
-        let refused = |error| PatchError::Apply { error, cut_off };
+        let refused = |error| match error {
+            ApplyError::Control(_) => PatchError::Control {
+                task: self.task,
+                error,
+            },
+            error => PatchError::Apply { error, cut_off },
+        };
         let staged = staged.map_err(refused)?;
         let begun = Record::begun(&sha256, staged.steps());
         begun.write(&self.folder).map_err(PatchError::Record)?;

@@ -7,6 +7,7 @@ use crate::hosts::watch;
 use crate::ledger::patch::PatchState;
 use bus::connect::Bus;
 use bus::error::BusError;
+use guard::apply::ControlFiles;
 use guard::clone;
 use jiff::Timestamp;
 use protocol::envelope::{Envelope, MessageType};
@@ -29,7 +30,11 @@ pub(super) struct There<'a> {
 
 impl There<'_> {
     /// Has the patch applied there. Returns a sentence.
-    pub(super) async fn apply(&self, before: PatchState) -> Result<String, PatchError> {
+    pub(super) async fn apply(
+        &self,
+        before: PatchState,
+        control: ControlFiles,
+    ) -> Result<String, PatchError> {
         let (desk, task) = (self.desk, self.task);
         let short_id = task.short_id;
         let by_hand = format!(
@@ -39,7 +44,10 @@ impl There<'_> {
         );
         let bus = self.reach(&by_hand).await?;
         let patch = file::read(&folder(&desk.home, short_id), short_id)?;
-        let order = self.order(PatchWish::Apply, file::digest(&patch));
+        let order = PatchOrder {
+            control_files: control == ControlFiles::Read,
+            ..self.order(PatchWish::Apply, file::digest(&patch))
+        };
         let moved = |from, to| desk.ledger.patch_move(task.id, from, to, Timestamp::now());
         if !moved(before, PatchState::Applying).await? {
             return Err(PatchError::Again(short_id));
@@ -123,6 +131,7 @@ impl There<'_> {
             task: self.task.short_id,
             workspace: self.workspace.clone(),
             sha256,
+            control_files: false,
         }
     }
 

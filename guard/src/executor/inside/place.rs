@@ -1,6 +1,7 @@
 //! Places inside: the scratch folders, and workspace paths with their symlinks followed and checked.
 
 use super::super::wire::Hello;
+use crate::control_files::is_fixed;
 use crate::sandbox::environment::CARGO;
 use crate::sandbox::spec::{ATTACHMENTS, HOME, WORKSPACE};
 use std::io;
@@ -91,6 +92,14 @@ fn inside(path: &str, real: PathBuf) -> Result<PathBuf, String> {
 
 /// What went wrong with a path, as people say it.
 pub(super) fn sentence(path: &str, error: &io::Error) -> String {
+    let by = path.split('/').next().filter(|name| is_fixed(name));
+    if let (Some(name), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::ResourceBusy) =
+        (by, error.kind())
+    {
+        return format!(
+            "{path} is read-only for tasks: programs obey {name} without being asked; say in the result what a person should change in it"
+        );
+    }
     match error.kind() {
         io::ErrorKind::NotFound => format!("{path} does not exist"),
         io::ErrorKind::PermissionDenied => format!("{path} may not be used: permission denied"),
