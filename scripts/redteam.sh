@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every attempt of tests/redteam to get out of the sandbox, as root and as an ordinary user, each
-# with its control. `--json` prints one document: {attempts, denied, escaped, unaudited, …}.
+# with its control. `--json` prints one document: {attempts, denied, escaped, unaudited, …}; `unaudited`
+# counts calls of a real team, made from the same attempts, that its record does not tell.
 # Other words pick attempts by name, and `--loud` shows what was said inside.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -23,4 +24,17 @@ install_missing
 find_rust
 
 cargo test --quiet --package guard --test redteam --locked --no-run 1>&2
-exec cargo test --quiet --package guard --test redteam --locked -- --whole "$@"
+told=()
+named=false
+for word in "$@"; do
+    case $word in -*) ;; *) named=true ;; esac
+done
+if [ "$named" = false ]; then
+    # Every attempt once more, through the agents of a real team: each call must be in the record.
+    record=$(mktemp)
+    trap 'rm -f "$record"' EXIT
+    REDTEAM_RECORD=$record cargo test --quiet --package cli --test stories --locked -- \
+        --exact redteam_record::every_attempt_is_in_the_record 1>&2
+    told=(--record "$record")
+fi
+cargo test --quiet --package guard --test redteam --locked -- --whole "${told[@]}" "$@"

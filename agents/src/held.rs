@@ -138,7 +138,7 @@ async fn work(
             _ => Err(Stop::Lost),
         },
     };
-    bench.toolbox.stop().await;
+    bench.toolbox.close().await;
     if matches!(ended, Ok(End::Cancelled)) {
         let lost = bench.steps.unanswered().iter();
         lost.for_each(|(step, costs)| record.lost(step, costs));

@@ -116,6 +116,11 @@ impl Hold {
         Ok(renewal)
     }
 
+    /// Whether the team is frozen, from now on.
+    pub fn frost(&self) -> watch::Receiver<bool> {
+        self.frozen.subscribe()
+    }
+
     /// Waits until the team is not frozen, or this process is told to go.
     async fn thawed(&self) -> Result<(), Stop> {
         let (mut frozen, mut told) = (self.frozen.subscribe(), self.told.clone());

@@ -29,6 +29,7 @@ use protocol::report::Progress;
 use protocol::tool::{ToolAnswer, ToolCall};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::Duration;
 use warden::client::Burned;
 
@@ -70,7 +71,7 @@ pub struct Toolbox {
     /// Signals from outside.
     pub watch: Watch,
     /// Writes the record.
-    pub witness: Witness,
+    pub witness: Arc<Witness>,
     /// What the keys of this task's steps are made of: its team and its id.
     pub seed: String,
     /// The open sandbox, and what it is for.
@@ -87,9 +88,9 @@ impl Toolbox {
         redactor: Redactor,
         sandboxes: Sandboxes,
         watch: Watch,
-        witness: Witness,
         seed: String,
     ) -> Self {
+        let witness = sandboxes.witness.clone();
         Self {
             grant,
             writable,
@@ -411,6 +412,14 @@ impl Toolbox {
     /// The change between two trees of the clone.
     pub async fn patch(&mut self, from: &str, to: &str) -> Result<String, Stop> {
         self.asked(Question::Patch(from, to)).await.map(Reply::text)
+    }
+
+    /// Ends the sandbox, and the way out of it.
+    pub async fn close(&mut self) {
+        self.stop().await;
+        if let Some(proxy) = self.sandboxes.proxy.get() {
+            proxy.end().await;
+        }
     }
 
     /// Ends the sandbox and everything in it.

@@ -4,9 +4,10 @@
 
 use crate::blob::hex;
 use crate::call_line::summary;
+use crate::run::Shared;
 use bus::lease::Lease;
-use config::home::Home;
 use guard::act::{Act, Place};
+use guard::proxy::told::{Stage as Connecting, Told};
 use guard::redact::Redactor;
 use protocol::approval::TicketId;
 use protocol::effect::EffectClass;
@@ -46,10 +47,10 @@ pub struct Witness {
 
 impl Witness {
     /// Of a task under a claim.
-    pub fn of(home: &Home, task: &Task, lease: &Lease, redactor: &Redactor, far: bool) -> Self {
+    pub fn of(shared: &Shared, task: &Task, lease: &Lease, faults: Faults) -> Self {
         Self {
-            warden: Mutex::new(Client::new(home, PATIENCE)),
-            redactor: redactor.clone(),
+            warden: Mutex::new(Client::new(&shared.home, PATIENCE)),
+            redactor: shared.redactor.clone(),
             principal: format!("{}({})", task.principal.name, task.principal.uid),
             agent: lease.instance.clone(),
             task: task.short_id.to_string(),
@@ -57,15 +58,9 @@ impl Witness {
             role: task.agent.to_string(),
             epoch: lease.epoch.0,
             unattended: task.request_id.as_str().starts_with("schedule"),
-            far,
-            writes: true,
+            far: shared.settings.joined.is_some(),
+            writes: faults.stands(Wall::Record),
         }
-    }
-
-    /// Without what a test leaves out.
-    pub fn without(mut self, faults: Faults) -> Self {
-        self.writes = faults.stands(Wall::Record);
-        self
     }
 
     /// Why nobody can be asked for leave; `None` where somebody can.
@@ -179,6 +174,55 @@ impl Witness {
             ..self.entry(step, call, act)
         };
         self.tell(&entry).await;
+    }
+
+    /// Writes down a connection that a program asked for.
+    ///
+    /// # Errors
+    /// A sentence: where it is about to be made, it must not be.
+    pub async fn connection(&self, told: &Told) -> Result<(), String> {
+        if !self.writes {
+            return Ok(());
+        }
+        let entry = self.of_connection(told);
+        let written = self.warden.lock().await.note(&entry, false).await;
+        written.map(drop).map_err(|error| {
+            let (call, outcome) = (&entry.call, &entry.outcome);
+            tracing::error!(%error, call, outcome, "not in the record");
+            format!("nothing is done without a record, and {error}")
+        })
+    }
+
+    fn of_connection(&self, told: &Told) -> Entry {
+        let seen = &told.connection;
+        let place = match seen.host.is_empty() {
+            true => "a place that cannot be read".to_owned(),
+            false => format!("{}:{}", seen.host, seen.port),
+        };
+        let carried = format!(
+            "{} bytes out, {} in, {} ms",
+            seen.up, seen.down, seen.took_ms
+        );
+        let (stage, outcome) = match (told.stage, &seen.refused) {
+            (Connecting::Begins, _) => (Stage::Before, String::new()),
+            (Connecting::Refused, why) => (Stage::Refused, why.clone().unwrap_or_default()),
+            (Connecting::Ended, None) => (Stage::After, format!("ok, {carried}")),
+            (Connecting::Ended, Some(why)) => (Stage::After, format!("{why}; {carried}")),
+        };
+        Entry {
+            principal: self.principal.clone(),
+            agent: self.agent.clone(),
+            task: self.task.clone(),
+            call: format!("connection/{}", told.number),
+            epoch: self.epoch,
+            level: 1,
+            ticket: String::new(),
+            tool: "connect".to_owned(),
+            args_sha256: hex(&Sha256::digest(&place)),
+            summary: place,
+            stage,
+            outcome: self.redactor.text(&outcome),
+        }
     }
 
     async fn tell(&self, entry: &Entry) {

@@ -29,6 +29,7 @@ use protocol::memory::{FoundMemory, NewMemory};
 use protocol::report::{Progress, Recalled};
 use protocol::task::{Ceiling, Task};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Opens everything a held task works with, and says that it was taken.
 pub async fn open(
@@ -42,6 +43,7 @@ pub async fn open(
     let blobs = Blobs(shared.home.blobs());
     let lease = &delivery.lease;
     let steps = Steps::open(&shared.bus, lease, blobs, hold, task.id, outbox).await?;
+    let redactor = shared.redactor.clone();
     let sandboxes = Sandboxes {
         home: shared.home.clone(),
         sandbox: shared.settings.sandbox,
@@ -56,14 +58,12 @@ pub async fn open(
         clone: None,
         attachments: None,
         programs: shared.agent.programs.clone(),
+        witness: Arc::new(Witness::of(shared, &task, lease, hold.faults())),
         proxy: Default::default(),
     };
     let grant = granted(&shared.agent, task.ceiling);
     let seed = format!("{}/{}", shared.settings.team.name, task.id);
-    let redactor = shared.redactor.clone();
-    let far = shared.settings.joined.is_some();
-    let witness = Witness::of(&shared.home, &task, lease, &redactor, far).without(hold.faults());
-    let toolbox = Toolbox::new(grant, true, redactor, sandboxes, watch, witness, seed);
+    let toolbox = Toolbox::new(grant, true, redactor, sandboxes, watch, seed);
     Ok(Workbench {
         task,
         settings: shared.settings.clone(),

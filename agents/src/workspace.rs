@@ -1,10 +1,12 @@
 //! The task's own copy of the workspace and the sandboxes that see it.
 
 use crate::blob::write_synced;
+use crate::connections::recorded;
 use crate::pulse::Hold;
 use crate::steps::Steps;
 use crate::stop::Stop;
 use crate::toolbox::Tries;
+use crate::witness::Witness;
 use config::home::Home;
 use config::settings::SandboxSettings;
 use guard::clone::{Clone as TaskClone, CloneError};
@@ -12,7 +14,7 @@ use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError};
 use guard::host_view::HostView;
 use guard::outside::{Database, Reach};
-use guard::proxy::{Allowed, Proxy, registries};
+use guard::proxy::{Allowed, Proxy, Terms, registries};
 use guard::sandbox::spec::{ATTACHMENTS, Kind, Limits, Owner, SandboxSpec};
 use protocol::ids::{Role, ShortId};
 use protocol::journal::EntryKind;
@@ -50,6 +52,8 @@ pub struct Sandboxes {
     pub clone: Option<TaskClone>,
     /// Hosts its programs may reach: none at all, or where none is named those that packages come from.
     pub programs: Option<BTreeSet<String>>,
+    /// Writes the record, of what programs reach too.
+    pub witness: Arc<Witness>,
     /// The proxy of the task, from its first sandbox on.
     pub proxy: OnceCell<Proxy>,
     /// The folder of files that were handed in with the request, once they are laid out.
@@ -184,7 +188,14 @@ impl Sandboxes {
             };
             let allowed = Allowed::of(hosts.iter().map(String::as_str))
                 .map_err(|why| Stop::Fail(format!("`permissions.programs.hosts`: {why}")))?;
-            Proxy::start(allowed, owner, self.hold.faults())
+            let terms = Terms {
+                allowed,
+                owner,
+                frozen: self.hold.frost(),
+                record: Some(recorded(self.witness.clone())),
+                faults: self.hold.faults(),
+            };
+            Proxy::start(terms)
                 .map_err(|e| Stop::Fail(format!("the proxy of the task cannot be started: {e}")))
         };
         self.proxy.get_or_try_init(start).await.map(drop)

@@ -4,6 +4,7 @@
 //! As root it is all done twice, the second time as an ordinary user.
 //!
 //! `--whole` runs every attempt, else the first of each class; `--json` prints one document;
+//! `--record FILE` takes what the story about the record found (`tests/cases/redteam_record.rs`);
 //! any other word picks attempts whose name holds it.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
@@ -40,6 +41,7 @@ struct Wish {
     cases: PathBuf,
     exe: PathBuf,
     canary: Option<String>,
+    record: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -54,6 +56,9 @@ fn main() -> ExitCode {
     let mut report = run_all(&wish, &canary);
     if nix::unistd::geteuid().is_root() {
         report.join(as_user(&wish));
+    }
+    if let Some(record) = &wish.record {
+        report.take_record(record);
     }
     report.tell(wish.json);
     match report.good() {
@@ -70,6 +75,7 @@ fn wish() -> Wish {
         cases: Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/redteam"),
         exe: env!("CARGO_BIN_EXE_guard-executor-for-tests").into(),
         canary: None,
+        record: None,
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -79,6 +85,7 @@ fn wish() -> Wish {
             "--cases" => wish.cases = args.next().expect("a folder").into(),
             "--exe" => wish.exe = args.next().expect("a file").into(),
             "--canary" => wish.canary = args.next(),
+            "--record" => wish.record = args.next().map(PathBuf::from),
             // What `cargo test` hands to every test binary.
             flag if flag.starts_with('-') => {}
             word => wish.words.push(word.to_owned()),

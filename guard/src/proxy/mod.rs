@@ -1,13 +1,15 @@
 //! The way out of a sandbox of level 1: a proxy for each task, on the host's side of a socket that
 //! is bound into it. It connects to hosts that were named, and to nothing else: [`request`] reads
 //! what is asked, [`address`] says which addresses are the world's, [`greeting`] compares the name
-//! in the TLS greeting, [`serve`] carries bytes. Pure but for the last and [`registries`].
+//! in the TLS greeting, [`serve`] carries bytes, [`told`] says what was asked for to whoever keeps the
+//! record. Pure but for `serve` and [`registries`].
 
 pub mod address;
 pub mod greeting;
 pub mod registries;
 pub mod request;
 mod serve;
+pub mod told;
 
 use crate::sandbox::spec::Owner;
 use protocol::fault::Faults;
@@ -18,12 +20,32 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::UnixListener;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use told::Told;
 
 /// Connections of one task that are remembered; all of them are logged.
 const REMEMBERED: usize = 1000;
+/// Longest wait for connections to end once their programs are gone.
+const ENDING: Duration = Duration::from_secs(3);
+
+/// Whose proxy it is.
+pub struct Terms {
+    /// Where its connections may lead.
+    pub allowed: Allowed,
+    /// Who the programs run as.
+    pub owner: Owner,
+    /// Whether the team is frozen: then nothing is carried until the thaw.
+    pub frozen: watch::Receiver<bool>,
+    /// Who writes each connection down before it is made; one that cannot be written is not made.
+    /// `None` = nobody, for tests of the proxy alone.
+    pub record: Option<mpsc::Sender<Told>>,
+    /// Walls that a test takes away.
+    pub faults: Faults,
+}
 
 /// Hosts that may be reached. All names are lower-case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,6 +102,8 @@ pub struct Connection {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// Whether it was allowed and written down; whether the host was reached is another matter.
+    pub begun: bool,
     /// `None` = it was carried; else why not, or why it was cut.
     pub refused: Option<String>,
     /// Bytes carried out.
@@ -94,13 +118,15 @@ pub struct Connection {
 #[derive(Debug)]
 pub struct Proxy {
     folder: TempDir,
-    serving: JoinHandle<()>,
+    serving: tokio::sync::Mutex<JoinHandle<()>>,
+    closing: watch::Sender<bool>,
     seen: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl Proxy {
-    /// Starts one for the sandboxes of one task, whose programs run as `owner`. Needs a tokio runtime.
-    pub fn start(allowed: Allowed, owner: Owner, faults: Faults) -> io::Result<Proxy> {
+    /// Starts one for the sandboxes of one task. Needs a tokio runtime.
+    pub fn start(terms: Terms) -> io::Result<Proxy> {
+        let owner = terms.owner;
         // Not below the task's folder: the name of a socket holds a hundred bytes at most.
         let folder = tempfile::Builder::new()
             .prefix("ai-infra-proxy-")
@@ -114,7 +140,8 @@ impl Proxy {
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
         let seen = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&seen);
-        let tell = move |connection: Connection| {
+        let closing = watch::Sender::new(false);
+        let tell = move |connection: &Connection| {
             tracing::info!(
                 host = connection.host,
                 port = connection.port,
@@ -126,14 +153,23 @@ impl Proxy {
             );
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.len() < REMEMBERED {
-                told.push(connection);
+                told.push(connection.clone());
             }
         };
         Ok(Proxy {
             folder,
-            serving: tokio::spawn(serve::serve(listener, allowed, faults, tell)),
+            serving: tokio::spawn(serve::serve(listener, terms, closing.subscribe(), tell)).into(),
+            closing,
             seen,
         })
+    }
+
+    /// Takes no more connections and ends those that are left, so that the record says of each how it
+    /// ended. Called when the sandboxes are gone.
+    pub async fn end(&self) {
+        self.closing.send_replace(true);
+        let mut serving = self.serving.lock().await;
+        let _abandoned = tokio::time::timeout(ENDING, &mut *serving).await;
     }
 
     /// The socket, to be bound into sandboxes.
@@ -150,7 +186,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.serving.get_mut().abort();
     }
 }
 

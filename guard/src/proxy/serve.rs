@@ -2,7 +2,8 @@
 
 use super::greeting::{GREETING_BYTES, Greeting, read};
 use super::request::{HEAD_BYTES, connect};
-use super::{Allowed, Connection, address};
+use super::told::{Frost, Record};
+use super::{Allowed, Connection, Terms, address};
 use protocol::fault::Faults;
 use protocol::walls::Wall;
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixListener, UnixStream, lookup_host};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 /// Connections at the same time; the next one waits.
@@ -27,36 +28,48 @@ const UP_BYTES: u64 = 64 * 1024 * 1024;
 /// Most bytes that come in.
 const DOWN_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 
+/// Most connections that are asked for in a task: each is two lines of the record.
+const MOST: u64 = 5000;
+
 struct Shared {
     allowed: Allowed,
     faults: Faults,
+    frost: Frost,
+    record: Record,
     up: AtomicU64,
     down: AtomicU64,
 }
 
-/// Serves until it is dropped.
+/// Serves until it is closed or dropped.
 pub(super) async fn serve(
     listener: UnixListener,
-    allowed: Allowed,
-    faults: Faults,
-    tell: impl Fn(Connection) + Send + Sync + 'static,
+    terms: Terms,
+    mut closing: watch::Receiver<bool>,
+    tell: impl Fn(&Connection) + Send + Sync + 'static,
 ) {
     let tell = Arc::new(tell);
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let shared = Arc::new(Shared {
-        allowed,
-        faults,
+        allowed: terms.allowed,
+        faults: terms.faults,
+        frost: Frost(terms.frozen),
+        record: Record(terms.record),
         up: AtomicU64::new(0),
         down: AtomicU64::new(0),
     });
     // They end with this task.
     let mut open = tokio::task::JoinSet::new();
-    loop {
+    for number in 1..=MOST {
         while open.try_join_next().is_some() {}
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
+        let taken = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
         };
-        let stream = match listener.accept().await {
+        let (place, taken) = tokio::select! {
+            taken = taken => taken,
+            _ = closing.wait_for(|closing| *closing) => break,
+        };
+        let stream = match taken {
             Ok((stream, _)) => stream,
             // Out of descriptors, mostly: they come back.
             Err(_) => {
@@ -64,28 +77,46 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let (shared, tell) = (Arc::clone(&shared), Arc::clone(&tell));
+        let (shared, tell, closing) = (Arc::clone(&shared), Arc::clone(&tell), closing.clone());
         open.spawn(async move {
-            tell(connection(stream, &shared).await);
+            let mut told = connection(stream, number, &shared, closing).await;
+            if number == MOST {
+                told.refused = Some(format!("no more than {MOST} connections in a task"));
+            }
+            tell(&told);
+            shared.record.ended(number, told).await;
             drop(place);
         });
     }
+    drop(listener);
+    while open.join_next().await.is_some() {}
 }
 
-async fn connection(mut stream: UnixStream, shared: &Shared) -> Connection {
+async fn connection(
+    mut stream: UnixStream,
+    number: u64,
+    shared: &Shared,
+    mut closing: watch::Receiver<bool>,
+) -> Connection {
     let began = Instant::now();
     let mut told = Connection {
         host: String::new(),
         port: 0,
+        begun: false,
         refused: None,
         up: 0,
         down: 0,
         took_ms: 0,
     };
-    match timeout(LIFE, carry(&mut stream, shared, &mut told)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(why)) => told.refused = Some(why),
-        Err(_) => told.refused = Some("it stood for an hour".to_owned()),
+    let ended = tokio::select! {
+        ended = timeout(LIFE, carry(&mut stream, number, shared, &mut told)) => Some(ended),
+        _ = closing.wait_for(|closing| *closing) => None,
+    };
+    match ended {
+        Some(Ok(Ok(()))) => {}
+        Some(Ok(Err(why))) => told.refused = Some(why),
+        Some(Err(_)) => told.refused = Some("it stood for an hour".to_owned()),
+        None => told.refused = Some("its task ended".to_owned()),
     }
     told.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     told
@@ -93,6 +124,7 @@ async fn connection(mut stream: UnixStream, shared: &Shared) -> Connection {
 
 async fn carry(
     stream: &mut UnixStream,
+    number: u64,
     shared: &Shared,
     told: &mut Connection,
 ) -> Result<(), String> {
@@ -112,6 +144,11 @@ async fn carry(
         Err(_) if !shared.faults.stands(Wall::Proxy) => true,
         Err(why) => return refuse(stream, 403, why).await,
     };
+    shared.frost.thawed().await;
+    if let Err(why) = shared.record.begins(number, told).await {
+        return refuse(stream, 503, why).await;
+    }
+    told.begun = true;
     let outside = match reach(&host, port, private || !shared.faults.stands(Wall::Proxy)).await {
         Ok(outside) => outside,
         Err((status, why)) => return refuse(stream, status, why).await,
@@ -155,6 +192,7 @@ async fn refuse(stream: &mut UnixStream, status: u16, why: String) -> Result<(),
     let reason = match status {
         400 => "Bad Request",
         403 => "Forbidden",
+        503 => "Service Unavailable",
         _ => "Bad Gateway",
     };
     let body = format!("{why}\n");
@@ -237,31 +275,34 @@ async fn exchange(
     let up = copy(
         &mut from_inside,
         &mut to_outside,
-        &shared.up,
-        UP_BYTES,
+        (&shared.up, UP_BYTES),
+        &shared.frost,
         &mut told.up,
     );
     let down = copy(
         &mut from_outside,
         &mut to_inside,
-        &shared.down,
-        DOWN_BYTES,
+        (&shared.down, DOWN_BYTES),
+        &shared.frost,
         &mut told.down,
     );
     tokio::try_join!(up, down).map(|_| ())
 }
 
-/// Copies until the end, silence or the bound. A side that ends is ended on the other one too.
+/// Copies until the end, silence or the bound; nothing while the team is frozen. A side that ends is ended on the other one too.
 async fn copy(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
-    all: &AtomicU64,
-    most: u64,
+    (all, most): (&AtomicU64, u64),
+    frost: &Frost,
     own: &mut u64,
 ) -> Result<(), String> {
     let mut buffer = vec![0; 32 * 1024];
     loop {
+        let mut watched = frost.watched().await;
         let count = match timeout(IDLE, from.read(&mut buffer)).await {
+            // What was frozen meanwhile was not silent.
+            Err(_) if watched.melted() => continue,
             Err(_) => return Err("nothing was said for two minutes".to_owned()),
             Ok(Err(_) | Ok(0)) => break,
             Ok(Ok(count)) => count,
@@ -270,6 +311,8 @@ async fn copy(
         if all.fetch_add(count as u64, Ordering::Relaxed) > most {
             return Err(format!("more than {} MB in this task", most >> 20));
         }
+        // Read just before the team was frozen, it leaves after the thaw.
+        frost.thawed().await;
         if to.write_all(&buffer[..count]).await.is_err() {
             break;
         }

@@ -9,7 +9,7 @@ use guard::executor::{Executor, ExecutorError};
 use guard::gate::{Decision, Grant, judge};
 use guard::outside::Outside;
 use guard::plan::{View, plan};
-use guard::proxy::{Allowed, Proxy};
+use guard::proxy::{Allowed, Proxy, Terms};
 use guard::sandbox::spec::{Kind, Limits, SandboxSpec};
 use protocol::level::Level;
 use protocol::tool::ToolCall;
@@ -35,7 +35,13 @@ impl Attempt<'_> {
         let proxy = match &self.case.proxy {
             Some(hosts) => {
                 let allowed = Allowed::of(hosts.split(' '))?;
-                let started = Proxy::start(allowed, spec.owner, spec.limits.faults);
+                let started = Proxy::start(Terms {
+                    allowed,
+                    owner: spec.owner,
+                    frozen: tokio::sync::watch::channel(false).1,
+                    record: None,
+                    faults: spec.limits.faults,
+                });
                 Some(started.map_err(|e| e.to_string())?)
             }
             None => None,

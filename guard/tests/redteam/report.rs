@@ -25,6 +25,9 @@ pub struct Report {
     broken: Vec<String>,
     skipped: Vec<String>,
     classes: std::collections::BTreeMap<String, u64>,
+    /// How many calls were made through the agents' own door, and those of them that the record does
+    /// not tell whole; `None` where nobody looked.
+    record: Option<(u64, Vec<String>)>,
 }
 
 impl Report {
@@ -68,8 +71,24 @@ impl Report {
         }
     }
 
+    /// Takes what the story about the record wrote.
+    pub fn take_record(&mut self, file: &std::path::Path) {
+        let text = std::fs::read_to_string(file).expect("the record's story has written its file");
+        let document: Value = serde_json::from_str(&text).expect("it is JSON");
+        let acts = document["acts"].as_u64().expect("it counts its calls");
+        let missing = document["missing"]
+            .as_array()
+            .expect("it names what is missing");
+        let names = missing.iter().filter_map(Value::as_str).map(str::to_owned);
+        self.record = Some((acts, names.collect()));
+    }
+
     pub fn good(&self) -> bool {
-        self.escaped.is_empty() && self.blunt.is_empty() && self.broken.is_empty()
+        let told = self
+            .record
+            .as_ref()
+            .is_none_or(|(_, missing)| missing.is_empty());
+        told && self.escaped.is_empty() && self.blunt.is_empty() && self.broken.is_empty()
     }
 
     pub fn tell(&self, json: bool) {
@@ -82,8 +101,18 @@ impl Report {
             ("proves nothing", &self.blunt),
             ("could not be tried", &self.broken),
             ("skipped", &self.skipped),
+            (
+                "NOT IN THE RECORD",
+                &self.record.as_ref().map_or(Vec::new(), |(_, m)| m.clone()),
+            ),
         ] {
             names.iter().for_each(|name| println!("{what}: {name}"));
+        }
+        if let Some((acts, missing)) = &self.record {
+            let told = acts - missing.len() as u64;
+            println!(
+                "record: {told} of {acts} calls of a real team stand in it, refused or begun and ended"
+            );
         }
         println!(
             "red team: {} attempts in {} classes, {} denied, {} escaped; every denied one succeeds without its wall",
@@ -100,8 +129,8 @@ impl Report {
             "attempts": self.attempts,
             "denied": self.denied,
             "escaped": self.escaped.len(),
-            // Nothing keeps a record of acts yet that a denial could be missing from.
-            "unaudited": null,
+            "unaudited": self.record.as_ref().map(|(_, missing)| missing.len()),
+            "audited_calls": self.record.as_ref().map(|(acts, _)| acts),
             "classes": self.classes,
             "escapes": self.escaped,
             "blunt": self.blunt,
@@ -134,6 +163,7 @@ impl Report {
                 .iter()
                 .map(|(name, count)| (name.clone(), count.as_u64().unwrap_or_default()))
                 .collect(),
+            record: None,
         })
     }
 }

@@ -2,13 +2,24 @@
 //! registries can be reached.
 
 use super::*;
-use guard::proxy::{Allowed, Proxy};
+use guard::proxy::told::{Stage as Far, Told};
+use guard::proxy::{Allowed, Proxy, Terms};
 use protocol::fault::Faults;
 use std::net::ToSocketAddrs;
 
+fn terms(stage: &Stage, allowed: Allowed) -> Terms {
+    Terms {
+        allowed,
+        owner: stage.clone.owner,
+        frozen: tokio::sync::watch::channel(false).1,
+        record: None,
+        faults: Faults::default(),
+    }
+}
+
 async fn online(stage: &Stage, hosts: &[&str]) -> (Executor, Proxy) {
     let allowed = Allowed::of(hosts.iter().copied()).unwrap();
-    let proxy = Proxy::start(allowed, stage.clone.owner, Faults::default()).unwrap();
+    let proxy = Proxy::start(terms(stage, allowed)).unwrap();
     let mut spec = stage.spec();
     let cache = stage.dir.path().join("cache");
     std::fs::create_dir(&cache).unwrap();
@@ -178,7 +189,7 @@ async fn cargo_builds_with_a_crate() {
         );
     });
     let allowed = Allowed::of(["index.crates.io", "static.crates.io"]).unwrap();
-    let proxy = Proxy::start(allowed, stage.clone.owner, Faults::default()).unwrap();
+    let proxy = Proxy::start(terms(&stage, allowed)).unwrap();
     let cache = stage.dir.path().join("cache");
     std::fs::create_dir(&cache).unwrap();
     if nix::unistd::geteuid().is_root() {
@@ -195,4 +206,129 @@ async fn cargo_builds_with_a_crate() {
     let said = sh(&mut executor, "cargo run --quiet 2>&1").await;
     assert!(said.contains("itoa 7"), "{said}\n{:?}", proxy.seen());
     executor.stop().await;
+}
+
+/// What a proxy told, with the answer it got.
+type Heard = std::sync::Arc<std::sync::Mutex<Vec<(u64, Far, String)>>>;
+
+/// Somebody who writes connections down, or says that they cannot be.
+fn recorder(answer: Result<(), String>) -> (tokio::sync::mpsc::Sender<Told>, Heard) {
+    let (tell, mut told) = tokio::sync::mpsc::channel::<Told>(8);
+    let heard = Heard::default();
+    let kept = heard.clone();
+    tokio::spawn(async move {
+        while let Some(told) = told.recv().await {
+            let host = told.connection.host.clone();
+            kept.lock().unwrap().push((told.number, told.stage, host));
+            told.written.send(answer.clone()).unwrap();
+        }
+    });
+    (tell, heard)
+}
+
+/// A listener that counts what it hears, and its port. It has no name of two labels, so that the wall
+/// before private addresses is taken away in these stories.
+fn counter() -> (std::sync::Arc<std::sync::atomic::AtomicU64>, u16) {
+    use std::io::Read;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counted = count.clone();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut buffer = [0; 512];
+            while let Ok(read @ 1..) = stream.read(&mut buffer) {
+                counted.fetch_add(read as u64, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+    });
+    (count, port)
+}
+
+fn ticking(port: u16) -> Operation {
+    shell(&format!(
+        "exec 3<>/dev/tcp/127.0.0.1/3128; printf 'CONNECT 127.0.0.1:{port} HTTP/1.1\\r\\n\\r\\n' >&3; head -c 12 <&3; \
+         for i in {{1..2000}}; do echo tick >&3 || exit; [ -e stop ] && exit; sleep .005; done"
+    ))
+}
+
+#[tokio::test]
+async fn a_connection_is_told_before_it_is_made_and_nothing_is_carried_while_frozen() {
+    if !can_sandbox() {
+        return;
+    }
+    let stage = Stage::new(|_| {});
+    let (count, port) = counter();
+    let (record, heard) = recorder(Ok(()));
+    let (freeze, frozen) = tokio::sync::watch::channel(false);
+    let proxy = Proxy::start(Terms {
+        frozen,
+        record: Some(record),
+        faults: "without=proxy".parse().unwrap(),
+        ..terms(&stage, Allowed::default())
+    })
+    .unwrap();
+    let mut spec = stage.spec();
+    spec.proxy = Some(proxy.socket());
+    let mut executor = Executor::start(spec).await.unwrap();
+    let heard_bytes = || count.load(std::sync::atomic::Ordering::Relaxed);
+    let pause = |ms| tokio::time::sleep(Duration::from_millis(ms));
+    let watch = async {
+        while heard_bytes() < 100 {
+            pause(5).await;
+        }
+        freeze.send_replace(true);
+        // What was on its way arrives, then it is quiet: well within a second.
+        pause(200).await;
+        let before = heard_bytes();
+        pause(300).await;
+        assert_eq!(heard_bytes(), before, "bytes left while it was frozen");
+        freeze.send_replace(false);
+        while heard_bytes() <= before + 100 {
+            pause(5).await;
+        }
+        std::fs::write(stage.clone.work.join("stop"), "").unwrap();
+    };
+    let ran = tokio::time::timeout(LONG, async {
+        tokio::join!(run(&mut executor, ticking(port), LONG), watch).0
+    });
+    let outcome = ran.await.expect("it goes on after the thaw");
+    assert!(outcome.text.contains("200"), "{}", outcome.text);
+    executor.stop().await;
+    proxy.end().await;
+    let local = "127.0.0.1".to_owned();
+    let told = [(1, Far::Begins, local.clone()), (1, Far::Ended, local)];
+    assert_eq!(*heard.lock().unwrap(), told);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_down_is_not_reached() {
+    if !can_sandbox() {
+        return;
+    }
+    let stage = Stage::new(|_| {});
+    let (count, port) = counter();
+    let (record, heard) = recorder(Err("the disk is full".to_owned()));
+    let proxy = Proxy::start(Terms {
+        record: Some(record),
+        faults: "without=proxy".parse().unwrap(),
+        ..terms(&stage, Allowed::default())
+    })
+    .unwrap();
+    let mut spec = stage.spec();
+    spec.proxy = Some(proxy.socket());
+    let mut executor = Executor::start(spec).await.unwrap();
+    let words = format!("CONNECT 127.0.0.1:{port} HTTP/1.1\\r\\n\\r\\n");
+    let said = ask(&mut executor, &words).await;
+    assert!(said.contains("503"), "{said}");
+    executor.stop().await;
+    proxy.end().await;
+    assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert!(
+        heard
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|told| told.1 != Far::Ended)
+    );
 }
