@@ -1,5 +1,6 @@
 //! A whole team with a long queue: how fast it takes requests, what that weighs, what it costs while
-//! nothing is done, and how soon a person is answered. The agent that the tasks are for is paused.
+//! nothing is done, and how soon a person is answered. The agent that the tasks are for is paused. Where its
+//! ledger lies on a server, another team with its ledger in a file takes requests in the same run.
 
 use crate::memory_use::{cpu_time, pss_mb};
 use crate::numbers::percentile;
@@ -24,24 +25,31 @@ const SAMPLES: usize = 20;
 /// Whose memory and processor time are of interest.
 const PROCESSES: [&str; 4] = ["supervisor", "redis", "qa", "code"];
 
-/// Fills the queue of a new team of `exe` with `tasks` tasks and looks.
-pub fn run(exe: &Path, tasks: usize) -> Result<Report, BenchError> {
+/// Most requests that the team beside takes.
+const BESIDE: usize = 5_000;
+/// How many requests come one after the other.
+const ALONE: usize = 100;
+
+/// Fills the queue of a new team of `exe` with `tasks` tasks and looks. `server` are the variables that put its ledger
+/// on a server; none where it lies in a file.
+pub fn run(exe: &Path, tasks: usize, server: &[String]) -> Result<Report, BenchError> {
+    let in_file = match server {
+        [] => None,
+        named => Some(in_a_file(exe, tasks.min(BESIDE), named)?),
+    };
     let team = Team::new(exe)?;
-    let folder = team.home().join("config");
-    std::fs::create_dir_all(&folder).map_err(fail)?;
-    // Beside the queue there is to be room for one more.
-    let settings = format!(
-        "team:\n  queue_limit: {}\nredis:\n  maxmemory_mb: 4096\n",
-        tasks + 1000
-    );
-    std::fs::write(folder.join("ai-infra.yaml"), settings).map_err(fail)?;
-    team.ai(&["up", "--no-tmux"])?;
-    team.ai(&["agents", "pause", "qa"])?;
+    prepare(&team, tasks)?;
     let work = tempfile::tempdir().map_err(fail)?;
     let empty = answers(&team)?;
     let weights = weigh(&team)?;
     let rate = submit(&team, work.path(), tasks)?;
-    let mut rows = vec![Row::new("requests taken, 8 at a time", rate, "1/s")];
+    let taken = Row::new("requests taken, 8 at a time", rate, "1/s");
+    let mut rows = vec![match in_file {
+        Some(in_file) => taken.beside(in_file),
+        None => taken,
+    }];
+    let alone = one_after_the_other(&team, work.path())?;
+    rows.push(Row::new("one request after the other, p50", alone, "ms"));
     let processes = pids(&team)?;
     let times = || processes.each_ref().map(|(_, pid)| cpu_time(*pid));
     let before = times();
@@ -72,8 +80,46 @@ pub fn run(exe: &Path, tasks: usize) -> Result<Report, BenchError> {
         took,
         "ms",
     ));
-    let notes = vec!["`beside` is the same team before, with nothing queued.".to_owned()];
+    let mut notes = vec!["`beside` is the same team before, with nothing queued.".to_owned()];
+    if in_file.is_some() {
+        let note = "beside the requests taken is another team, whose ledger is a file (SQLite).";
+        notes.push(note.to_owned());
+    }
     Ok(Report::new(rows).with_notes(notes))
+}
+
+/// Starts the team, with room for `tasks` tasks and one more, and pauses the agent they are for.
+fn prepare(team: &Team<'_>, tasks: usize) -> Result<(), BenchError> {
+    let folder = team.home().join("config");
+    std::fs::create_dir_all(&folder).map_err(fail)?;
+    let settings = format!(
+        "team:\n  queue_limit: {}\nredis:\n  maxmemory_mb: 4096\n",
+        tasks + 1000
+    );
+    std::fs::write(folder.join("ai-infra.yaml"), settings).map_err(fail)?;
+    team.ai(&["up", "--no-tmux"])?;
+    team.ai(&["agents", "pause", "qa"])?;
+    Ok(())
+}
+
+/// How many requests a second a team with its ledger in a file takes.
+fn in_a_file(exe: &Path, tasks: usize, server: &[String]) -> Result<f64, BenchError> {
+    let team = Team::new(exe)?.without(server);
+    prepare(&team, tasks)?;
+    let work = tempfile::tempdir().map_err(fail)?;
+    submit(&team, work.path(), tasks)
+}
+
+/// How long one request takes to be kept while no other comes, in milliseconds.
+fn one_after_the_other(team: &Team<'_>, work: &Path) -> Result<f64, BenchError> {
+    let socket = Home::at(team.home()).supervisor_sock();
+    let mut times = Vec::with_capacity(ALONE);
+    for _ in 0..ALONE {
+        let began = Instant::now();
+        hand_in(&socket, work.to_owned())?;
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(percentile(&mut times, 0.5))
 }
 
 /// Hands `tasks` requests in, as `run --no-wait` does; how many a second were kept.

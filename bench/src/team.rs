@@ -18,6 +18,8 @@ pub(crate) fn fail(error: impl std::fmt::Display) -> BenchError {
 pub(crate) struct Team<'a> {
     exe: &'a Path,
     home: TempDir,
+    /// Variables that it is not to see.
+    without: Vec<String>,
 }
 
 impl<'a> Team<'a> {
@@ -27,7 +29,17 @@ impl<'a> Team<'a> {
             .prefix("ai-infra-bench-")
             .tempdir()
             .map_err(fail)?;
-        Ok(Self { exe, home })
+        Ok(Self {
+            exe,
+            home,
+            without: Vec::new(),
+        })
+    }
+
+    /// One that does not see these variables of this process.
+    pub(crate) fn without(mut self, variables: &[String]) -> Self {
+        self.without = variables.to_vec();
+        self
     }
 
     /// Its home.
@@ -37,7 +49,11 @@ impl<'a> Team<'a> {
 
     /// What a command prints.
     pub(crate) fn ai(&self, args: &[&str]) -> Result<String, BenchError> {
-        let output = Command::new(self.exe)
+        let mut command = Command::new(self.exe);
+        for variable in &self.without {
+            command.env_remove(variable);
+        }
+        let output = command
             .arg("--home")
             .arg(self.home.path())
             .args(args)

@@ -1,5 +1,6 @@
 //! Money is a gate in front of the call: it is taken before a model is asked, and put right after.
-//! A call that is lost in flight stays charged at its reservation.
+//! A call that is lost in flight stays charged at its reservation. What a month has cost is known to the
+//! ledger: a Redis that has not heard it from there (it is new, or forgot everything) lets no call through.
 
 use crate::connect::{Again, Bus, Call};
 use crate::error::{BusError, Cap};
@@ -39,7 +40,8 @@ impl Reservation {
 impl Bus {
     /// Takes `amount` from the task's and the month's (`2026-11`) budget, both or none. A limit that
     /// was told to the task since holds in the place of `task_cap`. Fails with
-    /// [`BusError::Budget`] where a cap does not cover it.
+    /// [`BusError::Budget`] where a cap does not cover it, and with [`BusError::Unsettled`] until
+    /// [`Bus::month_is`] was said of the month.
     pub async fn reserve(
         &self,
         task: TaskId,
@@ -72,6 +74,11 @@ impl Bus {
                     month: month.to_owned(),
                 });
             }
+            "unknown" => {
+                return Err(BusError::Unsettled(format!(
+                    "redis does not know yet what {month} has cost: no model is called until the supervisor has said it"
+                )));
+            }
             "task" => (Cap::Task, MicroUsd(cap)),
             _ => (Cap::Month, month_cap),
         };
@@ -81,6 +88,16 @@ impl Bus {
             spent: MicroUsd(spent),
             wanted: amount,
         })
+    }
+
+    /// Says what the ledger knows was spent or set aside in a month (`2026-11`). The sum here is never lowered by it.
+    pub async fn month_is(&self, month: &str, spent: MicroUsd) -> Result<(), BusError> {
+        let call = Call::on([self.keys().month_spend(month)])
+            .arg(spent.0)
+            .arg(KEPT.as_millis());
+        self.run::<i64>(&scripts::MONTH, &call, Again::Yes)
+            .await
+            .map(drop)
     }
 
     /// Puts what the call really cost in the place of its reservation.

@@ -3,6 +3,7 @@
 
 use crate::compare::compare;
 use crate::ledger::store::Ledger;
+use crate::month;
 use bus::connect::{Bus, BusAddress};
 use bus::error::BusError;
 use bus::incarnation::Arrival;
@@ -10,6 +11,7 @@ use config::bus_access;
 use config::home::Home;
 use config::home_id::home_id;
 use config::settings::TeamSettings;
+use jiff::Timestamp;
 use protocol::ids::TeamName;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -205,6 +207,9 @@ impl BusLink {
         if let Some(why) = compared.map_err(|e| e.to_string())? {
             return Ok(Met::Strange(leader, why));
         }
+        month::tell(&leader, &self.ledger, Timestamp::now())
+            .await
+            .map_err(|e| e.to_string())?;
         let bus = join(Arrival::Worker(id))
             .await
             .map_err(|e| e.to_string())?

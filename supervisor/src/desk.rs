@@ -39,11 +39,14 @@ pub struct Desk {
     /// Set once this process may write no more, because another supervisor took over or the ledger
     /// was put back: it ends.
     pub ended: watch::Sender<Option<Over>>,
+    /// Why the ledger would take no write just now, as a sentence.
+    pub ledger_trouble: watch::Sender<Option<String>>,
 }
 
 impl Desk {
     /// Notes an error of the ledger; when another supervisor took over, this process ends.
     pub fn note(&self, error: &LedgerError) {
+        self.ledger.saw(error);
         match error {
             LedgerError::Superseded => {
                 self.ended.send_replace(Some(Over::Superseded));

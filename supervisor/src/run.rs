@@ -19,7 +19,9 @@ use crate::hub::Hub;
 use crate::ledger::place::Place;
 use crate::ledger::store::{Ledger, LedgerError};
 use crate::ledger::whereabouts;
+use crate::ledger_watch;
 use crate::memory_owner::MemoryOwner;
+use crate::month;
 use crate::plans;
 use crate::route::shelf::Shelf;
 use crate::schedules;
@@ -139,7 +141,8 @@ pub fn desk(settings: Settings, home: Home, ledger: Ledger) -> SharedDesk {
         hub: Hub::default(),
         outbox: Notify::new(),
         braked: Notify::new(),
-        ended: tokio::sync::watch::Sender::new(None),
+        ended: watch::Sender::new(None),
+        ledger_trouble: watch::Sender::new(None),
         ledger,
         settings,
         home,
@@ -180,6 +183,10 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     loops.spawn(async move { approvals::keep(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { backups::keep_going(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { month::keep(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { ledger_watch::keep(&shared).await });
     loops
 }
 
@@ -209,11 +216,13 @@ async fn ended(over: &mut watch::Receiver<Option<Over>>) -> Over {
     }
 }
 
-/// Opens the ledger; one on a server that is away is waited for.
+/// Opens the ledger; one on a server that is away, a standby or without room is waited for.
 async fn opened(place: &Place) -> Result<Ledger, LedgerError> {
     loop {
         match Ledger::open(place).await {
-            Err(error @ LedgerError::Away(_)) => {
+            Err(
+                error @ (LedgerError::Away(_) | LedgerError::OnlyRead | LedgerError::ServerFull),
+            ) => {
                 tracing::warn!(%error, "the supervisor waits for its ledger");
                 sleep(AWAY).await;
             }

@@ -54,6 +54,9 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
         backups: Some(backups(desk).await?),
         problems: desk.shelf.problems(),
     };
+    if let Some(why) = ledger_problem(desk) {
+        problem(&mut status, &why);
+    }
     match desk.link.now() {
         Ok(bus) => {
             if timeout(PATIENCE, from_bus(desk, &bus, &mut status))
@@ -97,6 +100,19 @@ fn in_database(desk: &Desk) -> Option<String> {
         Place::File(_) => None,
         Place::Server(server) => Some(server.to_string()),
     }
+}
+
+/// Why nothing more would be kept, where the ledger answers those who only read.
+fn ledger_problem(desk: &Desk) -> Option<String> {
+    let trouble = desk.ledger_trouble.borrow().clone();
+    trouble.or_else(|| {
+        let at = desk.ledger.was_full()?;
+        let whose = in_database(desk).map_or("of the home", |_| "of the ledger's server");
+        Some(format!(
+            "the disk {whose} was full when something was last to be kept ({}): requests are refused until there is space",
+            crate::brakes::moment(at)
+        ))
+    })
 }
 
 /// How the team is while the ledger's server is away.

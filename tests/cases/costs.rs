@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tests::processes::{self, wait_until};
-use tests::team::{Ran, Team};
+use tests::team::{Ran, Team, on_server};
 
 /// The first reply of both conversations: a proposal where one is asked for, else a call that comes to
 /// nothing.
@@ -164,4 +164,48 @@ fn effort_bounds_how_long_a_model_goes_on() {
         "it says what bounds it: {quick:#}"
     );
     team.down();
+}
+
+/// Redis forgets everything while a request waits whose calls the month does not cover any more.
+fn a_month_is_not_forgotten_with_redis() {
+    let team = Team::new(AI_INFRA);
+    team.configure(
+        "team:\n  lease_ms: 1500\nengine:\n  name: playbook\n  allow_scripted: true\nbudget:\n  month_usd: 1.0\n  task_usd: 1.0\n",
+    );
+    team.up();
+    let replies = [proposal(0.2), say(0.5, 0)];
+    run(&team, &replies, &[]).expect(0);
+    assert_eq!(costs(&team, &[])["month"]["spent_usd"], 0.9);
+    // It is taken in: a little is left.
+    team.ai(&["agents", "pause", "code"]).expect(0);
+    run(&team, &replies, &["--no-wait"]).expect(0);
+    team.ai(&["down"]).expect(0);
+    std::fs::remove_dir_all(team.home().join("redis")).expect("forgotten");
+    team.up();
+    team.ai(&["agents", "resume", "code"]).expect(0);
+    let shown = || team.ai(&["task", "show", "t2", "--json"]).expect(0).json();
+    let over = || shown()["task"]["document"]["state"].clone();
+    let refused = wait_until(Duration::from_secs(30), || over() == "refused");
+    assert!(refused, "{:#}", shown());
+    let page = shown();
+    let reason = page["task"]["document"]["reason"]
+        .as_str()
+        .unwrap_or_default();
+    assert!(
+        reason.contains("the month budget of $1.00 has $0.90 spent"),
+        "{reason}"
+    );
+    let costs = costs(&team, &[]);
+    assert_eq!(costs["month"]["spent_usd"], 0.9, "{costs:#}");
+    team.down();
+}
+
+#[test]
+fn what_a_month_has_cost_outlives_redis() {
+    a_month_is_not_forgotten_with_redis();
+}
+
+#[test]
+fn what_a_month_has_cost_outlives_redis_with_the_ledger_on_a_server() {
+    on_server(a_month_is_not_forgotten_with_redis);
 }

@@ -31,6 +31,7 @@ mod files_checked;
 mod first_run;
 mod flow;
 mod freeze;
+mod full_server;
 mod github;
 mod handing;
 mod homes;

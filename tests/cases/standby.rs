@@ -36,6 +36,12 @@ fn a_standby_that_lacks_the_last_words_stops_the_team_until_a_person_decides() {
     let done = "SELECT COUNT(*) FROM main.tasks WHERE state = 'done'";
     assert_eq!(pair.second(done).as_deref(), Ok("1"));
     pair.first_dies();
+    // Nobody asks for anything, and the team says so all the same.
+    let told = wait_until(PATIENCE, || {
+        let said = problems(&team);
+        said.contains("it is a standby") && said.contains("ledger.url")
+    });
+    assert!(told, "{:#}", team.status());
     // It answers whoever reads, and takes nothing.
     let refused = marks(&[]).expect(5);
     let said = format!("{}{}", refused.stdout, refused.stderr);

@@ -14,6 +14,7 @@ pub mod nginx;
 pub mod postgres;
 pub mod processes;
 pub mod projects;
+pub mod small_disk;
 pub mod standby;
 pub mod team;
 pub mod terminal;

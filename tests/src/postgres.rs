@@ -161,12 +161,13 @@ pub(crate) fn open_to(path: &Path) {
     let mode = if path.is_dir() { 0o755 } else { 0o600 };
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("permissions");
     if nix::unistd::geteuid().is_root() {
-        let (uid, gid) = server();
+        let (uid, gid) = server_ids();
         chown(path, Some(uid), Some(gid)).expect("chown");
     }
 }
 
-fn server() -> (u32, u32) {
+/// Uid and gid of whoever runs the server.
+pub(crate) fn server_ids() -> (u32, u32) {
     let known = |name: &&str| nix::unistd::User::from_name(name).ok().flatten();
     let user = SERVERS
         .iter()
@@ -183,7 +184,7 @@ pub(crate) fn as_server(program: &Path) -> Command {
         .env("PATH", "/usr/bin:/bin")
         .current_dir("/");
     if nix::unistd::geteuid().is_root() {
-        let (uid, gid) = server();
+        let (uid, gid) = server_ids();
         command.uid(uid).gid(gid);
     }
     command

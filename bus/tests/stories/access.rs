@@ -98,6 +98,7 @@ async fn every_user_can_do_its_own_work() {
         .await
         .unwrap();
     let cap = MicroUsd(1_000);
+    supervisor.month_is("2026-11", MicroUsd(0)).await.unwrap();
     let money = code
         .reserve(task, MicroUsd(10), cap, cap, "2026-11")
         .await

@@ -56,6 +56,7 @@ async fn a_full_redis_begins_nothing_and_ends_everything() {
     let died = held(&bus, &mut inbox).await;
     let cap = MicroUsd(1_000);
     let month = "2026-11";
+    bus.month_is(month, MicroUsd(0)).await.unwrap();
     let money = bus
         .reserve(finished.lease.task, MicroUsd(10), cap, cap, month)
         .await

@@ -9,6 +9,7 @@ use protocol::money::MicroUsd;
 async fn caps_hold_before_the_call_and_are_put_right_after_it() {
     let server = Server::start();
     let bus = server.bus().await;
+    bus.month_is("2026-11", MicroUsd(0)).await.unwrap();
     let (task, other) = (TaskId::new(), TaskId::new());
     let reserve = async |task, amount| {
         bus.reserve(
@@ -61,6 +62,7 @@ async fn caps_hold_before_the_call_and_are_put_right_after_it() {
 async fn a_hundred_at_once_stay_under_the_cap() {
     let server = Server::start();
     let bus = server.bus().await;
+    bus.month_is("2026-11", MicroUsd(0)).await.unwrap();
     let calls: Vec<_> = (0..100)
         .map(|_| {
             let bus = bus.clone();
@@ -76,4 +78,35 @@ async fn a_hundred_at_once_stay_under_the_cap() {
         granted += u64::from(call.await.unwrap());
     }
     assert_eq!(granted, 25);
+}
+
+#[tokio::test]
+async fn a_redis_that_does_not_know_the_month_lets_no_call_through() {
+    let server = Server::start();
+    let bus = server.bus().await;
+    let (cap, month) = (MicroUsd(100), "2026-11");
+    let reserve = async |amount| {
+        bus.reserve(TaskId::new(), MicroUsd(amount), cap, cap, month)
+            .await
+    };
+    let is = async |spent| bus.month_is(month, MicroUsd(spent)).await.unwrap();
+    let unknown = |said: Result<_, BusError>| matches!(said, Err(BusError::Unsettled(_)));
+    assert!(unknown(reserve(1).await.map(drop)));
+    is(70).await;
+    reserve(20).await.unwrap();
+    let over = reserve(20).await;
+    assert!(matches!(over, Err(BusError::Budget { spent, .. }) if spent == MicroUsd(90)));
+    // The ledger is behind: nothing is given back by hearing it.
+    is(80).await;
+    assert_eq!(bus.spent_in(month).await.unwrap(), MicroUsd(90));
+    // What is lost here is known there.
+    let lost = reserve(5).await.unwrap();
+    let _: String = redis::cmd("FLUSHALL").query(&mut server.raw()).unwrap();
+    assert!(unknown(reserve(1).await.map(drop)));
+    // A call that was under way ends all the same, and the month is as unknown as before.
+    bus.settle(lost, MicroUsd(4)).await.unwrap();
+    assert!(unknown(reserve(1).await.map(drop)));
+    is(94).await;
+    assert!(reserve(7).await.is_err());
+    reserve(6).await.unwrap();
 }

@@ -79,6 +79,7 @@ async fn a_new_limit_holds_at_once_and_a_late_older_one_does_not() {
     let server = Server::start();
     let bus = server.bus().await;
     let task = submit(&bus).await;
+    bus.month_is("2026-11", MicroUsd(0)).await.unwrap();
     let reserve = async |amount: u64| {
         let (own, month) = (MicroUsd(100), MicroUsd(10_000));
         bus.reserve(task, MicroUsd(amount), own, month, "2026-11")

@@ -8,7 +8,7 @@ use supervisor::daemon::watch;
 
 /// Runs until it is told to end.
 pub async fn run(context: Context, role: Role) -> Result<u8, Failure> {
-    let context = context.in_team().await;
+    let context = context.for_member().await?;
     let settings = context.settings()?;
     if settings.agent(&role).is_none() {
         return Err(

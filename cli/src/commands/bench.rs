@@ -1,6 +1,7 @@
 //! `bench`: measures this machine, in scratch homes; the running team is not touched.
 
 use crate::args::{BenchArgs, BenchName};
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::terminal;
 use bench::table::Report;
@@ -15,12 +16,12 @@ const AGENT_TASKS: usize = 50;
 const QUEUE_TASKS: usize = 100_000;
 
 /// Measures and prints the table.
-pub async fn run(args: BenchArgs) -> Result<u8, Failure> {
+pub async fn run(context: &Context, args: BenchArgs) -> Result<u8, Failure> {
     let wanted = args.tasks.and_then(|tasks| usize::try_from(tasks).ok());
     let report = match args.which {
         BenchName::Bus => bus(wanted.unwrap_or(BUS_TASKS)).await?,
         BenchName::Agent => agent(wanted.unwrap_or(AGENT_TASKS)).await?,
-        BenchName::Queue => queue(wanted.unwrap_or(QUEUE_TASKS)).await?,
+        BenchName::Queue => queue(wanted.unwrap_or(QUEUE_TASKS), on_server(context)).await?,
     };
     if args.json {
         return super::json(&report);
@@ -39,10 +40,19 @@ async fn agent(tasks: usize) -> Result<Report, Failure> {
     measured.map_err(failed)?.map_err(failed)
 }
 
-async fn queue(tasks: usize) -> Result<Report, Failure> {
+async fn queue(tasks: usize, server: Vec<String>) -> Result<Report, Failure> {
     let exe = process::own_exe().map_err(failed)?;
-    let measured = spawn_blocking(move || bench::queue::run(&exe, tasks)).await;
+    let measured = spawn_blocking(move || bench::queue::run(&exe, tasks, &server)).await;
     measured.map_err(failed)?.map_err(failed)
+}
+
+/// The variables that put a new team's ledger on a server.
+fn on_server(context: &Context) -> Vec<String> {
+    const STARTS: [&str; 3] = ["DATABASE_", "POSTGRES_", "AI_INFRA__LEDGER__"];
+    let names = context.env.iter().map(|(name, _)| name.to_owned());
+    names
+        .filter(|name| STARTS.iter().any(|start| name.starts_with(start)))
+        .collect()
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {

@@ -1,5 +1,5 @@
 //! `doctor`: what the team needs on this machine and in its home, and what to do where it is missing.
-//! `tools`, `machine`, `home`, `redis`, `engine` and `members` look, each at its own; what they see
+//! `tools`, `machine`, `home`, `redis`, `engine`, `shell` and `members` look, each at its own; what they see
 //! is judged in functions without IO.
 
 mod backups;
@@ -8,6 +8,7 @@ mod home;
 mod machine;
 mod members;
 mod redis;
+mod shell;
 mod tools;
 
 use crate::context::Context;
@@ -70,6 +71,8 @@ pub async fn run(context: &Context, json: bool) -> Result<u8, Failure> {
 
 async fn all(context: &Context) -> Vec<Finding> {
     let mut findings = home::place(&context.home);
+    let (context, differs) = shell::look(context).await;
+    let context = &context;
     let settings = match context.settings() {
         Ok(settings) => {
             findings.push(finding("settings", How::Good, "right", ""));
@@ -101,6 +104,7 @@ async fn all(context: &Context) -> Vec<Finding> {
     findings.extend(engine);
     findings.extend(backups::look(settings, &context.home, members.backups));
     findings.extend(members.findings);
+    findings.extend(differs);
     findings
 }
 

@@ -28,7 +28,7 @@ impl From<InviteError> for Failure {
 /// Invites, lists, removes, leaves.
 pub async fn run(context: &Context, command: HostCommand) -> Result<u8, Failure> {
     // The settings that stood in the environment of `up` say where the team's Redis listens.
-    let context = &context.clone().in_team().await;
+    let context = &context.clone().in_team().await?;
     match command {
         HostCommand::Invite { name, agents, out } => invite(context, &name, &agents, out).await,
         HostCommand::List(JsonArgs { json }) => list(context, json).await,

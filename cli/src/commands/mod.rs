@@ -89,10 +89,10 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
             secret::run(&context, command).await
         }
         // What the daemon was handed and what it asked for count too.
-        Command::Secret(command) => secret::run(&context.in_team().await, command).await,
+        Command::Secret(command) => secret::run(&context.in_team().await?, command).await,
         Command::Bus(command) => bus::run(&context, command).await,
         Command::Ledger(command) => ledger::run(&context, command).await,
-        Command::Bench(args) => bench::run(args).await,
+        Command::Bench(args) => bench::run(&context, args).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Daemon(up) => daemon::run(&context, up.no_tmux).await,
         Command::Supervisor => supervisor::run(context).await,

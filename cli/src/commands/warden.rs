@@ -6,7 +6,7 @@ use crate::logging;
 
 /// Runs until it is told to end.
 pub async fn run(context: Context) -> Result<u8, Failure> {
-    let context = context.in_team().await;
+    let context = context.for_member().await?;
     let settings = context.settings()?;
     context.home.ensure()?;
     logging::to_file(&context.home, "warden", &settings)?;

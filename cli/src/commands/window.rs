@@ -10,7 +10,7 @@ use crate::{logs, monitor};
 pub async fn run(context: Context, which: WindowName) -> Result<u8, Failure> {
     Ok(match which {
         WindowName::Chat => {
-            let context = context.in_team().await;
+            let context = context.in_team().await?;
             return chat::run(context, ChatArgs::default(), chat::Where::Window).await;
         }
         WindowName::Monitor => monitor::run::run(&context.home, context.env.colour()).await,

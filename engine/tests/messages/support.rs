@@ -142,6 +142,9 @@ async fn reserve(amount: MicroUsd) -> ((Server, tempfile::TempDir), Reservation)
         .await
         .expect("the bus connects");
     let cap = MicroUsd(u64::from(u32::MAX));
+    bus.month_is("2026-11", MicroUsd(0))
+        .await
+        .expect("the month is said");
     let reservation = bus
         .reserve(TaskId::new(), amount, cap, cap, "2026-11")
         .await

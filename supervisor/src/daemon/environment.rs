@@ -28,7 +28,7 @@ static ADOPTED: OnceLock<Variables> = OnceLock::new();
 /// Those variables that settings are made of.
 pub fn settings_of(env: &Env) -> Variables {
     env.iter()
-        .filter(|(name, _)| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+        .filter(|(name, _)| is_setting(name))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
 }
@@ -42,6 +42,18 @@ pub fn adopt(variables: Variables) {
 /// What [`adopt`] remembered.
 pub fn adopted() -> Variables {
     ADOPTED.get().cloned().unwrap_or_default()
+}
+
+/// An environment as the team has it: with what was handed over, and of its own no other settings.
+pub fn of_team(env: &Env, variables: &Variables) -> Env {
+    let own = env.iter().map(|(n, v)| (n.to_owned(), v.to_owned()));
+    let own = own.filter(|(name, _)| !is_setting(name));
+    let handed = variables.iter().map(|(n, v)| (n.clone(), v.clone()));
+    Env::from_pairs(own.chain(handed))
+}
+
+fn is_setting(name: &str) -> bool {
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// An environment with the handed-over variables laid over it.
@@ -72,5 +84,14 @@ mod tests {
         let env = Env::from_pairs([("A", "1"), ("B", "1")]);
         let merged = merged(&env, &Variables::from([("B".to_owned(), "2".to_owned())]));
         assert_eq!((merged.get("A"), merged.get("B")), (Some("1"), Some("2")));
+    }
+
+    #[test]
+    fn a_process_of_the_team_has_no_settings_of_its_own() {
+        let env = Env::from_pairs([("PATH", "/bin"), ("REDIS_URL", "a"), ("DATABASE_URL", "b")]);
+        let handed = Variables::from([("REDIS_URL".to_owned(), "c".to_owned())]);
+        let env = of_team(&env, &handed);
+        let all = ["PATH", "REDIS_URL", "DATABASE_URL"].map(|name| env.get(name));
+        assert_eq!(all, [Some("/bin"), Some("c"), None]);
     }
 }

@@ -44,7 +44,7 @@ pub struct KnownHost {
 impl Ledger {
     /// Everything that is known of hosts, by name.
     pub async fn hosts(&self) -> Result<Vec<KnownHost>, LedgerError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.look().await?;
         let rows = sqlx::query("SELECT * FROM hosts ORDER BY name")
             .fetch_all(&mut *tx)
             .await?;
@@ -98,7 +98,7 @@ impl Ledger {
 
     /// How many tasks wait for a host.
     pub async fn waiting_for(&self, host: &str) -> Result<u64, LedgerError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.look().await?;
         let many: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM tasks WHERE host = $1 AND state = 'waiting' AND reason = 'host'",
         )

@@ -46,7 +46,7 @@ pub struct PausedTasks {
 impl Ledger {
     /// What is held back.
     pub async fn brakes(&self) -> Result<Brakes, LedgerError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.look().await?;
         let rows = sqlx::query("SELECT kind, name, since_us, by_whom FROM brakes ORDER BY name")
             .fetch_all(&mut *tx)
             .await?;

@@ -97,6 +97,23 @@ pub(super) async fn append(
     })
 }
 
+/// The first event of a task that is kept in the same write.
+pub(super) async fn first(
+    tx: &mut AnyConnection,
+    task: &str,
+    event: &Event,
+) -> Result<(), LedgerError> {
+    let body = standing::to_json("event", task, event)?;
+    sqlx::query(
+        "INSERT INTO events (task, position, message, body) VALUES ($1, 1, 'ledger/1', $2)",
+    )
+    .bind(task)
+    .bind(body)
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
 impl Ledger {
     /// The events of a task after a position (0 = from the start), and where it stands, read in
     /// one consistent view. At most [`EVENTS_PER_READ`].

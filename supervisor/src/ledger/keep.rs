@@ -1,5 +1,6 @@
 //! Keeping a new task: a number that is never given again, one task per request id, and a bound
-//! on how many may wait. A task is acknowledged only after this has committed.
+//! on how many may wait. A task is acknowledged only after this has committed. The write itself, of all who
+//! ask in one moment, is in `together`.
 
 use super::events::{self, Event, Happening};
 use super::records::whole;
@@ -133,13 +134,12 @@ impl Ledger {
         request_id: &RequestId,
         asked: &str,
     ) -> Result<Option<Task>, LedgerError> {
-        let mut tx = self.read().await?;
-        find_request(&mut tx, request_id, asked).await
+        find_request(&mut *self.look().await?, request_id, asked).await
     }
 
     /// The task of a request id, whatever was asked under it.
     pub async fn of_request(&self, request_id: &RequestId) -> Result<Option<Task>, LedgerError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.look().await?;
         let row = sqlx::query("SELECT id, task FROM tasks WHERE request_id = $1")
             .bind(request_id.as_str())
             .fetch_optional(&mut *tx)
@@ -150,82 +150,82 @@ impl Ledger {
         })
         .transpose()
     }
-
-    /// Keeps a task, queued or waiting for its time; on return it is on the disk. The tasks that
-    /// are queued are bounded, and so are those that wait for their time.
-    pub async fn keep(&self, new: &NewTask, queue_limit: u64) -> Result<Kept, LedgerError> {
-        let mut tx = self.write().await?;
-        if let Some(task) = find_request(&mut tx, &new.request_id, &new.asked).await? {
-            return Ok(Kept::Again(Box::new(task)));
-        }
-        has_room(&mut tx, &first_state(new), queue_limit).await?;
-        let (task, happening) = insert_new(&mut tx, new).await?;
-        tx.commit().await?;
-        Ok(Kept::New(Box::new(task), happening))
-    }
 }
 
-/// Refuses where too many tasks stand at the state of a new one already.
+/// Refuses where there is no room for `many` tasks beside those that stand at this state already.
 pub(super) async fn has_room(
     tx: &mut AnyConnection,
     state: &TaskState,
+    many: u64,
     queue_limit: u64,
 ) -> Result<(), LedgerError> {
-    let (name, carried) = moves::encode(state);
-    let mut kinds = vec![(name, carried)];
-    if *state == TaskState::Queued {
-        // They come back to the queue when their host does.
-        kinds.push(("waiting", Some("host".to_owned())));
-    }
-    let (mut oldest, mut many) = (i64::MAX, 0);
-    for (name, carried) in &kinds {
-        let number: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(short_id) FROM tasks
-             WHERE ended_us IS NULL AND state = $1 AND reason IS NOT DISTINCT FROM $2",
-        )
-        .bind(name)
-        .bind(carried)
-        .fetch_one(&mut *tx)
-        .await?;
-        oldest = oldest.min(number.unwrap_or(i64::MAX));
-    }
-    let last: i64 = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'short_id'")
-        .fetch_one(&mut *tx)
-        .await?;
+    // Queued ones, and those whose host is lost: they come back to the queue with it. `''` is no state.
+    let (plain, reason) = match moves::encode(state) {
+        (name, None) => (name, "host".to_owned()),
+        (_, Some(reason)) => ("", reason),
+    };
+    let numbers: i64 = sqlx::query_scalar(
+        "SELECT value + 1 - COALESCE(
+            (SELECT MIN(oldest) FROM (
+                SELECT MIN(short_id) AS oldest FROM tasks
+                WHERE ended_us IS NULL AND state = $1 AND reason IS NULL
+                UNION ALL
+                SELECT MIN(short_id) FROM tasks
+                WHERE ended_us IS NULL AND state = 'waiting' AND reason = $2) AS of_both), value + 1)
+         FROM meta WHERE key = 'short_id'",
+    )
+    .bind(plain)
+    .bind(&reason)
+    .fetch_one(&mut *tx)
+    .await?;
+    let most = whole(queue_limit) - whole(many);
     // There are no more of them than numbers since the oldest: only a long queue is counted.
-    let numbers = last.saturating_sub(oldest).saturating_add(1).max(0);
-    if numbers < whole(queue_limit) {
+    if numbers <= most {
         return Ok(());
     }
-    for (name, carried) in &kinds {
-        many += sqlx::query_scalar::<_, i64>(
-            "SELECT COUNT(*) FROM tasks
-             WHERE ended_us IS NULL AND state = $1 AND reason IS NOT DISTINCT FROM $2",
-        )
-        .bind(name)
-        .bind(carried)
-        .fetch_one(&mut *tx)
-        .await?;
-    }
-    match many >= whole(queue_limit) {
+    let there: i64 = sqlx::query_scalar(
+        "SELECT (SELECT COUNT(*) FROM tasks WHERE ended_us IS NULL AND state = $1 AND reason IS NULL)
+              + (SELECT COUNT(*) FROM tasks WHERE ended_us IS NULL AND state = 'waiting' AND reason = $2)",
+    )
+    .bind(plain)
+    .bind(&reason)
+    .fetch_one(&mut *tx)
+    .await?;
+    match there > most {
         true => Err(LedgerError::QueueFull(queue_limit)),
         false => Ok(()),
     }
 }
 
-/// Gives a task its number and writes it: waiting for its time where that is to come, else queued, or
-/// for its parts where it is a plan.
+/// Takes so many numbers; answers the first of them.
+pub(super) async fn take_numbers(tx: &mut AnyConnection, many: u64) -> Result<u64, LedgerError> {
+    let last: i64 = sqlx::query_scalar(
+        "UPDATE meta SET value = value + $1 WHERE key = 'short_id' RETURNING value",
+    )
+    .bind(whole(many))
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok((last.max(0).unsigned_abs() + 1).saturating_sub(many))
+}
+
+/// Knows whoever asks, gives a task its number and writes it.
 pub(super) async fn insert_new(
     tx: &mut AnyConnection,
     new: &NewTask,
 ) -> Result<(Task, Happening), LedgerError> {
     keep_principal(tx, &new.principal, new.accepted).await?;
-    let number: i64 = sqlx::query_scalar(
-        "UPDATE meta SET value = value + 1 WHERE key = 'short_id' RETURNING value",
-    )
-    .fetch_one(&mut *tx)
-    .await?;
-    let task = new.numbered(ShortId(number.max(0) as u64));
+    let number = take_numbers(tx, 1).await?;
+    insert_numbered(tx, new, ShortId(number)).await
+}
+
+/// Writes a task under its number: waiting for its time where that is to come, else queued, or for its
+/// parts where it is a plan.
+pub(super) async fn insert_numbered(
+    tx: &mut AnyConnection,
+    new: &NewTask,
+    number: ShortId,
+) -> Result<(Task, Happening), LedgerError> {
+    let task = new.numbered(number);
     let plan = plan::plan_of(&task);
     let state = match (plan, first_state(new)) {
         (Some(_), TaskState::Queued) => plan::WORKS,
@@ -240,7 +240,7 @@ pub(super) async fn insert_new(
         }
     }
     let event = Event::State(state);
-    events::append(tx, &task.id.to_string(), None, &event).await?;
+    events::first(tx, &task.id.to_string(), &event).await?;
     let happening = Happening {
         task: task.id,
         short_id: task.short_id,
@@ -250,7 +250,7 @@ pub(super) async fn insert_new(
     Ok((task, happening))
 }
 
-async fn find_request(
+pub(super) async fn find_request(
     tx: &mut AnyConnection,
     request_id: &RequestId,
     asked: &str,
@@ -292,7 +292,7 @@ pub(super) async fn keep_principal(
 }
 
 /// Where a new task stands: a due time that has passed is now.
-fn first_state(new: &NewTask) -> TaskState {
+pub(super) fn first_state(new: &NewTask) -> TaskState {
     match new.due {
         Some(due) if due > new.accepted => TaskState::Waiting {
             on: WaitReason::Time,

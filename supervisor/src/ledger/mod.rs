@@ -1,6 +1,6 @@
 //! The ledger: the history of every task and the source for people. One writer, fenced by an
 //! epoch row. Open `store` for how it is opened and written, `moves` for how a stored state may
-//! change, `keep` for a new task, `fold` for what agents report, `pages` for what people read.
+//! change, `keep` for a new task (`together`: several in one write), `fold` for what agents report, `pages` for what people read.
 //!
 //! It lies in a file (SQLite) or in a database on a server (PostgreSQL): `place`. Every query and every file in
 //! `migrations/` is one text for both, through sqlx's `Any`, and every story of `tests` is told on both. So:
@@ -10,6 +10,7 @@
 //! outside that are indexed are cut (`records::cut`, which also takes out NUL). `json_extract(document, '$.key')`
 //! is known to both. Nothing is caught in the middle of a write: after an error the whole write is over.
 
+pub mod alive;
 pub mod anchors;
 #[cfg(test)]
 mod any_messages;
@@ -52,6 +53,7 @@ pub mod tables;
 pub mod talks;
 #[cfg(test)]
 pub(crate) mod tests;
+mod together;
 pub mod whereabouts;
 pub mod words;
 pub mod workspaces;

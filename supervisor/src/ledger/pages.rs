@@ -52,19 +52,19 @@ pub struct Open {
 impl Ledger {
     /// The task a person names, and where it stands.
     pub async fn find(&self, task: TaskRef) -> Result<Open, LedgerError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.look().await?;
         open_of(&find_row(&mut tx, task).await?)
     }
 
     /// One line about a task.
     pub async fn line(&self, task: TaskRef) -> Result<TaskLine, LedgerError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.look().await?;
         line_of(&find_row(&mut tx, task).await?)
     }
 
     /// The newest tasks, newest first.
     pub async fn newest(&self, limit: usize) -> Result<Vec<TaskLine>, LedgerError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.look().await?;
         let rows = sqlx::query("SELECT * FROM tasks ORDER BY short_id DESC LIMIT $1")
             .bind(limit.min(10_000) as i64)
             .fetch_all(&mut *tx)
@@ -76,7 +76,7 @@ impl Ledger {
     /// for their time or their host, and that come after a number, oldest first, at most `limit`: what the outbox
     /// walks over. Plans are not among them: no agent gets one.
     pub async fn in_hand(&self, after: ShortId, limit: u32) -> Result<Vec<Open>, LedgerError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.look().await?;
         let rows = sqlx::query(
             "SELECT * FROM tasks
              WHERE ended_us IS NULL AND (state <> 'waiting' OR reason IN ('time', 'host'))
@@ -95,7 +95,7 @@ impl Ledger {
         after: ShortId,
         limit: u32,
     ) -> Result<Vec<(ShortId, TaskId)>, LedgerError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.look().await?;
         let rows = sqlx::query(
             "SELECT short_id, id FROM tasks
              WHERE ended_us IS NULL AND (state <> 'waiting' OR reason IN ('time', 'host'))
@@ -117,7 +117,7 @@ impl Ledger {
 
     /// How many tasks are where; the parts of a plan count, and the plan itself before it begins.
     pub async fn counts(&self) -> Result<Counts, LedgerError> {
-        let mut tx = self.read().await?;
+        let mut tx = self.look().await?;
         let rows = sqlx::query(
             "SELECT state, reason, COUNT(*) AS many FROM tasks
              WHERE ended_us IS NULL AND (agent <> 'supervisor' OR reason = 'time')

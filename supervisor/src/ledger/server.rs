@@ -9,7 +9,7 @@ use protocol::ids::TeamName;
 use protocol::postgres::{Address, Tls};
 use sha2::{Digest, Sha256};
 use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyConnection, AnyPool, AssertSqlSafe};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection};
 use std::fmt;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use std::time::Duration;
 const OLDEST: i64 = 140_000;
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
+/// A connection that lay about for longer is asked whether it still lives before it is used.
+const FRESH: Duration = Duration::from_millis(5);
 
 /// What every session of the ledger is opened with. Whoever died in the middle of a write is ended by the server,
 /// so that the next one does not wait for ever; a commit is on the disk whatever the database's own default says.
@@ -57,7 +59,16 @@ impl Server {
         let opened = AnyPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(CONNECT)
-            .test_before_acquire(true)
+            .test_before_acquire(false)
+            .before_acquire(|connection, since| {
+                Box::pin(async move {
+                    // One that was used a moment ago is asked by being used: each question is a round trip.
+                    if since.idle_for > FRESH {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(options(&self.url())?)

@@ -111,6 +111,7 @@ impl Ledger {
         keep::has_room(
             &mut tx,
             &protocol::task_state::TaskState::Queued,
+            1,
             queue_limit,
         )
         .await?;

@@ -6,7 +6,9 @@ pub use super::error::LedgerError;
 use super::place::Place;
 use super::tables;
 pub use super::tables::SCHEMA;
-use sqlx::{Any, AnyConnection, AnyPool, Transaction};
+use super::together::Together;
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, Row, Transaction};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,13 +17,16 @@ use tokio::sync::Mutex;
 /// The ledger, open. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Ledger {
-    writer: AnyPool,
+    pub(super) writer: AnyPool,
     pub(super) reader: AnyPool,
     place: Arc<Place>,
     epoch: i64,
     /// The number of the newest write that is known to be committed.
-    committed: Arc<AtomicI64>,
+    pub(super) committed: Arc<AtomicI64>,
+    /// When there was no room, in microseconds; 0 where something was kept since.
+    pub(super) full: Arc<AtomicI64>,
     folding: Arc<Mutex<()>>,
+    pub(super) together: Arc<Together>,
 }
 
 /// A write that was begun. Dropped without a commit, nothing of it is kept.
@@ -30,6 +35,7 @@ pub(super) struct Write {
     tx: Transaction<'static, Any>,
     number: i64,
     committed: Arc<AtomicI64>,
+    full: Arc<AtomicI64>,
 }
 
 impl Write {
@@ -38,6 +44,7 @@ impl Write {
     pub(super) async fn commit(self) -> Result<(), LedgerError> {
         self.tx.commit().await?;
         self.committed.fetch_max(self.number, Ordering::Relaxed);
+        self.full.store(0, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -87,7 +94,9 @@ impl Ledger {
             place: Arc::new(place.clone()),
             epoch,
             committed: Arc::default(),
+            full: Arc::default(),
             folding: Arc::default(),
+            together: Arc::default(),
         })
     }
 
@@ -136,19 +145,23 @@ impl Ledger {
     /// two who write, one waits for the other, so that no two of them are ever at odds.
     pub(super) async fn write(&self) -> Result<Write, LedgerError> {
         let mut tx = self.writer.begin().await?;
-        let held = sqlx::query("UPDATE meta SET value = value WHERE key = 'epoch' AND value = $1")
-            .bind(self.epoch)
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-        if held != 1 {
-            return Err(self.not_ours(&mut tx).await);
-        }
-        let number: i64 = sqlx::query_scalar(
-            "UPDATE meta SET value = value + 1 WHERE key = 'writes' RETURNING value",
+        // Both rows in one statement: on a server each is a round trip.
+        let rows = sqlx::query(
+            "UPDATE meta SET value = CASE key WHEN 'writes' THEN value + 1 ELSE value END
+             WHERE key = 'writes' OR (key = 'epoch' AND value = $1) RETURNING key, value",
         )
-        .fetch_one(&mut *tx)
+        .bind(self.epoch)
+        .fetch_all(&mut *tx)
         .await?;
+        let mut number = None;
+        for row in &rows {
+            if row.try_get::<String, _>("key")? == "writes" {
+                number = Some(row.try_get::<i64, _>("value")?);
+            }
+        }
+        let Some(number) = number.filter(|_| rows.len() == 2) else {
+            return Err(self.not_ours(&mut tx).await);
+        };
         if number <= self.committed.load(Ordering::Relaxed) {
             return Err(LedgerError::PutBack);
         }
@@ -156,6 +169,7 @@ impl Ledger {
             tx,
             number,
             committed: self.committed.clone(),
+            full: self.full.clone(),
         })
     }
 
@@ -172,9 +186,15 @@ impl Ledger {
     }
 
     #[cfg(test)]
-    pub(super) async fn writer_for_tests(&self) -> sqlx::pool::PoolConnection<Any> {
+    pub(super) async fn writer_for_tests(&self) -> PoolConnection<Any> {
         #![allow(clippy::unwrap_used)]
         self.writer.acquire().await.unwrap()
+    }
+
+    /// A connection for a read of one statement, which sees one consistent state by itself: on a server
+    /// that is one round trip where a transaction has three.
+    pub(super) async fn look(&self) -> Result<PoolConnection<Any>, LedgerError> {
+        Ok(self.reader.acquire().await?)
     }
 
     /// Begins a read of one consistent state.

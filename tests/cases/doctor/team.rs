@@ -1,12 +1,76 @@
 //! A team that is frozen, crashes, or is of another version.
 
-use super::{ask, finds, said};
+use super::{ask, doctor, finds, said};
 use crate::AI_INFRA;
 use nix::sys::signal::Signal;
 use std::io::{Read, Write};
 use std::time::Duration;
 use tests::processes::{send, wait_until};
 use tests::team::Team;
+
+#[test]
+fn a_shell_that_says_other_settings_than_the_team_has() {
+    let team = Team::new(AI_INFRA).with_env("LANG", "C.UTF-8");
+    team.up();
+    let mut shell = doctor(&team);
+    shell
+        .env("REDIS_URL", "redis://ada:hunter2@127.0.0.1:1")
+        .env("DATABASE_URL", "postgres://nobody@/none?host=/nowhere");
+    let output = shell.output().expect("doctor runs");
+    let (code, findings) = said(&output);
+    // The team is well, whatever this shell says: nobody of it looks there.
+    assert_eq!(code, 0, "{findings:#?}");
+    let seen = "redis.url: your shell says redis://127.0.0.1:1 (environment REDIS_URL), the team runs with nothing";
+    finds(&output, "shell", "odd", seen, "");
+    finds(
+        &output,
+        "shell",
+        "odd",
+        "ledger.url: your shell says postgres://nobody@",
+        "",
+    );
+    let last = "redis.username: your shell says ada";
+    finds(&output, "shell", "odd", last, "judged is what the team has");
+    let all = String::from_utf8_lossy(&output.stdout);
+    assert!(!all.contains("hunter2"), "{all}");
+    team.down();
+    // A team that is down has no settings but the shell's.
+    let output = {
+        let mut shell = doctor(&team);
+        shell.env("REDIS_URL", "redis://127.0.0.1:1");
+        shell.output().expect("doctor runs")
+    };
+    finds(&output, "redis", "bad", "redis://127.0.0.1:1", "");
+}
+
+#[test]
+fn a_process_that_is_not_given_its_teams_settings_does_not_begin() {
+    let team = Team::new(AI_INFRA);
+    std::fs::create_dir_all(team.home().join("run")).expect("a folder");
+    let socket = team.home().join("run/daemon.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut asked = [0u8; 512];
+            let _read = stream.read(&mut asked);
+            let line =
+                serde_json::json!({"line": "error", "exit": 2, "message": "not now", "hints": []});
+            let _gone = stream.write_all(format!("{line}\n").as_bytes());
+        }
+    });
+    for process in [&["agent", "code"][..], &["supervisor"], &["warden"]] {
+        let ran = team.ai(process).expect(5);
+        assert!(
+            ran.stderr
+                .contains("did not hand over the settings of its team (not now)"),
+            "{}",
+            ran.stderr
+        );
+        assert!(ran.stderr.contains("ai-infra restart"), "{}", ran.stderr);
+    }
+    assert!(!team.home().join("ledger.db").exists());
+    std::fs::remove_file(&socket).expect("removed");
+}
 
 #[test]
 fn a_team_that_is_not_itself() {

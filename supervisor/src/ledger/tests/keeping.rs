@@ -31,6 +31,142 @@ fn a_request_id_is_one_task_and_numbers_are_never_given_again() {
     });
 }
 
+/// Everything is asked in one moment; what each came to, in that order.
+async fn in_one_moment(room: &Room, asked: Vec<(NewTask, u64)>) -> Vec<Result<Kept, LedgerError>> {
+    let tasks = asked.into_iter().map(|(new, limit)| {
+        let ledger = room.ledger.clone();
+        tokio::spawn(async move { ledger.keep(&new, limit).await })
+    });
+    let mut said = Vec::new();
+    for task in tasks.collect::<Vec<_>>() {
+        said.push(task.await.unwrap());
+    }
+    said
+}
+
+async fn writes(room: &Room) -> i64 {
+    sqlx::query_scalar("SELECT value FROM meta WHERE key = 'writes'")
+        .fetch_one(&mut *room.ledger.writer_for_tests().await)
+        .await
+        .unwrap()
+}
+
+fn number(said: &Result<Kept, LedgerError>) -> Option<u64> {
+    match said {
+        Ok(Kept::New(task, _)) => Some(task.short_id.0),
+        _ => None,
+    }
+}
+
+#[test]
+fn requests_of_one_moment_share_a_write_and_each_has_its_own_answer() {
+    run(async || {
+        let room = room().await;
+        let many = |name: &str, many: usize, limit: u64| -> Vec<(NewTask, u64)> {
+            let one = |at| (new_task(&format!("{name}{at}"), "a"), limit);
+            (0..many).map(one).collect()
+        };
+        let before = writes(&room).await;
+        let said = in_one_moment(&room, many("first", 40, 100)).await;
+        let numbers: Vec<u64> = said.iter().filter_map(number).collect();
+        assert_eq!(numbers, (1..=40).collect::<Vec<_>>());
+        let took = writes(&room).await - before;
+        assert!((1..=10).contains(&took), "{took} writes for 40 requests");
+
+        // There is room for five more of ten, whatever write each of them is in.
+        let said = in_one_moment(&room, many("second", 10, 45)).await;
+        let full = |said: &&Result<_, _>| matches!(said, Err(LedgerError::QueueFull(45)));
+        assert_eq!(said.iter().filter(full).count(), 5);
+        let numbers: Vec<u64> = said.iter().filter_map(number).collect();
+        assert_eq!(numbers, (41..=45).collect::<Vec<_>>());
+
+        // The same id three times, once with other words; one that was kept long ago.
+        let mut asked = vec![
+            (new_task("same", "a"), 100),
+            (new_task("same", "a"), 100),
+            (new_task("same", "b"), 100),
+            (new_task("first3", "a"), 1),
+        ];
+        asked.extend(many("third", 3, 100));
+        let said = in_one_moment(&room, asked).await;
+        assert_eq!(number(&said[0]), Some(46), "{said:?}");
+        let again = |said: &Result<Kept, LedgerError>| match said {
+            Ok(Kept::Again(task)) => task.short_id.0,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((again(&said[1]), again(&said[3])), (46, 4));
+        assert!(matches!(said[2], Err(LedgerError::OtherRequest { .. })));
+        assert_eq!(said[4..].iter().filter_map(number).count(), 3);
+
+        // A text that a server never takes is nobody else's trouble.
+        let mut asked = many("fourth", 3, 100);
+        asked[1].0.asked = "a\0b".to_owned();
+        let said = in_one_moment(&room, asked).await;
+        assert!(number(&said[0]).is_some() && number(&said[2]).is_some());
+        if matches!(room.place, Place::Server(_)) {
+            assert!(matches!(said[1], Err(LedgerError::NotTaken(_))), "{said:?}");
+        }
+        let lines = room.ledger.newest(1000).await.unwrap();
+        let mut numbers: Vec<u64> = lines.iter().map(|line| line.short_id.0).collect();
+        numbers.dedup();
+        assert_eq!(numbers.len(), lines.len());
+    });
+}
+
+#[test]
+fn whoever_goes_away_while_others_wait_takes_nobody_along() {
+    run(async || {
+        let room = room().await;
+        let gone = {
+            let ledger = room.ledger.clone();
+            tokio::spawn(async move { ledger.keep(&new_task("gone", "a"), 10).await })
+        };
+        let stays = {
+            let ledger = room.ledger.clone();
+            tokio::spawn(async move { ledger.keep(&new_task("stays", "a"), 10).await })
+        };
+        tokio::task::yield_now().await;
+        gone.abort();
+        assert!(stays.await.unwrap().is_ok());
+        // It may have been kept: asking again is the way to know.
+        assert!(room.ledger.keep(&new_task("gone", "a"), 10).await.is_ok());
+        assert_eq!(room.ledger.newest(10).await.unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn a_probe_sees_what_the_next_write_would_come_to() {
+    run(async || {
+        let room = room().await;
+        kept(&room.ledger).await;
+        assert!(room.ledger.probe().await.is_ok());
+        if matches!(room.place, Place::File(_)) {
+            return;
+        }
+        let put = async |key: &str, by: i64| {
+            sqlx::query("UPDATE meta SET value = value + $2 WHERE key = $1")
+                .bind(key)
+                .bind(by)
+                .execute(&mut *room.ledger.writer_for_tests().await)
+                .await
+                .unwrap();
+        };
+        put("writes", -1).await;
+        assert!(matches!(
+            room.ledger.probe().await,
+            Err(LedgerError::PutBack)
+        ));
+        put("writes", 1).await;
+        put("epoch", 1).await;
+        assert!(matches!(
+            room.ledger.probe().await,
+            Err(LedgerError::Superseded)
+        ));
+        put("epoch", -1).await;
+        assert!(room.ledger.probe().await.is_ok());
+    });
+}
+
 #[test]
 fn a_supervisor_that_wakes_up_late_changes_nothing() {
     run(async || {
