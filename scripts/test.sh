@@ -19,6 +19,8 @@ need npm npm
 need zsh zsh
 need fish fish
 [ -x /usr/sbin/nginx ] || need nginx nginx-light
+[ -x /usr/sbin/sshd ] || need sshd openssh-server
+[ -x /usr/sbin/fcgiwrap ] || need fcgiwrap fcgiwrap
 [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || need initdb postgresql
 install_missing
 find_rust

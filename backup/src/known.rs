@@ -80,6 +80,20 @@ impl Packs {
         }
     }
 
+    /// Takes what lies in these packs for unknown.
+    pub fn leave(&mut self, packs: &HashSet<Digest>) {
+        let all = &self.packs;
+        self.chunks.retain(|_, at| {
+            let pack = all.get(*at as usize);
+            pack.is_some_and(|pack| !packs.contains(&pack.name))
+        });
+    }
+
+    /// The file it is kept in.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The pack a chunk lies in.
     pub fn pack_of(&self, chunk: &Digest) -> Option<Digest> {
         let at = *self.chunks.get(chunk)?;
@@ -149,6 +163,12 @@ impl Packs {
         all.dedup();
         all
     }
+}
+
+/// Every table that is remembered in a file, some of them twice.
+pub fn tables(path: &Path) -> Result<impl Iterator<Item = Table>, BackupError> {
+    let read = |line: String| Some(serde_json::from_str::<Line>(&line).ok()?.table);
+    Ok(lines(path)?.filter_map(read))
 }
 
 fn ends_in_line(path: &Path) -> bool {

@@ -4,7 +4,7 @@
 //! by a keyed digest, compressed, and put into **packs** of about 16 MB (`pack`), which are sealed to
 //! the public half of the **recovery key** (`key`). A snapshot is written last, so whatever is cut off
 //! leaves the last good one good. Open `run` for a backup (`walk` finds, `known` remembers), `restore`
-//! for the way back, `verify` for whether it would work, `keep` and `prune` for what is let go, `lock`
+//! for the way back, `verify` for whether it would work, `keep` and `prune` for what is let go (`sparse` for packs that are needed in part), `lock`
 //! for two at once, `store` for where a repository may lie. `sync` is another thing: the configuration, kept in
 //! step with a plain git repository in both directions.
 
@@ -24,6 +24,7 @@ pub mod prune;
 pub mod repository;
 pub mod restore;
 pub mod run;
+mod sparse;
 pub mod store;
 pub mod sync;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::lock::{For, Lock};
 use crate::names::{CHUNK, Digest, FORMAT, INDEX_CHUNKS, PACKS, SnapshotName, TREE_CHUNK};
 use crate::pack::{Filling, Table};
 use crate::repository::{Head, Repository, Snapshot};
+use crate::sparse;
 use crate::walk::{Notes, Root, Seen, walk};
 use fastcdc::v2020::{Normalization, StreamCDC};
 use jiff::Timestamp;
@@ -64,6 +65,8 @@ struct Running<'a> {
     filling: Filling,
     pending: HashSet<Digest>,
     used: HashSet<Digest>,
+    /// The chunks that the snapshot is made of.
+    chunks: HashSet<Digest>,
     lock: Option<Lock>,
     progress: Progress,
     tell: &'a mut dyn FnMut(&Progress),
@@ -92,6 +95,7 @@ pub fn run(
             filling: Filling::default(),
             pending: HashSet::new(),
             used: HashSet::new(),
+            chunks: HashSet::new(),
             lock,
             progress: Progress::default(),
             tell,
@@ -119,7 +123,8 @@ fn remembered(
     job: &Job,
     key: Option<&RecoveryKey>,
 ) -> Result<(Packs, Files), BackupError> {
-    let known = repository.known(key)?;
+    let mut known = repository.known(key)?;
+    known.leave(&sparse::noted(&repository.cache, &job.name));
     let files = Files::load(&repository.cache.join(format!("files-{}", job.name)))?;
     Ok((known, files))
 }
@@ -173,6 +178,8 @@ impl Running<'_> {
         let path = self.repository.cache.join(format!("files-{}", job.name));
         let files = std::mem::replace(&mut self.files, Files::load(&path)?);
         files.done()?;
+        let (cache, packs) = (&self.repository.cache, self.known.path());
+        sparse::note(cache, &job.name, packs, &self.used, &self.chunks)?;
         (self.tell)(&self.progress);
         Ok(Done {
             name,
@@ -273,6 +280,7 @@ impl Running<'_> {
         }
         self.used
             .extend(chunks.iter().filter_map(|c| self.known.pack_of(c)));
+        self.chunks.extend(chunks);
         true
     }
 
@@ -308,6 +316,7 @@ impl Running<'_> {
     /// Keeps a chunk, unless the repository has it.
     fn keep(&mut self, chunk: &[u8]) -> Result<Digest, BackupError> {
         let name = self.repository.naming.of(chunk);
+        self.chunks.insert(name);
         if let Some(pack) = self.known.pack_of(&name) {
             self.used.insert(pack);
         } else if self.pending.insert(name) {

@@ -15,6 +15,8 @@ pub struct BackupSettings {
     pub identity: Option<PathBuf>,
     /// For git over https.
     pub token: Option<Secret>,
+    /// For git over ssh.
+    pub ssh: SshSettings,
     /// S3-compatible storage.
     pub s3: S3Settings,
     /// How many snapshots of each job stay.
@@ -36,6 +38,18 @@ pub struct DrillSettings {
     /// When it begins by itself, as a line of cron; `None` = it does not.
     #[serde(default)]
     pub schedule: Option<String>,
+}
+
+/// Section `backup.ssh`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshSettings {
+    /// File of a private key; `None` = as this user's ssh finds one.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+    /// File of the host keys that are trusted; `None` = this user's own.
+    #[serde(default)]
+    pub known_hosts: Option<PathBuf>,
 }
 
 /// Section `backup.s3`.
@@ -78,6 +92,9 @@ pub struct BackupJob {
     /// When it begins by itself, as a line of cron; `None` = it does not.
     #[serde(default)]
     pub schedule: Option<String>,
+    /// Whether a repository that everybody can read is meant; else it is refused for the configuration.
+    #[serde(default)]
+    pub public: bool,
 }
 
 impl BackupSettings {

@@ -240,6 +240,14 @@ impl Layers {
         }
     }
 
+    /// Sets a key that follows from another one, with that one's origin.
+    pub fn lay_beside(&mut self, beside: &[&str], path: &[&str], value: Value) {
+        if let Some(origin) = self.get(beside).map(|entry| entry.origin.clone()) {
+            let path = path.iter().map(|part| (*part).to_owned()).collect();
+            self.entries.insert(path, Entry { value, origin });
+        }
+    }
+
     /// Names directly below a path, in order.
     pub fn names_below(&self, parent: &[&str]) -> Vec<String> {
         let mut names: Vec<String> = self

@@ -18,6 +18,7 @@ pub mod agents;
 pub mod backup;
 pub mod bus_access;
 pub mod check;
+mod database_secret;
 pub mod disk;
 pub mod document;
 pub mod env;

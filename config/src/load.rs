@@ -10,7 +10,7 @@ use crate::layers::{Entry, Layers, Origin};
 use crate::settings::{Joined, Settings};
 use crate::trial::Trial;
 use crate::{agents, host_name, layout, prices, shipped, well_known};
-use crate::{private_file, secret};
+use crate::{database_secret, private_file, secret};
 use protocol::postgres::{Address, password_in};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -226,6 +226,11 @@ fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
             sources,
             &["permissions", "sources", &name, "password"],
         );
+    }
+    database_secret::settle(layers, sources, &["ledger", "url"], &["ledger", "password"]);
+    for name in layers.names_below(&["permissions", "sources"]) {
+        let own = |key: &'static str| ["permissions", "sources", name.as_str(), key];
+        database_secret::settle(layers, sources, &own("url"), &own("password"));
     }
     for (of, keys) in [
         ("redis", &["username", "password"][..]),

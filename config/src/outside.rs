@@ -232,6 +232,10 @@ pub fn check(layers: &Layers, roles: &[String], problems: &mut Vec<Problem>) {
                 .map(|entry| entry.origin.to_string())
                 .unwrap_or_default();
             let mut say = |message: String| problems.push(Problem::new(origin.clone(), message));
+            // Null only where a secret was named in its place, and could not be read: that is said already.
+            if url.is_some_and(|entry| entry.value.is_null()) {
+                continue;
+            }
             let of_sort = |value: &Value| value.is_string() != (section == "hosts");
             if !url.is_some_and(|entry| of_sort(&entry.value)) {
                 say(format!("`{}` is missing", place(first_key(section))));

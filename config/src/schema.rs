@@ -32,6 +32,8 @@ pub enum Kind {
     RedisUrl,
     /// A PostgreSQL address without a password, or nothing.
     PostgresUrl,
+    /// The address of a database, or `{secret: NAME}`.
+    DatabaseUrl,
     /// `{secret: NAME}`, or nothing. The environment gives the value itself.
     Secret,
     /// The windows of the tmux session.
@@ -68,7 +70,7 @@ pub const KEYS: &[Key] = &[
     key("redis.ca", Kind::OptionalText, "file of the certificates (PEM) that may sign that Redis' own; the system's otherwise"),
     key("redis.listen.address", Kind::OptionalText, "address of this host at which the team's own Redis listens for other hosts, TLS only; none = it does not"),
     key("redis.listen.port", Kind::Whole(1, 65_535), "its port"),
-    key("ledger.url", Kind::PostgresUrl, "a PostgreSQL database for the ledger: postgres://user@host/database; without one it is a file of the home"),
+    key("ledger.url", Kind::PostgresUrl, "a PostgreSQL database for the ledger: postgres://user@host/database or {secret: NAME}; without one it is a file of the home"),
     key("ledger.password", Kind::Secret, "the user's password there; without one, ~/.pgpass or PGPASSFILE"),
     key("engine.name", Kind::Choice(&["auto", "playbook", "anthropic", "scripted"]), "who thinks; auto is anthropic when a key is found, else playbook"),
     key("engine.model", Kind::Text, "the model, where an agent names none"),
@@ -115,7 +117,7 @@ pub const KEYS: &[Key] = &[
     key("permissions.endpoints.*.agents", Kind::Names, "agents that may send requests to it"),
     key("permissions.endpoints.*.key_header", Kind::Text, "header under which it does a request once [Idempotency-Key]; none: it knows no such key"),
     key("permissions.endpoints.*.token", Kind::Secret, "sent to it as a bearer token"),
-    key("permissions.sources.*.url", Kind::Text, "a database: sqlite:///absolute/path or postgres://user@host/database"),
+    key("permissions.sources.*.url", Kind::DatabaseUrl, "a database: sqlite:///absolute/path, postgres://user@host/database, or {secret: NAME} that holds one as JSON"),
     key("permissions.sources.*.password", Kind::Secret, "password of the user in the address"),
     key("permissions.sources.*.tls", Kind::Choice(&["off", "require", "verify-ca", "verify-full"]), "how a connection to PostgreSQL is protected [off on this machine, else verify-full]"),
     key("permissions.sources.*.authority", Kind::Text, "file with the certificates that vouch for the server, where it is not one the system knows"),
@@ -129,6 +131,8 @@ pub const KEYS: &[Key] = &[
     key("backup.remote", Kind::OptionalText, "where backups are kept: /a/folder, a git URL or s3://bucket/prefix"),
     key("backup.identity", Kind::OptionalText, "file of the recovery key; none = ~/.config/ai-infra/recovery-key"),
     key("backup.token", Kind::Secret, "token for git over https"),
+    key("backup.ssh.key", Kind::OptionalText, "file of the private key for git over ssh; none = as this user's ssh finds one"),
+    key("backup.ssh.known_hosts", Kind::OptionalText, "file of the host keys that are trusted; none = this user's own"),
     key("backup.s3.endpoint", Kind::OptionalText, "address of an S3-compatible storage; none = Amazon's"),
     key("backup.s3.region", Kind::Text, "its region"),
     key("backup.s3.access_key", Kind::Secret, "its access key"),
@@ -140,6 +144,7 @@ pub const KEYS: &[Key] = &[
     key("backup.jobs.*.what", Kind::Choice(&["workspaces", "home", "configuration"]), "what the job keeps"),
     key("backup.jobs.*.target", Kind::OptionalText, "where this job is kept, where that is not backup.remote"),
     key("backup.jobs.*.schedule", Kind::OptionalText, "when it begins by itself: minute, hour, day, month, weekday; none = only when it is said"),
+    key("backup.jobs.*.public", Kind::Flag, "the configuration may go to a repository that everybody can read"),
     key("backup.zone", Kind::OptionalText, "time zone of these schedules, such as Europe/Berlin; none = this machine's"),
     key("backup.grace_minutes", Kind::Whole(1, 100_000), "a job without a good snapshot so long after its time is late, in minutes"),
     key("backup.drill.schedule", Kind::OptionalText, "when the newest snapshot of the home is restored aside, started and compared; none = only when it is said"),
@@ -230,7 +235,7 @@ impl Kind {
     /// What it takes, for a sentence that says `must be …`.
     pub fn expects(self) -> String {
         match self {
-            Kind::Text => "text".into(),
+            Kind::Text | Kind::DatabaseUrl => "text".into(),
             Kind::OptionalText => "text or nothing".into(),
             Kind::TeamName => "1 to 32 characters of a-z, 0-9 and -, starting with a letter".into(),
             Kind::Choice(words) => format!("one of {}", words.join(", ")),
@@ -253,7 +258,7 @@ impl Kind {
         };
         match (self, &value) {
             (Kind::OptionalText | Kind::RedisUrl | Kind::PostgresUrl | Kind::Secret, Value::Null) => Ok(value),
-            (Kind::Text | Kind::OptionalText, Value::String(text)) if is_text(text) => Ok(value),
+            (Kind::Text | Kind::OptionalText | Kind::DatabaseUrl, Value::String(text)) if is_text(text) => Ok(value),
             (Kind::TeamName, Value::String(text))
                 if text.parse::<protocol::ids::TeamName>().is_ok() => Ok(value),
             (Kind::Choice(words), Value::String(text)) if words.contains(&text.as_str()) => Ok(value),
@@ -276,7 +281,7 @@ impl Kind {
                 (_, None) => Ok(value),
                 (_, Some(_)) => Err("holds a password: write `ledger.password` as {secret: NAME}".into()),
             },
-            (Kind::Secret, Value::Object(map)) => match map.get("secret").and_then(Value::as_str) {
+            (Kind::Secret | Kind::PostgresUrl | Kind::DatabaseUrl, Value::Object(map)) => match map.get("secret").and_then(Value::as_str) {
                 Some(name) if map.len() == 1 => match secret::check_name(name) {
                     Ok(()) => Ok(value),
                     Err(error) => Err(format!("names no secret: {error}")),

@@ -118,6 +118,11 @@ pub enum Answer {
         /// By name.
         variables: std::collections::BTreeMap<String, String>,
     },
+    /// Secrets were asked for once more.
+    SecretsAgain {
+        /// Whether one is another than the team's processes have: then those start anew by themselves.
+        changed: bool,
+    },
     /// Done, with a sentence about it.
     Ok {
         /// The sentence.

@@ -277,6 +277,9 @@ pub enum Verb {
     /// To the daemon, from a process of its team: the settings that stood in the environment of
     /// `up`. They are in no file, command line or tmux environment.
     Environment,
+    /// To the daemon, from a process of its team: a service refused a secret (401, 403), so those who keep
+    /// secrets are to be asked once more.
+    SecretsAgain,
     /// To the daemon: stop the team.
     Down,
     /// To the daemon: stop and start every process with the binary on disk.

@@ -166,8 +166,8 @@ impl Address {
         self.host.starts_with('/')
     }
 
-    /// What is done where nothing is said: nothing that leaves the machine goes unprotected.
-    fn usual_tls(&self) -> Tls {
+    /// How the connection is protected where nothing is said: nothing leaves this machine in the clear.
+    pub fn usual_tls(&self) -> Tls {
         let loopback = self.host == "localhost"
             || self
                 .host

@@ -20,7 +20,7 @@ fn team() -> (Team, PathBuf) {
 }
 
 /// All files below a folder, by path, with their bytes.
-fn files(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub fn files(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut all = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -28,7 +28,7 @@ fn files(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
             let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.file_name().is_some_and(|name| name != ".owner") {
+            } else if path.is_file() && path.file_name().is_some_and(|name| name != ".owner") {
                 let own = path.strip_prefix(root).unwrap().to_owned();
                 all.push((own, fs::read(&path).unwrap()));
             }

@@ -121,3 +121,36 @@ fn a_repository_that_is_missing_is_made_private_and_a_wrong_token_is_said() {
         elsewhere.stderr
     );
 }
+
+#[test]
+fn a_public_repository_gets_no_configuration_unless_that_is_meant() {
+    let forge = Forge::start();
+    let team = team(&forge).backs_up_by_hand();
+    team.up().expect(0);
+    let url = "https://127.0.0.1/me/kept.git";
+    let job = |more: &str| {
+        let text = format!("jobs: {{configuration: {{target: \"{url}\"{more}}}}}\n");
+        fs::write(team.home().join("config/backup.yaml"), text).unwrap();
+        team.ai(&["backup", "run", "configuration"])
+    };
+    // Nobody pushes to this place in the story: what matters is whether it is tried.
+    let is_refused = |ran: &tests::team::Ran| ran.stderr.contains("me/kept at 127.0.0.1 is public");
+    forge
+        .kept()
+        .repositories
+        .insert("me/kept".to_owned(), false);
+    let refused = job("").expect(2);
+    assert!(is_refused(&refused), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("public: true"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!is_refused(&job(", public: true").expect(5)));
+    forge.kept().repositories.insert("me/kept".to_owned(), true);
+    assert!(!is_refused(&job("").expect(5)));
+    // One that is not there yet, or that the token does not see.
+    forge.kept().repositories.clear();
+    assert!(!is_refused(&job("").expect(5)));
+    team.down();
+}

@@ -47,6 +47,7 @@ mod model_away;
 mod monitor;
 mod peers;
 mod pinned;
+mod places;
 mod plans;
 mod pressure;
 mod redteam_record;

@@ -3,128 +3,118 @@
 //! known value goes on and it is said.
 
 use crate::AI_INFRA;
-use std::process::{Child, Command, Stdio};
+use serde_json::json;
 use std::time::Duration;
+use tests::aws::Aws;
+use tests::model_api::ModelApi;
+use tests::postgres::{self, PASSWORD};
 use tests::processes::wait_until;
-use tests::projects::test_tools;
 use tests::team::Team;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Two users: `owner` may everything, `team` may read what lies below `shop/`.
-const SETUP: &str = r#"
-import boto3, json, sys
-at = dict(endpoint_url=sys.argv[1], region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")
-iam = boto3.client("iam", **at)
-def user(name, action, resource):
-    iam.create_user(UserName=name)
-    rule = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]}
-    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps(rule))
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return key["AccessKeyId"], key["SecretAccessKey"]
-for pair in user("owner", "*", "*"), user("team", "secretsmanager:GetSecretValue", "*"):
-    print(*pair)
-"#;
-/// Calls under `SETUP` that need no rights yet.
-const FREE_CALLS: &str = "6";
-
-const OWNER: &str = r#"
-import boto3, sys
-url, key, secret, what = sys.argv[1:5]
-at = dict(endpoint_url=url, region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=secret)
-if what == "create":
-    boto3.client("secretsmanager", **at).create_secret(Name=sys.argv[5], SecretString=sys.argv[6])
-elif what == "put":
-    boto3.client("secretsmanager", **at).put_secret_value(SecretId=sys.argv[5], SecretString=sys.argv[6])
-else:
-    boto3.client("iam", **at).delete_user_policy(UserName="team", PolicyName="p")
-"#;
-
-struct Aws {
-    server: Child,
-    url: String,
-    owner: Vec<String>,
-    team: Vec<String>,
-}
-
-impl Drop for Aws {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-fn python(script: &str, words: &[&str]) -> String {
-    let ran = Command::new(test_tools().join("venv/bin/python"))
-        .args(["-c", script])
-        .args(words)
-        .output()
-        .expect("python runs");
-    assert!(ran.status.success(), "{ran:?}");
-    String::from_utf8_lossy(&ran.stdout).into_owned()
-}
-
-impl Aws {
-    fn start() -> Option<Self> {
-        let program = test_tools().join("venv/bin/moto_server");
-        if !program.exists() {
-            eprintln!("skipped: no moto_server; scripts/test.sh installs it");
-            return None;
-        }
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
-        let server = Command::new(program)
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-            .env("INITIAL_NO_AUTH_ACTION_COUNT", FREE_CALLS)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("moto_server starts");
-        let url = format!("http://127.0.0.1:{port}");
-        let mut aws = Self {
-            server,
-            url,
-            owner: Vec::new(),
-            team: Vec::new(),
-        };
-        let up = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
-        assert!(
-            wait_until(Duration::from_secs(60), up),
-            "moto does not listen"
-        );
-        let keys = python(SETUP, &[&aws.url]);
-        let mut pairs = keys
-            .lines()
-            .map(|line| line.split(' ').map(str::to_owned).collect());
-        aws.owner = pairs.next().expect("the owner's key");
-        aws.team = pairs.next().expect("the team's key");
-        Some(aws)
-    }
-
-    fn owner(&self, words: &[&str]) {
-        let own = [&self.url, &self.owner[0], &self.owner[1]].map(String::as_str);
-        python(OWNER, &[&own[..], words].concat());
-    }
-
-    fn end(&mut self) {
-        let _ended = self.server.kill();
-        let _reaped = self.server.wait();
-    }
-}
-
-#[test]
-fn secrets_are_loaded_rotated_and_outlive_a_service_that_refuses_or_is_away() {
-    let Some(mut aws) = Aws::start() else {
-        return;
-    };
-    let key = "shop/anthropic-api-key";
-    aws.owner(&["create", key, "sk-ant-first"]);
-    let team = Team::new(AI_INFRA)
+/// A team that may read what `aws` keeps below `shop/`.
+fn team_of(aws: &Aws) -> Team {
+    Team::new(AI_INFRA)
         .with_env("AWS_ENDPOINT_URL", &aws.url)
         .with_env("AWS_REGION", "us-east-1")
         .with_env("AWS_ACCESS_KEY_ID", &aws.team[0])
         .with_env("AWS_SECRET_ACCESS_KEY", &aws.team[1])
-        .with_env("AWS_SECRETS_PREFIX", "shop/");
+        .with_env("AWS_SECRETS_PREFIX", "shop/")
+}
+
+#[test]
+fn a_key_that_was_replaced_is_taken_up_by_the_task_that_is_refused_with_the_old_one() {
+    let Some(aws) = Aws::start("secretsmanager:GetSecretValue") else {
+        return;
+    };
+    let key = "shop/anthropic-api-key";
+    aws.owner(&["create", key, "sk-ant-first"]);
+    let proposal = json!({"options": [{"name": "write", "summary": "write it", "risk": "none"}],
+        "choice": "write", "steps": ["write"],
+        "criteria": [{"id": "c1", "text": "it is written", "change": true,
+            "check": {"file": {"path": "note.txt", "contains": "hello"}}}]});
+    let write = json!({"type": "tool_use", "id": "w1", "name": "Write",
+        "input": {"file_path": "note.txt", "content": "hello\n"}});
+    let api = ModelApi::start(proposal, vec![write]);
+    // The daemon would not look by itself for an hour.
+    let team = team_of(&aws).with_env("ANTHROPIC_BASE_URL", api.url());
+    team.configure(
+        "team:\n  lease_ms: 1500\nsecrets:\n  every_s: 3600\nengine:\n  name: anthropic\n  api_key: {secret: anthropic-api-key}\n",
+    );
+    team.up();
+    let work = team.scratch("work");
+    std::fs::write(work.join("README.md"), "a small folder\n").expect("a file");
+    let work = work.display().to_string();
+    let run = || {
+        let words = [
+            "run",
+            "write a greeting",
+            "--agent",
+            "code",
+            "--workspace",
+            &work,
+        ];
+        team.ai(&words)
+    };
+    api.takes_only("sk-ant-second");
+    aws.owner(&["put", key, "sk-ant-second"]);
+    run().expect(0);
+    assert_eq!(api.refusals(), 1, "the old key was tried once");
+    // One that is refused and has no other: it fails at once, and says what to do.
+    api.takes_only("sk-ant-third");
+    let failed = run().expect(1);
+    assert!(
+        failed.stdout.contains("refused the key") || failed.stderr.contains("refused the key"),
+        "{}{}",
+        failed.stdout,
+        failed.stderr
+    );
+    assert_eq!(api.refusals(), 2);
+    team.down();
+}
+
+#[test]
+fn a_database_is_one_secret_as_amazon_keeps_it_and_check_says_what_is_kept() {
+    let (Some(aws), Some(database)) = (
+        Aws::start("secretsmanager:GetSecretValue"),
+        postgres::database(),
+    ) else {
+        return;
+    };
+    let kept = json!({"engine": "postgres", "username": "writer", "password": PASSWORD,
+        "host": "127.0.0.1", "port": database.cluster().port(), "dbname": database.name});
+    aws.owner(&["create", "shop/postgres", &kept.to_string()]);
+    let team = team_of(&aws);
+    team.configure("team:\n  lease_ms: 1500\nledger:\n  url: {secret: postgres}\n");
+    let checked = team.ai(&["secret", "check"]).expect(0);
+    let says = |part: &str| assert!(checked.stdout.contains(part), "{}", checked.stdout);
+    says("✓ AWS Secrets Manager keeps shop/postgres");
+    says("- AWS Secrets Manager keeps no shop/anthropic-api-key");
+    team.up().expect(0);
+    let work = team.scratch("work");
+    std::fs::write(work.join("README.md"), "TODO: nothing\n").expect("a file");
+    let (code, done) = team.run(&work, "list the todo marks");
+    assert_eq!(code, 0, "{done:#}");
+    let tasks = database.sql("SELECT schemaname FROM pg_tables WHERE tablename = 'tasks'");
+    assert!(!tasks.trim().is_empty(), "the ledger is there");
+    aws.owner(&["deny"]);
+    let denied = team.ai(&["secret", "check"]).expect(1);
+    assert!(denied.stdout.contains("✗ AWS does not let this host read"));
+    for said in [&checked.stdout, &denied.stdout] {
+        assert!(!said.contains(PASSWORD));
+    }
+    team.down();
+}
+
+#[test]
+fn secrets_are_loaded_rotated_and_outlive_a_service_that_refuses_or_is_away() {
+    let Some(mut aws) = Aws::start("secretsmanager:GetSecretValue") else {
+        return;
+    };
+    let key = "shop/anthropic-api-key";
+    aws.owner(&["create", key, "sk-ant-first"]);
+    let team = team_of(&aws);
     team.configure("secrets:\n  every_s: 1\nengine:\n  api_key: {secret: anthropic-api-key}\n");
     team.up();
     let listed = || team.ai(&["secret", "list", "--json"]).expect(0);

@@ -4,8 +4,11 @@
 // A story stops at the first thing that is not as it must be.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+pub mod aws;
 pub mod bucket;
+pub mod flaky;
 pub mod gate;
+pub mod git_https;
 pub mod github;
 pub mod hooks;
 pub mod model_api;
@@ -15,6 +18,7 @@ pub mod postgres;
 pub mod processes;
 pub mod projects;
 pub mod small_disk;
+pub mod sshd;
 pub mod standby;
 pub mod team;
 pub mod terminal;

@@ -13,6 +13,8 @@ struct Seen {
     turns: Vec<Value>,
     /// Turns of conversations in which a word stands.
     others: Vec<(String, Vec<Value>)>,
+    /// The one key that is taken; `None` = any.
+    key: Option<String>,
     /// From this many replies on, it refuses with this status.
     refuses: Option<(u64, u16)>,
     replies: u64,
@@ -66,6 +68,11 @@ impl ModelApi {
     /// Refuses everything after so many replies.
     pub fn refuse_after(&self, replies: u64, status: u16) {
         self.seen().refuses = Some((replies, status));
+    }
+
+    /// From now on only this key is taken; any other is refused (401).
+    pub fn takes_only(&self, key: &str) {
+        self.seen().key = Some(key.to_owned());
     }
 
     /// Answers again.
@@ -126,12 +133,15 @@ impl ModelApi {
 
 fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) {
     let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
-    let Some(body) = body_of(&mut stream) else {
+    let Some((head, body)) = request_of(&mut stream) else {
         return;
     };
     let shared = seen;
     let mut seen = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    let own = |key: &String| head.contains(&format!("x-api-key: {}\r\n", key.to_lowercase()));
+    let strange = seen.key.as_ref().is_some_and(|key| !own(key));
     let refused = seen.refuses.filter(|(from, _)| seen.replies >= *from);
+    let refused = strange.then_some((0, 401)).or(refused);
     let answer = match refused {
         Some((_, status)) => {
             seen.refusals += 1;
@@ -160,8 +170,8 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) {
     let _ = stream.write_all(second.as_bytes());
 }
 
-/// The JSON body of a request.
-fn body_of(stream: &mut TcpStream) -> Option<Value> {
+/// The head of a request in small letters, and its JSON body.
+fn request_of(stream: &mut TcpStream) -> Option<(String, Value)> {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 8192]);
     loop {
         let read = stream.read(&mut chunk).ok().filter(|read| *read > 0)?;
@@ -177,7 +187,8 @@ fn body_of(stream: &mut TcpStream) -> Option<Value> {
             .parse()
             .ok()?;
         if bytes.len() >= head + 4 + length {
-            return serde_json::from_slice(&bytes[head + 4..head + 4 + length]).ok();
+            let body = serde_json::from_slice(&bytes[head + 4..head + 4 + length]).ok()?;
+            return Some((text + "\r\n", body));
         }
     }
 }
@@ -203,6 +214,7 @@ fn content(seen: &Seen, body: &Value) -> Vec<Value> {
 
 fn refusal(status: u16) -> String {
     let kind = match status {
+        401 => "authentication_error",
         429 => "rate_limit_error",
         529 => "overloaded_error",
         _ => "api_error",

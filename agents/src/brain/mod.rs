@@ -6,6 +6,7 @@ mod model;
 pub(crate) mod money;
 pub(crate) mod patience;
 mod playbook;
+mod refused;
 
 use crate::record::Record;
 use crate::stop::Stop;

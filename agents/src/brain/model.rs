@@ -8,6 +8,7 @@ mod spoken;
 use super::claude;
 use super::money::spent;
 use super::patience::{self, Failed, Next, Patience};
+use super::refused;
 use crate::context;
 use crate::hearing::Hearing;
 use crate::record::Record;
@@ -379,6 +380,11 @@ async fn give_up_or_wait(
     error: &EngineError,
     now: Timestamp,
 ) -> Result<Stop, Stop> {
+    // Once for a reply: another key that is refused too is as wrong as the first.
+    if matches!(error, EngineError::Unauthorized(_)) && !before.iter().any(|one| one.refused) {
+        let daemon = bench.toolbox.sandboxes.home.daemon_sock();
+        refused::is_there_another_key(&daemon, &bench.toolbox.watch).await?;
+    }
     let patience = Patience {
         most: bench.settings.engine.retries,
         first: Duration::from_millis(bench.settings.engine.retry_first_ms),

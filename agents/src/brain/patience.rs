@@ -24,6 +24,9 @@ pub struct Failed {
     pub why: String,
     /// What it cost all the same.
     pub spent: Usage,
+    /// Whether the key was refused.
+    #[serde(default)]
+    pub refused: bool,
 }
 
 impl Failed {
@@ -33,6 +36,7 @@ impl Failed {
             at,
             why: error.passes().unwrap_or_else(|| error.to_string()),
             spent: error.spent().cloned().unwrap_or_default(),
+            refused: matches!(error, EngineError::Unauthorized(_)),
         }
     }
 }

@@ -1,16 +1,19 @@
 //! The git program, on a bare repository of our own: no hooks, no questions, no work tree. Nothing of a
 //! person's repositories is run here.
 
+pub use super::bounded::Bounds;
+use super::bounded::{self, Over};
+use super::login::Login;
 use crate::error::{BackupError, file};
 use config::error::quoted;
-use config::secret::Secret;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Settings for every call: what is kept is sealed, so compressing and comparing it is of no use; a
 /// connection that stands still for a minute is given up.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 15] = [
     "core.hooksPath=/dev/null",
     "core.compression=0",
     "core.bigFileThreshold=256k",
@@ -24,6 +27,9 @@ const SETTINGS: [&str; 13] = [
     "user.email=ai-infra@localhost",
     "commit.gpgSign=false",
     "fetch.recurseSubmodules=false",
+    // What is fetched lies in one pack, so that it can be measured and swept away.
+    "fetch.unpackLimit=1",
+    "protocol.ext.allow=never",
 ];
 /// Variables of a git command that we may have been started from.
 const NOT_OURS: [&str; 7] = [
@@ -39,21 +45,43 @@ const NOT_OURS: [&str; 7] = [
 const HELPER: &str =
     "!f() { echo username=x-access-token; echo \"password=$AI_INFRA_GIT_TOKEN\"; }; f";
 
+/// For a repository of sealed backups: as large as the disk allows, a pack at a time.
+pub const OF_BACKUPS: Bounds = Bounds {
+    time: Duration::from_secs(12 * 3600),
+    answer: 1 << 30,
+    growth: u64::MAX,
+    free: 256 * 1000 * 1000,
+};
+/// For one of settings and texts.
+pub const OF_SETTINGS: Bounds = Bounds {
+    time: Duration::from_secs(300),
+    answer: 64 * 1024 * 1024,
+    growth: 256 * 1024 * 1024,
+    free: 256 * 1000 * 1000,
+};
+/// More packs, loose objects or bytes of packs than this are put together.
+const MESSY: (u64, u64, u64) = (50, 5000, OF_SETTINGS.growth / 2);
+
 /// The program.
 #[derive(Debug)]
 pub struct Git {
     here: PathBuf,
     url: String,
-    token: Option<Secret>,
+    login: Login,
+    bounds: Bounds,
+    /// Whether the user's git has a way of its own to call ssh.
+    own_ssh: OnceLock<bool>,
 }
 
 impl Git {
     /// On a repository in a folder, for a URL.
-    pub fn new(here: &Path, url: &str, token: Option<&Secret>) -> Self {
+    pub fn new(here: &Path, url: &str, login: &Login, bounds: Bounds) -> Self {
         Self {
             here: here.to_owned(),
             url: url.to_owned(),
-            token: token.cloned(),
+            login: login.clone(),
+            bounds,
+            own_ssh: OnceLock::new(),
         }
     }
 
@@ -120,10 +148,39 @@ impl Git {
         }
     }
 
-    /// Lets go of what no branch holds any more.
-    pub fn sweep(&self) -> Result<(), BackupError> {
+    /// Lets go of what no branch holds any more; `needed` are the bytes that one does. Packs that were
+    /// fetched are written anew where they hold much else.
+    pub fn sweep(&self, needed: u64) -> Result<(), BackupError> {
         self.run(&["reflog", "expire", "--expire=now", "--all"], &[])?;
-        self.run(&["prune", "--expire=now"], &[]).map(|_| ())
+        self.run(&["prune", "--expire=now"], &[])?;
+        let (_, _, packed) = self.counted()?;
+        if packed > needed + needed / 2 {
+            self.run(&["repack", "-a", "-d", "-q"], &[])?;
+        }
+        Ok(())
+    }
+
+    /// Puts together what many runs have left in many files, now and then.
+    pub fn tidy(&self) -> Result<(), BackupError> {
+        let (loose, packs, bytes) = self.counted()?;
+        if packs > MESSY.0 || loose > MESSY.1 || bytes > MESSY.2 {
+            self.run(&["reflog", "expire", "--expire=now", "--all"], &[])?;
+            self.run(&["repack", "-a", "-d", "-q"], &[])?;
+            self.run(&["prune", "--expire=now"], &[])?;
+        }
+        Ok(())
+    }
+
+    /// How many loose objects, how many packs, and the bytes of those.
+    fn counted(&self) -> Result<(u64, u64, u64), BackupError> {
+        let said = self.run(&["count-objects", "-v"], &[])?;
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let number = |name: &str| {
+            let mut lines = said.lines().filter_map(|line| line.split_once(": "));
+            let found = lines.find(|(is, _)| *is == name);
+            found.and_then(|(_, n)| n.parse::<u64>().ok()).unwrap_or(0)
+        };
+        Ok((number("count"), number("packs"), number("size-pack") * 1024))
     }
 
     fn run_with(
@@ -150,10 +207,14 @@ impl Git {
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
-        if let (Some(token), Some(site)) = (&self.token, site(&self.url)) {
+        if let (Some(token), Some(site)) = (&self.login.token, site(&self.url)) {
             command.args(["-c", &format!("credential.{site}.helper=")]);
             command.args(["-c", &format!("credential.{site}.helper={HELPER}")]);
             command.env("AI_INFRA_GIT_TOKEN", token.reveal());
+        }
+        let has_own = || *self.own_ssh.get_or_init(has_own_ssh);
+        if let Some(ssh) = self.login.ssh(&self.url, has_own) {
+            command.args(["-c", &format!("core.sshCommand={ssh}")]);
         }
         for name in NOT_OURS {
             command.env_remove(name);
@@ -169,23 +230,14 @@ impl Git {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| BackupError::Target {
+        let wrong = |said: String| BackupError::Target {
             target: shown(&self.url),
-            said: format!("git cannot be run ({error}): apt-get install git"),
-        })?;
-        // Fed beside it, so that neither waits for the other. One that ends early says why itself.
-        let to = child.stdin.take();
-        let (done, fed) = std::thread::scope(|scope| {
-            let feeding = scope.spawn(move || to.map_or(Ok(()), |mut to| to.write_all(input)));
-            (child.wait_with_output(), feeding.join())
-        });
-        let done = done.map_err(file("wait for", Path::new("git")))?;
-        match fed {
-            Ok(Err(error)) if done.status.success() => {
-                Err(file("write to", Path::new("git"))(error))
-            }
-            _ => Ok(done),
-        }
+            said,
+        };
+        let ran = bounded::run(command, input, &self.here, &self.bounds);
+        let ran = ran
+            .map_err(|error| wrong(format!("git cannot be run ({error}): apt-get install git")))?;
+        ran.map_err(|over| wrong(too_much(over, &self.bounds)))
     }
 
     fn failed(&self, done: &Output) -> BackupError {
@@ -196,6 +248,13 @@ impl Git {
             said: explained(&said.replace(&self.url, &shown(&self.url))),
         }
     }
+}
+
+fn has_own_ssh() -> bool {
+    let mut asked = Command::new("git");
+    asked.args(["config", "--global", "--get", "core.sshCommand"]);
+    asked.stderr(Stdio::null()).current_dir("/");
+    asked.output().is_ok_and(|said| !said.stdout.is_empty())
 }
 
 /// `https://host/` of a URL that a token is for.
@@ -217,6 +276,25 @@ pub fn shown(url: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
+/// Why it was ended, and what to do.
+fn too_much(over: Over, bounds: &Bounds) -> String {
+    let megabytes = |bytes: u64| bytes / 1_000_000;
+    match over {
+        Over::Time => format!(
+            "git was ended after {} minutes: the place is very slow, or holds far more than is kept there by this team; look whether it is the right one",
+            bounds.time.as_secs() / 60
+        ),
+        Over::Answer | Over::Growth => format!(
+            "more than {} MB would have been fetched or listed, so it was broken off: that is not what this team keeps there; look whether it is the right place",
+            megabytes(bounds.answer.min(bounds.growth))
+        ),
+        Over::Free => format!(
+            "less than {} MB would be left on the disk of the home, so it was broken off: make room there",
+            megabytes(bounds.free)
+        ),
+    }
+}
+
 /// What git said, in one line, with the next step where it is known.
 fn explained(said: &str) -> String {
     let next = [
@@ -230,11 +308,27 @@ fn explained(said: &str) -> String {
         ),
         (
             "Permission denied (publickey",
-            "no ssh key of this user is known there",
+            "it does not take the ssh key of this user: put its public half there, or name another one as backup.ssh.key",
+        ),
+        (
+            "HOST IDENTIFICATION HAS CHANGED",
+            "its host key is another one than before: the server was set up anew, or somebody stands in between; ask its owner, then take the old one out with ssh-keygen -R and add the new one",
         ),
         (
             "Host key verification failed",
-            "its host key is not known to this user: connect to it once by hand with ssh",
+            "its host key is not known here: compare what `ssh-keyscan HOST` says with what its owner tells you, then add the line to known_hosts of this user (or of backup.ssh.known_hosts)",
+        ),
+        (
+            "Connection timed out",
+            "it does not answer: is it up, and the port right?",
+        ),
+        (
+            "Connection refused",
+            "nobody listens there: is it up, and the port right?",
+        ),
+        (
+            "certificate",
+            "its certificate is not in order, so nothing was sent",
         ),
         (
             "Repository not found",
@@ -261,6 +355,7 @@ fn explained(said: &str) -> String {
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
+        .filter(|line| !line.bytes().all(|b| b == b'@'))
         .filter(|line| !line.starts_with("hint:") && !line.starts_with("To ") && *line != "Done")
         .take(3)
         .collect::<Vec<_>>()

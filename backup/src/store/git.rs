@@ -3,10 +3,10 @@
 //! forced: whoever was faster is fetched and built upon. What is removed makes a new branch without a past,
 //! and takes the place of exactly the one that was looked at, or nothing happens.
 
-use super::command::Git as Program;
+use super::command::{Git as Program, OF_BACKUPS};
+use super::login::Login;
 use super::{Found, Store};
 use crate::error::BackupError;
-use config::secret::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -42,9 +42,9 @@ pub struct Git {
 
 impl Git {
     /// The branch at a URL. What was fetched and pushed is kept in `here`, a folder of its own.
-    pub fn at(url: &str, here: &Path, token: Option<&Secret>) -> Self {
+    pub fn at(url: &str, here: &Path, login: &Login) -> Self {
         Self {
-            program: Program::new(here, url, token),
+            program: Program::new(here, url, login, OF_BACKUPS),
             url: url.to_owned(),
             head: None,
             objects: None,
@@ -245,7 +245,8 @@ impl Store for Git {
             if self.push(&commit)? {
                 self.program.run(&["update-ref", HERE, &commit], &[])?;
                 if !self.removed.is_empty() {
-                    self.program.sweep()?;
+                    let needed = objects.values().map(|blob| blob.bytes).sum();
+                    self.program.sweep(needed)?;
                 }
                 self.head = Some(commit);
                 self.put.clear();
@@ -291,7 +292,7 @@ mod tests {
 
         fn at(&self, here: &str) -> Git {
             let url = format!("file://{}", self.0.path().join("there.git").display());
-            Git::at(&url, &self.0.path().join(here), None)
+            Git::at(&url, &self.0.path().join(here), &Login::default())
         }
 
         fn commits(&self) -> usize {
@@ -391,7 +392,7 @@ mod tests {
             "file://user:hunter2@{}",
             room.0.path().join("not.git").display()
         );
-        let mut none = Git::at(&url, &room.0.path().join("four"), None);
+        let mut none = Git::at(&url, &room.0.path().join("four"), &Login::default());
         let said = none.list("a").unwrap_err().to_string();
         assert!(
             !said.contains("hunter2") && said.contains("not.git"),

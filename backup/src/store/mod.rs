@@ -1,9 +1,11 @@
 //! Where a repository lies: a folder, a git repository, a bucket. A store keeps whole objects under
 //! names; one that was put is either there whole or not there.
 
+mod bounded;
 pub(crate) mod command;
 pub mod folder;
 pub mod git;
+pub mod login;
 pub mod s3;
 pub mod target;
 

@@ -1,18 +1,23 @@
-//! A repository in a bucket of S3-compatible storage. Requests are signed here and carried by the same HTTP
-//! client as everything else; what may pass is tried again.
+//! A repository in a bucket of S3-compatible storage. Requests are signed here, in a header and with the digest of
+//! what they carry, so that no log of addresses lets anybody in and nothing that was cut off is kept; they are
+//! carried by the same HTTP client as everything else. What may pass is tried again.
 
 use super::{Found, Store};
 use crate::error::BackupError;
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+    UriPathNormalizationMode, sign,
+};
+use aws_sigv4::sign::v4;
 use config::error::quoted;
 use config::secret::Secret;
 use reqwest::{Client, Method, StatusCode, Url};
 use rusty_s3::actions::ListObjectsV2;
-use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
-use std::time::Duration;
+use rusty_s3::{Bucket, S3Action, UrlStyle};
+use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 
-/// How long a signature holds.
-const SIGNED: Duration = Duration::from_secs(3600);
 /// Pauses before another try.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(200),
@@ -22,6 +27,8 @@ const PAUSES: [Duration; 4] = [
 ];
 /// Longest wait for a connection, and for the next bytes of an answer.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(60));
+/// What is said with another status than 5xx and passes all the same.
+const PASSING: [&str; 3] = ["RequestTimeout", "SlowDown", "RequestTimeTooSlow"];
 /// Most bytes of an answer that says what is wrong.
 const SAID: usize = 4096;
 
@@ -43,6 +50,7 @@ pub struct S3 {
     bucket: Bucket,
     /// Before every name; empty or with a slash at its end.
     prefix: String,
+    region: String,
     credentials: Credentials,
     client: Client,
     runtime: Handle,
@@ -62,6 +70,15 @@ impl S3 {
     /// # Errors
     /// When the keys are missing, or the address is none.
     pub fn at(bucket: &str, prefix: &str, access: &Access) -> Result<Self, BackupError> {
+        Self::patient(bucket, prefix, access, PATIENCE)
+    }
+
+    fn patient(
+        bucket: &str,
+        prefix: &str,
+        access: &Access,
+        (connect, read): (Duration, Duration),
+    ) -> Result<Self, BackupError> {
         let wrong = |why: String| BackupError::Target {
             target: format!("s3://{}", quoted(bucket)),
             said: why,
@@ -88,8 +105,8 @@ impl S3 {
         // The first one that is installed counts, whoever that was.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
-            .connect_timeout(PATIENCE.0)
-            .read_timeout(PATIENCE.1)
+            .connect_timeout(connect)
+            .read_timeout(read)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("ai-infra/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -101,7 +118,8 @@ impl S3 {
                 "" => String::new(),
                 prefix => format!("{prefix}/"),
             },
-            credentials: Credentials::new(key.reveal(), secret.reveal()),
+            region: access.region.clone(),
+            credentials: Credentials::new(key.reveal(), secret.reveal(), None, None, "settings"),
             client,
             runtime,
             pauses: &PAUSES,
@@ -134,12 +152,13 @@ impl S3 {
                 Tried::Answered(status, bytes) => {
                     let said = String::from_utf8_lossy(&bytes);
                     let code = between(&said, "<Code>", "</Code>");
-                    let often = status == StatusCode::TOO_MANY_REQUESTS;
+                    let passes = status == StatusCode::TOO_MANY_REQUESTS
+                        || code.is_some_and(|code| PASSING.contains(&code));
                     if status == StatusCode::NOT_FOUND && code != Some("NoSuchBucket") {
                         return Ok(None);
                     }
                     let sentence = self.explained(status, code);
-                    if !status.is_server_error() && !often {
+                    if !status.is_server_error() && !passes {
                         return Err(self.wrong(sentence));
                     }
                     sentence
@@ -157,7 +176,15 @@ impl S3 {
     }
 
     async fn once(&self, method: &Method, url: &Url, body: &[u8]) -> Tried {
-        let request = self.client.request(method.clone(), url.clone());
+        let mut request = self.client.request(method.clone(), url.clone());
+        match self.signed(method, url, body) {
+            Ok(headers) => {
+                for (name, value) in headers {
+                    request = request.header(name, value);
+                }
+            }
+            Err(why) => return Tried::Away(format!("it cannot be asked ({why})")),
+        }
         let request = match *method == Method::PUT {
             true => request.body(body.to_vec()),
             false => request,
@@ -169,7 +196,6 @@ impl S3 {
         };
         match answer.await {
             Ok((status, bytes)) => Tried::Answered(status, bytes),
-            // The address carries a signature.
             Err(error) => {
                 let error = error.without_url();
                 let mut why = error.to_string();
@@ -192,6 +218,9 @@ impl S3 {
             (Some("SignatureDoesNotMatch"), _) => {
                 "the secret key is wrong: ai-infra secret set s3-secret-key"
             }
+            (Some("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired"), _) => {
+                "the key has expired: ai-infra secret set s3-access-key, and s3-secret-key"
+            }
             (Some("AccessDenied"), _) | (_, StatusCode::FORBIDDEN) => {
                 "the key may not do this there"
             }
@@ -199,14 +228,49 @@ impl S3 {
             (Some("AuthorizationHeaderMalformed" | "PermanentRedirect"), _) => {
                 "the bucket is in another region: set backup.s3.region"
             }
+            (Some("SlowDown"), _) | (_, StatusCode::TOO_MANY_REQUESTS) => "it is asked too often",
+            (_, status) if status.is_server_error() => "it has a trouble of its own",
             _ => "it refused",
         };
         let code = code.map_or(String::new(), |code| format!(", {}", quoted(code)));
         format!("{next} ({}{code})", status.as_u16())
     }
 
+    /// The headers that say who asks, and for exactly what.
+    fn signed(
+        &self,
+        method: &Method,
+        url: &Url,
+        body: &[u8],
+    ) -> Result<Vec<(String, String)>, String> {
+        let mut settings = SigningSettings::default();
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        let identity = self.credentials.clone().into();
+        let who = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("s3")
+            .time(SystemTime::now())
+            .settings(settings)
+            .build()
+            .map_err(|error| error.to_string())?;
+        let body = SignableBody::Bytes(body);
+        let what = SignableRequest::new(method.as_str(), url.as_str(), std::iter::empty(), body)
+            .map_err(|error| error.to_string())?;
+        let signed = sign(what, &who.into()).map_err(|error| error.to_string())?;
+        let (instructions, _signature) = signed.into_parts();
+        let headers = instructions.headers();
+        Ok(headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect())
+    }
+
+    /// The address of what is asked for.
     fn object<'a, A: S3Action<'a>>(&self, action: &A) -> Url {
-        action.sign(SIGNED)
+        // Without credentials nothing is signed, and nothing runs out.
+        action.sign(Duration::from_secs(1))
     }
 }
 
@@ -228,7 +292,7 @@ impl Store for S3 {
         let mut found = Vec::new();
         let mut next: Option<String> = None;
         loop {
-            let mut action = self.bucket.list_objects_v2(Some(&self.credentials));
+            let mut action = self.bucket.list_objects_v2(None);
             action.with_prefix(self.key(&format!("{folder}/")));
             if let Some(token) = next.take() {
                 action.with_continuation_token(token);
@@ -258,13 +322,13 @@ impl Store for S3 {
 
     fn get(&mut self, name: &str) -> Result<Option<Vec<u8>>, BackupError> {
         let key = self.key(name);
-        let url = self.object(&self.bucket.get_object(Some(&self.credentials), &key));
+        let url = self.object(&self.bucket.get_object(None, &key));
         self.send(&Method::GET, &url, &[])
     }
 
     fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), BackupError> {
         let key = self.key(name);
-        let url = self.object(&self.bucket.put_object(Some(&self.credentials), &key));
+        let url = self.object(&self.bucket.put_object(None, &key));
         match self.send(&Method::PUT, &url, bytes)? {
             Some(_) => Ok(()),
             None => Err(self.wrong("it has no place for an object")),
@@ -273,7 +337,7 @@ impl Store for S3 {
 
     fn remove(&mut self, name: &str) -> Result<(), BackupError> {
         let key = self.key(name);
-        let url = self.object(&self.bucket.delete_object(Some(&self.credentials), &key));
+        let url = self.object(&self.bucket.delete_object(None, &key));
         self.send(&Method::DELETE, &url, &[]).map(|_| ())
     }
 
@@ -281,3 +345,7 @@ impl Store for S3 {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "s3_tests.rs"]
+mod tests;

@@ -4,10 +4,10 @@ use super::Store;
 use super::command::shown;
 use super::folder::Folder;
 use super::git::Git;
+use super::login::Login;
 use super::s3::{Access, S3};
 use crate::error::BackupError;
 use config::error::quoted;
-use config::secret::Secret;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -27,8 +27,8 @@ pub enum Target {
 pub struct Keys {
     /// The folder in which git keeps what it fetched and pushed.
     pub cache: PathBuf,
-    /// For git over https.
-    pub token: Option<Secret>,
+    /// For git.
+    pub git: Login,
     /// For S3.
     pub s3: Access,
 }
@@ -99,7 +99,7 @@ impl Target {
             Target::Git(url) => {
                 let own = crate::pack::digest(url.as_bytes()).to_string();
                 let here = keys.cache.join("git").join(&own[..16]);
-                Box::new(Git::at(url, &here, keys.token.as_ref()))
+                Box::new(Git::at(url, &here, &keys.git))
             }
             Target::S3(bucket, prefix) => Box::new(S3::at(bucket, prefix, &keys.s3)?),
         })

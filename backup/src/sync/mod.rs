@@ -24,9 +24,9 @@ pub use scope::FOLDERS;
 
 use crate::error::BackupError;
 use crate::history::Alone;
+use crate::store::login::Login;
 use config::home::Home;
 use config::in_force::{self, Change, Watch};
-use config::secret::Secret;
 use jiff::Timestamp;
 use judge::Coming;
 use scope::Ours;
@@ -64,15 +64,15 @@ pub fn alone(home: &Home) -> Result<Alone, BackupError> {
 pub struct Place {
     /// A git repository, as git names it.
     pub url: String,
-    /// For git over https.
-    pub token: Option<Secret>,
+    /// For git.
+    pub login: Login,
     /// What the team calls this host; it stands in the message of what is sent.
     pub host: String,
 }
 
 impl Place {
     fn shelf(&self, home: &Home) -> Result<Shelf, BackupError> {
-        Shelf::open(&report::folder(home), &self.url, self.token.as_ref())
+        Shelf::open(&report::folder(home), &self.url, &self.login)
     }
 }
 

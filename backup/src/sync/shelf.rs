@@ -5,10 +5,10 @@
 use super::scope;
 use super::tree::{Entry, Tree};
 use crate::error::BackupError;
-use crate::store::command::{Git, shown};
+use crate::store::command::{Git, OF_SETTINGS, shown};
 use crate::store::git::BRANCH as SEALED;
+use crate::store::login::Login;
 use config::in_force::Content;
-use config::secret::Secret;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -51,9 +51,9 @@ pub struct Looked {
 
 impl Shelf {
     /// The one of a URL; made where there is none.
-    pub fn open(folder: &Path, url: &str, token: Option<&Secret>) -> Result<Self, BackupError> {
+    pub fn open(folder: &Path, url: &str, login: &Login) -> Result<Self, BackupError> {
         let own = crate::pack::digest(url.as_bytes()).to_string();
-        let git = Git::new(&folder.join(&own[..16]), url, token);
+        let git = Git::new(&folder.join(&own[..16]), url, login, OF_SETTINGS);
         git.make()?;
         Ok(Self {
             git,
@@ -115,6 +115,7 @@ impl Shelf {
             });
         };
         if before.as_ref() != Some(id) {
+            self.git.tidy()?;
             let refs = format!("+{branch}:{THEIRS}");
             let words = ["fetch", "-q", "--no-tags", self.url.as_str(), &refs];
             self.git.run(&words, &[])?;

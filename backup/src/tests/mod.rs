@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cut_off;
+mod grown;
 mod proof;
 
 use crate::error::BackupError;

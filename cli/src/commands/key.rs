@@ -7,7 +7,10 @@ use crate::render::text::one_line;
 use crate::terminal;
 use ::engine::anthropic::try_key::{Tried, try_key};
 use config::env::Env;
+use config::secret::Secret;
+use std::path::Path;
 use std::time::Duration;
+use vault::{Vault, VaultError};
 
 /// The secret that can be tried, and the variable that stands in for it.
 const KEY: (&str, &str) = ("anthropic-api-key", "ANTHROPIC_API_KEY");
@@ -46,9 +49,48 @@ pub async fn before_keeping(
     }
 }
 
-/// `secret check`: the kept key, or the one of the environment.
+/// `secret check`: what another service keeps, then the key of the model.
 pub async fn check(context: &Context) -> Result<u8, Failure> {
-    let Some(key) = config::secret::find(&context.home, &context.env, KEY.0)? else {
+    let (exit, kept) = elsewhere(context).await?;
+    let own = config::secret::find(&context.home, &context.env, KEY.0)?;
+    Ok(exit.max(check_key(context, own.or(kept)).await?))
+}
+
+/// Asks AWS Secrets Manager for every secret that settings name, with the credentials of this shell; says what came
+/// of each, and answers the model's key.
+async fn elsewhere(context: &Context) -> Result<(u8, Option<Secret>), Failure> {
+    let system = Path::new(config::load::SYSTEM_FOLDER);
+    let Some(wanted) = config::vault::wanted(system, &context.home, &context.env)? else {
+        return Ok((protocol::exit::DONE, None));
+    };
+    let vault = Vault::open(&wanted.prefix, wanted.region.as_deref()).await;
+    let (mut exit, mut kept) = (protocol::exit::DONE, None);
+    for name in &wanted.names {
+        let whole = one_line(&format!("{}{name}", wanted.prefix), 200);
+        match vault.get(name).await {
+            Ok(Some(value)) => {
+                terminal::line(&format!("✓ AWS Secrets Manager keeps {whole}"));
+                kept = kept.or((name == KEY.0).then_some(value));
+            }
+            Ok(None) => terminal::line(&format!("- AWS Secrets Manager keeps no {whole}")),
+            Err(error) => {
+                terminal::line(&format!("✗ {}", one_line(&error.to_string(), 600)));
+                exit = exit.max(match error {
+                    VaultError::Away { .. } => protocol::exit::SERVICE,
+                    _ => protocol::exit::FAILED,
+                });
+                // The others would wait as long.
+                if matches!(error, VaultError::Away { .. }) {
+                    break;
+                }
+            }
+        }
+    }
+    Ok((exit, kept))
+}
+
+async fn check_key(context: &Context, key: Option<Secret>) -> Result<u8, Failure> {
+    let Some(key) = key else {
         terminal::line(
             "no key of a model is kept; keep one: ai-infra secret set anthropic-api-key",
         );

@@ -323,6 +323,7 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
         | Verb::Restart
         | Verb::AgentRestart { .. }
         | Verb::Environment
+        | Verb::SecretsAgain
         | Verb::Submit(_)
         | Verb::Keep { .. }
         | Verb::Talk(_)

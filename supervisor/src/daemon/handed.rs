@@ -16,6 +16,7 @@ use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use vault::{Vault, VaultError};
@@ -34,10 +35,22 @@ struct Kept {
     changed: bool,
 }
 
+/// Least time between two askings because somebody was refused, however many are.
+const LEAST: Duration = Duration::from_secs(60);
+
+/// Who is asked, and for what.
+struct Source {
+    vault: Vault,
+    wanted: Wanted,
+    /// When it was asked because somebody was refused, and whether something had changed.
+    last: tokio::sync::Mutex<Option<(Instant, bool)>>,
+}
+
 /// What is handed on.
 pub struct Handed {
     base: Variables,
     kept: Arc<Mutex<Kept>>,
+    source: Option<Arc<Source>>,
     asking: Option<JoinHandle<()>>,
 }
 
@@ -62,6 +75,7 @@ impl Handed {
         let mut handed = Self {
             base: environment::settings_of(env),
             kept: Arc::default(),
+            source: None,
             asking: None,
         };
         let wanted = named::wanted(Path::new(SYSTEM_FOLDER), home, env)?;
@@ -70,10 +84,16 @@ impl Handed {
             ask(&vault, &wanted, &handed.kept).await;
             locked(&handed.kept).changed = false;
             let kept = handed.kept.clone();
+            let source = Arc::new(Source {
+                vault,
+                wanted,
+                last: tokio::sync::Mutex::default(),
+            });
+            handed.source = Some(source.clone());
             handed.asking = Some(tokio::spawn(async move {
                 loop {
-                    sleep(wanted.every).await;
-                    ask(&vault, &wanted, &kept).await;
+                    sleep(source.wanted.every).await;
+                    ask(&source.vault, &source.wanted, &kept).await;
                 }
             }));
         }
@@ -105,6 +125,26 @@ impl Handed {
         all
     }
 
+    /// Asks once more, because somebody was refused with what was handed on; answers whether a value is
+    /// another one now. Whoever asks within a minute has the same answer.
+    pub fn again(&self) -> impl Future<Output = bool> + Send + 'static {
+        let (source, kept) = (self.source.clone(), self.kept.clone());
+        async move {
+            let Some(source) = source else {
+                return false;
+            };
+            let mut last = source.last.lock().await;
+            match *last {
+                Some((at, changed)) if at.elapsed() < LEAST => changed,
+                _ => {
+                    let changed = ask(&source.vault, &source.wanted, &kept).await;
+                    *last = Some((Instant::now(), changed));
+                    changed
+                }
+            }
+        }
+    }
+
     /// Has everybody who took a value that is another one now put down what they hold and go; they are
     /// started again with the new one.
     pub(super) fn renew(&self, members: &[Member]) {
@@ -133,7 +173,9 @@ fn sentence(known: &Known) -> Option<String> {
     })
 }
 
-async fn ask(vault: &Vault, wanted: &Wanted, kept: &Mutex<Kept>) {
+/// Asks for every name; answers whether a value is another one than before.
+async fn ask(vault: &Vault, wanted: &Wanted, kept: &Mutex<Kept>) -> bool {
+    let mut any = false;
     for name in &wanted.names {
         let came = vault.get(name).await;
         if let Err(error) = &came {
@@ -144,7 +186,9 @@ async fn ask(vault: &Vault, wanted: &Wanted, kept: &Mutex<Kept>) {
         let (now, changed) = after(before, came, Timestamp::now());
         kept.changed |= changed;
         kept.all.insert(name.clone(), now);
+        any |= changed;
     }
+    any
 }
 
 /// What is known after an answer, and whether the value is another one. Pure.

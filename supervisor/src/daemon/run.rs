@@ -262,6 +262,16 @@ impl Daemon {
     }
 
     fn answer(&self, question: Question) {
+        if question.verb == Verb::SecretsAgain {
+            let asked = self.handed.again();
+            tokio::spawn(async move {
+                let changed = asked.await;
+                let _gone = question
+                    .answer
+                    .send(serve::done(Answer::SecretsAgain { changed }));
+            });
+            return;
+        }
         let reply = match question.verb {
             Verb::Status => serve::done(Answer::Status {
                 status: Box::new(self.status()),

@@ -1,5 +1,6 @@
 //! Two sides of a configuration: a home, and a person with a clone of the repository.
 
+mod bounds;
 mod edits;
 mod odd;
 mod settled;
@@ -7,6 +8,7 @@ mod settled;
 use super::tree::Tree;
 use super::{Judge, Objection, Place, Report, sync};
 use crate::error::BackupError;
+use crate::store::login::Login;
 use config::home::Home;
 use config::in_force;
 use std::collections::BTreeMap;
@@ -120,7 +122,7 @@ impl Room {
     fn place(&self) -> Place {
         Place {
             url: format!("file://{}", self.folder.path().join("there.git").display()),
-            token: None,
+            login: Login::default(),
             host: "web1".to_owned(),
         }
     }

@@ -97,6 +97,9 @@ pub async fn job(
         }
         Err(failure) => {
             terminal::complain(&format!("✗ {}: {}\n", safe(&job), safe(&failure.message)));
+            for hint in &failure.hints {
+                terminal::complain(&format!("  {}\n", safe(hint)));
+            }
             Ok((failure.exit, None))
         }
     }
@@ -105,20 +108,24 @@ pub async fn job(
 fn of(settings: &Settings, url: String) -> Place {
     Place {
         url,
-        token: settings.backup.token.clone(),
+        login: super::login(settings),
         host: settings.host.clone(),
     }
 }
 
 /// Brings both sides in step.
 pub async fn in_step(context: &Context, place: Place) -> Result<Report, Failure> {
+    let settings = context.settings()?;
+    let note = super::github::not_public(context, &settings, &place.url).await?;
     let context = context.clone();
-    beside(move || {
+    let mut report = beside(move || {
         judged(&context, |judge| {
             sync(&context.home, &place, judge, &mut |_| Ok(()))
         })
     })
-    .await
+    .await?;
+    report.notes.extend(note);
+    Ok(report)
 }
 
 /// Does something with those who judge.

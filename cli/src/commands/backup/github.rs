@@ -10,7 +10,7 @@ use crate::render::text::{safe, size};
 use crate::terminal;
 use backup::error::BackupError;
 use backup::store::target::Target;
-use config::backup::BackupWhat;
+use config::backup::{BackupJob, BackupWhat};
 use config::settings::Settings;
 use forge::releases::{NewRelease, Release};
 use forge::repositories::Named;
@@ -90,6 +90,33 @@ pub async fn create(context: &Context, name: Option<&str>, json: bool) -> Result
         }
     }
     Ok(())
+}
+
+/// Refuses a repository that everybody can read as the place of what lies there in plain, unless that is meant.
+/// Answers what is to be noted where it could not be asked.
+pub async fn not_public(
+    context: &Context,
+    settings: &Settings,
+    url: &str,
+) -> Result<Option<String>, Failure> {
+    let mut jobs = settings.backup.jobs.values();
+    let meant = |job: &BackupJob| job.what == BackupWhat::Configuration && job.public;
+    let (github, host) = github(context, settings)?;
+    let Some(named) = Named::of_url(url, &host).filter(|_| !jobs.any(meant)) else {
+        return Ok(None);
+    };
+    match github.repository(&named).await {
+        Ok(Some(found)) if !found.private => Err(Failure::usage(format!(
+            "{named} at {host} is public, and the configuration lies there in plain: everybody could read how this team is set up; nothing was sent"
+        ))
+        .hint("make it private there, or name another target for this job")
+        .hint("where it is meant, in config/backup.yaml:  jobs: {configuration: {public: true}}")),
+        // What is not there, or not seen, is not public.
+        Ok(_) => Ok(None),
+        Err(error) => Ok(Some(format!(
+            "whether {named} is public could not be asked: {error}"
+        ))),
+    }
 }
 
 /// Makes snapshots into a file of a release: nothing else at the place changes.

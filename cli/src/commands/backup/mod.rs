@@ -25,6 +25,7 @@ use backup::error::BackupError;
 use backup::history::{self, Alone};
 use backup::key::RecoveryKey;
 use backup::repository::Repository;
+use backup::store::login::Login;
 use backup::store::s3::Access;
 use backup::store::target::{Keys, Target};
 use config::backup::{BackupJob, BackupWhat};
@@ -181,13 +182,22 @@ fn keys(settings: &Settings, cache: &Path) -> Keys {
     let s3 = &settings.backup.s3;
     Keys {
         cache: cache.to_owned(),
-        token: settings.backup.token.clone(),
+        git: login(settings),
         s3: Access {
             endpoint: s3.endpoint.clone(),
             region: s3.region.clone(),
             access_key: s3.access_key.clone(),
             secret_key: s3.secret_key.clone(),
         },
+    }
+}
+
+/// What a git place is reached with.
+fn login(settings: &Settings) -> Login {
+    Login {
+        token: settings.backup.token.clone(),
+        ssh_key: settings.backup.ssh.key.clone(),
+        known_hosts: settings.backup.ssh.known_hosts.clone(),
     }
 }
 

@@ -1,0 +1,197 @@
+//! A program that gets no more than it was given: so long, so much to say, so much of the disk. Whoever keeps a
+//! repository may be hostile, or its repository may be another one than was meant; git itself asks for no end.
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::statvfs::statvfs;
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// Most bytes kept of what it complains about.
+const COMPLAINTS: u64 = 64 * 1024;
+
+/// How much it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Longest run.
+    pub time: Duration,
+    /// Most bytes it may print.
+    pub answer: u64,
+    /// Most bytes that packs may grow by, in one run.
+    pub growth: u64,
+    /// So many bytes of the disk stay free.
+    pub free: u64,
+}
+
+/// What it had too much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    Time,
+    Answer,
+    Growth,
+    Free,
+}
+
+/// Runs a program whose three pipes are set, in a bare repository. Ended before its time, all that it
+/// started ends too and what it had fetched so far is removed.
+pub fn run(
+    mut command: Command,
+    input: &[u8],
+    here: &Path,
+    bounds: &Bounds,
+) -> io::Result<Result<Output, Over>> {
+    let began = Instant::now();
+    let before = packs(here);
+    let mut child = command.spawn()?;
+    let (to, from, complaints) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        // Fed and read beside it, so that nobody waits for another. One that ends early says why itself.
+        let feeding = scope.spawn(move || to.map_or(Ok(()), |mut to| to.write_all(input)));
+        let complained = scope.spawn(move || kept(complaints, COMPLAINTS).0);
+        let (tell, told) = mpsc::channel();
+        let most = bounds.answer;
+        scope.spawn(move || {
+            let _nobody_waits = tell.send(kept(from, most));
+        });
+        let mut over = None;
+        let mut answer = Vec::new();
+        let mut open = true;
+        let status = loop {
+            if open {
+                match told.recv_timeout(LOOK) {
+                    Ok((said, more)) => {
+                        (answer, open) = (said, false);
+                        over = more.then_some(Over::Answer);
+                    }
+                    Err(RecvTimeoutError::Disconnected) => open = false,
+                    Err(RecvTimeoutError::Timeout) => {}
+                }
+            } else {
+                // It has nothing more to say, so it is about to end.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            if over.is_none() && (open || began.elapsed() > bounds.time) {
+                over = too_much(here, before, began.elapsed(), bounds);
+            }
+            if over.is_some() {
+                end(&mut child);
+                break child.wait()?;
+            }
+        };
+        if let (true, Ok((said, more))) = (open, told.recv()) {
+            answer = said;
+            over = over.or(more.then_some(Over::Answer));
+        }
+        let fed = feeding.join().unwrap_or(Ok(()));
+        let stderr = complained.join().unwrap_or_default();
+        if let Some(over) = over {
+            sweep(here);
+            return Ok(Err(over));
+        }
+        if status.success() {
+            fed?;
+        }
+        let stdout = answer;
+        Ok(Ok(Output {
+            status,
+            stdout,
+            stderr,
+        }))
+    })
+}
+
+/// What came, up to so many bytes, and whether there was more. The rest is read and forgotten.
+fn kept(from: Option<impl Read>, most: u64) -> (Vec<u8>, bool) {
+    let mut bytes = Vec::new();
+    let Some(mut from) = from else {
+        return (bytes, false);
+    };
+    let _broken_off = (&mut from).take(most).read_to_end(&mut bytes);
+    let mut one = [0];
+    let more = from.read(&mut one).is_ok_and(|read| read > 0);
+    if most == COMPLAINTS && more {
+        let _broken_off = io::copy(&mut from, &mut io::sink());
+    }
+    (bytes, more)
+}
+
+fn too_much(here: &Path, before: u64, ran: Duration, bounds: &Bounds) -> Option<Over> {
+    if ran > bounds.time {
+        return Some(Over::Time);
+    }
+    if packs(here).saturating_sub(before) > bounds.growth {
+        return Some(Over::Growth);
+    }
+    let disk = statvfs(here).ok()?;
+    let free = disk.blocks_available().saturating_mul(disk.fragment_size());
+    (free < bounds.free).then_some(Over::Free)
+}
+
+/// Bytes of packs, those that are being fetched among them.
+fn packs(here: &Path) -> u64 {
+    let entries = fs::read_dir(here.join("objects/pack"))
+        .into_iter()
+        .flatten();
+    let sizes = entries
+        .flatten()
+        .filter_map(|entry| Some(entry.metadata().ok()?.len()));
+    sizes.sum()
+}
+
+/// Removes what was being fetched.
+fn sweep(here: &Path) {
+    let entries = fs::read_dir(here.join("objects/pack"))
+        .into_iter()
+        .flatten();
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with("tmp_") {
+            let _gone = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Ends a program and all that it started: what speaks to the other side is a child of its own, and would
+/// go on.
+fn end(child: &mut Child) {
+    let below = below(child.id());
+    let _ended = child.kill();
+    for pid in below {
+        let _gone = i32::try_from(pid).map(|pid| kill(Pid::from_raw(pid), Signal::SIGKILL));
+    }
+}
+
+/// The processes below one.
+fn below(root: u32) -> Vec<u32> {
+    let mut parents: Vec<(u32, u32)> = Vec::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()) else {
+            continue;
+        };
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // Behind the name, which may hold anything: state, parent.
+        let parent = stat
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.split(' ').nth(1));
+        if let Some(parent) = parent.and_then(|parent| parent.parse().ok()) {
+            parents.push((pid, parent));
+        }
+    }
+    let mut found = vec![root];
+    let mut at = 0;
+    while let Some(parent) = found.get(at).copied() {
+        let children = parents.iter().filter(|(_, of)| *of == parent);
+        found.extend(children.map(|(pid, _)| *pid));
+        at += 1;
+    }
+    found.split_off(1)
+}
