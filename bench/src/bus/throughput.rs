@@ -110,23 +110,23 @@ pub(super) async fn lives(
     lines: Lines,
     steps: Steps,
 ) -> Result<f64, BenchError> {
-    let left = Rc::new(Cell::new(tasks));
+    let left = Countdown::from(tasks);
     let local = LocalSet::new();
     let mut workers = Vec::new();
     for n in 0..IN_FLIGHT {
         let (bus, mut inbox) = worker(scene, n, lines).await?;
-        let left = Rc::clone(&left);
+        let left = left.clone();
         workers.push(local.spawn_local(async move {
-            while left.get() > 0 {
+            while left.some() {
                 if let Some(delivery) = inbox.next().await.map_err(fail)? {
                     live(&bus, &delivery, steps).await?;
-                    take(&left, 1);
+                    left.finished(1);
                 }
             }
             Ok::<_, BenchError>(())
         }));
     }
-    run(scene, tasks, local, workers, false).await
+    run(scene, tasks, local, workers, &left, false).await
 }
 
 /// The same with calls that carry several: up to 64 tasks each, a journal call all entries of each of
@@ -136,22 +136,48 @@ pub(super) async fn lives_many(
     tasks: usize,
     steps: Steps,
 ) -> Result<f64, BenchError> {
-    let left = Rc::new(Cell::new(tasks));
+    let left = Countdown::from(tasks);
     let local = LocalSet::new();
     let mut workers = Vec::new();
     for n in 0..BATCH_WORKERS {
         let (bus, mut inbox) = worker(scene, n, Lines::Each).await?;
-        let left = Rc::clone(&left);
+        let left = left.clone();
         workers.push(local.spawn_local(async move {
-            while left.get() > 0 {
+            while left.some() {
                 let deliveries = inbox.next_many(BATCH).await.map_err(fail)?;
                 live_many(&bus, &deliveries, steps).await?;
-                take(&left, deliveries.len());
+                left.finished(deliveries.len());
             }
             Ok::<_, BenchError>(())
         }));
     }
-    run(scene, tasks, local, workers, true).await
+    run(scene, tasks, local, workers, &left, true).await
+}
+
+/// Tasks that have not ended yet, and the moment the last one did: a worker that waits for more by
+/// then returns up to a second later, which is nobody's work.
+#[derive(Clone)]
+struct Countdown(Rc<(Cell<usize>, Cell<Option<Instant>>)>);
+
+impl Countdown {
+    fn from(tasks: usize) -> Self {
+        Self(Rc::new((Cell::new(tasks), Cell::new(None))))
+    }
+
+    fn some(&self) -> bool {
+        self.0.0.get() > 0
+    }
+
+    fn finished(&self, tasks: usize) {
+        take(&self.0.0, tasks);
+        if !self.some() && self.0.1.get().is_none() {
+            self.0.1.set(Some(Instant::now()));
+        }
+    }
+
+    fn ended(&self) -> Option<Instant> {
+        self.0.1.get()
+    }
 }
 
 type Worker = tokio::task::JoinHandle<Result<(), BenchError>>;
@@ -162,6 +188,7 @@ async fn run(
     tasks: usize,
     local: LocalSet,
     workers: Vec<Worker>,
+    left: &Countdown,
     many: bool,
 ) -> Result<f64, BenchError> {
     let started = Instant::now();
@@ -174,11 +201,11 @@ async fn run(
     };
     let ((), published) = tokio::join!(local, all);
     published?;
-    let rate = tasks as f64 / started.elapsed().as_secs_f64();
     for worker in workers {
         worker.await.map_err(fail)??;
     }
-    Ok(rate)
+    let ended = left.ended().unwrap_or_else(Instant::now);
+    Ok(tasks as f64 / ended.duration_since(started).as_secs_f64())
 }
 
 async fn worker(scene: &Scene, n: usize, lines: Lines) -> Result<(Bus, Inbox), BenchError> {
