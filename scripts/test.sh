@@ -36,6 +36,9 @@ if [ ! -x "$tools/venv/bin/pytest" ]; then
   fi
   "$tools/venv/bin/pip" install --quiet --disable-pip-version-check pytest==8.4.2
 fi
+if [ ! -x "$tools/venv/bin/aiosmtpd" ]; then
+  "$tools/venv/bin/pip" install --quiet --disable-pip-version-check aiosmtpd==1.4.6
+fi
 if [ ! -x "$tools/venv/bin/moto_server" ]; then
   "$tools/venv/bin/pip" install --quiet --disable-pip-version-check 'moto[s3,secretsmanager,iam,server]==5.2.5'
 fi

@@ -39,8 +39,8 @@ pub struct Witness {
     epoch: u64,
     /// Nobody sits in front of it: a schedule began it.
     unattended: bool,
-    /// The host works for another host's team, whose supervisor does not see this host's tickets.
-    far: bool,
+    /// The host's name, where it works for another host's team: whoever answers does so there.
+    far: Option<String>,
     /// Whether anything is written: a test shows that it is missed otherwise.
     writes: bool,
 }
@@ -58,22 +58,25 @@ impl Witness {
             role: task.agent.to_string(),
             epoch: lease.epoch.0,
             unattended: task.request_id.as_str().starts_with("schedule"),
-            far: shared.settings.joined.is_some(),
+            far: shared
+                .settings
+                .joined
+                .as_ref()
+                .map(|_| shared.settings.host.clone()),
             writes: faults.stands(Wall::Record),
         }
     }
 
     /// Why nobody can be asked for leave; `None` where somebody can.
     pub fn nobody_to_ask(&self) -> Option<&'static str> {
-        match (self.unattended, self.far) {
-            (true, _) => Some(
-                "a schedule began this, so nobody is there to say yes: allow that kind in permissions.yaml, or run it yourself",
-            ),
-            (_, true) => Some(
-                "leave cannot be asked for on a host that joined a team yet: do it from the team's first host",
-            ),
-            _ => None,
-        }
+        self.unattended.then_some(
+            "a schedule began this, so nobody is there to say yes: allow that kind in permissions.yaml, or run it yourself",
+        )
+    }
+
+    /// The host whose warden keeps the tickets, where that is not the team's first one.
+    pub fn far(&self) -> Option<&str> {
+        self.far.as_deref()
     }
 
     /// What is asked for: the act itself, and the step that wants it, under whichever claim.
@@ -108,6 +111,15 @@ impl Witness {
     pub async fn burn(&self, id: TicketId, wanted: &Wanted) -> Result<Burned, String> {
         let burned = self.warden.lock().await.burn(id, wanted).await;
         burned.map_err(|error| error.to_string())
+    }
+
+    /// Whether a person trusts a workspace that says this to agents. A warden that cannot be asked means no.
+    pub async fn trusts(&self, workspace: &str, digest: &str) -> bool {
+        let trusted = self.warden.lock().await.trusted(workspace, digest).await;
+        trusted.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the workspace is taken as not trusted");
+            false
+        })
     }
 
     fn entry(&self, step: &str, call: &ToolCall, act: Option<&Act>) -> Entry {

@@ -1,5 +1,5 @@
 //! A whole team in a home of its own: time to ready, submit to first phase, what a task costs
-//! beyond its tools, memory and processor time of the idle team.
+//! beyond its tools, what a line of the record costs, memory and processor time of the idle team.
 
 use crate::memory_use::{cpu_time, pss_mb};
 use crate::numbers::percentile;
@@ -26,6 +26,7 @@ pub fn run(exe: &Path, tasks: usize) -> Result<Report, BenchError> {
     let work = tempfile::tempdir().map_err(fail)?;
     std::fs::write(work.path().join("README.md"), "a small folder\n").map_err(fail)?;
     rows.extend(task_rows(&team, work.path(), tasks)?);
+    rows.extend(crate::record::rows(team.home())?);
     rows.extend(idle_rows(&team)?);
     Ok(Report::new(rows))
 }

@@ -7,5 +7,6 @@ pub mod machine;
 pub mod memory_use;
 pub mod numbers;
 pub mod queue;
+mod record;
 pub mod table;
 mod team;

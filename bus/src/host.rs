@@ -1,16 +1,18 @@
-//! The word of another host's daemon: that it lives, and which agents it runs. Beside the signs of
+//! The word of another host's daemon: that it lives, which agents it runs, what became of tickets there and
+//! how far its record of acts goes. Beside the signs of
 //! life of its agents this is how the first host knows whether the host is there.
 
 use crate::connect::{Again, Bus};
 use crate::error::BusError;
 use jiff::Timestamp;
+use protocol::approval::TicketWord;
 use protocol::ids::Role;
 use serde::{Deserialize, Serialize};
 
 /// Version of the word; a newer one counts as a sign of life and no more.
 const WORD_VERSION: u32 = 1;
 /// Longest word read, in bytes.
-const WORD_BYTES: usize = 16 * 1024;
+const WORD_BYTES: usize = 64 * 1024;
 
 /// What a host says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,12 @@ pub struct HostWord {
     pub roles: Vec<Role>,
     /// When it said so, by its own clock.
     pub at: Timestamp,
+    /// What became of tickets there, the newest ones.
+    #[serde(default)]
+    pub tickets: Vec<TicketWord>,
+    /// How far its record of acts goes: the number and the digest of the last line.
+    #[serde(default)]
+    pub record: Option<(u64, String)>,
 }
 
 impl HostWord {
@@ -35,6 +43,8 @@ impl HostWord {
             version: version.to_owned(),
             roles,
             at: Timestamp::now(),
+            tickets: Vec::new(),
+            record: None,
         }
     }
 

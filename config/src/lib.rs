@@ -31,6 +31,7 @@ pub mod invitation;
 pub mod layers;
 pub mod layout;
 pub mod load;
+pub mod notices;
 pub mod outside;
 pub mod own;
 pub mod permissions;

@@ -101,6 +101,7 @@ pub(crate) fn load_with(
         pressure: section(&layers, "pressure")?,
         log: section(&layers, "log")?,
         backup: section(&layers, "backup")?,
+        notices: section(&layers, "notices")?,
         agents,
         tmux,
         prices,
@@ -202,6 +203,8 @@ fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
         settle_secret(layers, sources, &path);
     }
     settle_secret(layers, sources, &["backup", "token"]);
+    settle_secret(layers, sources, &["notices", "webhook"]);
+    settle_secret(layers, sources, &["notices", "mail", "password"]);
     for key in ["access_key", "secret_key"] {
         settle_secret(layers, sources, &["backup", "s3", key]);
     }

@@ -3,6 +3,7 @@
 
 use crate::backup::BackupSettings;
 use crate::layers::Origin;
+pub use crate::notices::{MailSettings, MailTls, NoticeSettings};
 use crate::secret::Secret;
 use protocol::approval::Rule;
 use protocol::ids::{Role, TeamName};
@@ -40,6 +41,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// What is kept elsewhere.
     pub backup: BackupSettings,
+    /// How a person is told elsewhere that something waits.
+    pub notices: NoticeSettings,
     /// The shipped agents and the person's, shipped ones first, then by name.
     pub agents: Vec<AgentSettings>,
     /// The tmux session.
@@ -68,7 +71,10 @@ impl Settings {
         let own = own.chain(&self.ledger.password);
         let backup = &self.backup;
         let kept = [&backup.token, &backup.s3.access_key, &backup.s3.secret_key];
-        own.chain(tokens).chain(kept.into_iter().flatten())
+        let told = (self.notices.webhook.iter()).chain(&self.notices.mail.password);
+        own.chain(tokens)
+            .chain(kept.into_iter().flatten())
+            .chain(told)
     }
 
     /// An agent by role.

@@ -89,6 +89,8 @@ pub enum Operation {
     },
     /// What kind of project this is.
     Overview,
+    /// What the workspace says to agents.
+    AgentFiles,
     /// Look for secrets in files.
     Secrets,
     /// Look for TODO and FIXME marks.

@@ -5,7 +5,7 @@
 //! (ignore rules, no links followed, bounds), `limits` for the bounds and the errors, `overview`, `secrets`, `marks`,
 //! `dependencies`, `quick_checks`, `profile` and `host_facts` for the analysers of those names, `host` for
 //! those that look at a server (logs, ports, certificates, …), and `git` for reading
-//! what git prints and the plain files of `.git`. `repos` looks through repositories and their history, `links` through
+//! what git prints and the plain files of `.git`. `repos` looks through repositories and their history, `obeyed` for what a workspace says to agents, `links` through
 //! documents, `inventory` through what is installed, `lint` reads what a project's own checkers print.
 
 pub mod backup;
@@ -22,6 +22,7 @@ pub mod limits;
 pub mod links;
 pub mod lint;
 pub mod marks;
+pub mod obeyed;
 pub mod overview;
 pub mod postgres;
 pub mod profile;

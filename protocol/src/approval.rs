@@ -1,6 +1,7 @@
 //! Leave that a person gives: what becomes of a ticket, and what a rule says. One table; nothing
 //! else decides which move is legal.
 
+use crate::task::Principal;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -138,6 +139,22 @@ impl FromStr for TicketId {
                 format!("`{given}` is no ticket: they are written a41; see ai-infra approvals list")
             })
     }
+}
+
+/// What became of a ticket, as its host tells the team. It wakes whoever waits and gives nothing: leave is given by
+/// the warden that keeps the ticket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketWord {
+    /// The ticket.
+    pub id: TicketId,
+    /// The task's number.
+    pub task: String,
+    /// How it stands.
+    pub state: TicketState,
+    /// Who answered it.
+    pub by: Option<Principal>,
+    /// Why, in their words.
+    pub because: String,
 }
 
 impl TryFrom<String> for TicketId {

@@ -86,6 +86,9 @@ pub struct TicketMark {
     pub mark: String,
     /// Until when it can be answered.
     pub expires: Timestamp,
+    /// The host whose warden keeps it, where that is not the team's first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 /// What a person says.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 45] = [
+pub const TOOLS: [&str; 46] = [
     "Read",
     "Write",
     "Edit",
@@ -15,6 +15,7 @@ pub const TOOLS: [&str; 45] = [
     "GitDiff",
     "Tests",
     "Overview",
+    "AgentFiles",
     "Secrets",
     "Marks",
     "Dependencies",
@@ -67,6 +68,7 @@ pub fn stays_inside(tool: &str) -> bool {
             | "GitDiff"
             | "Tests"
             | "Overview"
+            | "AgentFiles"
             | "Secrets"
             | "Marks"
             | "Dependencies"

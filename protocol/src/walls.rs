@@ -1,4 +1,4 @@
-//! The walls of the sandbox by name, so that a build with debug assertions can take one away and
+//! The walls of the sandbox and of leave by name, so that a build with debug assertions can take one away and
 //! show that the attack it stops then succeeds. A release knows neither the names nor the switch.
 
 /// One wall.
@@ -38,6 +38,8 @@ pub enum Wall {
     Record,
     /// What programs obey without being asked is not written, and not brought home unread.
     ControlFiles,
+    /// What a rule asks about is done with a ticket only.
+    Leave,
 }
 
 /// Walls that are taken away in this process; none, unless a test said so.
@@ -66,7 +68,7 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 17] = [
+        const ALL: [(&str, Wall); 18] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
@@ -84,6 +86,7 @@ impl std::str::FromStr for Removed {
             ("proxy", Wall::Proxy),
             ("record", Wall::Record),
             ("control-files", Wall::ControlFiles),
+            ("leave", Wall::Leave),
         ];
         names.split('+').try_fold(Self::default(), |taken, name| {
             let wall = ALL.iter().find(|(known, _)| *known == name);

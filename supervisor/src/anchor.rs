@@ -1,4 +1,4 @@
-//! Remembers how far the record of this host's acts goes, in the ledger and in Redis, away from the
+//! Remembers how far the record of acts goes on this host and, as their daemons say, on the others, in the ledger and in Redis, away from the
 //! record's own files: whoever cuts its tail off is found out. A record that is shorter than was seen
 //! is told at once, and the longer one stays remembered.
 
@@ -7,6 +7,7 @@ use crate::ledger::store::LedgerError;
 use jiff::Timestamp;
 use protocol::audit::AnchorLine;
 use protocol::envelope::micros;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use warden::client::Client;
@@ -38,12 +39,7 @@ pub async fn keep(desk: &Desk) {
                 Ok(None) => kept = line.seq,
                 Ok(Some(seen)) if !told => {
                     told = true;
-                    let said = format!(
-                        "the record of acts on {} ends at line {}, and line {seen} was seen before: somebody cut it; ai-infra audit verify",
-                        line.host, line.seq
-                    );
-                    tracing::error!(said);
-                    desk.hub.say(said);
+                    cut(desk, &line, seen);
                 }
                 Ok(Some(_)) => {}
                 Err(error) => desk.note(&error),
@@ -51,6 +47,45 @@ pub async fn keep(desk: &Desk) {
         }
         sleep(PAUSE).await;
     }
+}
+
+/// Remembers how far the record of another host goes, as its daemon says; `told` is what was said of each
+/// already.
+///
+/// # Errors
+/// When the ledger does not answer.
+pub async fn seen(
+    desk: &Desk,
+    host: &str,
+    seq: u64,
+    hash: String,
+    told: &mut BTreeMap<String, u64>,
+) -> Result<(), LedgerError> {
+    if told.get(host) == Some(&seq) {
+        return Ok(());
+    }
+    let line = AnchorLine {
+        host: host.to_owned(),
+        by: REDIS.to_owned(),
+        seq,
+        hash,
+        at: micros(Timestamp::now()),
+    };
+    if let Some(seen) = remember(desk, &line).await? {
+        cut(desk, &line, seen);
+    }
+    told.insert(host.to_owned(), seq);
+    Ok(())
+}
+
+/// Says that a record is shorter than it was.
+fn cut(desk: &Desk, line: &AnchorLine, seen: u64) {
+    let said = format!(
+        "the record of acts on {} ends at line {}, and line {seen} was seen before: somebody cut it; ai-infra audit verify",
+        line.host, line.seq
+    );
+    tracing::error!(said);
+    desk.hub.say(said);
 }
 
 /// Remembers a line; answers how far it was seen to go where that is farther.

@@ -1,19 +1,21 @@
 //! Tasks that wait for a person's leave. The warden alone knows what became of a ticket: nobody else is
 //! believed, and a word on the control socket answers none. Looked at again and again, so an answer that
-//! nobody was told about is found, over any restart; a task that waits costs nothing else.
+//! nobody was told about is found, over any restart; a task that waits costs nothing else. A ticket of
+//! another host is kept by the warden there, and that host's daemon says what became of it.
 
 use crate::desk::Desk;
 use crate::dispatch;
 use crate::ledger::error::LedgerError;
 use crate::ledger::questions::Taken;
 use jiff::Timestamp;
-use protocol::approval::TicketState;
+use protocol::approval::{TicketState, TicketWord};
 use protocol::document::QuestionDocument;
 use protocol::ids::{ShortId, TaskRef};
-use protocol::question::Said;
+use protocol::question::{Said, TicketMark};
 use protocol::task::Principal;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use warden::client::Client;
 use warden::tickets::ticket::Ticket;
 use warden::wire::{Ask, Reply};
@@ -21,6 +23,8 @@ use warden::wire::{Ask, Reply};
 /// Between two looks while somebody waits, and while nobody does.
 const EAGER: Duration = Duration::from_millis(250);
 const CALM: Duration = Duration::from_secs(1);
+/// Longest wait for what other hosts say.
+const FAR: Duration = Duration::from_millis(500);
 /// Most that one look takes.
 const PAGE: u32 = 500;
 
@@ -42,36 +46,82 @@ pub async fn keep(desk: &Desk) {
 /// One look; whether somebody waits.
 async fn look(desk: &Desk, warden: &mut Client) -> Result<bool, LedgerError> {
     let asked = desk.ledger.open_questions(PAGE).await?;
+    let marks = asked.iter().filter_map(|one| one.question.ticket.as_ref());
+    let there = far(desk, marks).await;
     for question in &asked {
         let Some(mark) = &question.question.ticket else {
             continue;
         };
-        let told = warden.ask(Ask::Ticket { id: mark.id }).await;
-        let Ok(Reply::Ticket { ticket, .. }) = told else {
-            continue;
+        let told = match &mark.host {
+            Some(host) => {
+                let task = question.task.to_string();
+                let words = there.get(host).into_iter().flatten();
+                let mut words = words.filter(|word| word.id == mark.id && word.task == task);
+                words.next().cloned()
+            }
+            None => match warden.ask(Ask::Ticket { id: mark.id }).await {
+                Ok(Reply::Ticket { ticket, .. }) => Some(word(&ticket)),
+                _ => None,
+            },
         };
-        if ticket.state != TicketState::Requested {
-            settle(desk, question, &ticket).await?;
+        if let Some(told) = told.filter(|told| told.state != TicketState::Requested) {
+            settle(desk, question, &told).await?;
         }
     }
     over(desk, warden).await?;
     Ok(asked.iter().any(|one| one.question.ticket.is_some()))
 }
 
+/// What other hosts say of the tickets that are waited for. A word that somebody forged wakes a task and no
+/// more: the agent there asks its own warden.
+async fn far(
+    desk: &Desk,
+    marks: impl Iterator<Item = &TicketMark>,
+) -> BTreeMap<String, Vec<TicketWord>> {
+    let hosts: BTreeSet<String> = marks.filter_map(|mark| mark.host.clone()).collect();
+    let hosts: Vec<String> = hosts.into_iter().collect();
+    let Ok(bus) = desk.link.now() else {
+        return BTreeMap::new();
+    };
+    let words = timeout(FAR, bus.host_words(&hosts)).await;
+    let words = words.ok().and_then(Result::ok).unwrap_or_default();
+    let tickets = words
+        .into_iter()
+        .map(|word| word.flatten().map(|word| word.tickets));
+    let both = hosts.into_iter().zip(tickets);
+    both.filter_map(|(host, tickets)| Some((host, tickets?)))
+        .collect()
+}
+
+/// What became of a ticket, in a word.
+pub fn word(ticket: &Ticket) -> TicketWord {
+    let said = ticket.said.as_ref();
+    TicketWord {
+        id: ticket.id,
+        task: ticket.wanted.short.clone(),
+        state: ticket.state,
+        by: said.map(|said| Principal {
+            uid: said.uid,
+            name: said.by.clone(),
+        }),
+        because: said.map_or_else(String::new, |said| said.because.clone()),
+    }
+}
+
 /// Lets the task go on that waited for this ticket; what was said is kept as the answer.
 async fn settle(
     desk: &Desk,
     question: &QuestionDocument,
-    ticket: &Ticket,
+    ticket: &TicketWord,
 ) -> Result<(), LedgerError> {
-    let by = ticket.said.as_ref();
-    let principal = Principal {
-        uid: by.map_or(u32::MAX, |said| said.uid),
-        name: by.map_or_else(|| "nobody".to_owned(), |said| said.by.clone()),
+    let nobody = || Principal {
+        uid: u32::MAX,
+        name: "nobody".to_owned(),
     };
+    let principal = ticket.by.clone().unwrap_or_else(nobody);
     let mut text = format!("{} {}", ticket.id, ticket.state);
-    if let Some(said) = by.filter(|said| !said.because.is_empty()) {
-        text.push_str(&format!(": {}", said.because));
+    if !ticket.because.is_empty() {
+        text.push_str(&format!(": {}", ticket.because));
     }
     let said = Said {
         choice: None,

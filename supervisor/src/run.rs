@@ -182,6 +182,8 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     let shared = desk.clone();
     loops.spawn(async move { approvals::keep(&shared).await });
     let shared = desk.clone();
+    loops.spawn(async move { crate::notices::keep(&shared).await });
+    let shared = desk.clone();
     loops.spawn(async move { backups::keep_going(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { month::keep(&shared).await });

@@ -4,150 +4,21 @@
 use crate::AI_INFRA;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::process::Stdio;
-use std::time::Duration;
-use tests::hooks::Hooks;
+use tests::leave::{PATIENCE, PIN, Stage};
 use tests::processes::{self, wait_until};
-use tests::team::{Ran, Team};
+use tests::team::Team;
 
-const PATIENCE: Duration = Duration::from_secs(20);
-const PIN: &str = "over the hill";
-
-const POST: &str = r#"
-playbook: 1
-name: tell-hook
-agent: infra
-level: 1
-intents: ["tell the hook"]
-steps:
-  - {id: step, tool: HttpRequest, args: {endpoint: hooks, method: POST, path: /effect, body: "payload of the step"}}
-criteria:
-  - {id: c1, text: "the folder is whole", check: {file: {path: README.md}}}
-report: "{{ steps.step.text }}"
-tests: [{ask: "tell the hook"}]
-"#;
-
-struct Stage {
-    team: Team,
-    hooks: Hooks,
-    work: PathBuf,
-}
-
-impl Stage {
-    fn new(rule: &str) -> Self {
-        let (team, hooks) = (Team::new(AI_INFRA), Hooks::start());
-        let folder = team.home().join("playbooks");
-        std::fs::create_dir_all(&folder).expect("a folder");
-        std::fs::write(folder.join("tell-hook.yaml"), POST).expect("a playbook");
-        let work = team.scratch("work");
-        std::fs::write(work.join("README.md"), "here\n").expect("a file");
-        let permissions = format!(
-            "acts: {{http.change: {rule}}}\nendpoints:\n  hooks: {{url: {}, agents: [infra]}}\n",
-            hooks.url()
-        );
-        let file = team.home().join("config/permissions.yaml");
-        std::fs::create_dir_all(team.home().join("config")).expect("a folder");
-        std::fs::write(file, permissions).expect("a file");
-        team.up();
-        Self { team, hooks, work }
-    }
-
-    fn begin(&self) {
-        let folder = self.work.display().to_string();
-        let words = [
-            "run",
-            "--playbook",
-            "tell-hook",
-            "--workspace",
-            &folder,
-            "--no-wait",
-        ];
-        self.team.ai(&words).expect(0);
-    }
-
-    /// Waits until a task waits for leave; answers its ticket and the four characters.
-    fn asked(&self, task: &str) -> (String, String) {
-        let waits = wait_until(PATIENCE, || self.task(task)["document"]["on"] == "approval");
-        assert!(waits, "{:#}", self.task(task));
-        let list = self
-            .team
-            .ai(&["approvals", "list", "--json"])
-            .expect(0)
-            .json();
-        let tickets = list["tickets"].as_array().cloned().unwrap_or_default();
-        let ticket = tickets
-            .iter()
-            .find(|one| one["task"] == task)
-            .expect("a ticket")
-            .clone();
-        let text = |key: &str| ticket[key].as_str().expect("text").to_owned();
-        (text("id"), text("mark"))
-    }
-
-    fn task(&self, task: &str) -> Value {
-        self.team
-            .ai(&["task", "show", task, "--json"])
-            .expect(0)
-            .json()["task"]
-            .take()
-    }
-
-    fn comes_to(&self, task: &str, state: &str) {
-        let came = wait_until(PATIENCE, || self.task(task)["document"]["state"] == state);
-        assert!(came, "{:#}", self.task(task));
-    }
-
-    /// A command that is given lines on its standard input.
-    fn typed(&self, words: &[&str], lines: &str) -> Ran {
-        let mut command = self.team.command(words);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let began = std::time::Instant::now();
-        let mut child = command.spawn().expect("it starts");
-        let mut input = child.stdin.take().expect("its input");
-        input.write_all(lines.as_bytes()).expect("it reads");
-        drop(input);
-        let out = child.wait_with_output().expect("it ends");
-        Ran {
-            code: out.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&out.stderr).into_owned(),
-            took: began.elapsed(),
-        }
-    }
-
-    /// What somebody of the same user says to a socket of the home.
-    fn forged(&self, socket: &str, line: &Value) -> String {
-        let path = self.team.home().join("run").join(socket);
-        let mut stream = BufReader::new(UnixStream::connect(path).expect("a socket"));
-        writeln!(stream.get_mut(), "{line}").expect("it reads");
-        let mut answer = String::new();
-        stream.read_line(&mut answer).expect("it answers");
-        answer
-    }
-
-    fn effects(&self) -> u64 {
-        self.hooks.effects("effect")
-    }
-
-    fn intact(&self) {
-        let seen = self
-            .team
-            .ai(&["audit", "verify", "--json"])
-            .expect(0)
-            .json();
-        assert_eq!(seen["intact"], true, "{seen:#}");
-    }
+fn stage(rule: &str) -> Stage {
+    let stage = Stage::new(Team::new(AI_INFRA), rule, "");
+    let said = stage.team.up().stderr;
+    // Whoever is first sets the PIN: better the person, before anything waits.
+    assert_eq!(said.contains("approvals pin"), rule == "ask", "{said}");
+    stage
 }
 
 #[test]
 fn a_yes_of_a_person_is_good_once_and_nobody_else_can_say_it() {
-    let stage = Stage::new("ask");
+    let stage = stage("ask");
     stage.begin();
     let (id, mark) = stage.asked("t1");
     assert_eq!(id, "a1");
@@ -249,7 +120,7 @@ fn a_yes_of_a_person_is_good_once_and_nobody_else_can_say_it() {
 
 #[test]
 fn a_rule_that_denies_is_not_asked_about() {
-    let stage = Stage::new("deny");
+    let stage = stage("deny");
     stage.begin();
     stage.comes_to("t1", "failed");
     let text = stage.task("t1").to_string();

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tests::leave::{PATIENCE, PIN, Stage};
 use tests::processes::wait_until;
 use tests::team::Team;
 
@@ -269,4 +270,80 @@ fn a_host_is_given_only_what_it_runs() {
     let cancelled = team.ai(&["task", "cancel", &task]).expect(0).stdout;
     assert!(cancelled.contains("is cancelled"), "{cancelled}");
     team.down();
+}
+
+/// What asks on another host is answered there, by whoever that host's warden can tell apart; the team only hears
+/// what became of it, and a word that was forged gives nothing.
+#[test]
+fn leave_is_given_where_the_act_is_made() {
+    let team = first_host(Team::new(AI_INFRA));
+    let stage = Stage::new(team, "ask", "");
+    stage.team.up();
+    let there = Stage::new(Team::new(AI_INFRA), "ask", "");
+    let file = stage.team.scratch("invitations").join("web2");
+    let path = file.display().to_string();
+    let invite = [
+        "host", "invite", "web2", "--agents", "infra", "--out", &path,
+    ];
+    stage.team.ai(&invite).expect(0);
+    join(&there.team, &file).expect(0);
+    let work = there.work.display().to_string();
+    let begin = [
+        "run",
+        "--playbook",
+        "tell-hook",
+        "--host",
+        "web2",
+        "--workspace",
+        &work,
+        "--no-wait",
+    ];
+    stage.team.ai(&begin).expect(0);
+    let waits = wait_until(PATIENCE, || {
+        stage.task("t1")["document"]["on"] == "approval"
+    });
+    assert!(waits, "{:#}", stage.task("t1"));
+    let status = stage.team.ai(&["status"]).expect(0).stdout;
+    assert!(
+        status.contains("on web2: ai-infra approvals show a1"),
+        "{status}"
+    );
+    // The first host's warden knows nothing of it; its person's PIN is not asked there.
+    assert!(stage.tickets().is_empty());
+    let tickets = there.tickets();
+    let mark = tickets[0]["mark"].as_str().expect("a mark").to_owned();
+
+    // Somebody with that host's own password at the team's Redis says that it was approved: the task wakes,
+    // and waits again.
+    let key = "{main}:host:web2";
+    let word = stage.team.redis(&["GET", key], "");
+    let mut word: Value = serde_json::from_str(word.trim()).expect("a word");
+    word["tickets"] = serde_json::json!([{"id": "a1", "task": "t1", "state": "approved", "by": null, "because": ""}]);
+    let access = std::fs::read(there.team.home().join("run/bus.json")).expect("run/bus.json");
+    let access: Value = serde_json::from_slice(&access).expect("JSON");
+    let password = access["users"]["daemon"]["password"].as_str();
+    let set = ["SET", key, &word.to_string(), "PX", "60000"];
+    let password = password.expect("a password");
+    assert_eq!(stage.team.redis_as("daemon@web2", password, &set, ""), "OK");
+    let again = wait_until(PATIENCE, || {
+        let asked = stage.task("t1")["document"]["questions"].clone();
+        asked.as_array().is_some_and(|asked| asked.len() == 2)
+    });
+    assert!(again, "{:#}", stage.task("t1"));
+    assert_eq!((there.effects(), there.tickets().len()), (0, 1));
+
+    there.keeps_pin();
+    let approve = ["approvals", "approve", "a1", &mark];
+    there.typed(&approve, "123456\n").expect(4);
+    there.typed(&approve, &format!("{PIN}\n")).expect(0);
+    stage.comes_to("t1", "done");
+    assert_eq!((there.effects(), stage.effects()), (1, 0));
+    let anchored = wait_until(PATIENCE, || {
+        let known = stage.team.redis(&["HGETALL", "{main}:audit"], "");
+        known.contains("web2")
+    });
+    assert!(anchored);
+    there.intact();
+    there.team.down();
+    stage.team.down();
 }

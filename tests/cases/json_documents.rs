@@ -123,6 +123,7 @@ fn every_document_has_a_version() {
         ("backup verify", &[]),
         ("backup restore", &["code", "--to", &restored]),
         ("approvals list", &[]),
+        ("workspace trust", &["--show"]),
         ("audit tail", &[]),
         ("audit verify", &[]),
         ("config show", &[]),

@@ -10,6 +10,7 @@ const ORDER: &[&str] = &[
     "forge",
     "warden",
     "vault",
+    "notices",
     "backup",
     "pai",
     "bus",

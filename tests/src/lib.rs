@@ -11,6 +11,8 @@ pub mod gate;
 pub mod git_https;
 pub mod github;
 pub mod hooks;
+pub mod inbox;
+pub mod leave;
 pub mod model_api;
 pub mod network;
 pub mod nginx;

@@ -206,11 +206,15 @@ impl Team {
         let access = std::fs::read(self.home().join("run/bus.json")).expect("run/bus.json");
         let access: Value = serde_json::from_slice(&access).expect("JSON");
         let password = access["users"]["supervisor"]["password"].as_str();
+        self.redis_as("supervisor", password.expect("a password"), words, input)
+    }
+
+    /// The same of another user.
+    pub fn redis_as(&self, user: &str, password: &str, words: &[&str], input: &str) -> String {
         let mut child = Command::new("redis-cli")
             .arg("-s")
             .arg(self.home().join("run/redis.sock"))
-            .args(["--no-auth-warning", "--user", "supervisor", "--pass"])
-            .arg(password.expect("a password"))
+            .args(["--no-auth-warning", "--user", user, "--pass", password])
             .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

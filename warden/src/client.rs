@@ -123,6 +123,19 @@ impl Client {
         }
     }
 
+    /// Whether a workspace that says this to agents is trusted. Asking it of one that said something else
+    /// when it was trusted ends that trust.
+    ///
+    /// # Errors
+    /// When the warden is away.
+    pub async fn trusted(&mut self, path: &str, digest: &str) -> Result<bool, WardenError> {
+        let (path, digest) = (path.to_owned(), digest.to_owned());
+        match self.ask(Ask::Trusted { path, digest }).await? {
+            Reply::Trusted { trust } => Ok(trust.is_some()),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
     /// Tickets with their four characters, newest first.
     ///
     /// # Errors

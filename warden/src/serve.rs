@@ -2,6 +2,7 @@
 //! must outlive a power cut wait for the disk together, one wait for all that came meanwhile.
 
 mod leave;
+mod trust;
 
 use crate::audit::book::{Book, BookError};
 use crate::audit::reader::AuditPlace;
@@ -196,6 +197,9 @@ impl Office {
                 self.make_safe(head.seq).await?;
                 Ok(Reply::Head { head })
             }
+            Ask::Trust { path, digest, pin } => self.trusts(path, digest, pin, peer).await,
+            Ask::Distrust { path } => self.distrusts(&path),
+            Ask::Trusted { path, digest } => self.trusted(&path, &digest),
             other => self.of_tickets(other, peer).await,
         }
     }

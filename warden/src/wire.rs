@@ -4,6 +4,7 @@
 use crate::audit::line::Entry;
 use crate::audit::verify::Head;
 use crate::tickets::ticket::{Ticket, Wanted};
+use crate::trust::Trust;
 use protocol::approval::TicketId;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,28 @@ pub enum Ask {
         /// The new one.
         new: String,
     },
+    /// A person trusts what a workspace says to agents, as it is now.
+    Trust {
+        /// The workspace, absolute.
+        path: String,
+        /// The digest of what it says.
+        digest: String,
+        /// The PIN.
+        pin: Option<String>,
+    },
+    /// Trust in a workspace is over.
+    Distrust {
+        /// The workspace.
+        path: String,
+    },
+    /// Whether a workspace that says this now is trusted. Where it said something else when a person
+    /// trusted it, that trust is over.
+    Trusted {
+        /// The workspace.
+        path: String,
+        /// The digest of what it says now.
+        digest: String,
+    },
     /// Whether an answer of whoever asks needs a PIN, and whether one is kept.
     Proof,
 }
@@ -125,6 +148,11 @@ pub enum Reply {
         pin_wanted: bool,
         /// One is kept.
         pin_kept: bool,
+    },
+    /// The trust in a workspace, where there is some.
+    Trusted {
+        /// It.
+        trust: Option<Trust>,
     },
     /// It is done.
     Done,

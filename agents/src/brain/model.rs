@@ -1,7 +1,8 @@
 //! A model as the decider. One call answers THINK, PLAN and BUILD together; EXECUTE is a
 //! conversation with tools. Every reply is in the journal before anything it asks for is done,
-//! so a new holder pays for nothing twice. What people say meanwhile is in `spoken`.
+//! so a new holder pays for nothing twice. What people say meanwhile is in `spoken`, what a trusted workspace says in `obeyed`.
 
+mod obeyed;
 mod reply;
 mod spoken;
 
@@ -104,7 +105,8 @@ impl ModelBrain {
             facts.push_str(&answer.text);
             facts.push('\n');
         }
-        self.opening = context::opening(&bench.task, facts.trim(), memories);
+        let trusted = obeyed::trusted(bench, record).await?;
+        self.opening = context::opening(&bench.task, facts.trim(), &trusted, memories);
         Ok(facts)
     }
 

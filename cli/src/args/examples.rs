@@ -72,7 +72,9 @@ pub const WORKSPACE: &str = "\
 Examples:
   ai-infra workspace list
   ai-infra workspace add ~/code/shop --name shop
-  ai-infra run \"run the tests\" --workspace shop      from wherever you are";
+  ai-infra run \"run the tests\" --workspace shop      from wherever you are
+  ai-infra workspace trust ~/code/shop --show         what it says to agents
+  ai-infra workspace trust ~/code/shop                models may be told its AGENTS.md, as it is now";
 
 /// Below `ai-infra memory --help`.
 pub const MEMORY: &str = "\

@@ -24,6 +24,21 @@ pub enum WorkspaceCommand {
         #[arg(long, value_name = "NAME")]
         host: Option<String>,
     },
+    /// Let models be told what a folder says to agents (AGENTS.md, CLAUDE.md), as it says it now
+    Trust {
+        /// The folder
+        #[arg(value_name = "DIR", default_value = ".")]
+        folder: PathBuf,
+        /// Only show what it says, and whether it is trusted
+        #[arg(long, conflicts_with = "revoke")]
+        show: bool,
+        /// Trust it no more
+        #[arg(long)]
+        revoke: bool,
+        /// Print one JSON document, with --show
+        #[arg(long, requires = "show")]
+        json: bool,
+    },
     /// Take a folder off the list; nothing in it is touched
     Forget {
         /// Its name, as `workspace list` shows it

@@ -3,6 +3,8 @@
 //! takes the line away, prints, and draws it again.
 
 use super::complete::Completions;
+use super::hidden::Hidden;
+use super::leave;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -10,8 +12,8 @@ use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Cmd, ColorMode, CompletionType, Config, Context, Editor, ExternalPrinter, Helper, KeyCode,
-    KeyEvent, Modifiers,
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event,
+    EventContext, EventHandler, ExternalPrinter, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -27,10 +29,12 @@ const HISTORY: usize = 2_000;
 const LONGEST_KEPT: usize = 16 * 1024;
 
 /// What came from the keyboard.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Typed {
     /// A line; a pasted one may hold several.
     Line(String),
+    /// A line that answers a ticket.
+    Leave(leave::Typed),
     /// Ctrl-C, and whether something was typed that is gone now.
     Interrupt {
         /// The line was not empty.
@@ -45,11 +49,12 @@ pub enum Typed {
 pub struct Line {
     text: Mutex<String>,
     large: AtomicBool,
+    pasted: AtomicBool,
 }
 
 impl Line {
-    /// Whether it is about as large as the screen: drawn again it would leave copies behind, so
-    /// what is said waits until it is handed in.
+    /// Whether it is about as large as the screen (drawn again it would leave copies behind) or not to be
+    /// seen: what is said waits until it is handed in.
     pub fn is_large(&self) -> bool {
         self.large.load(Ordering::Relaxed)
     }
@@ -63,10 +68,16 @@ impl Line {
         text.clone_into(&mut kept);
     }
 
-    fn take(&self) -> String {
+    fn hide(&self, hidden: bool) {
+        self.large.store(hidden, Ordering::Relaxed);
+    }
+
+    /// What was typed, and whether some of it was pasted; the next line begins.
+    fn take(&self) -> (String, bool) {
         self.large.store(false, Ordering::Relaxed);
+        let pasted = self.pasted.swap(false, Ordering::Relaxed);
         let mut kept = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut kept)
+        (std::mem::take(&mut kept), pasted)
     }
 }
 
@@ -110,6 +121,11 @@ pub fn start(
     }));
     // Another line without handing in what is there.
     editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
+    let pastes = EventHandler::Conditional(Box::new(Pastes(line.clone())));
+    editor.bind_sequence(
+        KeyEvent(KeyCode::BracketedPasteStart, Modifiers::NONE),
+        pastes,
+    );
     if let Some(path) = &setup.history {
         let _first_time = editor.load_history(path);
     }
@@ -126,8 +142,14 @@ fn read(
 ) {
     loop {
         let read = editor.readline(PROMPT);
-        let before = line.take();
+        let (before, pasted) = line.take();
         let told = match read {
+            Ok(text) if leave::is_leave(&text) => {
+                if !give_leave(text, pasted, line, typed) {
+                    return;
+                }
+                continue;
+            }
             Ok(text) => {
                 if text.len() <= LONGEST_KEPT
                     && editor.add_history_entry(text.trim_end()).unwrap_or(false)
@@ -144,10 +166,42 @@ fn read(
             Err(ReadlineError::Signal(_)) => continue,
             Err(_) => Typed::End,
         };
-        let last = told == Typed::End;
+        let last = matches!(told, Typed::End);
         if typed.send(told).is_err() || last {
             return;
         }
+    }
+}
+
+/// Hands a line over that answers a ticket, and types out of sight what is asked for, until who has the
+/// line lets go of it. It is kept in no history: leave that is found again was not typed. False when nobody listens any
+/// more.
+fn give_leave(text: String, pasted: bool, line: &Line, typed: &UnboundedSender<Typed>) -> bool {
+    let (keyboard, asked) = std::sync::mpsc::channel::<leave::Wanted>();
+    let hidden = Hidden::begin();
+    let told = Typed::Leave(leave::Typed {
+        line: text,
+        pasted,
+        keyboard,
+    });
+    let heard = typed.send(told).is_ok();
+    while let Ok((prompt, answer)) = asked.recv() {
+        line.hide(true);
+        let entered = hidden.as_ref().ok().map(|hidden| hidden.line(&prompt));
+        let entered = entered.and_then(Result::ok).flatten();
+        line.hide(false);
+        let _let_go = answer.send(entered);
+    }
+    heard
+}
+
+/// Notes that something was pasted, and lets it be pasted.
+struct Pastes(Arc<Line>);
+
+impl ConditionalEventHandler for Pastes {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        self.0.pasted.store(true, Ordering::Relaxed);
+        None
     }
 }
 
@@ -225,7 +279,10 @@ mod tests {
         assert!(!line.is_large());
         line.set(&"x\n".repeat(500));
         assert!(line.is_large());
-        assert_eq!(line.take().lines().count(), 500);
+        line.pasted.store(true, Ordering::Relaxed);
+        let (text, pasted) = line.take();
+        assert_eq!((text.lines().count(), pasted), (500, true));
+        assert!(!line.take().1);
         assert!(!line.is_large());
     }
 

@@ -166,7 +166,10 @@ impl Foreign {
                 let tells = match &state {
                     TaskState::Queued => true,
                     TaskState::Waiting { on } => {
-                        matches!(on, WaitReason::Input | WaitReason::Children)
+                        matches!(
+                            on,
+                            WaitReason::Input | WaitReason::Approval | WaitReason::Children
+                        )
                     }
                     state => state.is_final(),
                 };

@@ -50,6 +50,18 @@ pub fn meaning(line: &str, standing: &Standing, is_agent: impl Fn(&Role) -> bool
         if let Some(meaning) = in_dialog(said, dialog) {
             return meaning;
         }
+    } else if let Some(ticket) = standing
+        .questions
+        .last()
+        .and_then(|q| q.question.ticket.as_ref())
+    {
+        let word = said.to_lowercase();
+        if ["y", "yes", "ok", "n", "no", "approve", "deny"].contains(&word.as_str()) {
+            return Meaning::Misfit(format!(
+                "leave is said in full, after a look at /approvals {0}: /approve {0} {1}, or /deny {0}",
+                ticket.id, ticket.mark
+            ));
+        }
     } else if let Some(asked) = standing.questions.last()
         && let Some(meaning) = answer(
             said,

@@ -3,13 +3,15 @@
 //!
 //! A line is read (`editor`, on a thread of its own), understood (`meaning`, pure, given what
 //! `standing` says is open), carried out (`turn`; `/` commands in `obey`, by the table in `slash` and the
-//! command line's own code; files for a request in `attach`, plain questions in `talk`), and everything that is said comes out of one mouth (`voice`), above the
+//! command line's own code; leave for an act in `leave`; files for a request in `attach`, plain questions in `talk`), and everything that is said comes out of one mouth (`voice`), above the
 //! line that is being typed. `listen` hears what the team does meanwhile.
 
 mod attach;
 mod complete;
 mod editor;
 mod help;
+mod hidden;
+mod leave;
 mod listen;
 mod meaning;
 mod obey;
@@ -164,7 +166,7 @@ async fn read_pipe(typed: UnboundedSender<Typed>) {
             Ok(0) | Err(_) => Typed::End,
             Ok(_) => Typed::Line(String::from_utf8_lossy(&bytes).into_owned()),
         };
-        let last = line == Typed::End;
+        let last = matches!(line, Typed::End);
         if typed.send(line).is_err() || last {
             return;
         }
@@ -190,6 +192,7 @@ async fn talk(
         if let Some(next) = typed.pop_front_if(|_| free) {
             match next {
                 Typed::Line(line) => take(&mut chat, &line, &mut keyboard, &mut typed).await,
+                Typed::Leave(typed) => chat.gives_leave(typed).await,
                 Typed::Interrupt { cleared } => chat.interrupted(cleared),
                 Typed::End if place == Where::Window => chat.stays(),
                 Typed::End => chat.left = true,
@@ -239,6 +242,8 @@ async fn take(
                     });
                     return;
                 }
+                // The keyboard would wait for it, and Ctrl-C with it.
+                Some(Typed::Leave(_)) => voice.say(leave::LATER),
                 Some(next) => typed.push_back(next),
                 None => return doing.await,
             }

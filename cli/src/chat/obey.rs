@@ -68,6 +68,11 @@ impl Chat {
                 Ok(())
             }
             Deed::Attach(what) => self.attach(what).await,
+            Deed::Leave => {
+                self.exit = protocol::exit::REFUSED;
+                self.sup("leave is typed at a terminal, by a person: ai-infra approvals, or the chat in window 0");
+                Ok(())
+            }
             Deed::Quit => {
                 self.left = true;
                 Ok(())

@@ -116,6 +116,13 @@ pub const ALL: &[Slash] = &[
         Takes::Words,
         "what waits for your leave, or one of them whole",
     ),
+    slash(
+        "approve",
+        "TICKET FOUR",
+        Takes::Nothing,
+        "say yes to it: once, and only this; asks your PIN",
+    ),
+    slash("deny", "TICKET [WHY]", Takes::Nothing, "say no to it"),
     slash("agents", "", Takes::Nothing, "the agents and what they do"),
     slash(
         "pause",
@@ -200,6 +207,8 @@ pub enum Deed {
     Workspace(Option<String>),
     /// Say which files go with the next request, take more, or drop them.
     Attach(Attach),
+    /// Answer a ticket: only the keyboard can.
+    Leave,
     /// Leave.
     Quit,
 }
@@ -269,6 +278,7 @@ pub fn deed(line: &str, newest: Option<ShortId>) -> Result<Deed, String> {
         "follow" => one_task().map(Deed::Follow),
         "retry" => one_task().map(Deed::Retry),
         "answer" => answer(rest, known),
+        "approve" | "deny" => Ok(Deed::Leave),
         "approvals" if rest.is_empty() => cli(&["approvals", "list"]),
         "approvals" => cli(&["approvals", "show", rest]),
         "budget" => {

@@ -23,7 +23,7 @@ const LISTED: usize = 200;
 /// Does one of them.
 pub async fn run(context: &Context, command: ApprovalsCommand) -> Result<u8, Failure> {
     context.home.inspect()?;
-    let mut warden = Client::new(&context.home, PATIENCE);
+    let mut warden = warden(context);
     match command {
         ApprovalsCommand::List { all, json } => {
             let tickets = warden.tickets(!all, LISTED).await.map_err(failed)?;
@@ -52,7 +52,7 @@ pub async fn run(context: &Context, command: ApprovalsCommand) -> Result<u8, Fai
             because,
         } => {
             let pin = pin_where_wanted(&mut warden).await?;
-            let ask = Ask::Answer {
+            let said = Answer {
                 id: ticket,
                 mark: mark.to_lowercase(),
                 yes: true,
@@ -60,21 +60,12 @@ pub async fn run(context: &Context, command: ApprovalsCommand) -> Result<u8, Fai
                 because,
                 pin,
             };
-            let (ticket, ..) = asked(&mut warden, ask).await?;
-            let all = match for_task {
-                true => format!(", and every {} for the rest of it", ticket.wanted.kind),
-                false => ", once".to_owned(),
-            };
-            terminal::line(&format!(
-                "✓ {} is approved{all}; {} goes on",
-                ticket.id,
-                render::text::safe(&ticket.wanted.short)
-            ));
+            terminal::line(&answer(&mut warden, said).await?);
         }
         ApprovalsCommand::Deny { ticket, because } => {
             let (_, mark, _) = one(&mut warden, ticket).await?;
             let pin = pin_where_wanted(&mut warden).await?;
-            let ask = Ask::Answer {
+            let said = Answer {
                 id: ticket,
                 mark,
                 yes: false,
@@ -82,26 +73,67 @@ pub async fn run(context: &Context, command: ApprovalsCommand) -> Result<u8, Fai
                 because,
                 pin,
             };
-            let (ticket, ..) = asked(&mut warden, ask).await?;
-            terminal::line(&format!(
-                "✓ {} is denied; {} goes on without it",
-                ticket.id,
-                render::text::safe(&ticket.wanted.short)
-            ));
+            terminal::line(&answer(&mut warden, said).await?);
         }
         ApprovalsCommand::Pin => keep_pin(&mut warden).await?,
     }
     Ok(protocol::exit::DONE)
 }
 
-fn failed(error: WardenError) -> Failure {
+/// The warden of this home.
+pub fn warden(context: &Context) -> Client {
+    Client::new(&context.home, PATIENCE)
+}
+
+/// A person's answer to a ticket.
+pub struct Answer {
+    /// Which.
+    pub id: TicketId,
+    /// Its four characters.
+    pub mark: String,
+    /// Yes or no.
+    pub yes: bool,
+    /// Yes to this kind for the whole task.
+    pub for_task: bool,
+    /// Why.
+    pub because: String,
+    /// The PIN, where one is wanted.
+    pub pin: Option<String>,
+}
+
+/// Tells the warden; answers what became of it, a line for people.
+pub async fn answer(warden: &mut Client, said: Answer) -> Result<String, Failure> {
+    let (yes, for_task) = (said.yes, said.for_task);
+    let ask = Ask::Answer {
+        id: said.id,
+        mark: said.mark,
+        yes,
+        for_task,
+        because: said.because,
+        pin: said.pin,
+    };
+    let (ticket, ..) = asked(warden, ask).await?;
+    let task = render::text::safe(&ticket.wanted.short);
+    Ok(match (yes, for_task) {
+        (true, true) => format!(
+            "✓ {} is approved, and every {} for the rest of it; {task} goes on",
+            ticket.id, ticket.wanted.kind
+        ),
+        (true, false) => format!("✓ {} is approved, once; {task} goes on", ticket.id),
+        (false, _) => format!("✓ {} is denied; {task} goes on without it", ticket.id),
+    })
+}
+
+/// What the warden's no is to the command line.
+pub fn failed(error: WardenError) -> Failure {
     match error {
         WardenError::Refused(_) => Failure::new(protocol::exit::REFUSED, error),
         _ => Failure::new(protocol::exit::SERVICE, error).hint("is the team up? ai-infra up"),
     }
 }
 
-type Shown = Vec<(String, String)>;
+/// What a person is shown: labels and texts.
+pub type Shown = Vec<(String, String)>;
 
 async fn asked(warden: &mut Client, ask: Ask) -> Result<(Ticket, String, Shown), Failure> {
     match warden.ask(ask).await.map_err(failed)? {
@@ -114,7 +146,8 @@ async fn asked(warden: &mut Client, ask: Ask) -> Result<(Ticket, String, Shown),
     }
 }
 
-async fn one(warden: &mut Client, id: TicketId) -> Result<(Ticket, String, Shown), Failure> {
+/// One ticket, its four characters, and what a person is shown of it.
+pub async fn one(warden: &mut Client, id: TicketId) -> Result<(Ticket, String, Shown), Failure> {
     asked(warden, Ask::Ticket { id }).await
 }
 
@@ -133,7 +166,7 @@ fn document(ticket: &Ticket, mark: &str, shown: &[(String, String)]) -> serde_js
 }
 
 /// Whether an answer needs a PIN, and whether one is kept.
-async fn proof(warden: &mut Client) -> Result<(bool, bool), Failure> {
+pub async fn proof(warden: &mut Client) -> Result<(bool, bool), Failure> {
     match warden.ask(Ask::Proof).await.map_err(failed)? {
         Reply::Proof {
             pin_wanted,
@@ -143,11 +176,19 @@ async fn proof(warden: &mut Client) -> Result<(bool, bool), Failure> {
     }
 }
 
-async fn pin_where_wanted(warden: &mut Client) -> Result<Option<String>, Failure> {
+/// The PIN of whoever answers, where one is wanted.
+pub async fn pin_where_wanted(warden: &mut Client) -> Result<Option<String>, Failure> {
+    match pin_wanted(warden).await? {
+        false => Ok(None),
+        true => Ok(Some(read("PIN (not shown): ")?)),
+    }
+}
+
+/// Whether an answer of ours needs a PIN. One is kept then.
+pub async fn pin_wanted(warden: &mut Client) -> Result<bool, Failure> {
     match proof(warden).await? {
-        (false, _) => Ok(None),
-        (true, true) => Ok(Some(read("PIN (not shown): ")?)),
-        (true, false) => Err(Failure::new(
+        (wanted, kept) if kept || !wanted => Ok(wanted),
+        _ => Err(Failure::new(
             protocol::exit::REFUSED,
             "the agents run as the same user as you, so only a PIN tells you apart, and none is kept",
         )

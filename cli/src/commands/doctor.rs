@@ -5,6 +5,7 @@
 mod backups;
 mod engine;
 mod home;
+pub(super) mod leave;
 mod machine;
 mod members;
 mod redis;
@@ -105,6 +106,7 @@ async fn all(context: &Context) -> Vec<Finding> {
     findings.extend(backups::look(settings, &context.home, members.backups));
     findings.extend(members.findings);
     findings.extend(differs);
+    findings.extend(leave::look(settings, context).await);
     findings
 }
 

@@ -2,7 +2,7 @@
 
 mod agent;
 mod agents;
-mod approvals;
+pub mod approvals;
 mod attach;
 mod audit;
 mod backup;

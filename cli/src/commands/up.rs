@@ -1,6 +1,6 @@
 //! `up`: start the team, wait until it is ready, say how to attach. Again: nothing.
 
-use super::{join, team};
+use super::{doctor, join, team};
 use crate::args::JoinArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -26,7 +26,16 @@ pub async fn run(context: &Context, args: &JoinArgs) -> Result<u8, Failure> {
     team::warn_of_differences(context);
     terminal::print(&said(&started));
     team::warn_of_the_machine(&started).await;
+    warn_of_no_pin(context).await;
     Ok(protocol::exit::DONE)
+}
+
+/// Says that a rule asks for leave which nobody could give: better before the first task waits.
+async fn warn_of_no_pin(context: &Context) {
+    let settings = context.settings().ok();
+    if let Some(missing) = doctor::leave::missing(settings.as_ref(), context).await {
+        terminal::complain(&format!("warning: {missing}\n"));
+    }
 }
 
 /// What a person reads once the team is up.

@@ -1,4 +1,6 @@
-//! `workspace`: the folders the team works in, and names for them that `run --workspace` takes.
+//! `workspace`: the folders the team works in, which of them are trusted, and names for them that `run --workspace` takes.
+
+mod trust;
 
 use super::strange;
 use crate::args::WorkspaceCommand;
@@ -33,6 +35,19 @@ pub async fn run(context: &Context, command: WorkspaceCommand) -> Result<u8, Fai
                 None => super::run::absolute(&folder)?,
             };
             Verb::WorkspaceAdd { path, host, name }
+        }
+        WorkspaceCommand::Trust {
+            folder,
+            show,
+            revoke,
+            json,
+        } => {
+            let folder = super::run::absolute(&folder)?;
+            return match (show, revoke) {
+                (true, _) => trust::show(context, &folder, json).await,
+                (_, true) => trust::revoke(context, &folder).await,
+                _ => trust::give(context, &folder).await,
+            };
         }
         WorkspaceCommand::Forget { name } => Verb::WorkspaceForget { name },
     };

@@ -33,8 +33,8 @@ pub fn list(tickets: &[(Ticket, String)], now: Timestamp) -> String {
     columns(&tickets.iter().map(row).collect::<Vec<_>>())
 }
 
-/// One ticket, and what to type.
-pub fn page(ticket: &Ticket, mark: &str, shown: &[(String, String)], now: Timestamp) -> String {
+/// One ticket: what it is about, as the warden shows it, and what became of it.
+pub fn facts(ticket: &Ticket, mark: &str, shown: &[(String, String)], now: Timestamp) -> String {
     let wanted = &ticket.wanted;
     let mut text = format!(
         "{} asks leave (level {}, ticket {} {}): {}\n",
@@ -54,10 +54,17 @@ pub fn page(ticket: &Ticket, mark: &str, shown: &[(String, String)], now: Timest
         };
         text.push_str(&format!("  answered by {}{because}\n", safe(&said.by)));
     }
+    text
+}
+
+/// One ticket, and what to type.
+pub fn page(ticket: &Ticket, mark: &str, shown: &[(String, String)], now: Timestamp) -> String {
+    let wanted = &ticket.wanted;
+    let mut text = facts(ticket, mark, shown, now);
     if ticket.state == TicketState::Requested {
         let id = ticket.id;
         text.push_str(&format!(
-            "  ai-infra approvals approve {id} {}      ai-infra approvals deny {id} --because \"…\"\n  {} is parked and costs nothing while it waits\n",
+            "  ai-infra approvals approve {id} {0}      ai-infra approvals deny {id} --because \"…\"\n  in the chat: /approve {id} {0}, or /deny {id}\n  {1} is parked and costs nothing while it waits\n",
             safe(mark),
             safe(&wanted.short)
         ));

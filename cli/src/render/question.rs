@@ -37,7 +37,9 @@ pub fn text(asked: &QuestionDocument) -> String {
 fn commands(asked: &QuestionDocument) -> Vec<Vec<String>> {
     let (task, number) = (asked.task, asked.number);
     if let Some(ticket) = &asked.question.ticket {
-        let command = |verb: &str| format!("  ai-infra approvals {verb} {}", ticket.id);
+        let on = ticket.host.as_deref();
+        let on = on.map_or_else(String::new, |host| format!("on {}: ", safe(host)));
+        let command = |verb: &str| format!("  {on}ai-infra approvals {verb} {}", ticket.id);
         return vec![
             vec![command("show"), "exactly what would be done".to_owned()],
             vec![

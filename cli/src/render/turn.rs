@@ -159,9 +159,19 @@ pub fn question(asked: &QuestionDocument, width: usize, paint: Paint) -> String 
             choice.meaning()
         ));
     }
-    let how = match asked.question.choices.is_empty() {
-        true => format!("say it here, or: /answer {task} WORDS"),
-        false => format!("say the number or the word, or: /answer {task} WORD"),
+    let how = match (&asked.question.ticket, asked.question.choices.is_empty()) {
+        (Some(ticket), _) if ticket.host.is_some() => format!(
+            "answer it there: on {}, ai-infra approvals show {}",
+            safe(ticket.host.as_deref().unwrap_or_default()),
+            ticket.id
+        ),
+        (Some(ticket), _) => format!(
+            "look: /approvals {0} · yes: /approve {0} {1} · no: /deny {0}",
+            ticket.id,
+            safe(&ticket.mark)
+        ),
+        (None, true) => format!("say it here, or: /answer {task} WORDS"),
+        (None, false) => format!("say the number or the word, or: /answer {task} WORD"),
     };
     text.push_str(&format!("      {}\n", paint.dim(&how)));
     text

@@ -16,6 +16,7 @@ impl Operation {
             Operation::GitDiff => "GitDiff",
             Operation::Tests { .. } => "Tests",
             Operation::Overview => "Overview",
+            Operation::AgentFiles => "AgentFiles",
             Operation::Secrets => "Secrets",
             Operation::Marks => "Marks",
             Operation::Dependencies => "Dependencies",

@@ -90,6 +90,7 @@ pub fn plan(call: &ToolCall, view: &View) -> Result<Act, PlanError> {
         "GitStatus" => analysers::bare("GitStatus", input, Operation::GitStatus)?,
         "GitDiff" => analysers::bare("GitDiff", input, Operation::GitDiff)?,
         "Overview" => analysers::bare("Overview", input, Operation::Overview)?,
+        "AgentFiles" => analysers::bare("AgentFiles", input, Operation::AgentFiles)?,
         "Secrets" => analysers::bare("Secrets", input, Operation::Secrets)?,
         "Marks" => analysers::bare("Marks", input, Operation::Marks)?,
         "Dependencies" => analysers::bare("Dependencies", input, Operation::Dependencies)?,

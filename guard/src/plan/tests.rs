@@ -79,6 +79,7 @@ fn good_calls() {
         },
     );
     check("Overview", Value::Null, Operation::Overview);
+    check("AgentFiles", Value::Null, Operation::AgentFiles);
     check("GitDiff", json!({}), Operation::GitDiff);
     check(
         "Grep",
@@ -197,6 +198,7 @@ fn every_tool_has_its_class() {
         ("GitDiff", json!({}), Pure),
         ("Tests", json!({}), Contained),
         ("Overview", json!({}), Pure),
+        ("AgentFiles", json!({}), Pure),
         ("Secrets", json!({}), Pure),
         ("Marks", json!({}), Pure),
         ("Dependencies", json!({}), Pure),

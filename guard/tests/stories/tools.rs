@@ -106,6 +106,7 @@ async fn every_reader_answers() {
     let mut executor = stage.executor().await;
     for operation in [
         Operation::Overview,
+        Operation::AgentFiles,
         Operation::Secrets,
         Operation::Marks,
         Operation::Dependencies,

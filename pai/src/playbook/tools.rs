@@ -46,6 +46,7 @@ pub const TOOLS: &[ToolFacts] = &[
     reads("GitStatus"),
     reads("GitDiff"),
     reads("Overview"),
+    reads("AgentFiles"),
     reads("Secrets"),
     reads("Marks"),
     reads("Dependencies"),

@@ -6,6 +6,7 @@ use super::error::DaemonError;
 use super::process::Process;
 use super::ready;
 use super::team::team;
+use crate::approvals;
 use crate::hosts::carry_out;
 use bus::connect::Bus;
 use bus::error::BusError;
@@ -15,14 +16,19 @@ use config::home::Home;
 use config::invitation;
 use config::settings::Settings;
 use jiff::Timestamp;
+use protocol::approval::TicketState;
 use protocol::ids::Role;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+use warden::client::Client;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(2);
+/// Most tickets whose end is told, newest first, and most characters of a reason.
+const TICKETS: usize = 100;
+const BECAUSE: usize = 80;
 /// Longest look.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -166,12 +172,29 @@ async fn once(
     };
     let mut word = word.clone();
     word.at = Timestamp::now();
+    of_the_warden(home, &mut word).await;
     match bus.say_host(&word).await {
         Err(error) if is_older(&error) => bus.ping().await,
         said => said,
     }
     .map_err(|error| ready::explained(&error.to_string()))?;
     Ok(bus)
+}
+
+/// What the warden here says that the team must hear. One that is away says nothing, and later again.
+async fn of_the_warden(home: &Home, word: &mut HostWord) {
+    let mut warden = Client::new(home, Duration::ZERO);
+    if let Ok(all) = warden.tickets(false, TICKETS).await {
+        let settled = all.iter().map(|(ticket, _)| approvals::word(ticket));
+        let settled = settled.filter(|ticket| ticket.state != TicketState::Requested);
+        word.tickets = settled.collect();
+        for ticket in &mut word.tickets {
+            ticket.because = ticket.because.chars().take(BECAUSE).collect();
+        }
+    }
+    if let Ok(head) = warden.head().await {
+        word.record = Some((head.seq, head.hash));
+    }
 }
 
 /// The first host let this one in before hosts gave their word; its agents are seen all the same.

@@ -3,6 +3,7 @@
 
 use super::fate::{self, Fate};
 use super::roll;
+use crate::anchor;
 use crate::desk::Desk;
 use crate::ledger::away::KnownHost;
 use crate::ledger::store::LedgerError;
@@ -28,12 +29,16 @@ enum LookError {
     Bus(#[from] BusError),
 }
 
-/// When each host was seen last by this process.
-type Sights = BTreeMap<String, Timestamp>;
+/// What this process saw of other hosts: when last, and how far the record of each went.
+#[derive(Default)]
+struct Sights {
+    hosts: BTreeMap<String, Timestamp>,
+    records: BTreeMap<String, u64>,
+}
 
 /// Watches for ever.
 pub async fn keep(desk: &Desk) {
-    let mut sights = Sights::new();
+    let mut sights = Sights::default();
     loop {
         let (bus, number) = desk.link.up().await;
         let began = Instant::now();
@@ -85,12 +90,17 @@ async fn look(
         let lease = Duration::from_millis(desk.settings.team.lease_ms);
         match fate::decide(seen, looked, lease) {
             Fate::Here => {
-                sights.insert(name, now);
-                here(desk, host, word.flatten(), now).await?;
+                let word = word.flatten();
+                let record = word.as_ref().and_then(|word| word.record.clone());
+                if let Some((seq, hash)) = record {
+                    anchor::seen(desk, &name, seq, hash, &mut sights.records).await?;
+                }
+                sights.hosts.insert(name, now);
+                here(desk, host, word, now).await?;
             }
             Fate::Unsure => {}
             Fate::Lost => {
-                host.seen = sights.get(&name).copied().or(host.seen);
+                host.seen = sights.hosts.get(&name).copied().or(host.seen);
                 lost(desk, host, invited.contains(&name), now).await?;
             }
         }

@@ -116,6 +116,9 @@ impl Office {
                     .map_err(|e| e.to_string())?
                     .is_some(),
             },
+            Ask::Trust { .. } | Ask::Distrust { .. } | Ask::Trusted { .. } => {
+                return Err("that is about trust".to_owned());
+            }
             Ask::Note { .. } | Ask::Head => return Err("that is about the record".to_owned()),
         })
     }
@@ -130,7 +133,12 @@ impl Office {
 
     /// That it is a person who answers. Another user than the agents' is proven by the kernel; the same one
     /// proves nothing, so it takes the PIN.
-    async fn proven(&self, peer: u32, pin: Option<String>, now: Timestamp) -> Result<(), String> {
+    pub(super) async fn proven(
+        &self,
+        peer: u32,
+        pin: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), String> {
         match shares_uid(peer) {
             true => self.proven_by_pin(pin, now).await,
             false => Ok(()),
@@ -192,7 +200,7 @@ fn shares_uid(peer: u32) -> bool {
     peer == Uid::effective().as_raw()
 }
 
-fn name_of(uid: u32) -> String {
+pub(super) fn name_of(uid: u32) -> String {
     let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
     user.map_or_else(|| uid.to_string(), |user| user.name)
 }

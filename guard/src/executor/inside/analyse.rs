@@ -27,6 +27,10 @@ pub(super) fn secrets() -> Result<Done, String> {
     report(inspect::secrets::scan(place::root(), &Limits::default()))
 }
 
+pub(super) fn agent_files() -> Result<Done, String> {
+    report(inspect::obeyed::scan(place::root()))
+}
+
 pub(super) fn marks() -> Result<Done, String> {
     report(inspect::marks::scan(place::root(), &Limits::default()))
 }

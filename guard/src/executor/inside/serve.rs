@@ -153,6 +153,7 @@ fn operate(operation: &Operation, hello: &Hello, leash: Leash<'_>) -> Result<Don
         } => suites::run(suite.as_deref(), dir.as_deref(), only, *timeout_s, leash),
         Operation::QuickChecks => quick::run(leash),
         Operation::Overview => analyse::overview(leash),
+        Operation::AgentFiles => analyse::agent_files(),
         Operation::Secrets => analyse::secrets(),
         Operation::Marks => analyse::marks(),
         Operation::Dependencies => analyse::dependencies(),
