@@ -62,6 +62,8 @@ pub const KEYS: &[Key] = &[
     key("team.lease_ms", Kind::Whole(300, 600_000), "how long a claim holds without renewal, in milliseconds"),
     key("team.queue_limit", Kind::Whole(1, 10_000_000), "most tasks that may wait"),
     key("team.min_free_mb", Kind::Whole(0, 1_000_000_000), "no task is started while less is free where the home is, in MB"),
+    key("team.keep_days", Kind::Whole(0, 36_500), "clones of ended tasks, caches and blobs that nothing needs are let go after so many days; 0 = never"),
+    key("team.keep_mb", Kind::Whole(0, 1_000_000_000), "above this many MB of clones and caches the oldest are let go; 0 = no bound"),
     key("team.attach_mb", Kind::Whole(1, 64), "largest file that may be attached to a request, in MiB"),
     key("redis.url", Kind::RedisUrl, "a Redis of your own: redis://, rediss:// or redis+unix:///path; without one the team runs its own"),
     key("redis.username", Kind::OptionalText, "user name at that Redis"),

@@ -106,6 +106,10 @@ pub struct TeamSettings {
     pub min_free_mb: u64,
     /// Largest file that may be attached to a request, in MiB.
     pub attach_mb: u64,
+    /// Clones of ended tasks, caches and blobs that were not used for so many days are let go; 0 = never.
+    pub keep_days: u64,
+    /// Most that clones and caches may take together, in MB; above it the oldest are let go. 0 = no bound.
+    pub keep_mb: u64,
 }
 
 /// Section `redis`. Without a `url` the team runs its own Redis.

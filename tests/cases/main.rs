@@ -54,6 +54,7 @@ mod places;
 mod plans;
 mod pressure;
 mod redteam_record;
+mod retention;
 mod run_tests;
 mod schedules;
 mod standby;

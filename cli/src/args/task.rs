@@ -134,6 +134,12 @@ pub enum TaskCommand {
         /// Such as t142
         task: TaskRef,
     },
+    /// Let go of old clones of ended tasks, caches and blobs now; the team does it by itself each hour
+    Gc {
+        /// Only say what would go
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// What can be said about a call in doubt.

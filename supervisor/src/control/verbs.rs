@@ -19,6 +19,7 @@ use crate::patches::{self, PatchError};
 use crate::paused;
 use crate::propose;
 use crate::rate;
+use crate::retention;
 use crate::route;
 use crate::schedules::desk::{self as schedules, ScheduleVerbError};
 use crate::status;
@@ -239,6 +240,9 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
                 message: patches::apply(desk, task, ControlFiles::read(control_files)).await?,
             }
         }
+        Verb::Gc { dry } => Answer::Ok {
+            message: retention::now(desk, dry).await?,
+        },
         Verb::TaskDiscard { task } => Answer::Ok {
             message: patches::discard(desk, task).await?,
         },
