@@ -3,6 +3,7 @@
 //! so a new holder pays for nothing twice. What people say meanwhile is in `spoken`, what a trusted workspace says in `obeyed`.
 
 mod obeyed;
+mod pictures;
 mod reply;
 mod spoken;
 
@@ -21,6 +22,7 @@ use engine::engine::{Engine, EngineError};
 use engine::scripted::Scripted;
 use jiff::Timestamp;
 use pai::algorithm::{Choice, Plan, WorkEnd, Worked};
+use pictures::Pictures;
 use protocol::criterion::{Criterion, Evidence};
 use protocol::envelope::micros;
 use protocol::journal::EntryKind;
@@ -42,6 +44,7 @@ pub struct ModelBrain {
     model: String,
     max_tokens: u32,
     opening: String,
+    pictures: Pictures,
     proposals: u32,
     proposal: Option<Proposal>,
     /// The plan was made anew since the last round.
@@ -72,6 +75,7 @@ impl ModelBrain {
             model: model.unwrap_or_else(|| settings.model.clone()),
             max_tokens: settings.max_tokens,
             opening: String::new(),
+            pictures: Pictures::default(),
             proposals: 0,
             proposal: None,
             replanned: false,
@@ -106,7 +110,9 @@ impl ModelBrain {
             facts.push('\n');
         }
         let trusted = obeyed::trusted(bench, record).await?;
-        self.opening = context::opening(&bench.task, facts.trim(), &trusted, memories);
+        self.pictures = pictures::of(bench).await?;
+        let note = |name: &str| self.pictures.note(name);
+        self.opening = context::opening(&bench.task, facts.trim(), &trusted, memories, note);
         Ok(facts)
     }
 
@@ -161,8 +167,7 @@ impl ModelBrain {
             let question = context::proposal_question(effort, said.as_deref());
             let step = format!("think/{}/{attempt}", self.proposals);
             self.hear_before_proposal(bench, record, &step).await?;
-            let text = format!("{}\n{question}", self.opened());
-            let mut request = self.request(bench, vec![Message::user(&text)]);
+            let mut request = self.request(bench, vec![self.first(&question)]);
             request.tools = vec![tool_specs::propose()];
             request.tool_choice = ToolChoice::Tool("propose".to_owned());
             let reply = self.ask(bench, record, &step, &request).await?;
@@ -232,7 +237,7 @@ impl ModelBrain {
         };
         let order = context::work_order(&plan_of(proposal), &proposal.criteria);
         if feedback.is_empty() || self.messages.is_empty() {
-            self.messages = vec![Message::user(&format!("{}\n{order}", self.opened()))];
+            self.messages = vec![self.first(&order)];
             return;
         }
         let mut text = context::feedback(feedback);
