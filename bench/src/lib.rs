@@ -10,3 +10,5 @@ pub mod queue;
 mod record;
 pub mod table;
 mod team;
+
+pub use team::cut_off;

@@ -8,7 +8,7 @@ pub struct BenchArgs {
     /// What is measured
     pub which: BenchName,
     /// How many tasks [default: bus 20000, agent 50, queue 100000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", value_parser = super::values::whole::<u32>(1, 10_000_000))]
     pub tasks: Option<u32>,
     /// Print one JSON document
     #[arg(long)]

@@ -177,7 +177,7 @@ fn check(context: &Context, files: Vec<PathBuf>) -> Result<u8, Failure> {
             Ok(schedule) => terminal::line(&format!("✓ {shown}: {}", coming(&schedule))),
             Err(why) => {
                 wrong += 1;
-                terminal::line(&format!("✗ {shown}: {why}"));
+                terminal::line(&format!("✗ {shown}: {}", render::plain::plain(&why)));
             }
         }
     }

@@ -13,6 +13,7 @@ pub mod live;
 pub mod markdown;
 pub mod page;
 pub mod paint;
+pub mod plain;
 pub mod plan;
 pub mod playbook;
 pub mod proposal;

@@ -7,6 +7,7 @@ use super::show::Line;
 use super::{Placed, beside, jobs, key_file, opened};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::interrupt::{Own, interrupted};
 use crate::render::text::{count, one_line, safe, size, time};
 use crate::terminal;
 use backup::compare::{Compared, compare};
@@ -68,10 +69,18 @@ pub async fn run(context: &Context, json: bool, leash: &Leash) -> Result<u8, Fai
         .hint("put it there for the drill, or say on another machine: ai-infra backup restore"));
     };
     let began = Instant::now();
+    let _own = Own::take();
     let aside = Aside::make(context).await?;
+    let cut = || {
+        Failure::new(
+            exit::CANCELLED,
+            "the drill was cut off: its copy of the home was taken away",
+        )
+    };
     let saw = tokio::select! {
         saw = drilled(context, &settings, &aside, (placed, key), json) => saw,
-        () = leash.gone() => Err(Failure::new(exit::CANCELLED, "the drill was cut off")),
+        () = leash.gone() => Err(cut()),
+        () = interrupted() => Err(cut()),
     };
     aside.clear().await?;
     let saw = saw?;

@@ -154,13 +154,14 @@ fn jobs(
 }
 
 fn nowhere() -> Failure {
-    Failure::usage("nothing says where backups are kept, so nothing is backed up")
+    Failure::usage("nothing says where backups are kept")
         .hint(
             "in the home's config/backup.yaml:  remote: /mnt/disk/backups   then: ai-infra restart",
         )
         .hint(
             "or for this shell:                 export AI_INFRA__BACKUP__REMOTE=/mnt/disk/backups",
         )
+        .hint("or to get one back:                ai-infra backup restore --from /mnt/disk/backups")
 }
 
 /// Reads a place; one inside the home would be lost with it.
