@@ -24,5 +24,4 @@ pub mod sshd;
 pub mod standby;
 pub mod team;
 pub mod terminal;
-pub mod tmux;
 pub mod torture;
