@@ -14,14 +14,18 @@ use tests::team::Team;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A team that may reach one database.
-struct Stage {
-    team: Team,
-    database: Database,
-    workspace: PathBuf,
+pub struct Stage {
+    /// The team.
+    pub team: Team,
+    /// The database it may reach, as the source `shop`.
+    pub database: Database,
+    /// The folder it works in.
+    pub workspace: PathBuf,
 }
 
 impl Stage {
-    fn new() -> Option<Self> {
+    /// All of it; `None` where PostgreSQL is not installed.
+    pub fn new() -> Option<Self> {
         let (team, database) = (Team::new(AI_INFRA), postgres::database()?);
         let secrets = team.home().join("secrets");
         std::fs::create_dir_all(&secrets).expect("a folder");

@@ -70,6 +70,7 @@ mod tmux_windows;
 mod torture;
 mod traces;
 mod upgrade;
+mod values;
 mod vault;
 mod words;
 mod workspace_trust;

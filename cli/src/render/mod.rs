@@ -2,6 +2,7 @@
 //! elsewhere goes through [`text::safe`], so that it cannot drive the terminal.
 
 pub mod answer;
+pub mod apart;
 pub mod approvals;
 pub mod audit;
 pub mod clarify;

@@ -50,7 +50,7 @@ fn small(sentence: &str) -> String {
     let (blanks, words) = sentence.split_at(blanks);
     let mut letters = words.chars();
     match (letters.next(), letters.next()) {
-        (Some(first), Some(second)) if !second.is_uppercase() => {
+        (Some(first), Some(second)) if second.is_lowercase() => {
             format!(
                 "{blanks}{}{second}{}",
                 first.to_lowercase(),
