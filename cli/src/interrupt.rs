@@ -107,6 +107,8 @@ fn listen(came: &Notify, words: &'static str, ready: &mpsc::Sender<()>) {
 
 fn say(words: &str) {
     terminal::shown_again();
+    // The chat's own mouth may not come to say it any more.
+    terminal::redirect(None);
     if !SAID.swap(true, Ordering::SeqCst) {
         terminal::complain(&format!("\ninterrupted: {words}\n"));
     }
