@@ -37,7 +37,8 @@ impl<'t> Window<'t> {
         window
     }
 
-    fn tmux(&self, args: &[&str]) -> String {
+    /// A command for the team's own tmux server.
+    pub fn tmux(&self, args: &[&str]) -> String {
         tmux(self.team, args)
     }
 
