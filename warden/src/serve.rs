@@ -76,7 +76,8 @@ pub async fn run(home: Home, host: String) -> Result<(), WardenDown> {
     home.ensure()?;
     let book = Book::open(AuditPlace::of(&home), &host, Timestamp::now())?;
     let safe = book.head().seq;
-    let tickets = Store::open(&home.warden().join("tickets.jsonl"), &host)?;
+    let mut tickets = Store::open(&home.warden().join("tickets.jsonl"), &host)?;
+    tickets.compact(Timestamp::now())?;
     let office = Rc::new(Office {
         host,
         home: home.clone(),
