@@ -179,7 +179,10 @@ impl Running<'_> {
         let files = std::mem::replace(&mut self.files, Files::load(&path)?);
         files.done()?;
         let (cache, packs) = (&self.repository.cache, self.known.path());
-        sparse::note(cache, &job.name, packs, &self.used, &self.chunks)?;
+        // The snapshot is there whatever comes of this.
+        if let Err(error) = sparse::note(cache, &job.name, packs, &self.used, &self.chunks) {
+            tracing::warn!(%error, "packs that are needed in part were not noted");
+        }
         (self.tell)(&self.progress);
         Ok(Done {
             name,

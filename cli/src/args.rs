@@ -329,7 +329,7 @@ pub enum SecretCommand {
     },
     /// Names of the secrets that are kept
     List(JsonArgs),
-    /// Try the key of the model; it costs nothing
+    /// Try the key of the model, and ask AWS Secrets Manager for each secret, where they are kept there; it costs nothing
     Check,
 }
 

@@ -45,6 +45,7 @@ pub mod secret;
 pub mod settings;
 pub mod shipped;
 pub mod show;
+mod texts;
 pub mod trial;
 pub mod vault;
 pub mod well_known;

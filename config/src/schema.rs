@@ -3,6 +3,7 @@
 
 use crate::error::{did_you_mean, quoted};
 use crate::settings::WindowSpec;
+use crate::texts::{has_password, is_text, is_web_url};
 use crate::{redis_url, secret};
 use protocol::postgres::{self, Address};
 use serde_json::{Value, json};
@@ -267,6 +268,9 @@ impl Kind {
         };
         match (self, &value) {
             (Kind::OptionalText | Kind::RedisUrl | Kind::PostgresUrl | Kind::Secret, Value::Null) => Ok(value),
+            (Kind::OptionalText, Value::String(text)) if has_password(text) => {
+                Err("holds a password: take it out, and keep it with `ai-infra secret set` (for git over https: github-pat)".into())
+            }
             (Kind::Text | Kind::OptionalText | Kind::DatabaseUrl, Value::String(text)) if is_text(text) => Ok(value),
             (Kind::TeamName, Value::String(text))
                 if text.parse::<protocol::ids::TeamName>().is_ok() => Ok(value),
@@ -340,20 +344,6 @@ impl Kind {
         };
         self.check(value)
     }
-}
-
-fn is_text(text: &str) -> bool {
-    !text.is_empty() && text.chars().count() <= 4096 && !text.chars().any(char::is_control)
-}
-
-fn is_web_url(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
-    is_text(text)
-        && !text.contains([' ', '?', '#'])
-        && host.is_some_and(|host| !host.is_empty() && !host.contains('@'))
 }
 
 #[cfg(test)]

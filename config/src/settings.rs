@@ -69,6 +69,8 @@ impl Settings {
         let tokens = tokens.filter_map(|endpoint| endpoint.token.as_ref());
         let own = self.engine.api_key.iter().chain(&self.redis.password);
         let own = own.chain(&self.ledger.password);
+        let sources = self.agents.iter().flat_map(|agent| agent.sources.values());
+        let own = own.chain(sources.filter_map(|source| source.password()));
         let backup = &self.backup;
         let kept = [&backup.token, &backup.s3.access_key, &backup.s3.secret_key];
         let told = (self.notices.webhook.iter()).chain(&self.notices.mail.password);

@@ -32,6 +32,7 @@ pub mod hub;
 pub mod intake;
 pub mod ledger;
 mod ledger_watch;
+mod masked;
 pub mod memory_owner;
 mod month;
 mod notices;

@@ -14,6 +14,7 @@ mod backup_ledgers;
 mod backup_runs;
 mod backups;
 mod bad_input;
+mod canaries;
 mod chat;
 mod chat_answers;
 mod chat_changes;

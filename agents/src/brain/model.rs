@@ -20,6 +20,7 @@ use crate::workbench::Workbench;
 use engine::conversation::{Message, ModelReply, ModelRequest, ToolChoice};
 use engine::engine::{Engine, EngineError};
 use engine::scripted::Scripted;
+use guard::redact::Redactor;
 use jiff::Timestamp;
 use pai::algorithm::{Choice, Plan, WorkEnd, Worked};
 use pictures::Pictures;
@@ -353,7 +354,7 @@ impl ModelBrain {
         let reply = self.engine.reply(request, &reservation, &mut |_| {}).await;
         drop(doing);
         let reply = match reply {
-            Ok(reply) => reply,
+            Ok(reply) => masked(reply, &bench.toolbox.redactor),
             Err(error) => {
                 let now = Failed::of(&error, micros(Timestamp::now()));
                 let told = bench.outbox.word(&spent(step, request, &now.spent, true))?;
@@ -378,6 +379,21 @@ impl ModelBrain {
         record.spent(&reply.usage);
         Ok(reply)
     }
+}
+
+/// A reply whose words hold no secret: they are journaled, reported and remembered. Calls stay as they are, because they
+/// are carried out.
+fn masked(mut reply: ModelReply, redactor: &Redactor) -> ModelReply {
+    for block in reply
+        .content
+        .iter_mut()
+        .filter(|block| block["type"] == "text")
+    {
+        if let Some(text) = block["text"].as_str().map(|text| redactor.text(text)) {
+            block["text"] = text.into();
+        }
+    }
+    reply
 }
 
 /// A call came to nothing: the task waits and tries again, or fails with what happened.

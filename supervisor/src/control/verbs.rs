@@ -14,6 +14,7 @@ use crate::intake::IntakeError;
 use crate::ledger::away::FOR_HOST;
 use crate::ledger::questions::Taken;
 use crate::ledger::store::LedgerError;
+use crate::masked;
 use crate::memory_owner::OwnerError;
 use crate::patches::{self, PatchError};
 use crate::paused;
@@ -345,7 +346,10 @@ async fn memory(desk: &Desk, verb: Verb) -> Result<Answer, VerbError> {
     let memory = &desk.memory;
     Ok(match verb {
         Verb::MemoryAdd { memory: record } => Answer::Ok {
-            message: memory.remember(record).await?,
+            message: {
+                let record = masked::memory(record, &masked::redactor(desk));
+                memory.remember(record).await?
+            },
         },
         Verb::MemorySearch {
             query,
