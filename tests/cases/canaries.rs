@@ -268,10 +268,10 @@ fn leaks(fault: Option<&str>) -> Option<BTreeSet<(&'static str, String)>> {
     }
     for window in 0..8 {
         let target = format!("ai-infrastructure:{window}");
-        let shown = tests::tmux::tmux(&team, &["capture-pane", "-p", "-S", "-", "-t", &target]);
+        let shown = tests::terminal::tmux(&team, &["capture-pane", "-p", "-S", "-", "-t", &target]);
         seen.add(format!("tmux window {window}"), shown);
     }
-    let shown = tests::tmux::tmux(&team, &["show-environment", "-g"]);
+    let shown = tests::terminal::tmux(&team, &["show-environment", "-g"]);
     seen.add("tmux environment", shown);
     for process in processes::of_home(&team.home()) {
         let line = fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
