@@ -168,6 +168,9 @@ pub enum Command {
     /// Run the warden here
     #[command(hide = true)]
     Warden,
+    /// Carry out one duty for the warden, told over the standard input
+    #[command(hide = true)]
+    Hands,
     /// Run one agent here
     #[command(hide = true)]
     Agent {

@@ -39,6 +39,13 @@ fn main() -> ExitCode {
             return ExitCode::from(protocol::exit::FAILED);
         }
     };
+    // The warden's hands know no home and no settings: they are told one duty over their pipe.
+    if matches!(args.command, Command::Hands) {
+        return match runtime.block_on(hands::serve()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(protocol::exit::FAILED),
+        };
+    }
     let watch = interrupt::Watch::over(&args.command);
     let done = runtime.block_on(async {
         let interrupted = async {

@@ -32,6 +32,7 @@ pub mod layers;
 pub mod layout;
 pub mod load;
 pub mod notices;
+pub mod operations;
 pub mod outside;
 pub mod own;
 pub mod permissions;

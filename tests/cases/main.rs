@@ -53,6 +53,7 @@ mod model;
 mod model_away;
 mod monitor;
 mod notices;
+mod operations;
 mod peers;
 mod pictures;
 mod pinned;

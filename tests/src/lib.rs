@@ -19,6 +19,7 @@ pub mod nginx;
 pub mod postgres;
 pub mod processes;
 pub mod projects;
+pub mod sites;
 pub mod small_disk;
 pub mod sshd;
 pub mod standby;

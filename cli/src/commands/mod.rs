@@ -110,7 +110,9 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Warden => warden::run(context).await,
         Command::Agent { name } => agent::run(context, name).await,
         Command::Chat(_) => Err(Failure::usage("you are in the chat already")),
-        Command::Executor { .. } => Err(Failure::usage("the executor runs before everything else")),
+        Command::Executor { .. } | Command::Hands => {
+            Err(Failure::usage("this runs before everything else"))
+        }
         Command::Window { which } => window::run(context, which).await,
     }
 }

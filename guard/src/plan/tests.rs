@@ -155,6 +155,114 @@ fn bad_calls_say_why() {
 }
 
 #[test]
+fn what_is_no_field_of_a_duty_is_no_call() {
+    let site = |more: Value| {
+        let mut input = json!({"name": "shop", "names": "shop.example", "root": "/srv/www"});
+        for (key, value) in more.as_object().unwrap() {
+            input[key] = value.clone();
+        }
+        input
+    };
+    for (tool, input, words) in [
+        (
+            "Service",
+            json!({"unit": "--root=/x", "verb": "start"}),
+            "name of a unit",
+        ),
+        (
+            "Service",
+            json!({"unit": "/etc/x.service", "verb": "start"}),
+            "name of a unit",
+        ),
+        (
+            "Service",
+            json!({"unit": "*", "verb": "stop"}),
+            "name of a unit",
+        ),
+        (
+            "Service",
+            json!({"unit": "shop", "verb": "edit"}),
+            "unknown variant",
+        ),
+        (
+            "Service",
+            json!({"unit": "shop", "verb": "restart", "args": "--now"}),
+            "unknown field",
+        ),
+        (
+            "PutSite",
+            site(json!({"names": "a.example; include /etc/shadow"})),
+            "host's name",
+        ),
+        (
+            "PutSite",
+            site(json!({"root": "/srv/www; alias /etc/"})),
+            "absolute path",
+        ),
+        (
+            "PutSite",
+            site(json!({"root": "/srv/../etc"})),
+            "absolute path",
+        ),
+        (
+            "PutSite",
+            site(json!({"upstream": "127.0.0.1:80"})),
+            "one of `root`",
+        ),
+        ("PutSite", site(json!({"names": ""})), "1 to 20 names"),
+        (
+            "PutSite",
+            site(json!({"snippet": "load_module x;"})),
+            "unknown field",
+        ),
+        (
+            "RemoveSite",
+            json!({"name": "../../etc/passwd"}),
+            "name of a site",
+        ),
+        ("RestoreFile", json!({"kept": "../k1"}), "such as k12"),
+        (
+            "InstallUpdates",
+            json!({"packages": {"-oDPkg::Pre-Invoke::=id": "1"}}),
+            "name of a package",
+        ),
+        (
+            "InstallUpdates",
+            json!({"packages": {"openssl": "1 --allow-downgrades"}}),
+            "is a version",
+        ),
+        (
+            "Container",
+            json!({"name": "a/../b", "verb": "stop"}),
+            "name of a container",
+        ),
+        (
+            "Container",
+            json!({"name": "a", "verb": "exec"}),
+            "unknown variant",
+        ),
+        (
+            "Container",
+            json!({"name": "a", "verb": "start", "binds": ["/:/h"]}),
+            "unknown field",
+        ),
+        ("PullImage", json!({"image": "nginx"}), "with its tag"),
+    ] {
+        refused(tool, input, words);
+    }
+    let put = plan(
+        &call(
+            "PutSite",
+            site(json!({"upstream": "", "certificate": null})),
+        ),
+        &ALL,
+    )
+    .unwrap();
+    assert_eq!(put.hosts, ["shop.example"]);
+    assert_eq!(put.operation.kind(), Some("site.change"));
+}
+
+#[test]
 fn the_view_is_kept() {
     let none = View::default();
     let reading = View {
@@ -248,6 +356,27 @@ fn every_tool_has_its_class() {
         ("HttpRequest", post("plain"), Once),
         ("SqlQuery", sql.clone(), Pure),
         ("SqlExecute", sql, Keyed),
+        ("Service", json!({"unit": "shop", "verb": "restart"}), Keyed),
+        ("ServiceStatus", json!({"unit": "shop"}), Pure),
+        (
+            "PutSite",
+            json!({"name": "shop", "names": "shop.example, www.shop.example", "root": "/srv/www"}),
+            Keyed,
+        ),
+        ("RemoveSite", json!({"name": "shop"}), Keyed),
+        ("SiteStatus", json!({"name": "shop"}), Pure),
+        ("KeptFiles", json!({}), Pure),
+        ("RestoreFile", json!({"kept": "k3"}), Keyed),
+        ("SecurityUpdates", json!({}), Pure),
+        (
+            "InstallUpdates",
+            json!({"packages": {"openssl": "3.0.20-1"}}),
+            Keyed,
+        ),
+        ("Containers", json!({}), Pure),
+        ("ContainerLogs", json!({"name": "db", "lines": 9}), Pure),
+        ("Container", json!({"name": "db", "verb": "stop"}), Keyed),
+        ("PullImage", json!({"image": "nginx:1.27"}), Keyed),
     ];
     for (tool, input, class) in &table {
         let act = plan(&call(tool, input.clone()), &ALL).unwrap();
