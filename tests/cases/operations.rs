@@ -243,7 +243,7 @@ fn nobody_gets_by_the_rule_or_the_grant() {
                 one["agent"] = json!("code");
                 one
             },
-            "not granted",
+            "needs level 2",
         ),
         (
             {

@@ -168,4 +168,6 @@ fn wrong(tool: &'static str, why: impl Into<String>) -> PlanError {
 }
 
 #[cfg(test)]
+mod duty_tests;
+#[cfg(test)]
 mod tests;

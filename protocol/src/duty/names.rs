@@ -292,5 +292,5 @@ fn is_host(text: &str) -> bool {
 }
 
 fn is_address(text: &str) -> bool {
-    text.parse::<std::net::Ipv4Addr>().is_ok()
+    text.parse::<core::net::Ipv4Addr>().is_ok()
 }

@@ -36,7 +36,7 @@ pub struct SiteTerms {
     /// The folder that holds a folder with `fullchain.pem` and `privkey.pem` for each certificate.
     pub certificates: Folder,
     /// The one address listened on; every address where none is said.
-    pub address: Option<std::net::IpAddr>,
+    pub address: Option<core::net::IpAddr>,
     /// The port of HTTP.
     pub http: u16,
     /// The port of HTTPS.

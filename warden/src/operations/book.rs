@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use protocol::duty::Duty;
 use protocol::duty::names::KeptId;
 use protocol::duty::order::{End, Outcome};
+use protocol::duty::terms::Terms;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The version of a line.
-const DEED_VERSION: u32 = 1;
+pub const DEED_VERSION: u32 = 1;
 /// Ended deeds that are remembered when the file is opened; older keys belong to tasks long over.
 const REMEMBERED: usize = 2000;
 
@@ -39,6 +40,8 @@ pub struct Deed {
     pub step: String,
     /// What.
     pub duty: Duty,
+    /// What was granted when it was begun: it is brought to an end under that.
+    pub terms: Terms,
     /// The number under which it keeps what it changes.
     pub id: KeptId,
     /// What was seen before.
@@ -207,6 +210,7 @@ mod tests {
             task: "t1".into(),
             step: "s".into(),
             duty: Duty::KeptFiles,
+            terms: Terms::default(),
             id: KeptId::of(id),
             before: json!({"a": 1}),
             outcome: None,

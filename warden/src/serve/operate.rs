@@ -4,7 +4,7 @@
 use super::Office;
 use crate::audit::book::note;
 use crate::audit::line::{Entry, Stage};
-use crate::operations::book::{Deed, stands};
+use crate::operations::book::{DEED_VERSION, Deed, stands};
 use crate::operations::child::carried_out;
 use crate::operations::judge::{duty_of, is_duty, judge};
 use crate::tickets::ticket::Wanted;
@@ -126,7 +126,7 @@ impl Office {
             ));
         }
         let deed = Deed {
-            v: 1,
+            v: DEED_VERSION,
             key: key.to_owned(),
             digest,
             at: Timestamp::now(),
@@ -168,19 +168,9 @@ impl Office {
 
     /// Finds out how something ended that was begun, and puts back what is half done.
     async fn settle(&self, deed: Deed) -> Result<Outcome, String> {
-        let role = deed
-            .agent
-            .parse()
-            .map_err(|_| "that is no agent".to_owned())?;
         // What it was begun under may have been taken back since; it is brought to an end all the same.
-        let rules = config::operations::rules(&self.home, &role).map_err(|e| e.to_string())?;
-        let order = self.order(
-            Wish::Settle,
-            &deed.duty,
-            &rules.terms,
-            Some(deed.id.clone()),
-            deed.before.clone(),
-        );
+        let (id, before) = (Some(deed.id.clone()), deed.before.clone());
+        let order = self.order(Wish::Settle, &deed.duty, &deed.terms, id, before);
         let outcome = carried_out(&order).await;
         self.ended(deed, outcome).await
     }
