@@ -164,10 +164,7 @@ pub async fn logs(order: &Order, name: &ContainerName, lines: u32) -> Result<Out
 /// Output of a container without a terminal comes in frames: a byte for the way out, three of nothing, four of length.
 fn unframed(bytes: &[u8]) -> Vec<u8> {
     let (mut rest, mut out) = (bytes, Vec::new());
-    loop {
-        let Some((head, body)) = rest.split_first_chunk::<8>() else {
-            break;
-        };
+    while let Some((head, body)) = rest.split_first_chunk::<8>() {
         let [way, 0, 0, 0, a, b, c, d] = *head else {
             break;
         };

@@ -99,10 +99,7 @@ fn bound(unit: &Unit, state: &State) -> Value {
 }
 
 fn said(state: &State) -> String {
-    let enabled = match state.enabled.as_str() {
-        "" => "",
-        other => other,
-    };
+    let enabled = state.enabled.as_str();
     let since = match state.since.is_empty() {
         true => String::new(),
         false => format!(" since {}", state.since),

@@ -35,9 +35,7 @@ fn a_site_is_shown_placed_loaded_and_asked_for() {
     let look = warden.look(&duty);
     let shown: Vec<&str> = look.shown.iter().map(|(_, text)| text.as_str()).collect();
     assert!(
-        shown
-            .iter()
-            .any(|line| *line == "+    server_name shop.example;"),
+        shown.contains(&"+    server_name shop.example;"),
         "{shown:#?}"
     );
     assert!(!sites.at(FILE).exists() && sites.visit("shop.example", "/").contains("404"));

@@ -135,6 +135,7 @@ impl Office {
             task: wanted.short.clone(),
             step: wanted.step.clone(),
             duty: duty.clone(),
+            terms: terms.clone(),
             id: self.deeds.borrow().next_id(),
             before: look.before.clone(),
             outcome: None,
