@@ -74,6 +74,8 @@ impl<'a> Team<'a> {
             .args(args)
             // What is measured is not to wait because the machine is busy.
             .env("AI_INFRA__PRESSURE__ENABLED", "false")
+            // Nor is what it made kept where the person's own backups are.
+            .env_remove("AI_INFRA__BACKUP__REMOTE")
             .stdin(Stdio::null())
             .output()
             .map_err(fail)?;

@@ -144,7 +144,7 @@ fn words(command: &Command) -> Option<&'static str> {
             "no snapshot was made; what was sent is not sent again: ai-infra backup run"
         }
         Command::Backup(BackupCommand::Restore { .. }) => {
-            "what was put back is not whole; a home goes on with the same command, a folder is begun anew in an empty place"
+            "what was put back is not whole; the same command goes on with it"
         }
         Command::Secret(SecretCommand::Set { .. }) => "nothing was kept",
         Command::Ledger(LedgerCommand::Move { .. }) => {

@@ -6,6 +6,7 @@
 
 pub mod aws;
 pub mod bucket;
+pub mod clock;
 pub mod flaky;
 pub mod gate;
 pub mod git_https;
@@ -13,6 +14,7 @@ pub mod github;
 pub mod hooks;
 pub mod inbox;
 pub mod leave;
+pub mod many;
 pub mod model_api;
 pub mod network;
 pub mod nginx;

@@ -24,6 +24,7 @@ pub async fn run(context: &Context, args: BenchArgs) -> Result<u8, Failure> {
             BenchName::Bus => bus(wanted.unwrap_or(BUS_TASKS)).await,
             BenchName::Agent => agent(wanted.unwrap_or(AGENT_TASKS)).await,
             BenchName::Queue => queue(wanted.unwrap_or(QUEUE_TASKS), on_server(context)).await,
+            BenchName::Backup => backup(u64::from(args.megabytes)).await,
         }
     };
     // The team of a bus is this process; another one is taken down first.
@@ -68,6 +69,12 @@ fn on_server(context: &Context) -> Vec<String> {
     names
         .filter(|name| STARTS.iter().any(|start| name.starts_with(start)))
         .collect()
+}
+
+async fn backup(megabytes: u64) -> Result<Report, Failure> {
+    let exe = process::own_exe().map_err(failed)?;
+    let measured = spawn_blocking(move || bench::backup::run(&exe, megabytes)).await;
+    measured.map_err(failed)?.map_err(failed)
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {

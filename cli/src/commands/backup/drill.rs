@@ -17,6 +17,7 @@ use backup::key::RecoveryKey;
 use backup::names::SnapshotName;
 use backup::repository::Snapshot;
 use backup::restore::{Wanted, restore};
+use backup::room;
 use config::settings::Settings;
 use jiff::{SignedDuration, Timestamp};
 use protocol::backup::Drilled;
@@ -87,14 +88,13 @@ pub async fn run(context: &Context, json: bool, leash: &Leash) -> Result<u8, Fai
     let took = time(began.elapsed());
     let good = saw.differences.is_empty();
     let said = said(&saw, &took);
-    let mut history = History::load(&folder);
-    history.drill = Some(Drilled {
+    let drilled = Drilled {
         at: Timestamp::now(),
         snapshot: saw.snapshot.clone(),
         good,
         said: said.clone(),
-    });
-    history.save(&folder)?;
+    };
+    History::change(&folder, |history| history.drill = Some(drilled))?;
     if !leash.is_on() {
         let words = said.clone();
         // A team that is down has no window.
@@ -151,6 +151,9 @@ async fn drilled(
     let mut saw = Saw::default();
     let keys = super::keys(settings, &context.home.backup());
     let (target, job, own) = (placed.target.clone(), placed.name.clone(), key.clone());
+    // The living team needs what it always does.
+    let spare = settings.team.min_free_mb.saturating_mul(1_000_000);
+    let to = aside.home.root.clone();
     let (mut repository, name) = beside(move || {
         let mut repository = opened(&target, &keys, Some(&own))?;
         let all = repository.snapshots()?;
@@ -160,6 +163,10 @@ async fn drilled(
                 "there is no snapshot of {job} yet: ai-infra backup run {job}"
             ))
         })?;
+        // One that cannot be read is what a drill is to find.
+        if let Ok((_, snapshot)) = repository.snapshot(&newest, &own) {
+            room::look(&snapshot, &to, spare)?;
+        }
         Ok((repository, newest))
     })
     .await?;

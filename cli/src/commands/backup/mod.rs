@@ -13,6 +13,7 @@ mod key;
 mod leash;
 mod look;
 mod make;
+mod marker;
 mod settled;
 mod show;
 mod versions;
@@ -246,7 +247,7 @@ fn opened(
     let opened = Repository::open(target.store(keys)?, &keys.cache, key)?;
     opened.map_err(|store| {
         BackupError::Refused(format!(
-            "there are no backups at {}: make one with `ai-infra backup run`",
+            "there are no backups at {}: is that the place? `ai-infra backup run` makes the first one",
             store.place()
         ))
     })
