@@ -42,6 +42,11 @@ fi
 if [ ! -x "$tools/venv/bin/moto_server" ]; then
   "$tools/venv/bin/pip" install --quiet --disable-pip-version-check 'moto[s3,secretsmanager,iam,server]==5.2.5'
 fi
+# The schema of compose files.
+if [ ! -x "$tools/venv/bin/check-jsonschema" ]; then
+  "$tools/venv/bin/pip" install --quiet --disable-pip-version-check check-jsonschema==0.39.0 ||
+    say "pip could not install check-jsonschema: the test that needs it says so and is skipped"
+fi
 # Checkers and a judge of tables, to hold the playbooks against.
 if [ ! -x "$tools/venv/bin/ruff" ] || [ ! -x "$tools/venv/bin/black" ] || ! "$tools/venv/bin/python" -c 'import pandas' 2>/dev/null; then
   "$tools/venv/bin/pip" install --quiet --disable-pip-version-check ruff==0.17.5 black==26.10.1 pandas==3.1.1 ||

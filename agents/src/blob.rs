@@ -82,7 +82,10 @@ impl Blobs {
 
     fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), BlobError> {
         let path = self.path(name)?;
-        if path.exists() {
+        // What is used again is touched, so that nobody lets go of it as old.
+        let touched = std::fs::File::open(&path)
+            .and_then(|blob| blob.set_modified(std::time::SystemTime::now()));
+        if touched.is_ok() {
             return Ok(());
         }
         write_synced(&path, bytes).map_err(|source| BlobError::Io {

@@ -168,7 +168,7 @@ impl Measure {
             self.shows = Some(view);
         }
         let ran = match act.operation.place() {
-            Place::Outside if act.effect != EffectClass::Pure => {
+            Place::Outside | Place::Warden if act.effect != EffectClass::Pure => {
                 return Err(Unmade::Refused(
                     "a check changes nothing outside".to_owned(),
                 ));
@@ -180,6 +180,10 @@ impl Measure {
                 let ran = opened.run(act, leave, timeout).await;
                 opened.stop().await;
                 ran
+            }
+            Place::Warden => {
+                let ran = toolbox.witness.carry_out(STEP, act, leave).await;
+                return ran.map_err(Unmade::Refused);
             }
             _ => self.executor.run(act, leave, timeout).await,
         };

@@ -201,20 +201,12 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
             Err(error) => return Err(error.into()),
         }
     };
-    let secrets = settings
-        .engine
-        .api_key
-        .iter()
-        .chain(
-            agent
-                .endpoints
-                .values()
-                .filter_map(|one| one.token.as_ref()),
-        )
-        .chain(agent.sources.values().filter_map(|one| one.password()))
-        .map(|s| s.reveal().to_owned());
+    let secrets: Vec<String> = (settings.secrets().cloned())
+        .chain(config::secret::every(&home, &env))
+        .map(|secret| secret.reveal().to_owned())
+        .collect();
     Ok(Shared {
-        redactor: Redactor::new(secrets),
+        redactor: Redactor::new(secrets).under(faults),
         screen: Screen::open(&agent, env.colour()),
         toolchain_home: env.toolchain_home(),
         instance: config::own::instance(&role, &settings.host, std::process::id()),

@@ -1,5 +1,8 @@
 //! The tools as a model sees them: Claude Code's names and inputs.
 
+mod duties;
+
+use duties::of_duties;
 use engine::conversation::ToolSpec;
 use protocol::tool::TALK;
 use serde_json::{Value, json};
@@ -250,11 +253,11 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
             &["hosts"],
         ),
     ];
-    all.into_iter()
-        .filter(|tool| {
-            allowed.is_empty() || allowed.contains(&tool.name) || TALK.contains(&tool.name.as_str())
-        })
-        .collect()
+    let all = all.into_iter().chain(of_duties());
+    all.filter(|tool| {
+        allowed.is_empty() || allowed.contains(&tool.name) || TALK.contains(&tool.name.as_str())
+    })
+    .collect()
 }
 
 /// The tool by which a model answers THINK, PLAN and BUILD.

@@ -3,6 +3,7 @@
 //! by its effect class before anything else happens.
 
 mod audited;
+mod doubted;
 
 use crate::blob::hex;
 use crate::call_line::{done, line, refusal, summary};
@@ -24,7 +25,6 @@ use guard::plan::View;
 use guard::redact::Redactor;
 use protocol::effect::{EffectClass, Recovery, after_probe};
 use protocol::journal::EntryKind;
-use protocol::question::Known;
 use protocol::report::Progress;
 use protocol::tool::{ToolAnswer, ToolCall};
 use serde_json::{Value, json};
@@ -181,10 +181,13 @@ impl Toolbox {
             if let Some(answer) = self.recover(steps, step, call, act).await? {
                 return Ok(answer);
             }
+            if act.operation.place() == Place::Warden {
+                return self.by_the_warden(steps, step, call, act, leave).await;
+            }
             let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
             let lapses = self.sandboxes.hold.lapses();
             let opened = match act.operation.place() {
-                Place::Clone => Opened::Clone,
+                Place::Clone | Place::Warden => Opened::Clone,
                 Place::Host => {
                     HostView::for_operation(&act.operation).map_or(Opened::Host, Opened::Scan)
                 }
@@ -194,17 +197,7 @@ impl Toolbox {
             match executor.run(act, leave, timeout).await {
                 // It was sent, and nobody knows what became of it.
                 Ok(outcome) if in_doubt(act, &outcome) => {
-                    let Some(begun) = steps.interrupted(step)? else {
-                        return Ok(self.answer(call, outcome));
-                    };
-                    let holder = steps.holder(begun.epoch);
-                    let mut asked =
-                        doubt::question(step, act, &begun, holder, None, &self.redactor);
-                    asked.known.push(Known {
-                        what: "outcome".to_owned(),
-                        value: self.redactor.text(&outcome.text),
-                    });
-                    return Err(Stop::AskPerson(Box::new(asked)));
+                    return self.doubted(steps, step, call, act, outcome);
                 }
                 Ok(outcome) => return Ok(self.answer(call, outcome)),
                 // The sandbox ended under the call: by its deadline, because this process was

@@ -7,6 +7,8 @@ use crate::call_line::summary;
 use crate::run::Shared;
 use bus::lease::Lease;
 use guard::act::{Act, Place};
+use guard::executor::Outcome;
+use guard::gate::Leave;
 use guard::proxy::told::{Stage as Connecting, Told};
 use guard::redact::Redactor;
 use protocol::approval::TicketId;
@@ -122,6 +124,17 @@ impl Witness {
         })
     }
 
+    /// Has the warden do a duty, over a connection of its own: it may take its time.
+    ///
+    /// # Errors
+    /// A sentence: nothing was done.
+    pub async fn carry_out(&self, step: &str, act: &Act, leave: Leave) -> Result<Outcome, String> {
+        let kind = act.operation.kind().unwrap_or_default();
+        let wanted = self.wanted(step, act, kind, &act.preview);
+        let mut warden = self.warden.lock().await.another();
+        guard::duty::carry_out(&mut warden, act, leave, &wanted).await
+    }
+
     fn entry(&self, step: &str, call: &ToolCall, act: Option<&Act>) -> Entry {
         let words = act.map_or_else(|| summary(call), |act| act.preview.clone());
         Entry {
@@ -155,7 +168,8 @@ impl Witness {
         if !self.writes {
             return Ok(());
         }
-        let safe = act.operation.place() == Place::Outside && act.effect != EffectClass::Pure;
+        let far = matches!(act.operation.place(), Place::Outside | Place::Warden);
+        let safe = far && act.effect != EffectClass::Pure;
         let entry = Entry {
             ticket: ticket.map(|id| id.to_string()).unwrap_or_default(),
             ..self.entry(step, call, Some(act))

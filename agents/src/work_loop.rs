@@ -265,7 +265,7 @@ async fn prepare(bench: &mut Workbench, brain: &Brain) -> Result<(), Stop> {
     }
     let Some(workspace) = bench.task.workspace.clone() else {
         return Err(Stop::Fail(
-            "this needs a folder to work on: say --workspace DIR".to_owned(),
+            "this needs a folder: say --workspace DIR, in the chat /workspace DIR".to_owned(),
         ));
     };
     let Workbench { toolbox, steps, .. } = bench;

@@ -17,6 +17,19 @@ pub enum BackupError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What is to be put back does not fit on the disk.
+    #[error(
+        "there is no room for it in {}: it needs {} MB, {} MB are free: make room, or say another disk",
+        .path.display(), mega(*.needs), mega(*.free)
+    )]
+    Room {
+        /// Where it should go.
+        path: PathBuf,
+        /// Bytes that it needs.
+        needs: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// The place where backups are kept does not answer, or refuses.
     #[error("{target}: {said}")]
     Target {
@@ -63,7 +76,9 @@ impl BackupError {
     /// Exit code of the command line.
     pub fn exit_code(&self) -> u8 {
         match self {
-            BackupError::File { .. } | BackupError::Damaged { .. } => protocol::exit::FAILED,
+            BackupError::File { .. } | BackupError::Room { .. } | BackupError::Damaged { .. } => {
+                protocol::exit::FAILED
+            }
             BackupError::Target { .. } => protocol::exit::SERVICE,
             BackupError::Busy(_) => protocol::exit::REFUSED,
             BackupError::Newer { .. } | BackupError::Key(_) | BackupError::Refused(_) => {
@@ -79,6 +94,11 @@ impl BackupError {
             why: why.to_string(),
         }
     }
+}
+
+/// Millions of bytes, the last one begun.
+fn mega(bytes: u64) -> u64 {
+    bytes.div_ceil(1_000_000)
 }
 
 /// For `map_err`: a file that could not be read, written, ….

@@ -76,8 +76,27 @@ impl History {
         })
     }
 
-    /// Keeps it.
-    pub fn save(&self, folder: &Path) -> Result<(), BackupError> {
+    /// Changes what is remembered, with nobody in between: what one process notes is not lost because another
+    /// notes something in the same moment.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn change<T>(
+        folder: &Path,
+        change: impl FnOnce(&mut History) -> T,
+    ) -> Result<T, BackupError> {
+        crate::repository::make_private(folder)?;
+        // Not the file itself: that one is replaced.
+        let path = folder.join("history.lock");
+        let lock = Flock::lock(opened(&path)?, FlockArg::LockExclusive);
+        let _held = lock.map_err(|(_, errno)| file("lock", &path)(errno.into()))?;
+        let mut history = History::load(folder);
+        let answer = change(&mut history);
+        history.save(folder)?;
+        Ok(answer)
+    }
+
+    fn save(&self, folder: &Path) -> Result<(), BackupError> {
         let text = serde_json::to_vec_pretty(self)
             .map_err(|error| BackupError::damaged("history.json", error))?;
         Ok(private_file::write(&folder.join("history.json"), &text)?)
@@ -128,14 +147,7 @@ pub struct Alone(#[expect(dead_code, reason = "held, never read")] Flock<File>);
 pub fn alone(folder: &Path) -> Result<Alone, BackupError> {
     crate::repository::make_private(folder)?;
     let path = folder.join("lock");
-    let opened = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(file("open", &path))?;
-    match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
+    match Flock::lock(opened(&path)?, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(Alone(lock)),
         Err((_, Errno::EWOULDBLOCK)) => Err(BackupError::Busy(
             "a backup or a drill of this home runs already: wait for it, then say it again"
@@ -143,6 +155,16 @@ pub fn alone(folder: &Path) -> Result<Alone, BackupError> {
         )),
         Err((_, errno)) => Err(file("lock", &path)(errno.into())),
     }
+}
+
+fn opened(path: &Path) -> Result<File, BackupError> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(file("open", path))
 }
 
 #[cfg(test)]
@@ -182,5 +204,42 @@ mod tests {
         assert!(said.contains("runs already"), "{said}");
         drop(first);
         alone(folder.path()).unwrap();
+    }
+
+    /// Says where the notes go, to the process of [`two_processes_note_and_nothing_is_lost`].
+    const NOTES: &str = "BACKUP_TEST_NOTES";
+    /// How many notes each makes.
+    const MANY: usize = 100;
+
+    /// Notes one job after the other; begun by the test below as a process of its own.
+    #[test]
+    fn one_of_two_that_note() {
+        let Some(folder) = std::env::var_os(NOTES) else {
+            return;
+        };
+        let pid = std::process::id();
+        for number in 0..MANY {
+            let note = |history: &mut History| {
+                history.well(&format!("{pid}-{number}"), Timestamp::UNIX_EPOCH);
+            };
+            History::change(Path::new(&folder), note).unwrap();
+        }
+    }
+
+    #[test]
+    fn two_processes_note_and_nothing_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let begin = || {
+            std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "history::tests::one_of_two_that_note"])
+                .env(NOTES, folder.path())
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
+        };
+        for mut process in [begin(), begin()] {
+            assert!(process.wait().unwrap().success());
+        }
+        assert_eq!(History::load(folder.path()).jobs.len(), 2 * MANY);
     }
 }

@@ -1,7 +1,9 @@
 //! Two at once: a run may write beside other runs, what removes may be alone only. A lock is an object
-//! that says until when it holds, so that one whose holder died stands in nobody's way for long.
+//! that says who holds it and until when, so that one whose holder died stands in nobody's way: not at all where
+//! that can be seen (`holder`), for half an hour at most where it cannot.
 
 use crate::error::BackupError;
+use crate::holder::{Holder, Is, started};
 use crate::names::LOCKS;
 use crate::store::Store;
 use jiff::{SignedDuration, Timestamp};
@@ -28,6 +30,9 @@ pub struct Written {
     host: String,
     pid: u32,
     until: Timestamp,
+    /// Who it is exactly; older programs did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    who: Option<Holder>,
 }
 
 /// A lock that is held.
@@ -43,11 +48,11 @@ fn fits(one: For, other: For) -> bool {
 }
 
 impl Lock {
-    /// Takes a lock, or says who has it. A store that refuses races itself needs none.
+    /// Takes a lock for `who`, this process, or says who has it. A store that refuses races itself needs none.
     pub fn take(
         store: &mut dyn Store,
         what: For,
-        host: &str,
+        (host, who): (&str, Option<Holder>),
         now: Timestamp,
     ) -> Result<Option<Lock>, BackupError> {
         if store.refuses_races() {
@@ -61,6 +66,7 @@ impl Lock {
                 host: host.to_owned(),
                 pid: std::process::id(),
                 until: now,
+                who,
             },
         };
         // First say it, then look: of two that begin at once at least one sees the other.
@@ -82,8 +88,10 @@ impl Lock {
             };
             // One that cannot be read is none: nobody could say until when it holds.
             let other = serde_json::from_slice::<Written>(&bytes).ok();
-            match other.filter(|other| other.until > now) {
-                None if self.written.what == For::Prune => store.remove(&found.name)?,
+            let other = other.filter(|other| other.until > now);
+            match other.filter(|other| !self.sees_gone(other)) {
+                // Whoever comes back after all sees that it holds no longer.
+                None => store.remove(&found.name)?,
                 Some(other) if !fits(self.written.what, other.what) => {
                     let doing = match other.what {
                         For::Run => "a backup runs",
@@ -101,6 +109,11 @@ impl Lock {
             }
         }
         Ok(())
+    }
+
+    fn sees_gone(&self, other: &Written) -> bool {
+        let both = self.written.who.as_ref().zip(other.who.as_ref());
+        both.is_some_and(|(me, other)| me.sees(other, started) == Is::Gone)
     }
 
     /// Lets it hold longer, when half its time is over.
@@ -141,7 +154,7 @@ mod tests {
         let store: &mut dyn Store = &mut Folder::at(folder.path());
         let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
         let later = now + SignedDuration::from_mins(31);
-        let mut take = |what, at| Lock::take(store, what, "h", at).map(Option::unwrap);
+        let mut take = |what, at| Lock::take(store, what, ("h", None), at).map(Option::unwrap);
         let first = take(For::Run, now).unwrap();
         let second = take(For::Run, now).unwrap();
         let said = take(For::Prune, now).unwrap_err().to_string();
@@ -157,5 +170,35 @@ mod tests {
         prune.free(store).unwrap();
         second.free(store).unwrap();
         assert_eq!(store.list(LOCKS).unwrap(), []);
+    }
+
+    #[test]
+    fn whoever_died_stands_in_nobodys_way_and_whoever_lives_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let store: &mut dyn Store = &mut Folder::at(folder.path());
+        let now: Timestamp = "2026-11-21T10:00:00Z".parse().unwrap();
+        let me = Holder::me(folder.path());
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        // The other process's lock, as it would write it.
+        let mut theirs = Lock::take(store, For::Prune, ("h", me.clone()), now)
+            .unwrap()
+            .unwrap();
+        let mut who = serde_json::to_value(&me).unwrap();
+        who["pid"] = child.id().into();
+        who["start"] = started(child.id()).into();
+        theirs.written.who = serde_json::from_value(who).unwrap();
+        theirs.renew(store, now).unwrap();
+        let busy = Lock::take(store, For::Run, ("h", me.clone()), now);
+        assert!(matches!(busy, Err(BackupError::Busy(_))));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mine = Lock::take(store, For::Run, ("h", me), now)
+            .unwrap()
+            .unwrap();
+        assert!(!theirs.holds(store, now).unwrap());
+        assert!(mine.holds(store, now).unwrap());
     }
 }

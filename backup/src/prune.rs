@@ -2,10 +2,12 @@
 //! them, so that a snapshot that is listed always has its packs.
 
 use crate::error::BackupError;
+use crate::holder::Holder;
 use crate::keep::{Keep, let_go};
 use crate::lock::{For, HOLDS, Lock};
 use crate::names::{self, Digest, INDEX, PACKS, SnapshotName};
 use crate::repository::Repository;
+use crate::store::Store;
 use jiff::Timestamp;
 use std::collections::HashSet;
 
@@ -28,11 +30,14 @@ pub fn prune(
     repository: &mut Repository,
     keep: Keep,
     host: &str,
-    now: Timestamp,
+    now: fn() -> Timestamp,
 ) -> Result<Pruned, BackupError> {
-    let lock = Lock::take(repository.store.as_mut(), For::Prune, host, now)?;
-    let pruned = alone(repository, keep);
+    let who = Holder::me(&repository.cache);
+    let store = repository.store.as_mut();
+    let mut lock = Lock::take(store, For::Prune, (host, who), now())?;
+    let pruned = alone(repository, keep, &mut lock, now);
     // Whoever still writes holds a lock; what is older than any lock was left by one that was killed.
+    let now = now();
     let before = now.checked_sub(HOLDS).unwrap_or(now);
     let swept = repository.store.sweep(before);
     if let Some(lock) = lock {
@@ -42,11 +47,21 @@ pub fn prune(
     pruned
 }
 
-fn alone(repository: &mut Repository, keep: Keep) -> Result<Pruned, BackupError> {
+fn alone(
+    repository: &mut Repository,
+    keep: Keep,
+    lock: &mut Option<Lock>,
+    now: fn() -> Timestamp,
+) -> Result<Pruned, BackupError> {
+    let mut hold = |store: &mut dyn Store| match lock {
+        Some(lock) => lock.keep(store, now()),
+        None => Ok(()),
+    };
     let all = repository.snapshots()?;
     let gone = let_go(&all, keep);
     let mut needed: HashSet<Digest> = HashSet::new();
     for name in all.iter().filter(|name| !gone.contains(name)) {
+        hold(repository.store.as_mut())?;
         let (head, _) = repository.head(name)?;
         needed.extend(head.packs.iter().chain(&head.indexes));
     }
@@ -65,6 +80,7 @@ fn alone(repository: &mut Repository, keep: Keep) -> Result<Pruned, BackupError>
         for found in store.list(folder)? {
             let digest = names::digest_of(&found.name);
             if digest.is_some_and(|digest| !needed.contains(&digest)) {
+                hold(store.as_mut())?;
                 store.remove(&found.name)?;
                 pruned.packs += u64::from(folder == PACKS);
                 pruned.bytes += found.bytes;

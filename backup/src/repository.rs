@@ -168,6 +168,14 @@ impl Repository {
         }
     }
 
+    /// From now on packs are put after the snapshot that names them.
+    #[cfg(debug_assertions)]
+    pub(crate) fn hold_packs_back(&mut self) {
+        let nowhere = Box::new(crate::store::folder::Folder::at("/nonexistent"));
+        let store = std::mem::replace(&mut self.store, nowhere);
+        self.store = Box::new(crate::store::late::Late::over(store));
+    }
+
     /// Its snapshots, oldest first. Names that are none are passed over.
     pub fn snapshots(&mut self) -> Result<Vec<SnapshotName>, BackupError> {
         let found = self.store.list(names::SNAPSHOTS)?;

@@ -8,6 +8,7 @@ use crate::listing;
 use crate::names::{Digest, SnapshotName};
 use crate::pack::Place;
 use crate::repository::{Repository, Snapshot, make_private};
+use crate::room;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
 use std::io::ErrorKind;
@@ -54,6 +55,7 @@ pub fn restore(
     tell: &mut dyn FnMut(&Progress),
 ) -> Result<(Snapshot, Progress), BackupError> {
     let (head, snapshot) = repository.snapshot(wanted.name, key)?;
+    room::look(&snapshot, wanted.to, 0)?;
     let places = repository.places(&head, key)?;
     make_private(wanted.to)?;
     let mut plan = Plan::new(wanted.to);
@@ -81,6 +83,8 @@ pub fn restore(
         }
         Ok(())
     })?;
+    // What is needed of them is in the plan.
+    drop(places);
     tell(&plan.progress);
     for (pack, share) in std::mem::take(&mut plan.shares) {
         let opened = repository.pack(&pack, key)?;
@@ -124,7 +128,7 @@ impl Plan {
     }
 
     /// Makes a folder or an empty file; a link is made at the end, so that nothing is written through one.
-    fn make(&mut self, own: PathBuf, entry: Entry) -> Result<u32, BackupError> {
+    fn make(&mut self, own: PathBuf, mut entry: Entry) -> Result<u32, BackupError> {
         if own
             .ancestors()
             .skip(1)
@@ -166,6 +170,8 @@ impl Plan {
                 self.links.insert(own.clone());
             }
         }
+        // It is the same once more, and there may be a million.
+        entry.path = String::new();
         self.made.push((own, entry));
         Ok((self.made.len() - 1) as u32)
     }

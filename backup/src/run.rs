@@ -2,6 +2,7 @@
 
 use crate::entry::{self, Entry, Kind};
 use crate::error::{BackupError, file};
+use crate::holder::Holder;
 use crate::key::RecoveryKey;
 use crate::known::{Files, Packs, Stamp, nanoseconds};
 use crate::lock::{For, Lock};
@@ -12,6 +13,7 @@ use crate::sparse;
 use crate::walk::{Notes, Root, Seen, walk};
 use fastcdc::v2020::{Normalization, StreamCDC};
 use jiff::Timestamp;
+use protocol::fault::Faults;
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read, Seek, Write};
@@ -34,6 +36,8 @@ pub struct Job {
     pub host: String,
     /// Everything that belongs to it.
     pub roots: Vec<Root>,
+    /// Guarantees that are left out, for whoever checks them.
+    pub faults: Faults,
 }
 
 /// How far it is.
@@ -85,7 +89,12 @@ pub fn run(
     now: fn() -> Timestamp,
     tell: &mut dyn FnMut(&Progress),
 ) -> Result<Done, BackupError> {
-    let lock = Lock::take(repository.store.as_mut(), For::Run, &job.host, now())?;
+    #[cfg(debug_assertions)]
+    if job.faults.snapshot_first() {
+        repository.hold_packs_back();
+    }
+    let who = Holder::me(&repository.cache);
+    let lock = Lock::take(repository.store.as_mut(), For::Run, (&job.host, who), now())?;
     let remembered = remembered(repository, job, key);
     let mut running = match remembered {
         Ok((known, files)) => Running {
@@ -179,7 +188,10 @@ impl Running<'_> {
         let files = std::mem::replace(&mut self.files, Files::load(&path)?);
         files.done()?;
         let (cache, packs) = (&self.repository.cache, self.known.path());
-        sparse::note(cache, &job.name, packs, &self.used, &self.chunks)?;
+        // The snapshot is there whatever comes of this.
+        if let Err(error) = sparse::note(cache, &job.name, packs, &self.used, &self.chunks) {
+            tracing::warn!(%error, "packs that are needed in part were not noted");
+        }
         (self.tell)(&self.progress);
         Ok(Done {
             name,

@@ -13,16 +13,20 @@ pub fn data_mb(pid: u32) -> Option<f64> {
     rollup(pid, "Pss_Anon:")
 }
 
+/// Most of it that was in memory at any moment so far, in MB (10^6 bytes).
+pub fn peak_mb(pid: u32) -> Option<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    kib(&text, "VmHWM:").map(|kib| kib * 1024.0 / 1e6)
+}
+
 fn rollup(pid: u32, field: &str) -> Option<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let kib: f64 = text
-        .lines()
-        .find_map(|line| line.strip_prefix(field))?
-        .split_whitespace()
-        .next()?
-        .parse()
-        .ok()?;
-    Some(kib * 1024.0 / 1e6)
+    kib(&text, field).map(|kib| kib * 1024.0 / 1e6)
+}
+
+fn kib(text: &str, field: &str) -> Option<f64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(field))?;
+    rest.split_whitespace().next()?.parse().ok()
 }
 
 /// User and system time so far.

@@ -3,7 +3,19 @@
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
+
+/// Nobody waits for the measurement any more.
+static CUT_OFF: AtomicBool = AtomicBool::new(false);
+
+/// Ends what is measured at its next step: its team is taken down, and it fails.
+pub fn cut_off() {
+    CUT_OFF.store(true, Ordering::SeqCst);
+}
+
+/// How a team is taken down.
+const DOWN: [&str; 1] = ["down"];
 
 /// Why nothing was measured.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +61,9 @@ impl<'a> Team<'a> {
 
     /// What a command prints.
     pub(crate) fn ai(&self, args: &[&str]) -> Result<String, BenchError> {
+        if CUT_OFF.load(Ordering::SeqCst) && args != DOWN {
+            return Err(fail("cut off; its team was taken down"));
+        }
         let mut command = Command::new(self.exe);
         for variable in &self.without {
             command.env_remove(variable);
@@ -59,6 +74,8 @@ impl<'a> Team<'a> {
             .args(args)
             // What is measured is not to wait because the machine is busy.
             .env("AI_INFRA__PRESSURE__ENABLED", "false")
+            // Nor is what it made kept where the person's own backups are.
+            .env_remove("AI_INFRA__BACKUP__REMOTE")
             .stdin(Stdio::null())
             .output()
             .map_err(fail)?;
@@ -76,6 +93,6 @@ impl<'a> Team<'a> {
 
 impl Drop for Team<'_> {
     fn drop(&mut self) {
-        let _ = self.ai(&["down"]);
+        let _ = self.ai(&DOWN);
     }
 }

@@ -1,6 +1,8 @@
 //! What the shell offers at Tab: commands and flags from the grammar, and names from what is there:
-//! tasks, workspaces and hosts from the running team, agents, playbooks, schedules, jobs and secrets from
-//! the home's files. A shell waits while this runs: whatever does not answer at once offers nothing.
+//! tasks, workspaces and hosts from the running team, agents, playbooks, schedules, jobs, secrets, memories and snapshots
+//! from the home's files. A shell waits while this runs: whatever does not answer at once offers nothing.
+
+mod kept;
 
 use crate::args::{Args, ShellName};
 use crate::commands::playbook::name_of;
@@ -43,10 +45,12 @@ enum Names {
     Secrets,
     Hosts,
     DeadLetters,
+    Memories,
+    Snapshots,
 }
 
 /// Which names an argument takes: by its command (`*`: any) and its id.
-const TAKES: [(&str, &str, Names); 21] = [
+const TAKES: [(&str, &str, Names); 24] = [
     ("*", "task", Names::Tasks),
     ("*", "agent", Names::Agents),
     ("*", "agents", Names::Agents),
@@ -65,6 +69,9 @@ const TAKES: [(&str, &str, Names); 21] = [
     ("backup list", "name", Names::Jobs),
     ("backup verify", "name", Names::Jobs),
     ("backup restore", "name", Names::Jobs),
+    ("backup restore", "at", Names::Snapshots),
+    ("memory show", "id", Names::Memories),
+    ("memory forget", "id", Names::Memories),
     ("secret set", "name", Names::Secrets),
     ("host remove", "name", Names::Hosts),
     ("dead", "id", Names::DeadLetters),
@@ -207,7 +214,9 @@ fn found(names: Names) -> Option<Vec<(String, String)>> {
                 })
                 .collect()
         }
-        Names::Schedules => schedules(&context),
+        Names::Schedules => kept::schedules(home),
+        Names::Memories => kept::memories(home),
+        Names::Snapshots => kept::snapshots(home),
         Names::Jobs => {
             let jobs = context.settings().ok()?.backup.jobs;
             let what = |(name, job): (String, config::backup::BackupJob)| {
@@ -223,23 +232,6 @@ fn found(names: Names) -> Option<Vec<(String, String)>> {
             all.into_iter().map(plain).collect()
         }
     })
-}
-
-/// Files of the home's schedules, by name.
-fn schedules(context: &Context) -> Vec<(String, String)> {
-    let entries = std::fs::read_dir(context.home.schedules());
-    let mut names: Vec<(String, String)> = entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let name = name.strip_suffix(".yaml").or(name.strip_suffix(".yml"))?;
-            Some((name.to_owned(), String::new()))
-        })
-        .collect();
-    names.sort();
-    names
 }
 
 fn ask(context: &Context, verb: Verb) -> Option<Answer> {
@@ -259,12 +251,10 @@ mod tests {
     use super::*;
 
     /// Positions that take a name and offer none, and why.
-    const NOT_OFFERED: [&str; 9] = [
+    const NOT_OFFERED: [&str; 7] = [
         "run host",
         "host invite name",
         "schedule add name",
-        "memory show id",
-        "memory forget id",
         "workspace add name",
         "workspace add host",
         "agent name",

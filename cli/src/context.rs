@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use config::env::Env;
 use config::home::Home;
 use config::settings::Settings;
+use config::vault;
 use protocol::control::{Answer, Verb};
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 /// Longest wait for a running daemon to hand over its settings. Without them a process would work with
 /// others than the team has, so it is long: a busy machine keeps everybody waiting.
 const HAND_OVER: Duration = Duration::from_secs(30);
+/// Longest wait for the secrets that it was handed.
+const KEPT: Duration = Duration::from_secs(3);
 /// Pause between two tries to reach a daemon that is being started again.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -73,6 +76,17 @@ impl Context {
             environment::adopt(variables);
         }
         Ok(self)
+    }
+
+    /// The same context, and beside what this shell has the secrets that another service keeps for the running team:
+    /// its daemon has them, and no file does.
+    pub async fn with_kept_secrets(mut self) -> Self {
+        if let Ok(Some(variables)) = self.handed(KEPT).await {
+            let kept = variables.into_iter();
+            let kept: Variables = kept.filter(|(name, _)| vault::is_handed(name)).collect();
+            self.env = environment::merged(&self.env, &kept);
+        }
+        self
     }
 
     /// What the running team was given, asked for no longer than `patience`; `None` where no team is up.

@@ -6,7 +6,7 @@ use crate::render::fold::fold;
 use crate::render::paint::Paint;
 use crate::render::sheet::Sheet;
 use config::env::Env;
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
@@ -16,6 +16,9 @@ type Elsewhere = Box<dyn Fn(&str) + Send>;
 
 /// Where text goes instead of standard output and standard error.
 static ELSEWHERE: Mutex<Option<Elsewhere>> = Mutex::new(None);
+
+/// How the terminal was before what is typed was not shown.
+static SHOWN: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Whether standard output is a terminal.
 pub fn is_terminal() -> bool {
@@ -63,12 +66,21 @@ pub fn hidden_line(prompt: &str) -> io::Result<String> {
     let shown = tcgetattr(&stdin)?;
     let mut hidden = shown.clone();
     hidden.local_flags.remove(LocalFlags::ECHO);
+    *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown);
     tcsetattr(&stdin, SetArg::TCSADRAIN, &hidden)?;
     let line = stdin.lock().take(HIDDEN).read_line(&mut value);
-    tcsetattr(&stdin, SetArg::TCSADRAIN, &shown)?;
+    shown_again();
     complain("\n");
     line?;
     Ok(value)
+}
+
+/// What is typed is shown again, where it was not; also called where the line is never finished.
+pub fn shown_again() {
+    let shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(shown) = shown {
+        let _gone = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &shown);
+    }
 }
 
 /// Takes the text elsewhere, where that is wanted.

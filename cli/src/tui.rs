@@ -2,6 +2,7 @@
 //! was found, also after a panic. Keys are read by a thread of their own, so that whoever draws can
 //! wait for other things meanwhile.
 
+use crate::interrupt::Own;
 use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
@@ -143,6 +144,7 @@ impl Paint {
 /// Ends at the first of the signals that ask a process to stop; never where signals cannot be
 /// listened to, which leaves their usual effect.
 pub async fn told_to_stop() {
+    let _own = Own::take();
     let kinds = [
         SignalKind::interrupt(),
         SignalKind::terminate(),

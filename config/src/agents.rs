@@ -6,11 +6,12 @@ use crate::error::{Problem, did_you_mean, quoted};
 use crate::home::Home;
 use crate::layers::{Layers, Origin};
 use crate::outside;
-use crate::permissions;
 use crate::schema::{self, Found};
 use crate::settings::AgentSettings;
 use crate::shipped;
 use crate::trial::Trial;
+use crate::{operations, permissions};
+use protocol::duty::terms::Terms;
 use protocol::ids::Role;
 use protocol::level::Level;
 use protocol::tool::{TEAM_TOOLS, TOOLS};
@@ -287,6 +288,7 @@ pub fn settled(
         }
     }
     outside::check(layers, &roles, problems);
+    operations::check(layers, &roles, problems);
     let mut origins = BTreeMap::new();
     let agents = texts
         .into_iter()
@@ -296,7 +298,7 @@ pub fn settled(
 }
 
 /// What is granted outside comes with the tools for it; an empty list holds every tool already.
-fn grant_tools(agent: &mut AgentSettings) {
+fn grant_tools(agent: &mut AgentSettings, terms: &Terms) {
     if agent.tools.is_empty() {
         return;
     }
@@ -313,6 +315,22 @@ fn grant_tools(agent: &mut AgentSettings) {
         ("TryBackup", backups),
         ("CheckPage", !agent.hosts.is_empty()),
         ("HostCertificates", !agent.hosts.is_empty()),
+        ("ServiceStatus", !terms.services.is_empty()),
+        (
+            "Service",
+            terms.services.values().any(|verbs| !verbs.is_empty()),
+        ),
+        ("SiteStatus", terms.sites.is_some()),
+        ("PutSite", terms.sites.is_some()),
+        ("RemoveSite", terms.sites.is_some()),
+        ("KeptFiles", terms.sites.is_some()),
+        ("RestoreFile", terms.sites.is_some()),
+        ("SecurityUpdates", terms.packages.is_some()),
+        ("InstallUpdates", terms.packages.is_some()),
+        ("Containers", terms.containers.is_some()),
+        ("ContainerLogs", terms.containers.is_some()),
+        ("Container", terms.containers.is_some()),
+        ("PullImage", terms.containers.is_some()),
     ] {
         if granted && !agent.tools.iter().any(|known| known == tool) {
             agent.tools.push(tool.to_owned());
@@ -379,7 +397,8 @@ fn settle(
             }
         }
     }
-    grant_tools(&mut agent);
+    // What is wrong with them was said of all at once.
+    grant_tools(&mut agent, &operations::of(layers, &role, &mut Vec::new()));
     for tool in agent
         .tools
         .iter()

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Names a guarantee that this process leaves out; see `protocol::fault`.
 #[cfg(debug_assertions)]
 const FAULT: &str = "AI_INFRA_FAULT";
+/// Says where another clock is written down; see [`Env::clock_variables`].
+#[cfg(debug_assertions)]
+const CLOCK: &str = "AI_INFRA_CLOCK";
 
 /// A copy of the environment, taken once.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -111,6 +114,17 @@ impl Env {
         return Some((FAULT.to_owned(), self.get(FAULT)?.to_owned()));
         #[cfg(not(debug_assertions))]
         None
+    }
+
+    /// What gives the processes of a test another clock, to hand on to the whole team: the library that does it and
+    /// what says how late it is.
+    pub fn clock_variables(&self) -> Vec<(String, String)> {
+        #[cfg(debug_assertions)]
+        if self.get(CLOCK).is_some() {
+            let own = |name: &str| Some((name.to_owned(), self.get(name)?.to_owned()));
+            return ["LD_PRELOAD", CLOCK].into_iter().filter_map(own).collect();
+        }
+        Vec::new()
     }
 
     /// The trace that whoever started this process is in. As the standard wants it, one that

@@ -83,9 +83,8 @@ impl Home {
         }
         make_private(&self.root).map_err(|e| self.unusable("made", &e))?;
         self.inspect()?;
-        if self.restoring().exists() {
-            let problem = "is only half restored: go on with `ai-infra backup restore`";
-            return Err(ConfigError::home(&self.root, problem));
+        if let Some(half) = self.half_restored() {
+            return Err(half);
         }
         for name in FOLDERS {
             let folder = self.root.join(name);
@@ -110,6 +109,13 @@ impl Home {
             Ok(false) => Ok(()),
             Err(error) => Err(self.unusable("looked at", &error)),
         }
+    }
+
+    /// What is said of a home that is being put back from a backup, or was until that was cut off.
+    pub(crate) fn half_restored(&self) -> Option<ConfigError> {
+        let problem = "is only half restored: go on with `ai-infra backup restore`";
+        let half = self.restoring().exists();
+        half.then(|| ConfigError::home(&self.root, problem))
     }
 
     fn unusable(&self, done: &str, error: &io::Error) -> ConfigError {

@@ -62,7 +62,9 @@ pub fn load(home: &Home, env: &Env, flags: &[(String, String)]) -> Result<Settin
 
 /// The same, with the machine's folder named.
 pub fn load_from(sources: &Sources<'_>) -> Result<Settings, ConfigError> {
-    load_with(sources, None)
+    let loaded = load_with(sources, None);
+    // Of a home that is half there, what is wrong with its settings says nothing.
+    loaded.map_err(|error| sources.home.half_restored().unwrap_or(error))
 }
 
 /// The same, as if a file were in its place already.

@@ -32,6 +32,12 @@ pub fn merged(below: &Entry, above: Entry) -> Entry {
     let machine = matches!(below.origin, Origin::System(..));
     if machine && !is_stricter(&above.value, &below.value) {
         below.clone()
+    } else if machine && above.value.is_array() {
+        // A home that names fewer agents does not make the grant its own: what the machine names stays the machine's.
+        Entry {
+            value: above.value,
+            origin: below.origin.clone(),
+        }
     } else {
         above
     }

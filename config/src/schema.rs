@@ -3,6 +3,7 @@
 
 use crate::error::{did_you_mean, quoted};
 use crate::settings::WindowSpec;
+use crate::texts::{has_password, is_text, is_web_url};
 use crate::{redis_url, secret};
 use protocol::postgres::{self, Address};
 use serde_json::{Value, json};
@@ -62,6 +63,8 @@ pub const KEYS: &[Key] = &[
     key("team.lease_ms", Kind::Whole(300, 600_000), "how long a claim holds without renewal, in milliseconds"),
     key("team.queue_limit", Kind::Whole(1, 10_000_000), "most tasks that may wait"),
     key("team.min_free_mb", Kind::Whole(0, 1_000_000_000), "no task is started while less is free where the home is, in MB"),
+    key("team.keep_days", Kind::Whole(0, 36_500), "clones of ended tasks, caches and blobs that nothing needs are let go after so many days; 0 = never"),
+    key("team.keep_mb", Kind::Whole(0, 1_000_000_000), "above this many MB of clones and caches the oldest are let go; 0 = no bound"),
     key("team.attach_mb", Kind::Whole(1, 64), "largest file that may be attached to a request, in MiB"),
     key("redis.url", Kind::RedisUrl, "a Redis of your own: redis://, rediss:// or redis+unix:///path; without one the team runs its own"),
     key("redis.username", Kind::OptionalText, "user name at that Redis"),
@@ -128,6 +131,24 @@ pub const KEYS: &[Key] = &[
     key("permissions.programs.hosts", Kind::Names, "those hosts, exactly, as host or host:port [git hosts and the registries that pip, npm and cargo of this host use]; one with a port may have a private address"),
     key("permissions.hosts.*.agents", Kind::Names, "agents that may look at the host's pages and certificates; its name may hold a port"),
     key("permissions.hosts.*.authority", Kind::Text, "file with the certificates that vouch for the host, where it is not one the system knows"),
+    key("permissions.operations.services.*.verbs", Kind::Names, "what may be done to the service of this name: start, stop, restart, reload, enable, disable; to look is granted with it"),
+    key("permissions.operations.services.*.agents", Kind::Names, "agents that may have it done"),
+    key("permissions.operations.sites.agents", Kind::Names, "agents that may have web sites of nginx put, changed and removed"),
+    key("permissions.operations.sites.names", Kind::Names, "host names that sites may answer to; *.shop.example stands for every name below"),
+    key("permissions.operations.sites.roots", Kind::Names, "folders in which, and below, a site's files may lie"),
+    key("permissions.operations.sites.upstreams", Kind::Names, "servers that sites may lead to, as host:port"),
+    key("permissions.operations.sites.config", Kind::Text, "nginx's main file [/etc/nginx/nginx.conf]"),
+    key("permissions.operations.sites.folder", Kind::Text, "folder of which nginx reads every .conf [/etc/nginx/conf.d]"),
+    key("permissions.operations.sites.certificates", Kind::Text, "folder with a folder for each certificate [/etc/letsencrypt/live]"),
+    key("permissions.operations.sites.address", Kind::Text, "the one address that sites listen on [every address]"),
+    key("permissions.operations.sites.http", Kind::Whole(1, 65_535), "port of HTTP [80]"),
+    key("permissions.operations.sites.https", Kind::Whole(1, 65_535), "port of HTTPS [443]"),
+    key("permissions.operations.packages.agents", Kind::Names, "agents that may have security updates installed"),
+    key("permissions.operations.packages.config", Kind::Text, "file of apt's settings that is read besides the host's own [none]"),
+    key("permissions.operations.containers.agents", Kind::Names, "agents that may have containers started, stopped and restarted"),
+    key("permissions.operations.containers.names", Kind::Names, "those containers"),
+    key("permissions.operations.containers.images", Kind::Names, "images that may be fetched, with their tags"),
+    key("permissions.operations.containers.socket", Kind::Text, "the engine's socket, Docker's or podman's [/var/run/docker.sock]"),
     key("backup.remote", Kind::OptionalText, "where backups are kept: /a/folder, a git URL or s3://bucket/prefix"),
     key("backup.identity", Kind::OptionalText, "file of the recovery key; none = ~/.config/ai-infra/recovery-key"),
     key("backup.token", Kind::Secret, "token for git over https"),
@@ -265,6 +286,9 @@ impl Kind {
         };
         match (self, &value) {
             (Kind::OptionalText | Kind::RedisUrl | Kind::PostgresUrl | Kind::Secret, Value::Null) => Ok(value),
+            (Kind::OptionalText, Value::String(text)) if has_password(text) => {
+                Err("holds a password: take it out, and keep it with `ai-infra secret set` (for git over https: github-pat)".into())
+            }
             (Kind::Text | Kind::OptionalText | Kind::DatabaseUrl, Value::String(text)) if is_text(text) => Ok(value),
             (Kind::TeamName, Value::String(text))
                 if text.parse::<protocol::ids::TeamName>().is_ok() => Ok(value),
@@ -338,20 +362,6 @@ impl Kind {
         };
         self.check(value)
     }
-}
-
-fn is_text(text: &str) -> bool {
-    !text.is_empty() && text.chars().count() <= 4096 && !text.chars().any(char::is_control)
-}
-
-fn is_web_url(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
-    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
-    is_text(text)
-        && !text.contains([' ', '?', '#'])
-        && host.is_some_and(|host| !host.is_empty() && !host.contains('@'))
 }
 
 #[cfg(test)]

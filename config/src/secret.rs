@@ -165,6 +165,16 @@ pub fn list(home: &Home) -> Result<Vec<String>, ConfigError> {
     Ok(names)
 }
 
+/// Every value that can be had here, named by settings or not, for whoever hides them in what is written. What
+/// cannot be read is nobody's to hide.
+pub fn every(home: &Home, env: &Env) -> Vec<Secret> {
+    let known = places(home, env).unwrap_or_default();
+    let found = known
+        .iter()
+        .filter_map(|(name, _)| find(home, env, name).ok()?);
+    found.collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]

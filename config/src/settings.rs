@@ -69,6 +69,8 @@ impl Settings {
         let tokens = tokens.filter_map(|endpoint| endpoint.token.as_ref());
         let own = self.engine.api_key.iter().chain(&self.redis.password);
         let own = own.chain(&self.ledger.password);
+        let sources = self.agents.iter().flat_map(|agent| agent.sources.values());
+        let own = own.chain(sources.filter_map(|source| source.password()));
         let backup = &self.backup;
         let kept = [&backup.token, &backup.s3.access_key, &backup.s3.secret_key];
         let told = (self.notices.webhook.iter()).chain(&self.notices.mail.password);
@@ -106,6 +108,10 @@ pub struct TeamSettings {
     pub min_free_mb: u64,
     /// Largest file that may be attached to a request, in MiB.
     pub attach_mb: u64,
+    /// Clones of ended tasks, caches and blobs that were not used for so many days are let go; 0 = never.
+    pub keep_days: u64,
+    /// Most that clones and caches may take together, in MB; above it the oldest are let go. 0 = no bound.
+    pub keep_mb: u64,
 }
 
 /// Section `redis`. Without a `url` the team runs its own Redis.

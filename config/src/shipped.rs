@@ -99,6 +99,8 @@ const PLAYBOOKS: &[(&str, &str)] = playbooks![
     "web-page-check",
     "backup-database",
     "check-backup",
+    "restart-service",
+    "put-site",
 ];
 
 /// The shipped playbooks: name and YAML.

@@ -77,6 +77,11 @@ pub fn variables(name: &str, value: &str, since: &str) -> [(String, String); 2] 
     ]
 }
 
+/// Whether a variable hands on a secret, or says since when.
+pub fn is_handed(variable: &str) -> bool {
+    variable.starts_with(VALUE) || variable.starts_with(SINCE)
+}
+
 /// The value that was handed on under a name.
 pub(crate) fn handed<'e>(env: &'e Env, name: &str) -> Option<&'e str> {
     env.get(&format!("{VALUE}{name}"))

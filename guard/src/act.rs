@@ -7,6 +7,7 @@ use crate::outside::changes;
 use crate::shown::{hosts_of, paths_of, preview_of, undo_of};
 use inspect::data::scan::DataScan;
 use inspect::host::Scan;
+use protocol::duty::Duty;
 use protocol::effect::EffectClass;
 use protocol::level::Level;
 use serde::{Deserialize, Serialize};
@@ -213,6 +214,13 @@ pub enum Operation {
         /// The moment from which days are counted; now, unless given.
         at: Option<jiff::Timestamp>,
     },
+    /// Have the warden do something on the host itself, once for its key.
+    Duty {
+        /// What.
+        duty: Duty,
+        /// The key of the step; empty where it only looks.
+        key: String,
+    },
 }
 
 /// A key and the header it travels in.
@@ -233,6 +241,8 @@ pub enum Place {
     Host,
     /// In a sandbox that reaches one granted thing outside and sees no workspace.
     Outside,
+    /// By the warden, on the host itself.
+    Warden,
 }
 
 impl Operation {
@@ -254,6 +264,7 @@ impl Operation {
             | Operation::CheckPage { .. }
             | Operation::HostCertificates { .. } => Level::Standard,
             Operation::DataScan { scan } if !scan.sources().is_empty() => Level::Standard,
+            Operation::Duty { duty, .. } => duty.level(),
             _ => Level::Restricted,
         }
     }
@@ -275,6 +286,8 @@ impl Operation {
                 Some(_) => EffectClass::Keyed,
                 None => EffectClass::Once,
             },
+            // The warden remembers what it did under a key, and finds out what became of what it began.
+            Operation::Duty { duty, .. } if duty.kind().is_some() => EffectClass::Keyed,
             _ => EffectClass::Pure,
         }
     }
@@ -283,6 +296,7 @@ impl Operation {
     pub fn place(&self) -> Place {
         match self {
             Operation::HostFacts | Operation::HostScan { .. } => Place::Host,
+            Operation::Duty { .. } => Place::Warden,
             Operation::HttpRequest { .. }
             | Operation::SqlQuery { .. }
             | Operation::SqlExecute { .. }
@@ -306,6 +320,7 @@ impl Operation {
         match self {
             Operation::HttpRequest { method, .. } if changes(method) => Some("http.change"),
             Operation::SqlExecute { .. } => Some("sql.change"),
+            Operation::Duty { duty, .. } => duty.kind(),
             _ => None,
         }
     }

@@ -12,6 +12,7 @@ pub mod apply;
 pub mod clone;
 pub mod control_files;
 pub mod deadline;
+pub mod duty;
 pub mod executor;
 pub mod gate;
 pub mod host_view;

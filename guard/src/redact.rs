@@ -1,6 +1,8 @@
 //! Masks secrets in text before it goes anywhere: values that are known, and shapes that are
 //! almost certainly tokens. Short and common values are left alone, or text would fall apart.
 
+use protocol::fault::Faults;
+use protocol::walls::Wall;
 use regex::{Regex, RegexSet};
 use std::sync::OnceLock;
 
@@ -22,6 +24,13 @@ const SHAPES: [&str; 12] = [
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
 ];
 
+/// Values that are told by what stands before them: `NAME_TOKEN=value` as in `.env`, the password of an
+/// address. What begins with `$`, `(` and the like is code that gets a value, and stays.
+const NAMED: [&str; 2] = [
+    r#"(?P<keep>(?:^|[\s"',;:{(\[])(?:export )?[A-Z][A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|APIKEY|_KEY|_PAT|_PWD)[A-Z0-9_]*=["']?)[^\s"'$(<{`\[][^\s"']{7,}"#,
+    r#"(?P<keep>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@"']*:)[^\s/@"'$\[][^\s/@"']{2,}(?P<end>@)"#,
+];
+
 struct Shapes {
     any: RegexSet,
     each: Vec<Regex>,
@@ -31,9 +40,10 @@ fn shapes() -> Option<&'static Shapes> {
     static ALL: OnceLock<Option<Shapes>> = OnceLock::new();
     ALL.get_or_init(|| {
         Some(Shapes {
-            any: RegexSet::new(SHAPES).ok()?,
+            any: RegexSet::new(SHAPES.iter().chain(&NAMED)).ok()?,
             each: SHAPES
                 .iter()
+                .chain(&NAMED)
                 .map(|s| Regex::new(s))
                 .collect::<Result<_, _>>()
                 .ok()?,
@@ -47,6 +57,8 @@ fn shapes() -> Option<&'static Shapes> {
 pub struct Redactor {
     /// Longest first, so that a secret that holds another is masked whole.
     known: Vec<String>,
+    /// A test took the masking away.
+    off: bool,
 }
 
 impl std::fmt::Debug for Redactor {
@@ -64,12 +76,21 @@ impl Redactor {
             .collect();
         known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         known.dedup();
-        Redactor { known }
+        Redactor { known, off: false }
+    }
+
+    /// The same; one that masks nothing where a test has taken that wall away.
+    pub fn under(self, faults: Faults) -> Redactor {
+        let off = !faults.stands(Wall::Redaction);
+        Redactor { off, ..self }
     }
 
     /// The text with secrets replaced by `[secret]`.
     pub fn text(&self, text: &str) -> String {
         let mut text = text.to_owned();
+        if self.off {
+            return text;
+        }
         for secret in &self.known {
             if text.contains(secret.as_str()) {
                 text = text.replace(secret.as_str(), "[secret]");
@@ -78,7 +99,11 @@ impl Redactor {
         let Some(shapes) = shapes() else { return text };
         for index in shapes.any.matches(&text) {
             if let Some(shape) = shapes.each.get(index) {
-                text = shape.replace_all(&text, "[secret]").into_owned();
+                let with = match index < SHAPES.len() {
+                    true => "[secret]",
+                    false => "${keep}[secret]${end}",
+                };
+                text = shape.replace_all(&text, with).into_owned();
             }
         }
         text
@@ -129,6 +154,48 @@ mod tests {
             "[secret]\nrest",
         );
         check("-----BEGIN RSA PRIVATE KEY-----\ncut off", "[secret]");
+    }
+
+    #[test]
+    fn values_are_told_by_their_names_and_code_is_left_alone() {
+        check(
+            "SHOP_API_TOKEN=5f2c9a7be1\nDEBUG=1",
+            "SHOP_API_TOKEN=[secret]\nDEBUG=1",
+        );
+        check(
+            "   12\texport DB_PASSWORD='pw with'",
+            "   12\texport DB_PASSWORD='pw with'",
+        );
+        check(
+            "   12\tDB_PASSWORD=\"correct-horse\"",
+            "   12\tDB_PASSWORD=\"[secret]\"",
+        );
+        check(
+            "[\"AWS_SECRET_ACCESS_KEY=wJalrXUt\"]",
+            "[\"AWS_SECRET_ACCESS_KEY=[secret]\"]",
+        );
+        check(
+            "url = https://shop:s3cr3t@git.example/x.git",
+            "url = https://shop:[secret]@git.example/x.git",
+        );
+        check("redis://:s3cr3t@h:6379", "redis://:[secret]@h:6379");
+        for code in [
+            "API_TOKEN=$(cat token)",
+            "API_TOKEN=\"${TOKEN:-}\"",
+            "let token = tokens.next_token();",
+            "token=abcdefghijkl",
+            "MAX_TOKENS=4096",
+            "https://h:8443/a@b",
+            "see https://example.com/a:b@c and a@b.example",
+            "SECRET=[secret]",
+        ] {
+            check(code, code);
+        }
+        let off = Redactor {
+            off: true,
+            known: vec!["hunter2-hunter2".to_owned()],
+        };
+        assert_eq!(off.text("hunter2-hunter2"), "hunter2-hunter2");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How an operation is shown to people: what it touches, in one line, and how it could be undone.
 
 use crate::act::{Operation, Place};
+use protocol::duty::Duty;
 use protocol::effect::EffectClass;
 
 pub(crate) fn paths_of(operation: &Operation) -> Vec<String> {
@@ -21,6 +22,10 @@ pub(crate) fn paths_of(operation: &Operation) -> Vec<String> {
 pub(crate) fn hosts_of(operation: &Operation) -> Vec<String> {
     match operation {
         Operation::HostCertificates { hosts, .. } => hosts.clone(),
+        Operation::Duty {
+            duty: Duty::PutSite { site, .. },
+            ..
+        } => site.names.iter().map(|name| name.to_string()).collect(),
         Operation::HttpRequest { url, .. } | Operation::CheckPage { url, .. } => {
             reqwest::Url::parse(url)
                 .ok()
@@ -72,6 +77,7 @@ pub(crate) fn preview_of(operation: &Operation) -> String {
         Operation::HostCertificates { hosts, .. } => {
             format!("ask for the certificates of {}", hosts.join(", "))
         }
+        Operation::Duty { duty, .. } => duty.title(),
         other => other.tool().to_owned(),
     };
     let mut short: String = line.chars().take(160).collect();
@@ -82,6 +88,9 @@ pub(crate) fn preview_of(operation: &Operation) -> String {
 }
 
 pub(crate) fn undo_of(operation: &Operation) -> Option<&'static str> {
+    if let Operation::Duty { duty, .. } = operation {
+        return duty.undo();
+    }
     (operation.place() == Place::Clone && operation.effect() != EffectClass::Pure)
         .then_some("reset the task's clone to the snapshot taken before")
 }

@@ -12,6 +12,7 @@ use crate::profile::row_hash;
 use form::Form;
 
 mod form;
+mod number;
 
 /// Examples of a finding.
 const MOST_EXAMPLES: usize = 3;
@@ -180,7 +181,7 @@ impl Column {
                 let Trouble { count, examples } = trouble;
                 found.push(Finding {
                     column: Some(name.clone()),
-                    what,
+                    what: number::counted(&what, count),
                     count,
                     examples,
                 });
@@ -370,7 +371,7 @@ pub fn scan(place: &Place<'_>, limits: &Limits) -> Result<Quality, InspectError>
             let Trouble { count, examples } = trouble;
             findings.push(Finding {
                 column: None,
-                what: what.to_owned(),
+                what: number::counted(what, count),
                 count,
                 examples,
             });

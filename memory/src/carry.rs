@@ -25,7 +25,7 @@ const ARCHIVE: &str = ".tar.zst";
 #[derive(Debug, thiserror::Error)]
 pub enum CarryError {
     /// The file system refused.
-    #[error("{0}: {1}")]
+    #[error("{0} cannot be read or written: {1}")]
     Io(PathBuf, #[source] io::Error),
     /// There is something in the way.
     #[error("{0} is there already: name a file or folder that is not")]
@@ -208,7 +208,13 @@ fn read_folder(source: &Path) -> Result<Brought, CarryError> {
 
 fn read_archive(source: &Path, plain: impl Read, most: u64) -> Result<Brought, CarryError> {
     let wrong = |why: String| CarryError::Archive(source.to_owned(), why);
-    let broken = |error: io::Error| wrong(format!("it cannot be read: {error}"));
+    // What a reader of archives says of bytes that are none is made of those bytes.
+    let broken = |error: io::Error| match error.raw_os_error() {
+        Some(_) => wrong(format!("it cannot be read: {error}")),
+        None => wrong(
+            "it is no archive, or a broken one (`ai-infra memory export` makes them)".to_owned(),
+        ),
+    };
     let mut brought = Brought::default();
     let mut archive = tar::Archive::new(plain.take(most));
     let mut seen = 0;

@@ -339,6 +339,22 @@ impl Ledgers {
     /// # Errors
     /// When it cannot be made.
     pub fn new() -> Result<Self, String> {
+        Self::over(match std::env::var("TESTS_LEDGER").as_deref() {
+            Ok("postgres") => tests::postgres::database(),
+            _ => None,
+        })
+    }
+
+    /// One on a server; `None` where none is installed, which is said.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn on_server() -> Result<Option<Self>, String> {
+        let database = tests::postgres::database();
+        database.map(|one| Self::over(Some(one))).transpose()
+    }
+
+    fn over(database: Option<tests::postgres::Database>) -> Result<Self, String> {
         let text = |e: &dyn std::fmt::Display| e.to_string();
         let folder = tempfile::tempdir_in("/dev/shm")
             .or_else(|_| tempfile::tempdir())
@@ -347,10 +363,6 @@ impl Ledgers {
             .enable_all()
             .build()
             .map_err(|e| text(&e))?;
-        let database = match std::env::var("TESTS_LEDGER").as_deref() {
-            Ok("postgres") => tests::postgres::database(),
-            _ => None,
-        };
         let place = match &database {
             None => Place::file(folder.path().join("ledger.db")),
             Some(database) => Place::Server(Box::new(Server {

@@ -158,6 +158,18 @@ impl Team {
         })
     }
 
+    /// The same with its ledger on a server; `None` where none is installed.
+    ///
+    /// # Errors
+    /// When the ledger cannot be made.
+    pub fn on_server(mut self) -> Result<Option<Self>, String> {
+        let Some(ledgers) = Ledgers::on_server()? else {
+            return Ok(None);
+        };
+        self.ledgers = Arc::new(ledgers);
+        Ok(Some(self))
+    }
+
     /// The same with somebody who looks on.
     pub fn watched(self, witness: Arc<Mutex<dyn Witness>>) -> Self {
         self.calls.watch(witness);

@@ -59,3 +59,24 @@ fn a_second_death_while_the_first_is_recovered() {
     };
     check(&[Contained], left);
 }
+
+/// Everything else is walked there with `TESTS_LEDGER=postgres`.
+#[test]
+fn a_ledger_on_a_server_keeps_the_promises_too() {
+    let left = Left {
+        all: 1,
+        crash: 1,
+        lost: 1,
+        office: 1,
+        ..Left::none()
+    };
+    let team = Team::new(&[Contained], 2, left, Broken::default()).unwrap();
+    let Some(team) = team.on_server().unwrap() else {
+        return;
+    };
+    let walk = team.walk(10_000_000);
+    eprintln!("{walk:?}");
+    if let Some((promise, way)) = walk.found {
+        panic!("broken: {promise}\n{way}");
+    }
+}

@@ -10,6 +10,8 @@ pub const INSIDE: &str = "/attachments";
 pub const MOST: usize = 16;
 /// Longest name, in bytes.
 const NAME_BYTES: usize = 200;
+/// The kind of a PDF.
+const PDF: &str = "PDF";
 /// How much of a file is looked at to say what it is, in bytes.
 const HEAD: usize = 8 * 1024;
 
@@ -30,6 +32,11 @@ impl Attachment {
     /// Where it is seen inside a sandbox.
     pub fn inside(&self) -> String {
         format!("{INSIDE}/{}", self.name)
+    }
+
+    /// Whether it is a picture or a document of pages, which a model is shown and a playbook is not.
+    pub fn is_for_eyes(&self) -> bool {
+        self.kind == PDF || self.kind.ends_with(" image")
     }
 }
 
@@ -101,7 +108,9 @@ pub fn kind_of(name: &str, content: &[u8]) -> &'static str {
         (b"\x89PNG\r\n\x1a\n", "PNG image"),
         (b"\xff\xd8\xff", "JPEG image"),
         (b"GIF8", "GIF image"),
-        (b"%PDF-", "PDF"),
+        (b"%PDF-", PDF),
+        (b"II*\0", "TIFF image"),
+        (b"MM\0*", "TIFF image"),
         (b"PK\x03\x04", "ZIP archive or office document"),
         (b"\x1f\x8b", "gzip"),
         (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -116,6 +125,15 @@ pub fn kind_of(name: &str, content: &[u8]) -> &'static str {
         .find(|(beginning, _)| content.starts_with(beginning));
     if let Some((_, kind)) = known {
         return kind;
+    }
+    if content.starts_with(b"RIFF") && content.get(8..12) == Some(b"WEBP") {
+        return "WebP image";
+    }
+    if matches!(
+        content.get(4..12),
+        Some(b"ftypheic" | b"ftypheix" | b"ftypmif1" | b"ftypavif")
+    ) {
+        return "HEIF image";
     }
     if content.is_empty() {
         return "empty";
@@ -201,6 +219,10 @@ mod tests {
             ("a.LOG", b"x", "log"),
             ("a", b"x", "text"),
             ("a.png", b"\x89PNG\r\n\x1a\n....", "PNG image"),
+            ("a.csv", b"RIFF\x1a\0\0\0WEBPVP8L", "WebP image"),
+            ("a.wav", b"RIFF\x1a\0\0\0WAVEfmt \0", "binary"),
+            ("a.jpg", b"\0\0\0\x18ftypheic\0", "HEIF image"),
+            ("a.tif", b"II*\0", "TIFF image"),
             ("a.csv", b"PK\x03\x04", "ZIP archive or office document"),
             ("a.txt", b"a\0b", "binary"),
             ("a.txt", b"\xff\xfeab", "binary"),

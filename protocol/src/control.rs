@@ -146,6 +146,11 @@ pub enum Verb {
         /// Which.
         task: TaskRef,
     },
+    /// Let go of old clones, caches and blobs now.
+    Gc {
+        /// Only say what would go.
+        dry: bool,
+    },
     /// The folders the team works in.
     WorkspaceList,
     /// Register a folder, or give a registered one another name.

@@ -68,6 +68,10 @@ pub enum Fault {
     DieApplying,
     /// What was said to a task is told and heard again by whoever says or holds it next.
     WordsAgain,
+    /// A backup's snapshot is there before the packs it names.
+    SnapshotFirst,
+    /// A home that is being restored does not say so.
+    NoRestoringMark,
 }
 
 #[cfg(debug_assertions)]
@@ -88,6 +92,8 @@ impl std::str::FromStr for Faults {
             "orphaned-child" => Fault::OrphanedChild,
             "die-at=apply:each" => Fault::DieApplying,
             "words-again" => Fault::WordsAgain,
+            "snapshot-first" => Fault::SnapshotFirst,
+            "no-restoring-mark" => Fault::NoRestoringMark,
             "die-at=journal:each" | "die-at=journal:each:again" => Fault::DieAt {
                 write: None,
                 again: word.ends_with("again"),
@@ -100,6 +106,7 @@ impl std::str::FromStr for Faults {
                          no-note, lost-timer, orphaned-child, die-at=journal:N:before, \
                          die-at=journal:N:after, die-at=journal:each, \
                          die-at=journal:each:again, die-at=apply:each, words-again, \
+                         snapshot-first, no-restoring-mark, \
                          without=WALL+WALL"
                     )
                 })?),
@@ -190,6 +197,22 @@ impl Faults {
         false
     }
 
+    /// A snapshot is published before its packs are.
+    pub fn snapshot_first(self) -> bool {
+        #[cfg(debug_assertions)]
+        return self.is(Fault::SnapshotFirst);
+        #[cfg(not(debug_assertions))]
+        false
+    }
+
+    /// A half-restored home bears no mark.
+    pub fn no_restoring_mark(self) -> bool {
+        #[cfg(debug_assertions)]
+        return self.is(Fault::NoRestoringMark);
+        #[cfg(not(debug_assertions))]
+        false
+    }
+
     /// Whether whoever applies the patch of the task with this number for the first time dies here.
     pub fn dies_applying(self, task: u64, at: Applying) -> bool {
         use Applying::{Done, Half, Noted, Placed};
@@ -251,9 +274,11 @@ mod tests {
                 f.dies_at(1, 1, 3, Side::After),
                 f.dies_applying(1, Applying::Placed),
                 f.words_again(),
+                f.snapshot_first(),
+                f.no_restoring_mark(),
             ]
         };
-        assert_eq!(seen(Faults::default()), [false; 9]);
+        assert_eq!(seen(Faults::default()), [false; 11]);
         for (at, word) in [
             "no-epoch-check",
             "ack-before-journal",
@@ -264,11 +289,13 @@ mod tests {
             "die-at=journal:3:after",
             "die-at=apply:each",
             "words-again",
+            "snapshot-first",
+            "no-restoring-mark",
         ]
         .iter()
         .enumerate()
         {
-            let mut expected = [false; 9];
+            let mut expected = [false; 11];
             expected[at] = true;
             assert_eq!(seen(faults(word)), expected, "{word}");
         }

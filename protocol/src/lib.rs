@@ -13,6 +13,7 @@ pub mod control;
 pub mod costs;
 pub mod criterion;
 pub mod document;
+pub mod duty;
 pub mod effect;
 pub mod envelope;
 pub mod exit;

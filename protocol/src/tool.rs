@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 46] = [
+pub const TOOLS: [&str; 59] = [
     "Read",
     "Write",
     "Edit",
@@ -51,6 +51,19 @@ pub const TOOLS: [&str; 46] = [
     "TryBackup",
     "CheckPage",
     "HostCertificates",
+    "Service",
+    "ServiceStatus",
+    "PutSite",
+    "RemoveSite",
+    "SiteStatus",
+    "KeptFiles",
+    "RestoreFile",
+    "SecurityUpdates",
+    "InstallUpdates",
+    "Containers",
+    "ContainerLogs",
+    "Container",
+    "PullImage",
 ];
 
 /// Whether calls of a tool leave nothing behind but in the task's own clone, whatever their input:
@@ -90,6 +103,12 @@ pub fn stays_inside(tool: &str) -> bool {
             | "TryBackup"
             | "CheckPage"
             | "HostCertificates"
+            | "ServiceStatus"
+            | "SiteStatus"
+            | "KeptFiles"
+            | "SecurityUpdates"
+            | "Containers"
+            | "ContainerLogs"
     ) || HOST.contains(&tool)
         || DATA.contains(&tool)
 }
@@ -126,10 +145,21 @@ pub const TALK: [&str; 2] = ["AskUserQuestion", "AddCriteria"];
 
 /// Those that change what lies outside the clone: they are not made a second time when a playbook
 /// is run from its start again.
-pub const OUTSIDE: [&str; 3] = ["HttpRequest", "SqlExecute", "BackupDatabase"];
+pub const OUTSIDE: [&str; 10] = [
+    "HttpRequest",
+    "SqlExecute",
+    "BackupDatabase",
+    "Service",
+    "PutSite",
+    "RemoveSite",
+    "RestoreFile",
+    "InstallUpdates",
+    "Container",
+    "PullImage",
+];
 
 /// Those that reach what was granted by name, and never look at the files of a workspace.
-pub const AWAY: [&str; 7] = [
+pub const AWAY: [&str; 20] = [
     "HttpRequest",
     "SqlQuery",
     "SqlExecute",
@@ -137,6 +167,19 @@ pub const AWAY: [&str; 7] = [
     "TryBackup",
     "CheckPage",
     "HostCertificates",
+    "Service",
+    "ServiceStatus",
+    "PutSite",
+    "RemoveSite",
+    "SiteStatus",
+    "KeptFiles",
+    "RestoreFile",
+    "SecurityUpdates",
+    "InstallUpdates",
+    "Containers",
+    "ContainerLogs",
+    "Container",
+    "PullImage",
 ];
 
 /// A call asked for by an engine.

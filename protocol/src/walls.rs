@@ -34,6 +34,8 @@ pub enum Wall {
     Links,
     /// The proxy connects only where it may.
     Proxy,
+    /// Secrets are masked in what is written, sent and shown.
+    Redaction,
     /// No act without its lines in the record.
     Record,
     /// What programs obey without being asked is not written, and not brought home unread.
@@ -68,7 +70,7 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 18] = [
+        const ALL: [(&str, Wall); 19] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
@@ -84,6 +86,7 @@ impl std::str::FromStr for Removed {
             ("leftovers", Wall::Leftovers),
             ("links", Wall::Links),
             ("proxy", Wall::Proxy),
+            ("redaction", Wall::Redaction),
             ("record", Wall::Record),
             ("control-files", Wall::ControlFiles),
             ("leave", Wall::Leave),

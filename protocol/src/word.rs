@@ -54,7 +54,7 @@ pub struct WordDocument {
 pub fn tamed(text: &str) -> Result<String, String> {
     let text = text.replace("\r\n", "\n").trim().to_owned();
     if text.is_empty() {
-        return Err("say something: there are no words in it".to_owned());
+        return Err("there are no words in it: say something".to_owned());
     }
     if text.len() > WORD_BYTES {
         return Err(format!(

@@ -4,7 +4,7 @@
 //! `ledger` (kept) -> `dispatch` (to the bus, again and again until it is there). What agents
 //! report walks `settle` -> `ledger` -> `follow` (woken by `hub`). `run` is the process
 //! and its loops, `desk` what they share, `bus_link` the way to a Redis that may be away,
-//! `compare` whether it is the one the ledger knows, `month` what it must know of the money, `ledger_watch` whether a ledger on a server would take a write.
+//! `compare` whether it is the one the ledger knows, `month` what it must know of the money, `ledger_watch` whether a ledger on a server would take a write, `retention` lets go of what is old.
 //! `again` does an ended task once more, `approvals` lets tasks go on whose ticket the warden has settled, `notices` tells a person elsewhere that something waits, `anchor` remembers how far the record of acts goes, `brakes` freeze the team and pause roles, `paused` is about single tasks, `rate` is what people think of results, `dead` lists and replays what nobody could finish, `schedules` begins jobs by themselves.
 //! `daemon` starts and restarts every process, `tmux` gives them windows, `client` is how the
 //! command line talks to both.
@@ -32,6 +32,7 @@ pub mod hub;
 pub mod intake;
 pub mod ledger;
 mod ledger_watch;
+mod masked;
 pub mod memory_owner;
 mod month;
 mod notices;
@@ -44,6 +45,7 @@ pub mod propose;
 pub mod rate;
 pub mod recent;
 pub mod restored;
+mod retention;
 pub mod route;
 pub mod run;
 pub mod schedules;

@@ -32,7 +32,9 @@ pub(crate) fn pin(desk: &Desk, way: &mut Way) -> Result<(), ConfigError> {
 pub(crate) fn keep(folder: &Path, content: &[u8]) -> Result<String, ConfigError> {
     let digest = hex(content);
     let path = folder.join(&digest);
-    let kept = std::fs::read(&path).is_ok_and(|kept| hex(&kept) == digest);
+    // What is used again is touched, so that nobody lets go of it as old.
+    let touch = || std::fs::File::open(&path)?.set_modified(std::time::SystemTime::now());
+    let kept = std::fs::read(&path).is_ok_and(|kept| hex(&kept) == digest) && touch().is_ok();
     if !kept {
         std::fs::create_dir_all(folder).map_err(|e| ConfigError::file("make", folder, e))?;
         private_file::write(&path, content)?;

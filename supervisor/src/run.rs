@@ -23,6 +23,7 @@ use crate::ledger_watch;
 use crate::memory_owner::MemoryOwner;
 use crate::month;
 use crate::plans;
+use crate::retention;
 use crate::route::shelf::Shelf;
 use crate::schedules;
 use crate::schedules::book::Book;
@@ -189,6 +190,8 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     loops.spawn(async move { month::keep(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { ledger_watch::keep(&shared).await });
+    let shared = desk.clone();
+    loops.spawn(async move { retention::keep(&shared).await });
     loops
 }
 

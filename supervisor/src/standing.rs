@@ -21,6 +21,7 @@ const AGAIN: Duration = Duration::from_secs(300);
 pub(crate) async fn keep(desk: SharedDesk) {
     let env = Env::from_process();
     let mut heard = desk.hub.listen();
+    let mut said = desk.hub.listen_to_words();
     let mut written: Option<(String, Instant)> = None;
     loop {
         // One that cannot be told now is told at the next happening.
@@ -38,12 +39,17 @@ pub(crate) async fn keep(desk: SharedDesk) {
             }
         }
         sleep(PAUSE).await;
-        match heard.recv().await {
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return std::future::pending().await,
+        // What becomes of tasks, and what is said of the team as a whole: that it is frozen.
+        let over = tokio::select! {
+            happened = heard.recv() => matches!(happened, Err(RecvError::Closed)),
+            word = said.recv() => matches!(word, Err(RecvError::Closed)),
+        };
+        if over {
+            return std::future::pending().await;
         }
         // What came meanwhile is seen by the same look.
         heard = desk.hub.listen();
+        said = desk.hub.listen_to_words();
     }
 }
 

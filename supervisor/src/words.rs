@@ -163,7 +163,7 @@ fn unpaid(open: &Open, document: &RunDocument) -> Option<String> {
 fn over(open: &Open) -> Option<String> {
     match &open.state {
         state if state.is_final() => Some(format!(
-            "it had ended already ({state}): say it as a new request, ai-infra run \"…\""
+            "it had ended already ({state}): what is to come is a new request, ai-infra run \"…\""
         )),
         TaskState::Cancelling => Some("it is being stopped".to_owned()),
         _ => None,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Most files read from one folder.
-const FILES: usize = 500;
+pub(crate) const FILES: usize = 20_000;
 /// Largest file, in bytes.
 const FILE_BYTES: u64 = 256 * 1024;
 

@@ -5,7 +5,7 @@ use crate::AI_INFRA;
 use tests::gate;
 use tests::processes::wait_until;
 use tests::team::Team;
-use tests::tmux::{capture, press, resize, tmux, wait_for};
+use tests::terminal::{Window, tmux};
 
 /// Every line fits, and none wraps into the next.
 fn fits(shown: &str, columns: usize, rows: usize) {
@@ -20,15 +20,15 @@ fn a_task_is_seen_whole_and_the_terminal_never_holds_it_up() {
     let team = Team::new(AI_INFRA);
     let folder = gate::build(&team);
     team.ai(&["up"]).expect(0);
-    resize(&team, 1, 80, 24);
-    let idle = wait_for(&team, 1, "that it is idle", |s| {
+    let window = Window::of(&team, 1, 80, 24);
+    let idle = window.until_that("that it is idle", |s| {
         s.starts_with("code (level 1)") && s.contains("idle since")
     });
     fits(&idle, 80, 24);
 
     gate::walk(&team, &folder);
     let waits = |s: &str| s.contains("▸ Bash sh -c while") && s.contains("calls 2, 1 failed");
-    let shown = wait_for(&team, 1, "the third call", waits);
+    let shown = window.until_that("the third call", waits);
     fits(&shown, 80, 24);
     for part in [
         "t1 walk to the gate",
@@ -42,10 +42,10 @@ fn a_task_is_seen_whole_and_the_terminal_never_holds_it_up() {
         assert!(shown.contains(part), "{part} is missing in\n{shown}");
     }
     let ticks = |s: &str| waits(s) && s != shown;
-    wait_for(&team, 1, "the time going by", ticks);
+    window.until_that("the time going by", ticks);
 
-    resize(&team, 1, 40, 15);
-    let small = wait_for(&team, 1, "the smaller picture", |s| {
+    window.resize(40, 15);
+    let small = window.until_that("the smaller picture", |s| {
         s.contains("▸ Bash sh -c") && !s.contains("OBSERVE")
     });
     fits(&small, 40, 15);
@@ -55,18 +55,18 @@ fn a_task_is_seen_whole_and_the_terminal_never_holds_it_up() {
     );
 
     // The terminal takes nothing any more; the work goes on.
-    press(&team, 1, &["C-s"]);
+    window.presses(&["C-s"]);
     gate::open(&team, "open");
     gate::open(&team, "open.door");
     team.ai(&["task", "follow", "t1"]).expect(0);
-    let stopped = capture(&team, 1);
+    let stopped = window.shows();
     assert!(
         stopped.contains("▸ Bash"),
         "Ctrl-s stopped nothing:\n{stopped}"
     );
-    press(&team, 1, &["C-q"]);
-    resize(&team, 1, 80, 24);
-    let left = wait_for(&team, 1, "what it left", |s| s.contains("t1   done 1/1"));
+    window.presses(&["C-q"]);
+    window.resize(80, 24);
+    let left = window.until_that("what it left", |s| s.contains("t1   done 1/1"));
     assert!(
         left.contains("last results") && left.contains("idle since"),
         "{left}"
@@ -75,8 +75,8 @@ fn a_task_is_seen_whole_and_the_terminal_never_holds_it_up() {
 
     // What is typed does not stand in the picture, and one Ctrl-C ends nothing.
     let pid = team.pid("code");
-    press(&team, 1, &["x", "y", "z", "C-c"]);
-    let hint = wait_for(&team, 1, "the hint", |s| s.contains("Ctrl-C again"));
+    window.presses(&["x", "y", "z", "C-c"]);
+    let hint = window.until_that("the hint", |s| s.contains("Ctrl-C again"));
     assert!(!hint.contains("xyz"), "{hint}");
     assert_eq!(team.pid("code"), pid);
     team.down();
@@ -87,11 +87,9 @@ fn a_second_ctrl_c_starts_the_agent_anew_and_its_task_goes_on() {
     let team = Team::new(AI_INFRA);
     let folder = gate::build(&team);
     team.ai(&["up"]).expect(0);
-    resize(&team, 1, 80, 24);
+    let window = Window::of(&team, 1, 80, 24);
     gate::walk(&team, &folder);
-    wait_for(&team, 1, "the third call", |s| {
-        s.contains("▸ Bash sh -c while")
-    });
+    window.until_that("the third call", |s| s.contains("▸ Bash sh -c while"));
     let pane = || {
         let format = "#{pane_pid} #{pane_dead}";
         tmux(
@@ -100,9 +98,9 @@ fn a_second_ctrl_c_starts_the_agent_anew_and_its_task_goes_on() {
         )
     };
     let before = pane();
-    press(&team, 1, &["C-c"]);
-    wait_for(&team, 1, "the hint", |s| s.contains("Ctrl-C again"));
-    press(&team, 1, &["C-c"]);
+    window.presses(&["C-c"]);
+    window.until_that("the hint", |s| s.contains("Ctrl-C again"));
+    window.presses(&["C-c"]);
     gate::open(&team, "open");
     let again = wait_until(std::time::Duration::from_secs(20), || {
         let now = pane();
@@ -110,7 +108,7 @@ fn a_second_ctrl_c_starts_the_agent_anew_and_its_task_goes_on() {
     });
     assert!(again, "the agent was not started anew");
     let resumed = |s: &str| s.contains("attempt 2") && s.contains("▸ Bash sh -c until");
-    let shown = wait_for(&team, 1, "that it goes on", resumed);
+    let shown = window.until_that("that it goes on", resumed);
     for part in [
         "steps from the journal",
         "✓ Bash echo one",

@@ -5,9 +5,10 @@ use crate::AI_INFRA;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use tests::bucket::Storage;
+use tests::many::files;
 use tests::team::Team;
 
 /// A team with a place for its backups outside its home.
@@ -17,25 +18,6 @@ fn team() -> (Team, PathBuf) {
     let line = remote.display().to_string();
     let team = team.with_env("AI_INFRA__BACKUP__REMOTE", &line);
     (team.backs_up_by_hand(), remote)
-}
-
-/// All files below a folder, by path, with their bytes.
-pub fn files(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut all = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.is_file() && path.file_name().is_some_and(|name| name != ".owner") {
-                let own = path.strip_prefix(root).unwrap().to_owned();
-                all.push((own, fs::read(&path).unwrap()));
-            }
-        }
-    }
-    all.sort();
-    all
 }
 
 fn of_job<'a>(report: &'a Value, job: &str) -> &'a Value {
@@ -283,58 +265,6 @@ fn from_a_bucket() {
     );
     storage.make("kept");
     lost_and_back(&team, remote);
-}
-
-/// At so many moments, spread over the whole of it.
-const KILLS: u32 = 10;
-
-#[test]
-fn killed_at_any_moment_what_is_listed_restores_and_a_half_home_does_not_start() {
-    let (team, _remote) = team();
-    team.up().expect(0);
-    team.ai(&["memory", "add", "one thing"]).expect(0);
-    team.down();
-    noise(&team, 0);
-    let took = team.ai(&["backup", "run", "memory"]).expect(0).took;
-    for kill in 1..=KILLS {
-        noise(&team, u64::from(kill));
-        let mut running = team.start(&["backup", "run", "memory"]);
-        std::thread::sleep(took * kill / (KILLS + 1));
-        let _over = running.kill();
-        running.wait().unwrap();
-        team.ai(&["backup", "verify", "--all"]).expect(0);
-    }
-    team.ai(&["backup", "run", "memory"]).expect(0);
-    let kept = [
-        files(&team.home().join("MEMORY")),
-        files(&team.home().join("blobs")),
-    ];
-    let home = team.home();
-    fs::remove_dir_all(&home).unwrap();
-    let took = team.ai(&["backup", "restore"]).expect(0).took;
-    let mut halves = 0;
-    for kill in 1..=KILLS {
-        fs::remove_dir_all(&home).unwrap();
-        let mut running = team.start(&["backup", "restore"]);
-        std::thread::sleep(took * kill / (KILLS + 1));
-        let _over = running.kill();
-        running.wait().unwrap();
-        if home.join("restoring.json").exists() {
-            halves += 1;
-            team.ai(&["up"]).expect(2);
-            team.ai(&["backup", "restore"]).expect(0);
-        } else if !home.exists() {
-            team.ai(&["backup", "restore"]).expect(0);
-        }
-        assert_eq!(
-            [files(&home.join("MEMORY")), files(&home.join("blobs"))],
-            kept,
-            "kill {kill}"
-        );
-    }
-    assert!(halves > 0, "none was cut off in the middle");
-    team.up().expect(0);
-    team.down();
 }
 
 #[test]

@@ -98,6 +98,14 @@ fn shells_offer_what_is_there() {
     let add = ["schedule", "add", "nightly", "--when", "@daily"];
     team.ai(&[&add[..], &["what is unfinished here?"]].concat())
         .expect(0);
+    let found = team
+        .ai(&["memory", "search", "unfinished", "--json"])
+        .json();
+    let memory = found["memories"][0]["id"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    assert!(memory.starts_with("m-"), "{found:#}");
     for (line, expected) in [
         ("ai-infra task show ''", "t1"),
         ("ai-infra task apply t", "t1"),
@@ -107,6 +115,8 @@ fn shells_offer_what_is_there() {
         ("ai-infra playbook show unfin", "unfinished-marks"),
         ("ai-infra schedule pause ''", "nightly"),
         ("ai-infra backup run me", "memory"),
+        ("ai-infra memory show ''", memory.as_str()),
+        ("ai-infra memory forget m-2", memory.as_str()),
         ("ai-infra workspace forget ''", "work"),
         ("ai-infra secret set anth", "anthropic-api-key"),
         ("ai-infra --home /nowhere/at/all task show ''", ""),

@@ -14,14 +14,18 @@ use tests::team::Team;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A team that may reach one database.
-struct Stage {
-    team: Team,
-    database: Database,
-    workspace: PathBuf,
+pub struct Stage {
+    /// The team.
+    pub team: Team,
+    /// The database it may reach, as the source `shop`.
+    pub database: Database,
+    /// The folder it works in.
+    pub workspace: PathBuf,
 }
 
 impl Stage {
-    fn new() -> Option<Self> {
+    /// All of it; `None` where PostgreSQL is not installed.
+    pub fn new() -> Option<Self> {
         let (team, database) = (Team::new(AI_INFRA), postgres::database()?);
         let secrets = team.home().join("secrets");
         std::fs::create_dir_all(&secrets).expect("a folder");
@@ -206,8 +210,8 @@ fn tables_of_a_server_are_profiled_checked_and_compared_with_a_file() {
         &told("check the data quality of shop:orders"),
         &[
             "- city: 300 values are missing",
-            "- city: 1 values begin or end with spaces – Ulm",
-            "- day: 1 dates are before 1900 or after 2100 – 1026-01-05",
+            "- city: 1 value begins or ends with spaces – Ulm",
+            "- day: 1 date is before 1900 or after 2100 – 1026-01-05",
         ],
     );
     has(

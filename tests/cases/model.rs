@@ -3,6 +3,7 @@
 
 use crate::AI_INFRA;
 use serde_json::{Value, json};
+use std::io::{Read, Write};
 use std::path::Path;
 use tests::projects;
 use tests::team::Team;
@@ -159,7 +160,22 @@ fn the_messages_api_mends_a_test() {
     let project = team.scratch("project");
     projects::cargo(&project, true);
     projects::commit_all(&project);
-    let (code, document) = team.run(&project, "mend the failing test");
+    // A picture goes with it: the API that others wrote takes it as one.
+    let shot = team.scratch("given").join("shot");
+    std::fs::write(&shot, crate::pictures::pixel()).expect("a file");
+    let (folder, shot) = (project.display().to_string(), shot.display().to_string());
+    let words = [
+        "run",
+        "mend the failing test",
+        "--workspace",
+        &folder,
+        "--attach",
+        &shot,
+        "--json",
+    ];
+    let ran = team.ai(&words);
+    let (code, document) = (ran.code, ran.json());
+    let seen = journal(port);
     let _ = server.kill();
     let _ = server.wait();
     check(&team, &project, code, &document);
@@ -167,5 +183,18 @@ fn the_messages_api_mends_a_test() {
         document["usage"]["cost_usd"].as_f64().unwrap_or_default() > 0.0,
         "{document:#}"
     );
+    // Its journal keeps words alone; the story of the pictures has the blocks.
+    let told = "/attachments/shot: PNG image, 69 bytes; you see it above";
+    assert!(seen.contains(told), "no picture in {seen}");
     team.down();
+}
+
+/// What the mock was asked, as it keeps it.
+fn journal(port: u16) -> String {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("the mock");
+    let ask = "GET /__aimock/journal HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(ask.as_bytes()).expect("it is asked");
+    let mut said = String::new();
+    stream.read_to_string(&mut said).expect("it answers");
+    said
 }

@@ -146,7 +146,7 @@ fn over_https_a_token_opens_the_place_and_is_nowhere_to_be_seen() {
     assert!(asked.contains("git-receive-pack"), "{asked}");
     seen.push(("the server's log".to_owned(), asked.into_bytes()));
     for folder in [team.home(), server.repository()] {
-        for (path, bytes) in crate::backups::files(&folder) {
+        for (path, bytes) in tests::many::files(&folder) {
             if !path.starts_with("secrets") {
                 seen.push((path.display().to_string(), bytes));
             }

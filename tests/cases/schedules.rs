@@ -82,6 +82,19 @@ fn a_schedule_is_written_run_paused_and_looked_at() {
     );
     let checked = team.ai(&["schedule", "check"]).expect(2).stdout;
     assert!(checked.contains("✗") && checked.contains("✓"), "{checked}");
+    // What stands in the settings is looked at too.
+    std::fs::remove_file(folder.join("bad.yaml")).expect("gone");
+    let backups = team.home().join("config/backup.yaml");
+    for (line, code, said) in [
+        ("0 3 * * *", 0, "backup-memory: it comes round next"),
+        ("0 33 * * *", 2, "✗"),
+    ] {
+        let text = format!("remote: /nowhere\njobs: {{memory: {{schedule: \"{line}\"}}}}\n");
+        std::fs::write(&backups, text).expect("a file");
+        let checked = team.ai(&["schedule", "check"]).expect(code).stdout;
+        assert!(checked.contains(said), "{checked}");
+    }
+    std::fs::remove_file(backups).expect("gone");
     let unknown = team.ai(&["schedule", "show", "nigtly"]).expect(2).stderr;
     assert!(unknown.contains("did you mean `nightly`?"), "{unknown}");
 }

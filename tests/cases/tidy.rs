@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "protocol",
     "config",
+    "hands",
     "forge",
     "warden",
     "vault",
@@ -182,6 +183,9 @@ const PROCESS_STARTERS: &[&str] = &[
     "guard/src/executor/inside/",
     "guard/src/sandbox/spawn.rs",
     "guard/src/sandbox/surroundings.rs",
+    // systemctl, nginx and apt-get by fixed paths; ai-infra itself as the warden's hands
+    "hands/src/program.rs",
+    "warden/src/operations/child.rs",
     // git, on a bare repository of our own
     "backup/src/store/command.rs",
     // ai-infra itself, to back up
@@ -224,8 +228,33 @@ fn one_maker(sources: &[Source]) -> Broken {
     broken.extend(never_in(
         sources,
         "warden",
-        &["Tcp", "Udp", "redis::", "reqwest", "Command::new"],
-        "the warden has no network, no Redis and starts nothing",
+        &["Tcp", "Udp", "redis::", "reqwest", "hands::"],
+        "the warden has no network, no Redis and does nothing on the host itself",
+    ));
+    let hands_alone = sources
+        .iter()
+        .filter(|s| s.room() == "warden" && s.is_work());
+    for source in hands_alone {
+        let starts: Vec<&str> = source
+            .work()
+            .lines()
+            .filter(|l| l.contains("Command::new("))
+            .collect();
+        let of_hands = source.path == "warden/src/operations/child.rs"
+            && starts.len() == 1
+            && starts[0].contains("Command::new(MYSELF)");
+        if !starts.is_empty() && !of_hands {
+            broken.push(format!(
+                "{}: the warden starts nothing but its hands",
+                source.path
+            ));
+        }
+    }
+    broken.extend(never_in(
+        sources,
+        "hands",
+        &["redis::", "sqlx", "\"sh\"", "bash", "TcpListener"],
+        "the warden's hands know no Redis, no ledger and no shell, and listen to nobody",
     ));
     broken.extend(only_in(
         sources,
@@ -370,6 +399,11 @@ fn every_wall_reports_what_breaks_it() {
     assert!(!one_maker(&bad("cli/src/a.rs", "UPDATE tasks SET state")).is_empty());
     assert!(!one_maker(&bad("cli/src/a.rs", "Book::open(AuditPlace::of(x))")).is_empty());
     assert!(!one_maker(&bad("warden/src/a.rs", "TcpStream::connect(x)")).is_empty());
+    assert!(!one_maker(&bad("warden/src/a.rs", "Command::new(\"sh\")")).is_empty());
+    let child = "warden/src/operations/child.rs";
+    assert!(!one_maker(&bad(child, "Command::new(\"sh\")")).is_empty());
+    assert!(one_maker(&bad(child, "Command::new(MYSELF)")).is_empty());
+    assert!(!one_maker(&bad("hands/src/a.rs", "Command::new(\"bash\")")).is_empty());
     assert!(!shape(&bad("cli/src/utils.rs", "")).is_empty());
     assert!(!shape(&bad("cli/src/long.rs", &"\n".repeat(500))).is_empty());
     let up = vec![("bus".to_owned(), "agents.workspace = true".to_owned())];

@@ -6,6 +6,7 @@
 
 pub mod aws;
 pub mod bucket;
+pub mod clock;
 pub mod flaky;
 pub mod gate;
 pub mod git_https;
@@ -13,16 +14,17 @@ pub mod github;
 pub mod hooks;
 pub mod inbox;
 pub mod leave;
+pub mod many;
 pub mod model_api;
 pub mod network;
 pub mod nginx;
 pub mod postgres;
 pub mod processes;
 pub mod projects;
+pub mod sites;
 pub mod small_disk;
 pub mod sshd;
 pub mod standby;
 pub mod team;
 pub mod terminal;
-pub mod tmux;
 pub mod torture;

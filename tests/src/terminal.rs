@@ -2,8 +2,25 @@
 
 use crate::processes::wait_until;
 use crate::team::Team;
-use crate::tmux::{resize_to, tmux};
+use std::process::Command;
 use std::time::Duration;
+
+/// Longest wait for a window to show something.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs a tmux command on the team's own server; gives what it printed.
+pub fn tmux(team: &Team, args: &[&str]) -> String {
+    let socket = team.home().join("run/tmux.sock");
+    let output = Command::new("tmux")
+        .arg("-S")
+        .arg(socket)
+        .args(args)
+        .output()
+        .expect("tmux runs");
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
+}
 
 /// One window of a team's session.
 pub struct Window<'t> {
@@ -25,9 +42,23 @@ impl<'t> Window<'t> {
         tmux(self.team, args)
     }
 
-    /// Makes it another size.
+    /// Makes it another size, as a terminal of that size would.
     pub fn resize(&self, columns: u32, rows: u32) {
-        resize_to(self.team, &self.target, columns, rows);
+        let (x, y) = (columns.to_string(), rows.to_string());
+        let target = &self.target;
+        self.tmux(&["resize-window", "-t", target, "-x", &x, "-y", &y]);
+        // tmux tells the terminal a moment later, and only then can whoever draws know.
+        let tty = self.tmux(&["display-message", "-p", "-t", target, "#{pane_tty}"]);
+        let told = wait_until(Duration::from_secs(5), || {
+            let stty = Command::new("stty")
+                .args(["-F", tty.trim(), "size"])
+                .output();
+            let size = stty.expect("stty runs").stdout;
+            String::from_utf8_lossy(&size)
+                .trim()
+                .ends_with(&format!(" {x}"))
+        });
+        assert!(told, "{tty} is {columns} wide");
     }
 
     /// Types characters.
@@ -90,13 +121,18 @@ impl<'t> Window<'t> {
 
     /// Waits until it has shown this, though it may have moved off the top since.
     pub fn until_has_shown(&self, text: &str) {
-        let seen = wait_until(Duration::from_secs(20), || self.has_shown().contains(text));
+        let seen = wait_until(PATIENCE, || self.has_shown().contains(text));
         assert!(seen, "never seen: {text}\n---\n{}\n---", self.has_shown());
     }
 
-    /// Waits until what it shows is as wanted; fails the story when it never is.
-    pub fn until_that(&self, what: &str, is: impl Fn(&str) -> bool) {
-        let seen = wait_until(Duration::from_secs(20), || is(&self.shows()));
+    /// Waits until what it shows is as wanted, and gives it; fails the story when it never is.
+    pub fn until_that(&self, what: &str, is: impl Fn(&str) -> bool) -> String {
+        let mut last = String::new();
+        let seen = wait_until(PATIENCE, || {
+            last = self.shows();
+            is(&last)
+        });
         assert!(seen, "never seen: {what}\n---\n{}\n---", self.has_shown());
+        last
     }
 }

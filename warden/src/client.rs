@@ -3,10 +3,12 @@
 
 use crate::audit::line::Entry;
 use crate::audit::verify::Head;
+use crate::operations::judge::is_duty;
 use crate::tickets::ticket::{Ticket, Wanted, action_digest};
 use crate::wire::{Ask, LINE_BYTES, Reply, Request, WIRE_VERSION};
 use config::home::Home;
 use protocol::approval::TicketId;
+use protocol::duty::order::Outcome;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -16,6 +18,8 @@ use tokio::time::{sleep, timeout};
 
 /// Longest wait for one answer, in seconds: a disk may take its time to make a line safe.
 const ANSWER: Duration = Duration::from_secs(10);
+/// The same where something is looked at first.
+const LOOK: Duration = Duration::from_secs(200);
 /// Between two tries to reach it.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -75,6 +79,15 @@ impl Client {
         }
     }
 
+    /// Another connection to the same warden.
+    pub fn another(&self) -> Self {
+        Self {
+            socket: self.socket.clone(),
+            patience: self.patience,
+            open: None,
+        }
+    }
+
     /// Writes a line; answers its number. With `safe` it outlives a power cut when this returns.
     ///
     /// # Errors
@@ -104,7 +117,12 @@ impl Client {
     /// When the warden is away, or leave for this cannot be asked.
     pub async fn leave(&mut self, wanted: &Wanted) -> Result<(Ticket, String), WardenError> {
         let wanted = Box::new(wanted.clone());
-        match self.ask(Ask::Request { wanted }).await? {
+        // What a duty would do is looked at before a person is asked.
+        let patience = match is_duty(&wanted.action) {
+            true => LOOK,
+            false => ANSWER,
+        };
+        match self.ask_within(Ask::Request { wanted }, patience).await? {
             Reply::Ticket { ticket, mark, .. } => Ok((*ticket, mark)),
             _ => Err(WardenError::Strange),
         }
@@ -136,6 +154,22 @@ impl Client {
         }
     }
 
+    /// Has a duty done. Asked again under the same key, the same end is answered.
+    ///
+    /// # Errors
+    /// When the warden is away, or says no: then nothing was done.
+    pub async fn operate(
+        &mut self,
+        wanted: &Wanted,
+        patience: Duration,
+    ) -> Result<Outcome, WardenError> {
+        let wanted = Box::new(wanted.clone());
+        match self.ask_within(Ask::Operate { wanted }, patience).await? {
+            Reply::Operated { outcome } => Ok(*outcome),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
     /// Tickets with their four characters, newest first.
     ///
     /// # Errors
@@ -157,6 +191,10 @@ impl Client {
     /// # Errors
     /// As it says.
     pub async fn ask(&mut self, ask: Ask) -> Result<Reply, WardenError> {
+        self.ask_within(ask, ANSWER).await
+    }
+
+    async fn ask_within(&mut self, ask: Ask, answer: Duration) -> Result<Reply, WardenError> {
         let request = Request {
             v: WIRE_VERSION,
             ask,
@@ -165,7 +203,7 @@ impl Client {
         line.push(b'\n');
         let began = Instant::now();
         loop {
-            let said = match timeout(ANSWER, self.once(&line)).await {
+            let said = match timeout(answer, self.once(&line)).await {
                 Ok(Ok(Reply::Refused { why })) => return Err(WardenError::Refused(why)),
                 Ok(Ok(reply)) => return Ok(reply),
                 Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {

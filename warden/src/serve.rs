@@ -2,10 +2,13 @@
 //! must outlive a power cut wait for the disk together, one wait for all that came meanwhile.
 
 mod leave;
+mod operate;
 mod trust;
 
 use crate::audit::book::{Book, BookError};
 use crate::audit::reader::AuditPlace;
+use crate::operations::book::Deeds;
+use crate::operations::planned::Plans;
 use crate::tickets::pin::Tries;
 use crate::tickets::store::{Store, StoreError};
 use crate::wire::{Ask, LINE_BYTES, Reply, Request, WIRE_VERSION};
@@ -20,7 +23,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::LocalSet;
 
 /// How long a line that nobody waits for may lie unsafe.
@@ -40,6 +43,14 @@ pub enum WardenDown {
     /// The tickets cannot be used.
     #[error(transparent)]
     Tickets(#[from] StoreError),
+    /// What was done on the host is not known.
+    #[error("what was done on the host cannot be read from {folder}: {source}")]
+    Operations {
+        /// Where.
+        folder: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The disk did not take what was written: nothing may be begun on it.
     #[error("lines cannot be made safe: {0}")]
     Unsafe(String),
@@ -60,6 +71,12 @@ struct Office {
     book: RefCell<Book>,
     tickets: RefCell<Store>,
     tries: RefCell<Tries>,
+    /// What was done on the host.
+    deeds: RefCell<Deeds>,
+    /// What a person was shown of it.
+    plans: Plans,
+    /// Whoever changes the host has it alone.
+    turn: Mutex<()>,
     /// Up to which line everything is safe; an error ends all trust in the disk.
     safe: watch::Sender<Result<u64, String>>,
     /// Something is to be made safe.
@@ -76,12 +93,22 @@ pub async fn run(home: Home, host: String) -> Result<(), WardenDown> {
     home.ensure()?;
     let book = Book::open(AuditPlace::of(&home), &host, Timestamp::now())?;
     let safe = book.head().seq;
-    let tickets = Store::open(&home.warden().join("tickets.jsonl"), &host)?;
+    let mut tickets = Store::open(&home.warden().join("tickets.jsonl"), &host)?;
+    tickets.compact(Timestamp::now())?;
+    let own = |source| WardenDown::Operations {
+        folder: home.warden().display().to_string(),
+        source,
+    };
+    let deeds = Deeds::open(&home.warden().join("operations.jsonl")).map_err(own)?;
+    let plans = Plans::open(&home.warden().join("planned"), Timestamp::now()).map_err(own)?;
     let office = Rc::new(Office {
         host,
         home: home.clone(),
         tickets: RefCell::new(tickets),
         tries: RefCell::default(),
+        deeds: RefCell::new(deeds),
+        plans,
+        turn: Mutex::new(()),
         book: RefCell::new(book),
         safe: watch::Sender::new(Ok(safe)),
         wanted: Notify::new(),
@@ -104,6 +131,7 @@ pub async fn run(home: Home, host: String) -> Result<(), WardenDown> {
     let ended = local
         .run_until(async {
             let mut safe = std::pin::pin!(keep_safe(office.clone()));
+            tokio::task::spawn_local(operate::settle_all(office.clone()));
             loop {
                 tokio::select! {
                     _ = term.recv() => break None,
@@ -200,7 +228,11 @@ impl Office {
             Ask::Trust { path, digest, pin } => self.trusts(path, digest, pin, peer).await,
             Ask::Distrust { path } => self.distrusts(&path),
             Ask::Trusted { path, digest } => self.trusted(&path, &digest),
-            other => self.of_tickets(other, peer).await,
+            Ask::Operate { wanted } => self.operate(&wanted).await,
+            other => {
+                self.look_first(&other).await?;
+                self.of_tickets(other, peer).await
+            }
         }
     }
 }

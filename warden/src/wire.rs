@@ -6,6 +6,7 @@ use crate::audit::verify::Head;
 use crate::tickets::ticket::{Ticket, Wanted};
 use crate::trust::Trust;
 use protocol::approval::TicketId;
+use protocol::duty::order::Outcome;
 use serde::{Deserialize, Serialize};
 
 /// The version of the lines.
@@ -46,6 +47,11 @@ pub enum Ask {
         /// Which.
         id: TicketId,
         /// For what.
+        wanted: Box<Wanted>,
+    },
+    /// Do a duty on the host, under a ticket that was used where a rule asks for one.
+    Operate {
+        /// Which, and for what.
         wanted: Box<Wanted>,
     },
     /// What a task asked for is not wanted any more.
@@ -141,6 +147,11 @@ pub enum Reply {
     Tickets {
         /// With the four characters of each.
         tickets: Vec<(Ticket, String)>,
+    },
+    /// What came of a duty.
+    Operated {
+        /// It.
+        outcome: Box<Outcome>,
     },
     /// What an answer needs.
     Proof {

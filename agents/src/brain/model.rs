@@ -3,6 +3,7 @@
 //! so a new holder pays for nothing twice. What people say meanwhile is in `spoken`, what a trusted workspace says in `obeyed`.
 
 mod obeyed;
+mod pictures;
 mod reply;
 mod spoken;
 
@@ -19,8 +20,10 @@ use crate::workbench::Workbench;
 use engine::conversation::{Message, ModelReply, ModelRequest, ToolChoice};
 use engine::engine::{Engine, EngineError};
 use engine::scripted::Scripted;
+use guard::redact::Redactor;
 use jiff::Timestamp;
 use pai::algorithm::{Choice, Plan, WorkEnd, Worked};
+use pictures::Pictures;
 use protocol::criterion::{Criterion, Evidence};
 use protocol::envelope::micros;
 use protocol::journal::EntryKind;
@@ -42,6 +45,7 @@ pub struct ModelBrain {
     model: String,
     max_tokens: u32,
     opening: String,
+    pictures: Pictures,
     proposals: u32,
     proposal: Option<Proposal>,
     /// The plan was made anew since the last round.
@@ -72,6 +76,7 @@ impl ModelBrain {
             model: model.unwrap_or_else(|| settings.model.clone()),
             max_tokens: settings.max_tokens,
             opening: String::new(),
+            pictures: Pictures::default(),
             proposals: 0,
             proposal: None,
             replanned: false,
@@ -106,7 +111,9 @@ impl ModelBrain {
             facts.push('\n');
         }
         let trusted = obeyed::trusted(bench, record).await?;
-        self.opening = context::opening(&bench.task, facts.trim(), &trusted, memories);
+        self.pictures = pictures::of(bench).await?;
+        let note = |name: &str| self.pictures.note(name);
+        self.opening = context::opening(&bench.task, facts.trim(), &trusted, memories, note);
         Ok(facts)
     }
 
@@ -161,8 +168,7 @@ impl ModelBrain {
             let question = context::proposal_question(effort, said.as_deref());
             let step = format!("think/{}/{attempt}", self.proposals);
             self.hear_before_proposal(bench, record, &step).await?;
-            let text = format!("{}\n{question}", self.opened());
-            let mut request = self.request(bench, vec![Message::user(&text)]);
+            let mut request = self.request(bench, vec![self.first(&question)]);
             request.tools = vec![tool_specs::propose()];
             request.tool_choice = ToolChoice::Tool("propose".to_owned());
             let reply = self.ask(bench, record, &step, &request).await?;
@@ -232,7 +238,7 @@ impl ModelBrain {
         };
         let order = context::work_order(&plan_of(proposal), &proposal.criteria);
         if feedback.is_empty() || self.messages.is_empty() {
-            self.messages = vec![Message::user(&format!("{}\n{order}", self.opened()))];
+            self.messages = vec![self.first(&order)];
             return;
         }
         let mut text = context::feedback(feedback);
@@ -348,7 +354,7 @@ impl ModelBrain {
         let reply = self.engine.reply(request, &reservation, &mut |_| {}).await;
         drop(doing);
         let reply = match reply {
-            Ok(reply) => reply,
+            Ok(reply) => masked(reply, &bench.toolbox.redactor),
             Err(error) => {
                 let now = Failed::of(&error, micros(Timestamp::now()));
                 let told = bench.outbox.word(&spent(step, request, &now.spent, true))?;
@@ -373,6 +379,21 @@ impl ModelBrain {
         record.spent(&reply.usage);
         Ok(reply)
     }
+}
+
+/// A reply whose words hold no secret: they are journaled, reported and remembered. Calls stay as they are, because they
+/// are carried out.
+fn masked(mut reply: ModelReply, redactor: &Redactor) -> ModelReply {
+    for block in reply
+        .content
+        .iter_mut()
+        .filter(|block| block["type"] == "text")
+    {
+        if let Some(text) = block["text"].as_str().map(|text| redactor.text(text)) {
+            block["text"] = text.into();
+        }
+    }
+    reply
 }
 
 /// A call came to nothing: the task waits and tries again, or fails with what happened.

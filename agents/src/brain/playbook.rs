@@ -52,6 +52,13 @@ impl PlaybookBrain {
             .await?;
         let playbook = Playbook::parse(&yaml).map_err(fail)?;
         bench.toolbox.grant.level = bench.toolbox.grant.level.min(playbook.level);
+        for file in bench.task.attachments.iter().filter(|f| f.is_for_eyes()) {
+            let text = format!(
+                "{} is there as a file: a playbook does not look at pictures and pages, a model does",
+                file.name
+            );
+            bench.note(text).await?;
+        }
         Ok(Self {
             playbook,
             params,

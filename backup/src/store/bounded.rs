@@ -53,7 +53,13 @@ pub fn run(
     std::thread::scope(|scope| {
         // Fed and read beside it, so that nobody waits for another. One that ends early says why itself.
         let feeding = scope.spawn(move || to.map_or(Ok(()), |mut to| to.write_all(input)));
-        let complained = scope.spawn(move || kept(complaints, COMPLAINTS).0);
+        let complained = scope.spawn(move || {
+            let mut complaints = complaints;
+            let (kept, _more) = kept(complaints.as_mut(), COMPLAINTS);
+            // The rest is read too, or it would wait for us.
+            let _rest = complaints.map(|mut rest| io::copy(&mut rest, &mut io::sink()));
+            kept
+        });
         let (tell, told) = mpsc::channel();
         let most = bounds.answer;
         scope.spawn(move || {
@@ -109,7 +115,7 @@ pub fn run(
     })
 }
 
-/// What came, up to so many bytes, and whether there was more. The rest is read and forgotten.
+/// What came, up to so many bytes, and whether there was more.
 fn kept(from: Option<impl Read>, most: u64) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     let Some(mut from) = from else {
@@ -118,9 +124,6 @@ fn kept(from: Option<impl Read>, most: u64) -> (Vec<u8>, bool) {
     let _broken_off = (&mut from).take(most).read_to_end(&mut bytes);
     let mut one = [0];
     let more = from.read(&mut one).is_ok_and(|read| read > 0);
-    if most == COMPLAINTS && more {
-        let _broken_off = io::copy(&mut from, &mut io::sink());
-    }
     (bytes, more)
 }
 

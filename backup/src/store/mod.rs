@@ -5,6 +5,8 @@ mod bounded;
 pub(crate) mod command;
 pub mod folder;
 pub mod git;
+#[cfg(debug_assertions)]
+pub(crate) mod late;
 pub mod login;
 pub mod s3;
 pub mod target;

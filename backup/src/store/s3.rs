@@ -85,7 +85,7 @@ impl S3 {
         };
         let (Some(key), Some(secret)) = (&access.access_key, &access.secret_key) else {
             return Err(wrong(
-                "its keys are missing: ai-infra secret set s3-access-key, and s3-secret-key"
+                "its keys are missing: ai-infra secret set s3-access-key, and s3-secret-key; where the home is lost: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                     .to_owned(),
             ));
         };

@@ -22,7 +22,7 @@ fn packs(place: &Place) -> (usize, u64) {
 
 fn run_and_let_go(place: &Place) -> u64 {
     let done = place.run();
-    crate::prune::prune(&mut place.open(), NEWEST, "h", later()).unwrap();
+    crate::prune::prune(&mut place.open(), NEWEST, "h", later).unwrap();
     assert_eq!(place.back(&done.name), tree(&place.source()));
     done.progress.sent
 }

@@ -81,6 +81,7 @@ impl Place {
                 path: self.source(),
                 rule: Rule::All,
             }],
+            faults: protocol::fault::Faults::default(),
         }
     }
 
@@ -360,7 +361,7 @@ fn letting_go_takes_what_nothing_needs_and_only_that() {
             .sum::<u64>()
     };
     assert!(bytes(&place) > 1_200_000);
-    let pruned = crate::prune::prune(&mut place.open(), keep, "h", later()).unwrap();
+    let pruned = crate::prune::prune(&mut place.open(), keep, "h", later).unwrap();
     assert_eq!(pruned.snapshots.len(), 2);
     assert!(pruned.snapshots.contains(&first.name) && pruned.packs >= 1);
     assert!(bytes(&place) < 700_000);

@@ -9,7 +9,7 @@ pub enum AuditCommand {
     /// The newest lines: who did what, by whose wish, and how it ended
     Tail {
         /// How many
-        #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
+        #[arg(short = 'n', long, default_value_t = 20, value_name = "N", value_parser = super::values::whole::<usize>(0, super::values::MOST))]
         lines: usize,
         /// Print the lines as they stand, one JSON document a line
         #[arg(long)]

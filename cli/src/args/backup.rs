@@ -134,7 +134,7 @@ pub enum VersionsCommand {
     /// The newest versions, as far as they are known here
     List {
         /// So many
-        #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = super::values::whole::<u16>(1, 1000))]
         limit: u16,
         /// Print one JSON document
         #[arg(long)]

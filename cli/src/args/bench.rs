@@ -8,8 +8,11 @@ pub struct BenchArgs {
     /// What is measured
     pub which: BenchName,
     /// How many tasks [default: bus 20000, agent 50, queue 100000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", value_parser = super::values::whole::<u32>(1, 10_000_000))]
     pub tasks: Option<u32>,
+    /// How many megabytes of repositories `backup` keeps
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub megabytes: u32,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
@@ -24,4 +27,6 @@ pub enum BenchName {
     Agent,
     /// A whole team with a long queue: what it weighs, and how soon people are answered.
     Queue,
+    /// Backups of real git repositories, to a folder and to git, beside restic.
+    Backup,
 }

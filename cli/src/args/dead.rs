@@ -8,7 +8,7 @@ pub enum DeadCommand {
     /// The newest, of every agent
     List {
         /// How many
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_name = "N", value_parser = super::values::whole::<usize>(0, super::values::MOST))]
         limit: usize,
         /// Print one JSON document
         #[arg(long)]

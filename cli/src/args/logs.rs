@@ -31,7 +31,7 @@ pub struct LogsArgs {
     #[arg(long, value_name = "TEXT")]
     pub grep: Option<String>,
     /// How many of the newest lines [default: 200; all with --task, --trace or --since]
-    #[arg(long, short = 'n', value_name = "N")]
+    #[arg(long, short = 'n', value_name = "N", value_parser = super::values::whole::<usize>(0, super::values::MOST))]
     pub lines: Option<usize>,
     /// Print one JSON document a line
     #[arg(long)]

@@ -28,7 +28,7 @@ pub enum MemoryCommand {
         #[arg(long, value_name = "DIR")]
         workspace: Option<PathBuf>,
         /// How many
-        #[arg(long, default_value_t = 10)]
+        #[arg(long, default_value_t = 10, value_name = "N", value_parser = super::values::whole::<usize>(0, super::values::MOST))]
         limit: usize,
         /// Print one JSON document
         #[arg(long)]

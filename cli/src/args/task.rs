@@ -11,7 +11,7 @@ pub enum TaskCommand {
     /// The newest tasks
     List {
         /// How many
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_name = "N", value_parser = super::values::whole::<usize>(0, super::values::MOST))]
         limit: usize,
         /// Print one JSON document
         #[arg(long)]
@@ -85,7 +85,7 @@ pub enum TaskCommand {
         /// Such as t142
         task: TaskRef,
         /// 1 (useless) to 10 (could not be better)
-        #[arg(value_name = "1-10", value_parser = clap::value_parser!(u8).range(1..=10))]
+        #[arg(value_name = "1-10", value_parser = super::values::whole::<u8>(1, 10))]
         number: u8,
         /// Why, in your own words
         #[arg(value_name = "WORDS", conflicts_with = "text")]
@@ -133,6 +133,12 @@ pub enum TaskCommand {
     Discard {
         /// Such as t142
         task: TaskRef,
+    },
+    /// Let go of old clones of ended tasks, caches and blobs now; the team does it by itself each hour
+    Gc {
+        /// Only say what would go
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 

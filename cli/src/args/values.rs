@@ -5,6 +5,18 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use std::time::Duration;
 
+/// Most lines or entries that are asked for at once.
+pub const MOST: u64 = 1_000_000;
+
+/// A whole number within bounds.
+pub fn whole<N: TryFrom<u64>>(least: u64, most: u64) -> impl Fn(&str) -> Result<N, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|n| (least..=most).contains(n));
+        let fits = number.and_then(|number| N::try_from(number).ok());
+        fits.ok_or_else(|| format!("`{text}` is no whole number from {least} to {most}"))
+    }
+}
+
 /// A length of time such as `500ms`, `90s`, `10m`, `2h`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     within(text, 30 * 86_400_000)

@@ -27,6 +27,7 @@ use crate::commands::team;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::paint::Paint;
+use crate::render::text::one_line;
 use complete::Completions;
 use editor::{Line, Setup, Typed};
 use listen::{Heard, Own};
@@ -116,10 +117,21 @@ fn make(
             &here,
             context.env.get("HOME"),
         )?),
-        (None, Where::Shell) => Some(here.clone()),
+        // Whoever stands in their home may ask about the host all the same.
+        (None, Where::Shell) => match guard::clone::check_workspace(&here, &context.home.root) {
+            Ok(_) => Some(here.clone()),
+            Err(why) => {
+                let why = one_line(&why.to_string(), 300);
+                voice.say(&format!("note: requests have no folder: {why}\n"));
+                None
+            }
+        },
         (None, Where::Window) => place::read(&context.home),
     };
-    let from = workspace.clone().or(user_home.clone()).unwrap_or(here);
+    let from = match place {
+        Where::Shell => workspace.clone().unwrap_or(here),
+        Where::Window => workspace.clone().or(user_home.clone()).unwrap_or(here),
+    };
     let agents: Vec<_> = match context.settings() {
         Ok(settings) => settings
             .agents

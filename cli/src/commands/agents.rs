@@ -57,7 +57,8 @@ async fn show(context: &Context, name: &Role, json: bool) -> Result<u8, Failure>
     let Some(agent) = settings.agent(name) else {
         let known: Vec<&str> = settings.agents.iter().map(|a| a.name.as_str()).collect();
         return Err(Failure::usage(format!(
-            "there is no agent `{name}`; there are: {}",
+            "there is no agent `{name}`{}; there are: {}",
+            config::error::did_you_mean(name.as_str(), known.iter().copied()),
             known.join(", ")
         )));
     };

@@ -117,7 +117,8 @@ pub async fn answer(warden: &mut Client, said: Answer) -> Result<String, Failure
     Ok(match (yes, for_task) {
         (true, true) => format!(
             "✓ {} is approved, and every {} for the rest of it; {task} goes on",
-            ticket.id, ticket.wanted.kind
+            ticket.id,
+            render::text::safe(&ticket.wanted.kind)
         ),
         (true, false) => format!("✓ {} is approved, once; {task} goes on", ticket.id),
         (false, _) => format!("✓ {} is denied; {task} goes on without it", ticket.id),

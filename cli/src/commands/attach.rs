@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
+use std::io::IsTerminal;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use supervisor::daemon::{start, stop};
@@ -37,6 +38,10 @@ pub async fn run(context: &Context) -> Result<u8, Failure> {
             .hint("see it with: ai-infra status")
             .hint("give it windows: ai-infra down && ai-infra up"));
     };
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("this is no terminal: attach from one")
+            .hint("how the team is, without one: ai-infra status"));
+    }
     let argv = session.attach_argv();
     let (program, arguments) = argv
         .split_first()

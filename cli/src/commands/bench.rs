@@ -3,6 +3,7 @@
 use crate::args::{BenchArgs, BenchName};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::interrupt::{Own, interrupted};
 use crate::terminal;
 use bench::table::Report;
 use supervisor::daemon::process;
@@ -18,10 +19,25 @@ const QUEUE_TASKS: usize = 100_000;
 /// Measures and prints the table.
 pub async fn run(context: &Context, args: BenchArgs) -> Result<u8, Failure> {
     let wanted = args.tasks.and_then(|tasks| usize::try_from(tasks).ok());
-    let report = match args.which {
-        BenchName::Bus => bus(wanted.unwrap_or(BUS_TASKS)).await?,
-        BenchName::Agent => agent(wanted.unwrap_or(AGENT_TASKS)).await?,
-        BenchName::Queue => queue(wanted.unwrap_or(QUEUE_TASKS), on_server(context)).await?,
+    let measuring = async {
+        match args.which {
+            BenchName::Bus => bus(wanted.unwrap_or(BUS_TASKS)).await,
+            BenchName::Agent => agent(wanted.unwrap_or(AGENT_TASKS)).await,
+            BenchName::Queue => queue(wanted.unwrap_or(QUEUE_TASKS), on_server(context)).await,
+            BenchName::Backup => backup(u64::from(args.megabytes)).await,
+        }
+    };
+    // The team of a bus is this process; another one is taken down first.
+    let _own = (args.which != BenchName::Bus).then(Own::take);
+    tokio::pin!(measuring);
+    let report = tokio::select! {
+        measured = &mut measuring => measured?,
+        () = interrupted() => {
+            bench::cut_off();
+            let ended = measuring.await.err();
+            let why = ended.map_or_else(|| "cut off".to_owned(), |failure| failure.message);
+            return Err(Failure::new(protocol::exit::CANCELLED, why));
+        }
     };
     if args.json {
         return super::json(&report);
@@ -53,6 +69,12 @@ fn on_server(context: &Context) -> Vec<String> {
     names
         .filter(|name| STARTS.iter().any(|start| name.starts_with(start)))
         .collect()
+}
+
+async fn backup(megabytes: u64) -> Result<Report, Failure> {
+    let exe = process::own_exe().map_err(failed)?;
+    let measured = spawn_blocking(move || bench::backup::run(&exe, megabytes)).await;
+    measured.map_err(failed)?.map_err(failed)
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {

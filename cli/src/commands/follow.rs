@@ -4,6 +4,7 @@
 use super::strange;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::interrupt::Own;
 use crate::render::live::Live;
 use crate::render::result;
 use crate::terminal;
@@ -71,6 +72,7 @@ impl Follow {
     pub async fn run(mut self, context: &Context) -> Result<Ended, Failure> {
         let mut interrupts = signal(SignalKind::interrupt())
             .map_err(|error| Failure::usage(format!("cannot listen for Ctrl-C: {error}")))?;
+        let _own = Own::take();
         let far = Instant::now() + Duration::from_secs(365 * 86_400);
         let until = self.until.unwrap_or(far);
         let mut leave: Option<Instant> = None;

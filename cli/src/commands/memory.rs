@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::{list, text};
 use crate::terminal;
+use guard::redact::Redactor;
 use memory::forget::KEPT_DAYS;
 use protocol::control::{Answer, Reply, Verb};
 use protocol::document::DOCUMENT_VERSION;
@@ -36,6 +37,7 @@ pub async fn run(context: &Context, command: MemoryCommand) -> Result<u8, Failur
             workspace,
         } => {
             let memory = record(title, body, tags, project(workspace.as_deref())?)?;
+            say_masked(context, &memory);
             match client::ask(home, Verb::MemoryAdd { memory }).await? {
                 Answer::Ok { message } | Answer::Text { text: message } => {
                     terminal::line(&text::safe(&message));
@@ -184,6 +186,20 @@ fn record(
         evidence: Vec::new(),
         key: format!("person-{digest}"),
     })
+}
+
+/// Whoever keeps a secret in a memory is told that it is kept masked.
+fn say_masked(context: &Context, memory: &NewMemory) {
+    let kept = config::secret::every(&context.home, &context.env);
+    let redactor = Redactor::new(kept.iter().map(|secret| secret.reveal().to_owned()));
+    if [&memory.title, &memory.body]
+        .into_iter()
+        .any(|text| redactor.text(text) != *text)
+    {
+        terminal::complain(
+            "note: what looks like a secret is kept as [secret]; a secret has its place in: ai-infra secret set NAME\n",
+        );
+    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,17 @@ pub async fn run(args: Args) -> Result<u8, Failure> {
 
 /// Does what was asked of a home; the chat comes in here too.
 pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failure> {
+    // These read settings, which may name what another service keeps.
+    let context = match command {
+        Command::Agents(_)
+        | Command::Audit(_)
+        | Command::Backup(_)
+        | Command::Config(_)
+        | Command::Ledger(_)
+        | Command::Restart
+        | Command::Run(_) => context.with_kept_secrets().await,
+        _ => context,
+    };
     match command {
         Command::Up(args) => up::run(&context, &args).await,
         Command::Host(command) => host::run(&context, command).await,
@@ -83,7 +94,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Memory(command) => memory::run(&context, command).await,
         Command::Playbook(command) => playbook::run(&context, command),
         Command::Schedule(command) => schedule::run(&context, command).await,
-        Command::Backup(command) => backup::run(&context, command).await,
+        Command::Backup(command) => backup::run(&context.with_kept_secrets().await, command).await,
         Command::Config(command) => config::run(&context, command),
         Command::Secret(command @ SecretCommand::Set { .. }) => {
             secret::run(&context, command).await
@@ -91,7 +102,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         // What the daemon was handed and what it asked for count too.
         Command::Secret(command) => secret::run(&context.in_team().await?, command).await,
         Command::Bus(command) => bus::run(&context, command).await,
-        Command::Ledger(command) => ledger::run(&context, command).await,
+        Command::Ledger(command) => ledger::run(&context.with_kept_secrets().await, command).await,
         Command::Bench(args) => bench::run(&context, args).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Daemon(up) => daemon::run(&context, up.no_tmux).await,
@@ -99,7 +110,9 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Warden => warden::run(context).await,
         Command::Agent { name } => agent::run(context, name).await,
         Command::Chat(_) => Err(Failure::usage("you are in the chat already")),
-        Command::Executor { .. } => Err(Failure::usage("the executor runs before everything else")),
+        Command::Executor { .. } | Command::Hands => {
+            Err(Failure::usage("this runs before everything else"))
+        }
         Command::Window { which } => window::run(context, which).await,
     }
 }

@@ -344,7 +344,7 @@ fn read_plan(path: &Path) -> Result<Plan, Failure> {
 pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize().map_err(|error| {
         Failure::usage(format!("cannot find {}: {error}", path.display()))
-            .hint("give an existing path, such as --workspace .")
+            .hint("name one that is there, such as `.` for where you are")
     })
 }
 

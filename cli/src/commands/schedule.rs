@@ -13,6 +13,7 @@ use protocol::control::{Answer, Verb};
 use protocol::exit;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use supervisor::backups::jobs;
 use supervisor::client;
 
 /// Largest file that is looked at, in bytes.
@@ -167,21 +168,40 @@ fn check(context: &Context, files: Vec<PathBuf>) -> Result<u8, Failure> {
         true => of_home(&context.home.schedules())?,
         false => files,
     };
-    if files.is_empty() {
+    let mut wrong = 0;
+    let backups = match own {
+        true => of_backups(context, &mut wrong)?,
+        false => Vec::new(),
+    };
+    if files.is_empty() && backups.is_empty() {
         terminal::line("no schedules: `ai-infra schedule add` writes one");
     }
-    let mut wrong = 0;
+    backups.iter().for_each(|line| terminal::line(line));
     for path in &files {
         let shown = path.display();
         match checked(path) {
             Ok(schedule) => terminal::line(&format!("✓ {shown}: {}", coming(&schedule))),
             Err(why) => {
                 wrong += 1;
-                terminal::line(&format!("✗ {shown}: {why}"));
+                terminal::line(&format!("✗ {shown}: {}", render::plain::plain(&why)));
             }
         }
     }
     Ok(if wrong == 0 { exit::DONE } else { exit::USAGE })
+}
+
+/// The same of the backups that begin by themselves, which stand in the settings; counts what is wrong.
+fn of_backups(context: &Context, wrong: &mut usize) -> Result<Vec<String>, Failure> {
+    let settings = context.settings()?;
+    let path = context.home.config().join("backup.yaml");
+    let shown = path.display();
+    let (good, problems) = jobs::schedules(&settings.backup, &TimeZone::system());
+    *wrong += problems.len();
+    let good = good
+        .iter()
+        .map(|schedule| format!("✓ {shown}: {}: {}", schedule.name, coming(schedule)));
+    let bad = problems.iter().map(|why| format!("✗ {shown}: {why}"));
+    Ok(good.chain(bad).collect())
 }
 
 fn of_home(folder: &Path) -> Result<Vec<PathBuf>, Failure> {

@@ -93,6 +93,7 @@ pub async fn run(context: &Context, command: TaskCommand) -> Result<u8, Failure>
             tell(context, verb).await
         }
         TaskCommand::Discard { task } => tell(context, Verb::TaskDiscard { task }).await,
+        TaskCommand::Gc { dry_run: dry } => tell(context, Verb::Gc { dry }).await,
     }
 }
 

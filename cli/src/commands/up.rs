@@ -12,6 +12,7 @@ use supervisor::daemon::start::{self, Started};
 /// Starts the team.
 pub async fn run(context: &Context, args: &JoinArgs) -> Result<u8, Failure> {
     let no_tmux = args.up.no_tmux;
+    context.home.inspect()?;
     if let Some(what) = &args.join {
         join::take(context, what, &args.agents).await?;
     }

@@ -4,6 +4,7 @@
 mod rotate;
 
 use crate::failure::Failure;
+use config::env::Env;
 use config::home::Home;
 use config::settings::Settings;
 use guard::redact::Redactor;
@@ -27,8 +28,10 @@ pub fn to_file(home: &Home, process: &str, settings: &Settings) -> Result<(), Fa
         log.level
     ))
     .map_err(|error| Failure::usage(format!("log.level is wrong: {error}")))?;
+    let env = Env::from_process();
+    let faults = env.faults().map_err(Failure::usage)?;
     let writer = Redacted {
-        redactor: Redactor::new(secrets(home, settings)),
+        redactor: Redactor::new(secrets(home, &env, settings)).under(faults),
         out: file,
     };
     tracing_subscriber::fmt()
@@ -48,13 +51,15 @@ pub fn to_file(home: &Home, process: &str, settings: &Settings) -> Result<(), Fa
     Ok(())
 }
 
-/// Whatever must not stand in a log: the secrets of the settings, the passwords of the bus.
-fn secrets(home: &Home, settings: &Settings) -> Vec<String> {
+/// Whatever must not stand in a log: the secrets of the settings and of the home, the passwords of the bus.
+fn secrets(home: &Home, env: &Env, settings: &Settings) -> Vec<String> {
     let users = config::bus_access::read(home).map(|access| access.users);
     let users = users.unwrap_or_default().into_values();
     let passwords = users.filter_map(|user| user.password);
     let own = settings.secrets().map(|one| one.reveal().to_owned());
-    own.chain(passwords).collect()
+    let kept = config::secret::every(home, env).into_iter();
+    let kept = kept.map(|one| one.reveal().to_owned());
+    own.chain(kept).chain(passwords).collect()
 }
 
 /// Hides secrets in lines. The subscriber hands over one whole line at a time.

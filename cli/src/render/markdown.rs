@@ -1,6 +1,7 @@
 //! A report as a page of a terminal: headings, lists, tables, quotes and code from Markdown, wrapped
 //! to a width. The text comes from agents and is tamed before it is read.
 
+use super::apart::apart;
 use super::paint::Paint;
 use super::text::safe;
 use super::wrap::{Piece, Style, wrap};
@@ -12,7 +13,7 @@ const NARROWEST: usize = 20;
 
 /// Lays Markdown out, `width` columns wide.
 pub fn text(markdown: &str, width: usize, paint: Paint) -> String {
-    let tamed = safe(markdown);
+    let tamed = apart(&safe(markdown));
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut page = Page::new(width.max(NARROWEST), paint);

@@ -2,6 +2,7 @@
 //! elsewhere goes through [`text::safe`], so that it cannot drive the terminal.
 
 pub mod answer;
+pub mod apart;
 pub mod approvals;
 pub mod audit;
 pub mod clarify;
@@ -13,6 +14,7 @@ pub mod live;
 pub mod markdown;
 pub mod page;
 pub mod paint;
+pub mod plain;
 pub mod plan;
 pub mod playbook;
 pub mod proposal;

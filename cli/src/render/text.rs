@@ -1,5 +1,6 @@
 //! Small pieces: taming text, lengths of time, money, sizes, columns.
 
+use super::plain::plain;
 use crate::failure::Failure;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -93,9 +94,9 @@ pub fn failure(failure: &Failure) -> String {
         protocol::exit::WAITS => "question",
         _ => "error",
     };
-    let mut text = format!("{kind}: {}\n", safe(failure.message.trim_end()));
+    let mut text = format!("{kind}: {}\n", safe(&plain(failure.message.trim_end())));
     for hint in &failure.hints {
-        text.push_str(&format!("  {}\n", safe(hint)));
+        text.push_str(&format!("  {}\n", safe(&plain(hint))));
     }
     text
 }

@@ -326,7 +326,7 @@ pub(super) fn cause(error: reqwest::Error) -> String {
 fn innermost(texts: &[String]) -> String {
     let last = texts.last().cloned().unwrap_or_default();
     if texts.iter().any(|text| text.starts_with("dns error")) {
-        return format!("its name is not known here: {last}");
+        return "its name is not known here: is there a network?".to_owned();
     }
     last
 }
@@ -353,7 +353,7 @@ mod tests {
                     "dns error",
                     "Name or service not known",
                 ],
-                "its name is not known here: Name or service not known",
+                "its name is not known here: is there a network?",
             ),
             (&["operation timed out"], "operation timed out"),
         ] {

@@ -3,6 +3,7 @@
 
 use crate::conversation::{Message, ModelRequest, ToolChoice, ToolSpec};
 use crate::prices::Price;
+use crate::shown;
 use protocol::money::MicroUsd;
 use serde_json::{Value, json};
 
@@ -86,11 +87,16 @@ fn may_be_marked(block: &Value) -> bool {
 
 fn input_cost(request: &ModelRequest, price: &Price) -> f64 {
     let bytes = body(request, request.max_tokens).to_string().len();
+    // What is shown costs by what is seen, not by its bytes.
+    let blocks = || request.messages.iter().flat_map(|turn| &turn.content);
+    let shown: usize = blocks().filter_map(shown::data).map(str::len).sum();
+    let bytes = bytes.saturating_sub(shown);
+    let seen: usize = blocks().map(shown::tokens).sum();
     let added = match request.tools.is_empty() {
         true => 0,
         false => TOOL_TOKENS,
     };
-    (bytes.div_ceil(BYTES_PER_TOKEN) + added) as f64 * price.dearest_input()
+    (bytes.div_ceil(BYTES_PER_TOKEN) + added + seen) as f64 * price.dearest_input()
 }
 
 /// The most a reply should cost: every input token at the dearest input price, every output token
@@ -175,6 +181,21 @@ mod tests {
                         {"type": "text", "text": "three", "cache_control": {"type": "ephemeral"}}]}],
             })
         );
+    }
+
+    #[test]
+    fn a_picture_of_any_size_is_reserved_for_as_a_picture() {
+        let price = Prices::default().of("x");
+        let with = |bytes: usize| {
+            let image = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A".repeat(bytes)}});
+            let mut request = request();
+            request.messages[0].content.insert(0, image);
+            estimate(&request, &price)
+        };
+        assert_eq!(with(4), with(5 << 20));
+        let plain = estimate(&request(), &price);
+        let more = (with(4).0 - plain.0) as f64 / price.dearest_input();
+        assert!((4000.0..6000.0).contains(&more), "{more} tokens");
     }
 
     #[test]

@@ -40,6 +40,7 @@ impl Operation {
             Operation::TryBackup { .. } => "TryBackup",
             Operation::CheckPage { .. } => "CheckPage",
             Operation::HostCertificates { .. } => "HostCertificates",
+            Operation::Duty { duty, .. } => duty.tool(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod analysers;
 mod away;
+mod duties;
 mod files;
 mod outside;
 pub mod paths;
@@ -114,6 +115,7 @@ pub fn plan(call: &ToolCall, view: &View) -> Result<Act, PlanError> {
         "TryBackup" => away::try_backup(input)?,
         "CheckPage" => away::page(input)?,
         "HostCertificates" => away::certificates(input)?,
+        name if duties::NAMES.contains(&name) => duties::duty(name, input, view)?,
         other => {
             return Err(PlanError::UnknownTool {
                 name: other.chars().take(60).collect(),
@@ -133,7 +135,7 @@ fn check_view(operation: &Operation, view: &View) -> Result<(), PlanError> {
         Place::Outside if operation.reads_files() && !view.workspace => {
             return Err(PlanError::NoWorkspace { tool });
         }
-        Place::Outside => return Ok(()),
+        Place::Outside | Place::Warden => return Ok(()),
         Place::Clone => {}
     }
     if !view.workspace {
@@ -165,5 +167,7 @@ fn wrong(tool: &'static str, why: impl Into<String>) -> PlanError {
     }
 }
 
+#[cfg(test)]
+mod duty_tests;
 #[cfg(test)]
 mod tests;

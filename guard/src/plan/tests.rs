@@ -248,6 +248,27 @@ fn every_tool_has_its_class() {
         ("HttpRequest", post("plain"), Once),
         ("SqlQuery", sql.clone(), Pure),
         ("SqlExecute", sql, Keyed),
+        ("Service", json!({"unit": "shop", "verb": "restart"}), Keyed),
+        ("ServiceStatus", json!({"unit": "shop"}), Pure),
+        (
+            "PutSite",
+            json!({"name": "shop", "names": "shop.example, www.shop.example", "root": "/srv/www"}),
+            Keyed,
+        ),
+        ("RemoveSite", json!({"name": "shop"}), Keyed),
+        ("SiteStatus", json!({"name": "shop"}), Pure),
+        ("KeptFiles", json!({}), Pure),
+        ("RestoreFile", json!({"kept": "k3"}), Keyed),
+        ("SecurityUpdates", json!({}), Pure),
+        (
+            "InstallUpdates",
+            json!({"packages": {"openssl": "3.0.20-1"}}),
+            Keyed,
+        ),
+        ("Containers", json!({}), Pure),
+        ("ContainerLogs", json!({"name": "db", "lines": 9}), Pure),
+        ("Container", json!({"name": "db", "verb": "stop"}), Keyed),
+        ("PullImage", json!({"image": "nginx:1.27"}), Keyed),
     ];
     for (tool, input, class) in &table {
         let act = plan(&call(tool, input.clone()), &ALL).unwrap();

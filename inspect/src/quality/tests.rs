@@ -46,19 +46,19 @@ const HEADER: &str = "id,day,price,city,ok,code\n";
 fn what_is_planted_is_found() {
     let bad = "7,2026-02-30,1.5,City 1,yes,0001\n21,03/04/2026,\"1,5\",city 2,no,0002\n22,1026-01-01,abc, City 3,maybe,0003\n,2026-01-05,2.5,Ã¼ber,no,0004\n24,2026-01-06,2.5,N/A,no,0005\n24,2026-01-06,2.5,N/A,no,0005\n";
     let expected = [
-        "* 1 rows are the same as an earlier one [26:24, 2026-01-06, 2.5, N/A]",
-        "city 1 values are another spelling of one that is there [0:City 2 / city 2]",
-        "city 1 values begin or end with spaces [23: City 3]",
-        "city 1 values hold letters that were read in a wrong encoding [24:Ã¼ber]",
+        "* 1 row is the same as an earlier one [26:24, 2026-01-06, 2.5, N/A]",
+        "city 1 value begins or ends with spaces [23: City 3]",
+        "city 1 value holds letters that were read in a wrong encoding [24:Ã¼ber]",
+        "city 1 value is another spelling of one that is there [0:City 2 / city 2]",
         "city 2 values stand for nothing [25:N/A 26:N/A]",
-        "day 1 dates are before 1900 or after 2100 [23:1026-01-01]",
-        "day 1 dates do not exist [21:2026-02-30]",
-        "day 1 values are written as day and month with slashes, the others as year-month-day [22:03/04/2026]",
-        "id 1 values are missing, though it names rows [24:]",
+        "day 1 date does not exist [21:2026-02-30]",
+        "day 1 date is before 1900 or after 2100 [23:1026-01-01]",
+        "day 1 value is written as day and month with slashes, the others as year-month-day [22:03/04/2026]",
+        "id 1 value is missing, though it names rows [24:]",
         "id 2 values come again, though it names rows [21:7 26:24]",
-        "ok 1 values are no true or false, as the others are [23:maybe]",
-        "price 1 values are no numbers, as the others are [23:abc]",
-        "price 1 values are written as numbers with a comma, the others as numbers [22:1,5]",
+        "ok 1 value is no true or false, as the others are [23:maybe]",
+        "price 1 value is no number, as the others are [23:abc]",
+        "price 1 value is written as numbers with a comma, the others as numbers [22:1,5]",
     ];
     assert_eq!(told(&format!("{HEADER}{}{bad}", good())), expected);
 }

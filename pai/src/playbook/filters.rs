@@ -1,6 +1,7 @@
 //! Filters and tests that reports and checks may use beside minijinja's own: `thousands`, `bytes`,
-//! `percent`, `plural`, `duration`, `day`, `line`, `command_line`, `flatten`, `head`, `near`, and `as_in`.
+//! `percent`, `plural`, `duration`, `day`, `moment`, `line`, `value`, `command_line`, `flatten`, `head`, `near`, and `as_in`.
 
+use super::written::{self, short};
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value};
 
@@ -24,6 +25,10 @@ pub fn add(environment: &mut Environment<'static>) {
     environment.add_filter("line", |text: Value, most: Option<usize>| {
         line(&text.to_string(), most.unwrap_or(160))
     });
+    environment.add_filter("value", |text: Value, most: Option<usize>| {
+        written::value(&text.to_string(), most.unwrap_or(160))
+    });
+    environment.add_filter("moment", |time: Value| written::moment(&time.to_string()));
     environment.add_filter("path", |text: Value, most: Option<usize>| {
         path(&text.to_string(), most.unwrap_or(160))
     });
@@ -171,7 +176,8 @@ pub fn line(text: &str, most: usize) -> String {
         .find(|line| !line.is_empty())
         .unwrap_or_default();
     let spaced = first.replace('\t', " ");
-    short(spaced.chars().filter(|c| !c.is_control()).collect(), most)
+    let shown: String = spaced.chars().filter(|c| !c.is_control()).collect();
+    short(&shown, most)
 }
 
 /// A path on one line, whole: a control character in it is written as its escape.
@@ -180,16 +186,8 @@ fn path(text: &str, most: usize) -> String {
         true => c.escape_default().collect(),
         false => c.to_string(),
     };
-    short(text.chars().map(escaped).collect(), most)
-}
-
-fn short(text: String, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text;
-    }
-    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
-    short.push('…');
-    short
+    let shown: String = text.chars().map(escaped).collect();
+    short(&shown, most)
 }
 
 /// A command as one line: a text as it is, a list joined by spaces.

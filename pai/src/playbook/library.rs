@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 
 /// How many near playbooks are named when none matches.
 const NEAREST: usize = 3;
+/// How near one must be to be named at all: less is a word or two that everybody uses.
+const NEAR: f64 = 0.25;
 
 /// The playbooks, by name.
 #[derive(Debug, Clone, Default)]
@@ -292,7 +294,10 @@ fn unsure(fits: &[(&Playbook, Fit)]) -> Route {
     let these: Vec<Nearest> = fits.iter().filter(perhaps).take(NEAREST).map(of).collect();
     match these.is_empty() {
         true => Route::None {
-            nearest: fits.iter().take(NEAREST).map(of).collect(),
+            nearest: (fits.iter().filter(|(_, fit)| fit.score >= NEAR))
+                .take(NEAREST)
+                .map(of)
+                .collect(),
         },
         false => Route::Which(these),
     }

@@ -16,6 +16,7 @@ pub mod run;
 mod spelling;
 pub mod tools;
 pub mod words;
+pub mod written;
 
 #[cfg(test)]
 mod shipped_tests;
@@ -69,7 +70,7 @@ pub enum PlaybookError {
         problem: String,
     },
     /// No such playbook.
-    #[error("there is no playbook `{name}`{hint}; `ai-infra playbook list` shows all")]
+    #[error("there is no playbook `{name}`{hint} (`ai-infra playbook list` shows all)")]
     Unknown {
         /// As asked for.
         name: String,

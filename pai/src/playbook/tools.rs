@@ -38,6 +38,24 @@ const fn writes(name: &'static str) -> ToolFacts {
     }
 }
 
+/// Looks at the host through the warden.
+const fn looks(name: &'static str) -> ToolFacts {
+    ToolFacts {
+        name,
+        level: Level::Elevated,
+        writes: false,
+    }
+}
+
+/// Changes the host through the warden.
+const fn changes(name: &'static str) -> ToolFacts {
+    ToolFacts {
+        name,
+        level: Level::Elevated,
+        writes: true,
+    }
+}
+
 /// Every tool.
 pub const TOOLS: &[ToolFacts] = &[
     reads("Read"),
@@ -87,6 +105,19 @@ pub const TOOLS: &[ToolFacts] = &[
     writes("Bash"),
     writes("Write"),
     writes("Edit"),
+    changes("Service"),
+    looks("ServiceStatus"),
+    changes("PutSite"),
+    changes("RemoveSite"),
+    looks("SiteStatus"),
+    looks("KeptFiles"),
+    changes("RestoreFile"),
+    looks("SecurityUpdates"),
+    changes("InstallUpdates"),
+    looks("Containers"),
+    looks("ContainerLogs"),
+    changes("Container"),
+    changes("PullImage"),
 ];
 
 /// A tool by name.

@@ -14,11 +14,13 @@ use crate::intake::IntakeError;
 use crate::ledger::away::FOR_HOST;
 use crate::ledger::questions::Taken;
 use crate::ledger::store::LedgerError;
+use crate::masked;
 use crate::memory_owner::OwnerError;
 use crate::patches::{self, PatchError};
 use crate::paused;
 use crate::propose;
 use crate::rate;
+use crate::retention;
 use crate::route;
 use crate::schedules::desk::{self as schedules, ScheduleVerbError};
 use crate::status;
@@ -239,6 +241,9 @@ async fn carry_out(desk: &Desk, who: &Principal, verb: Verb) -> Result<Answer, V
                 message: patches::apply(desk, task, ControlFiles::read(control_files)).await?,
             }
         }
+        Verb::Gc { dry } => Answer::Ok {
+            message: retention::now(desk, dry).await?,
+        },
         Verb::TaskDiscard { task } => Answer::Ok {
             message: patches::discard(desk, task).await?,
         },
@@ -341,7 +346,10 @@ async fn memory(desk: &Desk, verb: Verb) -> Result<Answer, VerbError> {
     let memory = &desk.memory;
     Ok(match verb {
         Verb::MemoryAdd { memory: record } => Answer::Ok {
-            message: memory.remember(record).await?,
+            message: {
+                let record = masked::memory(record, &masked::redactor(desk));
+                memory.remember(record).await?
+            },
         },
         Verb::MemorySearch {
             query,

@@ -156,6 +156,7 @@ pub fn clean_environment(env: &Env, home: &Home) -> Vec<(String, String)> {
         .filter_map(|name| Some(((*name).to_owned(), env.get(name)?.to_owned())))
         .collect();
     clean.extend(env.fault_variable());
+    clean.extend(env.clock_variables());
     // Every terminfo has it, and it is what a tmux pane understands.
     clean.push(("TERM".to_owned(), "screen-256color".to_owned()));
     clean.push((

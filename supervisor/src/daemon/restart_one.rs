@@ -13,11 +13,19 @@ use std::time::Duration;
 
 /// Does it; the answer is the line for whoever asked.
 pub fn restart_one(members: &mut [Member], role: &Role, now: Duration) -> Reply {
+    let known: Vec<&str> = members
+        .iter()
+        .filter_map(|member| match &member.process {
+            Process::Agent(name) => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let known = known.join(", ");
     let wanted = |member: &&mut Member| matches!(&member.process, Process::Agent(of) if of == role);
     let Some(member) = members.iter_mut().find(wanted) else {
         return Reply::Error {
             exit: exit::USAGE,
-            message: format!("there is no agent `{role}` in this team: ai-infra agents list"),
+            message: format!("there is no agent `{role}` in this team; there are: {known}"),
             hints: Vec::new(),
         };
     };

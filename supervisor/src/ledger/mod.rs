@@ -41,6 +41,7 @@ pub mod ratings;
 pub mod records;
 pub mod report;
 pub mod resume;
+pub mod retained;
 pub mod running;
 pub mod schedule_runs;
 pub mod schedules;

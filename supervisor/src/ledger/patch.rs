@@ -33,6 +33,14 @@ fn name_of(state: PatchState) -> &'static str {
         .map_or("kept", |(_, name)| name)
 }
 
+/// The state of a name in the ledger.
+pub(super) fn named(name: &str) -> PatchState {
+    NAMES
+        .iter()
+        .find(|(_, known)| *known == name)
+        .map_or(PatchState::Kept, |(state, _)| *state)
+}
+
 impl Ledger {
     /// What became of the patch of a task.
     pub async fn patch_state(&self, task: TaskId) -> Result<PatchState, LedgerError> {
@@ -43,10 +51,7 @@ impl Ledger {
                 .fetch_optional(&mut *tx)
                 .await?;
         let name = name.ok_or_else(|| LedgerError::NoTask(task.to_string()))?;
-        Ok(NAMES
-            .iter()
-            .find(|(_, known)| *known == name)
-            .map_or(PatchState::Kept, |(state, _)| *state))
+        Ok(named(&name))
     }
 
     /// Moves a patch from one state to another; `false` when it was not in `from`, so that of two

@@ -130,7 +130,10 @@ impl RouteError {
             RouteError::NoWay { nearest, beyond } => {
                 let quoted = |part: &String| format!("only this part needs a model: \"{part}\"");
                 let mut hints: Vec<String> = beyond.iter().map(quoted).collect();
-                hints.extend((!nearest.is_empty()).then(|| "nearest without a model:".to_owned()));
+                hints.push(match nearest.is_empty() {
+                    true => "what works without a model: ai-infra playbook list".to_owned(),
+                    false => "nearest without a model:".to_owned(),
+                });
                 hints.extend(
                     nearest
                         .iter()

@@ -115,6 +115,13 @@ fn read(folder: &Path, (own, problems): &OfSettings) -> Read {
             }
         }
     }
+    if print.len() == yaml_folder::FILES {
+        read.problems.push(format!(
+            "{} holds more than {} schedules: those after them are not used",
+            folder.display(),
+            yaml_folder::FILES
+        ));
+    }
     read.print = print;
     read
 }

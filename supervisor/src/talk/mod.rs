@@ -15,6 +15,7 @@ use crate::desk::Desk;
 use crate::intake::{self, IntakeError};
 use crate::ledger::store::LedgerError;
 use crate::ledger::talks::NewTalk;
+use crate::masked::redactor;
 use crate::status;
 use bus::budget::Reservation;
 use bus::connect::Bus;
@@ -121,7 +122,7 @@ pub(crate) async fn prepare(
         return Err(TalkError::Frozen(brakes::sentence(&frozen)));
     }
     let engine = engine(&desk.settings)?;
-    let redactor = redactor(&desk.settings);
+    let redactor = redactor(desk);
     let now = Timestamp::now();
     let request = request(desk, question, &redactor, now).await?;
     let bus = desk.link.now().map_err(TalkError::Away)?;
@@ -181,7 +182,7 @@ pub(crate) async fn say(
     let now = Timestamp::now();
     let (said, answer, usage) = match replied {
         Ok(reply) => {
-            let said = said(&reply, &redactor(&desk.settings));
+            let said = said(&reply, &redactor(desk));
             let answer = match &said.suggests {
                 Some(request) => format!("{}\n\n(suggested: {request})", said.text),
                 None => said.text.clone(),
@@ -228,13 +229,6 @@ fn engine(settings: &Settings) -> Result<Engine, TalkError> {
     };
     let engine = Anthropic::new(&settings.engine.base_url, key.reveal(), prices)?;
     Ok(Engine::Anthropic(Box::new(engine)))
-}
-
-fn redactor(settings: &Settings) -> Redactor {
-    let sources = settings.agents.iter().flat_map(|a| a.sources.values());
-    let passwords = sources.filter_map(|source| source.password());
-    let secrets = settings.secrets().chain(passwords);
-    Redactor::new(secrets.map(|secret| secret.reveal().to_owned()))
 }
 
 async fn request(

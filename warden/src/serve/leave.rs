@@ -119,14 +119,22 @@ impl Office {
             Ask::Trust { .. } | Ask::Distrust { .. } | Ask::Trusted { .. } => {
                 return Err("that is about trust".to_owned());
             }
-            Ask::Note { .. } | Ask::Head => return Err("that is about the record".to_owned()),
+            Ask::Note { .. } | Ask::Head | Ask::Operate { .. } => {
+                return Err("that is about the record".to_owned());
+            }
         })
     }
 
     fn shown(&self, ticket: Ticket) -> Reply {
+        let mut lines = shown::lines(&ticket, &self.host);
+        // Of a duty, what it would change was looked at when leave was asked for.
+        if let Some(planned) = self.plans.get(&ticket.digest) {
+            lines.retain(|(label, _)| !["do", "duty", "key"].contains(&label.as_str()));
+            lines.splice(0..0, planned.shown);
+        }
         Reply::Ticket {
             mark: ticket.mark(),
-            shown: shown::lines(&ticket, &self.host),
+            shown: lines,
             ticket: Box::new(ticket),
         }
     }

@@ -3,6 +3,7 @@
 //! came back from somewhere could be used twice.
 
 use super::ticket::{LIFE, Said, TICKET_VERSION, Ticket, Wanted};
+use config::private_file;
 use jiff::Timestamp;
 use protocol::approval::{TicketId, TicketMove, TicketState};
 use std::collections::BTreeMap;
@@ -62,6 +63,7 @@ pub struct Store {
     path: PathBuf,
     file: File,
     length: u64,
+    lines: usize,
     all: BTreeMap<TicketId, Ticket>,
 }
 
@@ -94,8 +96,9 @@ impl Store {
             .map_or(0, |at| at + 1);
         file.set_len(whole as u64).map_err(failed("mend"))?;
         let mut all = BTreeMap::new();
-        let lines = text.get(..whole).unwrap_or_default();
-        for (at, line) in lines.split(|b| *b == b'\n').enumerate() {
+        let mut lines = 0;
+        let written = text.get(..whole).unwrap_or_default();
+        for (at, line) in written.split(|b| *b == b'\n').enumerate() {
             if line.is_empty() {
                 continue;
             }
@@ -110,14 +113,38 @@ impl Store {
                 return Err(damaged("a newer ai-infra wrote it".to_owned()));
             }
             all.insert(ticket.id, ticket);
+            lines += 1;
         }
         Ok(Self {
             host: host.to_owned(),
             path: path.to_owned(),
             file,
             length: whole as u64,
+            lines,
             all,
         })
+    }
+
+    /// Lines of the file, one a change.
+    pub(super) fn lines(&self) -> usize {
+        self.lines
+    }
+
+    /// Writes the file anew with these alone: whole and safe on disk, or not at all.
+    pub(super) fn replace(&mut self, left: Vec<Ticket>) -> Result<(), StoreError> {
+        let failed = |said: String| StoreError::Io {
+            doing: "write",
+            path: self.path.clone(),
+            source: io::Error::other(said),
+        };
+        let mut text = Vec::new();
+        for ticket in &left {
+            text.extend(serde_json::to_vec(ticket).map_err(|error| failed(error.to_string()))?);
+            text.push(b'\n');
+        }
+        private_file::write(&self.path, &text).map_err(|error| failed(error.to_string()))?;
+        *self = Self::open(&self.path, &self.host)?;
+        Ok(())
     }
 
     /// Every ticket, oldest first.
@@ -145,6 +172,7 @@ impl Store {
         match written {
             Ok(bytes) => {
                 self.length += bytes;
+                self.lines += 1;
                 self.all.insert(ticket.id, ticket.clone());
                 Ok(ticket)
             }

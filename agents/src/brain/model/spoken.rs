@@ -8,6 +8,7 @@ use crate::record::Record;
 use crate::stop::Stop;
 use crate::work_loop;
 use crate::workbench::Workbench;
+use engine::conversation::Message;
 use pai::algorithm::MOST_CRITERIA;
 use protocol::criterion::{Check, Criterion, Verdict};
 use protocol::journal::EntryKind;
@@ -72,11 +73,20 @@ impl ModelBrain {
     }
 
     /// The opening of the task with everything that was said since.
-    pub(super) fn opened(&self) -> String {
+    fn opened(&self) -> String {
         match self.hearing.words.as_slice() {
             [] => self.opening.clone(),
             words => format!("{}\n{}", self.opening, context::words(words)),
         }
+    }
+
+    /// The first turn: what was attached to be looked at, then the opening, then what is to be done.
+    pub(super) fn first(&self, what: &str) -> Message {
+        let mut message = Message::user(&format!("{}\n{what}", self.opened()));
+        message
+            .content
+            .splice(0..0, self.pictures.blocks.iter().cloned());
+        message
     }
 
     /// Makes a call that adds criteria, or takes its recorded answer.

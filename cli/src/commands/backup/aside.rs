@@ -13,9 +13,13 @@ use std::time::Duration;
 use supervisor::backups::drilled;
 use supervisor::client;
 use supervisor::daemon::start;
+use tokio::time::{Instant, sleep};
 
 /// How long its team may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a restore that was cut off may still write.
+const WRITTEN: Duration = Duration::from_secs(10);
 
 /// It.
 pub struct Aside {
@@ -46,12 +50,24 @@ impl Aside {
         if self.home.run().is_dir() {
             down::stop_team(&self.context).await?;
         }
-        match fs::remove_dir_all(&self.home.root) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::new(
-                exit::FAILED,
-                format!("{} cannot be removed: {error}", self.home.root.display()),
-            )),
-            _ => Ok(()),
+        let began = Instant::now();
+        loop {
+            match fs::remove_dir_all(&self.home.root) {
+                // Where a drill was cut off, its restore may just have made one more file.
+                Err(error)
+                    if error.kind() == ErrorKind::DirectoryNotEmpty
+                        && began.elapsed() < WRITTEN =>
+                {
+                    sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Failure::new(
+                        exit::FAILED,
+                        format!("{} cannot be removed: {error}", self.home.root.display()),
+                    ));
+                }
+                _ => return Ok(()),
+            }
         }
     }
 

@@ -1,31 +1,27 @@
 //! `backup restore`: a snapshot into a folder, or a lost home into its empty place. A home that is only
 //! half there is marked and does not start; the same command goes on with it.
 
+use super::marker::{self, Marker};
 use super::show::Line;
 use super::{beside, key_file, nowhere, opened};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::{count, safe, size};
 use crate::terminal;
+use backup::error::BackupError;
 use backup::key::RecoveryKey;
 use backup::names::SnapshotName;
 use backup::repository::{Repository, Snapshot};
 use backup::restore::{Progress, Wanted, restore as put_back};
 use config::backup::BackupWhat;
-use config::private_file;
 use config::settings::Settings;
-use jiff::Timestamp;
 use protocol::document::DOCUMENT_VERSION;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::fs::{self, File};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use supervisor::ledger::place::Place;
 use supervisor::restored::{Parked, park};
-
-/// Version of the marker.
-const VERSION: u64 = 1;
 
 /// What was asked for.
 #[derive(Debug, Clone, Default)]
@@ -42,28 +38,20 @@ pub struct Wish {
     pub key: Option<PathBuf>,
 }
 
-/// The marker of a home that is being put back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Marker {
-    v: u64,
-    from: String,
-    snapshot: String,
-    began: Timestamp,
-}
-
 /// Puts back.
 pub async fn restore(context: &Context, wish: Wish, json: bool) -> Result<u8, Failure> {
     let home = &context.home;
-    let marker = read_marker(&home.restoring())?;
-    let settings = match marker {
+    let mark = marker::place(home, wish.to.as_deref());
+    let marker = marker::read(&mark)?;
+    let settings = match marker::read(&home.restoring())? {
         // Half of its settings may be there.
         Some(_) => config::load::load(&elsewhere(home), &context.env, &[])?,
         None => context.settings()?,
     };
-    let into_home = wish.to.is_none();
-    let marker = marker.filter(|_| into_home);
-    if into_home && marker.is_none() {
-        empty(&home.root, "home")?;
+    match (&marker, &wish.to) {
+        (Some(marker), _) => same(marker, &wish, &mark)?,
+        (None, Some(to)) => empty(to, "folder")?,
+        (None, None) => empty(&home.root, "home")?,
     }
     let from = wish
         .from
@@ -95,55 +83,43 @@ pub async fn restore(context: &Context, wish: Wish, json: bool) -> Result<u8, Fa
     let job = wish.name.clone();
     let shipped = shipped_home_job(&settings);
     let own = key.clone();
-    let (mut repository, name, snapshot) = beside(move || {
+    let (repository, name, snapshot) = beside(move || {
         let mut repository = opened(&target, &keys, Some(&own))?;
         let all = repository.snapshots()?;
         let name = chosen(&all, job.as_deref().unwrap_or(&shipped), wanted.as_deref())
-            .map_err(backup::error::BackupError::Refused)?;
-        let (_, snapshot) = repository.snapshot(&name, &own)?;
+            .map_err(BackupError::Refused)?;
+        let (_, snapshot) = repository
+            .snapshot(&name, &own)
+            .map_err(|error| with_others(error, &name, &all))?;
         Ok((repository, name, snapshot))
     })
     .await?;
     let is_home = snapshot.what == BackupWhat::Home.as_str();
-    let to =
-        match &wish.to {
-            Some(to) => {
-                empty(to, "folder")?;
-                to.clone()
-            }
-            None if is_home => home.root.clone(),
-            None => {
-                return Err(Failure::usage(format!(
-                "{} keeps workspaces, and those you have are not written over: say where it goes",
-                safe(&name.job)
-            ))
-            .hint(format!("ai-infra backup restore {} --to /a/new/folder", safe(&name.job))));
-            }
-        };
-    if into_home {
-        mark(&home.root, &home.restoring(), &from, &name)?;
+    let to = match &wish.to {
+        Some(to) => to.clone(),
+        None if is_home => home.root.clone(),
+        None => return Err(elsewhere_only(&name.job)),
+    };
+    backup::room::look(&snapshot, &to, 0)?;
+    let into_home = wish.to.is_none();
+    if !context.env.faults().unwrap_or_default().no_restoring_mark() {
+        marker::write(&mark, &from, &name)?;
     }
-    let below = is_home.then(|| PathBuf::from("home"));
-    let goal = to.clone();
-    let wanted = name.clone();
-    let progress = beside(move || {
-        let mut line = Line::new(!json);
-        written(
-            &mut repository,
-            &key,
-            &wanted,
-            below.as_deref(),
-            &goal,
-            &mut line,
-        )
-    })
-    .await?;
-    let (parked, ledger) = match into_home {
-        true => (
-            Some(finish(context, &snapshot).await?),
-            super::settled::ledger(context, snapshot.began).await,
-        ),
-        false => (None, None),
+    let wanted = (name.clone(), is_home.then(|| PathBuf::from("home")));
+    let filled = async {
+        let progress = filled(repository, key, wanted, to.clone(), !json).await?;
+        let parked = match into_home {
+            true => Some(finish(context, &snapshot).await?),
+            false => None,
+        };
+        marker::away(&mark)?;
+        Ok((progress, parked))
+    };
+    let filled: Result<_, Failure> = filled.await;
+    let (progress, parked) = filled.map_err(|failure| going_on(failure, &to, into_home))?;
+    let ledger = match into_home {
+        true => super::settled::ledger(context, snapshot.began).await,
+        false => None,
     };
     if json {
         return super::super::json(&json!({
@@ -156,22 +132,62 @@ pub async fn restore(context: &Context, wish: Wish, json: bool) -> Result<u8, Fa
     Ok(protocol::exit::DONE)
 }
 
-fn written(
-    repository: &mut Repository,
-    key: &RecoveryKey,
-    name: &SnapshotName,
-    below: Option<&Path>,
-    to: &Path,
-    line: &mut Line,
-) -> Result<Progress, backup::error::BackupError> {
-    let wanted = Wanted { name, below, to };
-    let (_, progress) = put_back(repository, key, &wanted, &mut |progress| {
-        line.say(|| {
-            let (written, all) = (size(progress.written), size(progress.bytes));
-            format!("{} files, {written} of {all}", progress.files)
-        });
-    })?;
-    Ok(progress)
+/// Puts the files back.
+async fn filled(
+    mut repository: Repository,
+    key: RecoveryKey,
+    (name, below): (SnapshotName, Option<PathBuf>),
+    to: PathBuf,
+    draw: bool,
+) -> Result<Progress, Failure> {
+    beside(move || {
+        let mut line = Line::new(draw);
+        let wanted = Wanted {
+            name: &name,
+            below: below.as_deref(),
+            to: &to,
+        };
+        let (_, progress) = put_back(&mut repository, &key, &wanted, &mut |progress| {
+            line.say(|| {
+                let (written, all) = (size(progress.written), size(progress.bytes));
+                format!("{} files, {written} of {all}", progress.files)
+            });
+        })?;
+        Ok(progress)
+    })
+    .await
+}
+
+/// What is half there is gone on with, and nothing else is put over it.
+fn same(marker: &Marker, wish: &Wish, mark: &Path) -> Result<(), Failure> {
+    match &wish.at {
+        Some(at) if !marker.snapshot.starts_with(at.as_str()) => Err(Failure::usage(format!(
+            "{} is half filled with {}: go on with that one (without --at), or empty the folder first",
+            mark.parent().unwrap_or(mark).display(),
+            safe(&marker.snapshot)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// What a person does after a restore that did not come to its end.
+fn going_on(failure: Failure, to: &Path, into_home: bool) -> Failure {
+    let to = safe(&to.to_string_lossy());
+    failure.hint(match into_home {
+        true => format!(
+            "the home {to} is only half there and does not start; `ai-infra backup restore` goes on with it"
+        ),
+        false => format!("{to} is only half there; the same command goes on with it"),
+    })
+}
+
+/// Workspaces are never put over workspaces.
+fn elsewhere_only(job: &str) -> Failure {
+    let job = safe(job);
+    Failure::usage(format!(
+        "{job} keeps workspaces, and those you have are not written over: say where it goes"
+    ))
+    .hint(format!("ai-infra backup restore {job} --to /a/new/folder"))
 }
 
 /// The job that keeps the home.
@@ -209,6 +225,22 @@ fn chosen(all: &[SnapshotName], job: &str, at: Option<&str>) -> Result<SnapshotN
     })
 }
 
+/// One that is damaged is not the end while there are others.
+fn with_others(error: BackupError, name: &SnapshotName, all: &[SnapshotName]) -> BackupError {
+    let others = all.iter().rev().filter(|o| o.job == name.job && *o != name);
+    let others: Vec<String> = others.take(3).map(ToString::to_string).collect();
+    match error {
+        BackupError::Damaged { what, why } if !others.is_empty() => BackupError::Damaged {
+            what,
+            why: format!(
+                "{why}; another one may be whole: --at {}",
+                others.join(", or ")
+            ),
+        },
+        error => error,
+    }
+}
+
 /// A folder that something can be put into: not there, or empty.
 fn empty(folder: &Path, what: &str) -> Result<(), Failure> {
     let refused = |why: &str| {
@@ -229,40 +261,7 @@ fn empty(folder: &Path, what: &str) -> Result<(), Failure> {
     }
 }
 
-fn read_marker(path: &Path) -> Result<Option<Marker>, Failure> {
-    let Some(bytes) = private_file::read(path, 64 * 1024)? else {
-        return Ok(None);
-    };
-    let marker = serde_json::from_slice::<Marker>(&bytes);
-    match marker {
-        Ok(marker) if marker.v == VERSION => Ok(Some(marker)),
-        _ => Err(Failure::usage(format!(
-            "{} is of another version of ai-infra, or damaged: empty the home and restore anew",
-            path.display()
-        ))),
-    }
-}
-
-/// The first thing that is written: from now on the home does not start.
-fn mark(root: &Path, path: &Path, from: &str, name: &SnapshotName) -> Result<(), Failure> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(root);
-    made.map_err(|error| Failure::usage(format!("cannot make {}: {error}", root.display())))?;
-    let marker = Marker {
-        v: VERSION,
-        from: from.to_owned(),
-        snapshot: name.to_string(),
-        began: Timestamp::now(),
-    };
-    let text = serde_json::to_vec_pretty(&marker)
-        .map_err(|error| Failure::new(protocol::exit::FAILED, error))?;
-    Ok(private_file::write(path, &text)?)
-}
-
-/// Parks what was open, then takes the marker away: now the home may start.
+/// Parks what was open: now the home may start.
 async fn finish(context: &Context, snapshot: &Snapshot) -> Result<Parked, Failure> {
     let home = &context.home;
     let parked = match home.ledger().exists() {
@@ -275,8 +274,6 @@ async fn finish(context: &Context, snapshot: &Snapshot) -> Result<Parked, Failur
         // It may have been on a server when the backup was made; it is a file now.
         super::settled::is_a_file(home)?;
     }
-    let gone = fs::remove_file(home.restoring()).and_then(|()| File::open(&home.root)?.sync_all());
-    gone.map_err(|error| Failure::new(protocol::exit::FAILED, error))?;
     Ok(parked)
 }
 

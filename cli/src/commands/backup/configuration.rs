@@ -82,12 +82,10 @@ pub async fn job(
     let folder = context.home.backup();
     let _alone = alone(&context.home)?;
     let done = in_step(context, place).await;
-    let mut history = History::load(&folder);
-    match &done {
+    History::change(&folder, |history| match &done {
         Ok(_) => history.well(&job, Timestamp::now()),
         Err(failure) => history.failed(&job, Timestamp::now(), failure.message.clone()),
-    }
-    history.save(&folder)?;
+    })?;
     match done {
         Ok(report) => {
             if !json {

@@ -7,6 +7,7 @@ use super::show::Line;
 use super::{Placed, beside, jobs, key_file, opened};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::interrupt::{Own, interrupted};
 use crate::render::text::{count, one_line, safe, size, time};
 use crate::terminal;
 use backup::compare::{Compared, compare};
@@ -16,6 +17,7 @@ use backup::key::RecoveryKey;
 use backup::names::SnapshotName;
 use backup::repository::Snapshot;
 use backup::restore::{Wanted, restore};
+use backup::room;
 use config::settings::Settings;
 use jiff::{SignedDuration, Timestamp};
 use protocol::backup::Drilled;
@@ -68,24 +70,31 @@ pub async fn run(context: &Context, json: bool, leash: &Leash) -> Result<u8, Fai
         .hint("put it there for the drill, or say on another machine: ai-infra backup restore"));
     };
     let began = Instant::now();
+    let _own = Own::take();
     let aside = Aside::make(context).await?;
+    let cut = || {
+        Failure::new(
+            exit::CANCELLED,
+            "the drill was cut off: its copy of the home was taken away",
+        )
+    };
     let saw = tokio::select! {
         saw = drilled(context, &settings, &aside, (placed, key), json) => saw,
-        () = leash.gone() => Err(Failure::new(exit::CANCELLED, "the drill was cut off")),
+        () = leash.gone() => Err(cut()),
+        () = interrupted() => Err(cut()),
     };
     aside.clear().await?;
     let saw = saw?;
     let took = time(began.elapsed());
     let good = saw.differences.is_empty();
     let said = said(&saw, &took);
-    let mut history = History::load(&folder);
-    history.drill = Some(Drilled {
+    let drilled = Drilled {
         at: Timestamp::now(),
         snapshot: saw.snapshot.clone(),
         good,
         said: said.clone(),
-    });
-    history.save(&folder)?;
+    };
+    History::change(&folder, |history| history.drill = Some(drilled))?;
     if !leash.is_on() {
         let words = said.clone();
         // A team that is down has no window.
@@ -142,6 +151,9 @@ async fn drilled(
     let mut saw = Saw::default();
     let keys = super::keys(settings, &context.home.backup());
     let (target, job, own) = (placed.target.clone(), placed.name.clone(), key.clone());
+    // The living team needs what it always does.
+    let spare = settings.team.min_free_mb.saturating_mul(1_000_000);
+    let to = aside.home.root.clone();
     let (mut repository, name) = beside(move || {
         let mut repository = opened(&target, &keys, Some(&own))?;
         let all = repository.snapshots()?;
@@ -151,6 +163,10 @@ async fn drilled(
                 "there is no snapshot of {job} yet: ai-infra backup run {job}"
             ))
         })?;
+        // One that cannot be read is what a drill is to find.
+        if let Ok((_, snapshot)) = repository.snapshot(&newest, &own) {
+            room::look(&snapshot, &to, spare)?;
+        }
         Ok((repository, newest))
     })
     .await?;

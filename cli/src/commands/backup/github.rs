@@ -101,7 +101,11 @@ pub async fn not_public(
 ) -> Result<Option<String>, Failure> {
     let mut jobs = settings.backup.jobs.values();
     let meant = |job: &BackupJob| job.what == BackupWhat::Configuration && job.public;
-    let (github, host) = github(context, settings)?;
+    let (github, host) = match github(context, settings) {
+        Ok(found) => found,
+        // Where nobody can be asked, the place may still be another than GitHub.
+        Err(wrong) => return Ok(Some(format!("GITHUB_API_URL: {}", wrong.message))),
+    };
     let Some(named) = Named::of_url(url, &host).filter(|_| !jobs.any(meant)) else {
         return Ok(None);
     };

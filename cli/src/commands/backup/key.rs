@@ -4,7 +4,7 @@ use super::key_file;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::terminal;
-use backup::history::{self, History};
+use backup::history::History;
 use backup::key::RecoveryKey;
 
 /// Shows it.
@@ -24,11 +24,7 @@ pub fn show(context: &Context) -> Result<u8, Failure> {
     terminal::line(&key.reveal());
     let folder = context.home.backup();
     if History::load(&folder).key_unseen {
-        // While a backup runs it writes what it remembers; then it is said once more.
-        let _alone = history::alone(&folder)?;
-        let mut history = History::load(&folder);
-        history.key_unseen = false;
-        history.save(&folder)?;
+        History::change(&folder, |history| history.key_unseen = false)?;
     }
     Ok(protocol::exit::DONE)
 }

@@ -22,6 +22,7 @@ use config::settings::Settings;
 use jiff::Timestamp;
 use protocol::control::Verb;
 use protocol::document::DOCUMENT_VERSION;
+use protocol::fault::Faults;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -83,7 +84,7 @@ pub async fn run(
         // Each job has the ledger as it is when the job begins.
         let ledger = ledger(home, &settings).await?;
         let roots = roots(home, &settings, what, ledger.as_deref()).await;
-        let came = one(home, &settings, placed, roots, key.clone(), !json).await?;
+        let came = one(context, &settings, placed, roots, key.clone(), !json).await?;
         if !json {
             terminal::print(&said(&came));
         }
@@ -131,6 +132,7 @@ pub async fn apart(
             name: placed.name.clone(),
             what: placed.what.as_str().to_owned(),
             host: settings.host.clone(),
+            faults: Faults::default(),
             roots: roots(home, settings, placed.what, ledger.as_deref()).await?,
         };
         if job.roots.is_empty() {
@@ -180,9 +182,7 @@ fn key(
     if leash.is_on() {
         // Nobody reads this: status says it until somebody has looked.
         let folder = context.home.backup();
-        let mut history = History::load(&folder);
-        history.key_unseen = true;
-        history.save(&folder)?;
+        History::change(&folder, |history| history.key_unseen = true)?;
         return Ok(Some(key));
     }
     terminal::complain(&format!(
@@ -268,13 +268,14 @@ fn workspaces(mut folders: Vec<PathBuf>, home: &Path) -> Vec<Root> {
 
 /// One job, whatever it comes to.
 async fn one(
-    home: &Home,
+    context: &Context,
     settings: &Settings,
     placed: Placed,
     roots: Result<Vec<Root>, Failure>,
     key: Option<RecoveryKey>,
     draw: bool,
 ) -> Result<Came, Failure> {
+    let home = &context.home;
     let keep = Keep {
         last: settings.backup.keep.last,
         daily: settings.backup.keep.daily,
@@ -292,23 +293,22 @@ async fn one(
         what: placed.what.as_str().to_owned(),
         host: settings.host.clone(),
         roots,
+        faults: context.env.faults().unwrap_or_default(),
     });
     let keys = super::keys(settings, &home.backup());
     let result = match job {
         Ok(job) if job.roots.is_empty() => {
             came.notes
                 .push("no task was about a folder yet: nothing to back up".to_owned());
-            let mut history = History::load(&home.backup());
-            history.well(&came.job, Timestamp::now());
-            history.save(&home.backup())?;
+            let well = |history: &mut History| history.well(&came.job, Timestamp::now());
+            History::change(&home.backup(), well)?;
             return Ok(came);
         }
         Ok(job) => beside(move || made(&placed, &job, &keys, key.as_ref(), keep, draw)).await,
         Err(failure) => Err(failure),
     };
     came.took_ms = began.elapsed().as_millis() as u64;
-    let mut history = History::load(&home.backup());
-    match result {
+    let noted = |history: &mut History| match result {
         Ok((done, removed)) => {
             let progress = &done.progress;
             (came.files, came.bytes, came.sent) = (progress.files, progress.bytes, progress.sent);
@@ -330,8 +330,8 @@ async fn one(
             came.exit = failure.exit;
             came.error = Some(failure.message);
         }
-    }
-    history.save(&home.backup())?;
+    };
+    History::change(&home.backup(), noted)?;
     Ok(came)
 }
 
@@ -357,7 +357,7 @@ fn made(
         });
     })?;
     drop(line);
-    let removed = match prune(&mut repository, keep, &job.host, Timestamp::now()) {
+    let removed = match prune(&mut repository, keep, &job.host, Timestamp::now) {
         Ok(pruned) => pruned.snapshots.len(),
         // The snapshot is there; the next run lets go.
         Err(BackupError::Busy(_)) => 0,

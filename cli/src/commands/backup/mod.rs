@@ -13,6 +13,7 @@ mod key;
 mod leash;
 mod look;
 mod make;
+mod marker;
 mod settled;
 mod show;
 mod versions;
@@ -154,13 +155,14 @@ fn jobs(
 }
 
 fn nowhere() -> Failure {
-    Failure::usage("nothing says where backups are kept, so nothing is backed up")
+    Failure::usage("nothing says where backups are kept")
         .hint(
             "in the home's config/backup.yaml:  remote: /mnt/disk/backups   then: ai-infra restart",
         )
         .hint(
             "or for this shell:                 export AI_INFRA__BACKUP__REMOTE=/mnt/disk/backups",
         )
+        .hint("or to get one back:                ai-infra backup restore --from /mnt/disk/backups")
 }
 
 /// Reads a place; one inside the home would be lost with it.
@@ -245,7 +247,7 @@ fn opened(
     let opened = Repository::open(target.store(keys)?, &keys.cache, key)?;
     opened.map_err(|store| {
         BackupError::Refused(format!(
-            "there are no backups at {}: make one with `ai-infra backup run`",
+            "there are no backups at {}: is that the place? `ai-infra backup run` makes the first one",
             store.place()
         ))
     })

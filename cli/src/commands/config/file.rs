@@ -90,13 +90,13 @@ fn print(path: &Path, kind: Option<FileKind>, findings: &[Finding], wrong: u64) 
         };
         terminal::line(&format!("{place}{word}{sentence}"));
     }
-    let kind = kind.map_or_else(|| "a file".to_owned(), FileKind::shown);
+    let kind = kind.map_or_else(String::new, |kind| format!(": {}", kind.shown()));
     let shown = safe(&path.display().to_string());
     match wrong {
-        0 => terminal::line(&format!("✓ {shown} is right: {kind}")),
+        0 => terminal::line(&format!("✓ {shown} is right{kind}")),
         _ => {
             let things = count(wrong, "thing is", "things are");
-            terminal::line(&format!("✗ {things} wrong with {shown}: {kind}"));
+            terminal::line(&format!("✗ {things} wrong with {shown}{kind}"));
         }
     }
 }

@@ -98,6 +98,7 @@ fn file_system(home: &Home) -> Option<Finding> {
 /// The disk, secrets, sockets, and times of what is in the home.
 pub fn contents(home: &Home, settings: Option<&Settings>) -> Vec<Finding> {
     let mut findings = vec![disk(home, settings)];
+    findings.extend(settings.filter(|team| team.joined.is_none()).map(kept));
     findings.extend(secrets(home));
     findings.extend(
         [home.supervisor_sock(), home.daemon_sock()]
@@ -119,6 +120,32 @@ fn disk(home: &Home, settings: Option<&Settings>) -> Finding {
         .saturating_mul(about.fragment_size());
     let least = settings.map_or(0, |s| s.team.min_free_mb.saturating_mul(1_000_000));
     space(free, least, &shell_word(&home.root.to_string_lossy()))
+}
+
+/// How long what is old is kept.
+fn kept(settings: &Settings) -> Finding {
+    let team = &settings.team;
+    let parts: Vec<String> = [
+        (team.keep_days > 0).then(|| format!("{} days", team.keep_days)),
+        (team.keep_mb > 0).then(|| format!("{} at most", size(team.keep_mb * 1_000_000))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    match parts.is_empty() {
+        true => finding(
+            "kept",
+            How::Odd,
+            "clones of ended tasks and caches are never let go (team.keep_days, team.keep_mb are 0)",
+            "ai-infra task discard TASK   removes one",
+        ),
+        false => finding(
+            "kept",
+            How::Good,
+            format!("old clones and caches: {}", parts.join(", ")),
+            "",
+        ),
+    }
 }
 
 fn space(free: u64, least: u64, home: &str) -> Finding {

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::logs::{each_entry, files, line as log_line, moment};
+use super::logs::{each_entry, files, line as log_line, moment, since};
 use super::tree::{Tree, Unread};
 use crate::limits::{InspectError, Limits};
 use line::{Try, Way};
@@ -106,7 +106,7 @@ pub fn scan(
     _limits: &Limits,
 ) -> Result<Logins, InspectError> {
     let zone = tree.zone();
-    let from = moment::since(since, at, &zone).map_err(InspectError::Asked)?;
+    let from = since::since(since, at, &zone).map_err(InspectError::Asked)?;
     let (tries, sources) = told(tree, from, at, &zone);
     let failures: Vec<&Timed> = tries.iter().filter(|(_, one)| !one.worked).collect();
     let sum = |of: &dyn Fn(&Try) -> bool| {

@@ -6,6 +6,7 @@ pub mod journal;
 pub mod line;
 pub mod moment;
 pub mod pattern;
+pub mod since;
 
 use std::collections::BTreeMap;
 
@@ -112,7 +113,7 @@ pub fn scan(
     _limits: &Limits,
 ) -> Result<LogErrors, InspectError> {
     let zone = tree.zone();
-    let from = moment::since(since, at, &zone).map_err(InspectError::Asked)?;
+    let from = since::since(since, at, &zone).map_err(InspectError::Asked)?;
     let mut gather = Gather {
         since: from,
         until: at,

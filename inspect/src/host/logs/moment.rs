@@ -1,149 +1,8 @@
-//! Times: "since when" as people say it, and the stamp at the start of a log line.
+//! Times: the stamp at the start of a log line, and a moment as it is told.
 
-use jiff::civil::{Date, DateTime, Time, Weekday};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
-
-/// What `since` may be, for the one who got it wrong.
-const FORMS: &str =
-    "say it as 2 hours, 7 days, today, yesterday, monday, 14:30, 2026-01-31 or 2026-01-31 14:30";
-
-/// The moment that a person's words name, seen from `at`.
-///
-/// # Errors
-/// What can be said instead.
-pub fn since(words: &str, at: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
-    let text = words.trim().to_lowercase();
-    let wrong = || {
-        format!(
-            "`{}` is no time to look back to: {FORMS}",
-            words.chars().take(60).collect::<String>()
-        )
-    };
-    if let Ok(moment) = words.trim().parse::<Timestamp>() {
-        return Ok(moment);
-    }
-    let now = at.to_zoned(zone.clone());
-    let kept: Vec<&str> = text
-        .split_whitespace()
-        .filter(|w| {
-            ![
-                "the", "last", "past", "in", "since", "of", "ago", "at", "on", "previous",
-            ]
-            .contains(w)
-        })
-        .collect();
-    let found = match kept.as_slice() {
-        ["today" | "midnight"] => now.start_of_day().ok(),
-        ["yesterday"] => now.yesterday().and_then(|day| day.start_of_day()).ok(),
-        [one] => day(one, &now)
-            .or_else(|| clock(one, &now))
-            .or_else(|| back(one, &now)),
-        [date, time] => at_time(date, time, &now).or_else(|| back(&kept.concat(), &now)),
-        _ => None,
-    };
-    let found = found.ok_or_else(wrong)?.timestamp();
-    if found > at {
-        return Err(format!(
-            "`{}` has not come yet",
-            words.chars().take(60).collect::<String>()
-        ));
-    }
-    Ok(found)
-}
-
-fn day(word: &str, now: &Zoned) -> Option<Zoned> {
-    if let Ok(date) = word.parse::<Date>() {
-        return date.to_zoned(now.time_zone().clone()).ok();
-    }
-    let weekday = [
-        ("monday", Weekday::Monday),
-        ("tuesday", Weekday::Tuesday),
-        ("wednesday", Weekday::Wednesday),
-        ("thursday", Weekday::Thursday),
-        ("friday", Weekday::Friday),
-        ("saturday", Weekday::Saturday),
-        ("sunday", Weekday::Sunday),
-    ]
-    .into_iter()
-    .find(|(name, _)| *name == word)?
-    .1;
-    let back = match weekday == now.weekday() {
-        true => 0,
-        false => now.weekday().since(weekday),
-    };
-    now.checked_sub(i64::from(back).days())
-        .ok()?
-        .start_of_day()
-        .ok()
-}
-
-/// A time of the day: the last one that was.
-fn clock(word: &str, now: &Zoned) -> Option<Zoned> {
-    if !word.contains(':') {
-        return None;
-    }
-    let time = word.parse::<Time>().ok()?;
-    let today = now
-        .date()
-        .to_datetime(time)
-        .to_zoned(now.time_zone().clone())
-        .ok()?;
-    if today > *now {
-        today.checked_sub(1.day()).ok()
-    } else {
-        Some(today)
-    }
-}
-
-fn at_time(date: &str, time: &str, now: &Zoned) -> Option<Zoned> {
-    let base = match date {
-        "today" => now.start_of_day().ok()?,
-        "yesterday" => now.yesterday().ok()?.start_of_day().ok()?,
-        other => day(other, now)?,
-    };
-    let time = time.parse::<Time>().ok().filter(|_| time.contains(':'))?;
-    base.date()
-        .to_datetime(time)
-        .to_zoned(now.time_zone().clone())
-        .ok()
-}
-
-/// `2h`, `7days`, `hour`, `aweek`.
-fn back(word: &str, now: &Zoned) -> Option<Zoned> {
-    let digits = word.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = word.split_at(digits);
-    let (number, unit) = match (number.parse::<i64>(), unit) {
-        (Ok(number), unit) => (number, unit),
-        (Err(_), unit) if number.is_empty() => {
-            let short = unit.strip_prefix("an").filter(|u| *u == "hour");
-            (
-                1,
-                short
-                    .or_else(|| unit.strip_prefix('a').filter(|u| u.len() > 2))
-                    .unwrap_or(unit),
-            )
-        }
-        _ => return None,
-    };
-    // A bare letter is a length only after a number.
-    if digits == 0 && unit.len() < 3 {
-        return None;
-    }
-    if number > 100_000 {
-        return None;
-    }
-    let span = match unit {
-        "m" | "min" | "mins" | "minute" | "minutes" => number.minutes(),
-        "h" | "hr" | "hrs" | "hour" | "hours" => number.hours(),
-        "d" | "day" | "days" => number.days(),
-        "w" | "week" | "weeks" => number.weeks(),
-        "month" | "months" => number.months(),
-        "year" | "years" => number.years(),
-        _ => return None,
-    };
-    now.checked_sub(span).ok()
-}
+use jiff::{Timestamp, ToSpan};
 
 /// The time at the start of a line, and how many bytes it takes. Without a zone it is the host's; without a year, the
 /// last time that day was.
@@ -338,41 +197,6 @@ mod tests {
     }
 
     #[test]
-    fn people_say_since_when() {
-        for (words, expected) in [
-            ("2 hours", Some("2026-03-30T08:00:00Z")),
-            ("the last 2 hours", Some("2026-03-30T08:00:00Z")),
-            ("an hour", Some("2026-03-30T09:00:00Z")),
-            ("hour", Some("2026-03-30T09:00:00Z")),
-            ("30m", Some("2026-03-30T09:30:00Z")),
-            ("a week", Some("2026-03-23T11:00:00Z")),
-            ("1 day", Some("2026-03-29T10:00:00Z")),
-            ("2d", Some("2026-03-28T11:00:00Z")),
-            ("today", Some("2026-03-29T22:00:00Z")),
-            ("yesterday", Some("2026-03-28T23:00:00Z")),
-            ("yesterday 14:30", Some("2026-03-29T12:30:00Z")),
-            ("monday", Some("2026-03-29T22:00:00Z")),
-            ("sunday", Some("2026-03-28T23:00:00Z")),
-            ("09:30", Some("2026-03-30T07:30:00Z")),
-            ("23:00", Some("2026-03-29T21:00:00Z")),
-            ("2026-03-01", Some("2026-02-28T23:00:00Z")),
-            ("2026-03-01 06:00", Some("2026-03-01T05:00:00Z")),
-            ("2026-03-01T06:00:00Z", Some("2026-03-01T06:00:00Z")),
-            ("2027-01-01", None),
-            ("h", None),
-            ("soon", None),
-            ("", None),
-            ("99999999999 days", None),
-            ("-3 days", None),
-        ] {
-            let got = since(words, at(), &berlin())
-                .ok()
-                .map(|moment| moment.to_string());
-            assert_eq!(got.as_deref(), expected, "{words}");
-        }
-    }
-
-    #[test]
     fn stamps_are_read_in_their_zone() {
         for (line, expected) in [
             ("Mar 29 01:59:59 shop app: x", Some("2026-03-29T00:59:59Z")),
@@ -417,10 +241,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_line_is_taken(line in ".{0,60}", words in "[a-z0-9: -]{0,20}") {
+        fn any_line_is_taken(line in ".{0,60}") {
             let taken = stamp(&line, at(), &berlin());
             prop_assert!(taken.is_none_or(|(_, bytes)| line.is_char_boundary(bytes)));
-            let _ = since(&words, at(), &berlin());
             let _ = access(&line);
         }
     }

@@ -49,7 +49,7 @@ pub fn rich() -> World {
         "DataQuality": {"name": "orders", "kind": "csv", "rows": 1200, "whole": false, "columns": 6, "findings": [
             {"column": "city", "what": "values are missing", "count": 300, "examples": [{"row": 3, "value": ""}]},
             {"column": "day", "what": "dates do not exist", "count": 2, "examples": [{"row": 21, "value": "2026-02-30"}, {"row": 40, "value": "2026-13-01"}]},
-            {"column": null, "what": "rows are the same as an earlier one", "count": 1, "examples": [{"row": 26, "value": "24, x"}]}]},
+            {"column": null, "what": "row is the same as an earlier one", "count": 1, "examples": [{"row": 26, "value": "24, x"}]}]},
         "FindDuplicates": {"name": "orders", "kind": "csv", "rows": 1200, "by": ["name", "mail"], "whole": true, "groups": 2, "extra": 3,
             "shown": [{"values": ["Ann", "a@x"], "count": 3, "rows": [1, 3, 6]}], "alike": 1, "alike_shown": [["Ann, a@x", "ann, A@x"]]},
         "SchemaOverview": {"kind": "postgres", "views": 1, "bytes": 8_500_000, "counted_since": "2026-11-01", "findings": ["2 rows of orders refer by customer_id to customers that are not there", "log has no primary key"],
@@ -157,7 +157,7 @@ fn quality_and_duplicates() {
 3 things to look at in `orders.csv` (1,200 rows, 6 columns):
 - city: 300 values are missing
 - day: 2 dates do not exist – 2026-02-30 (row 21); 2026-13-01 (row 40)
-- 1 rows are the same as an earlier one – 24, x (row 26)
+- 1 row is the same as an earlier one – 24, x (row 26)
 
 The table is large: these are the first 1,200 rows or a sample of it.
 Rows are counted without the header.",

@@ -102,13 +102,13 @@ fn errors_in_logs() {
         "log-errors",
         &busy(),
         "\
-1,210 errors of 3 kinds on shop1 since 2026-11-20 03:00:00+00:00; secrets are masked:
+1,210 errors of 3 kinds on shop1 since 2026-11-20 03:00 UTC; secrets are masked:
 - 1,208× shop: payment 1006 failed
-  in journal, syslog, from 2026-11-20 04:00:00+00:00 to 2026-11-21 02:59:00+00:00
+  in journal, syslog, from 2026-11-20 04:00 UTC to 2026-11-21 02:59 UTC
 - 1× CRON (cron.service): cannot run
-  in journal, at 2026-11-20 05:00:00+00:00
+  in journal, at 2026-11-20 05:00 UTC
 - 1× nginx: [error] 7
-  in nginx/error.log, at 2026-11-20 06:00:00+00:00
+  in nginx/error.log, at 2026-11-20 06:00 UTC
 
 51,234 lines of 4 logs read. A line counts by its level where it names one, else by its words.
 Not read: /var/log/private (permission denied).",
@@ -116,7 +116,7 @@ Not read: /var/log/private (permission denied).",
     check(
         "log-errors",
         &quiet(),
-        "No errors on bare since 2026-11-20 03:00:00+00:00: 90 lines of 2 logs read.",
+        "No errors on bare since 2026-11-20 03:00 UTC: 90 lines of 2 logs read.",
     );
 }
 
@@ -147,11 +147,11 @@ fn timers() {
         "timers-and-cron",
         &busy(),
         "\
-3 jobs are set to run by themselves on shop1, 1 of them needs a look. Next at 2026-11-21 05:00:00+00:00: /usr/bin/backup --all.
+3 jobs are set to run by themselves on shop1, 1 of them needs a look. Next at 2026-11-21 05:00 UTC: /usr/bin/backup --all.
 - Needs a look: /etc/cron.d/shop:2 `0 25 * * *` runs /usr/bin/shop (user shop)
   - cron ignores it: `0 25 * * *` is no time that comes
-- 2026-11-21 05:00:00+00:00: /usr/bin/backup --all (/etc/crontab:4, `0 5 * * *`, user root)
-- 2026-11-23 00:00:00+00:00: /usr/bin/trim (trim.timer, `weekly`)
+- 2026-11-21 05:00 UTC: /usr/bin/backup --all (/etc/crontab:4, `0 5 * * *`, user root)
+- 2026-11-23 00:00 UTC: /usr/bin/trim (trim.timer, `weekly`)
 
 No cron runs here: what is written for it does not run until one does.",
     );
@@ -226,10 +226,10 @@ fn logins() {
         "failed-logins",
         &busy(),
         "\
-1,203 failed logins on shop1 since 2026-11-20 03:00:00+00:00, from 2 addresses, for 41 users; 1,200 with a password, 900 for users that do not exist.
-- Needs a look: ann logged in from 203.0.113.9 at 2026-11-21 02:01:00+00:00 (password) after 1,202 failures from there
-- 203.0.113.9: 1,202 failures for 40 users, from 2026-11-20 04:00:00+00:00 to 2026-11-21 02:00:00+00:00
-- 10.0.0.7: 1 failure for 1 user, at 2026-11-20 05:00:00+00:00
+1,203 failed logins on shop1 since 2026-11-20 03:00 UTC, from 2 addresses, for 41 users; 1,200 with a password, 900 for users that do not exist.
+- Needs a look: ann logged in from 203.0.113.9 at 2026-11-21 02:01 UTC (password) after 1,202 failures from there
+- 203.0.113.9: 1,202 failures for 40 users, from 2026-11-20 04:00 UTC to 2026-11-21 02:00 UTC
+- 10.0.0.7: 1 failure for 1 user, at 2026-11-20 05:00 UTC
 - Tried most: root 1,203×
 
 3 logins worked: 2 with a key, 1 with a password. Read in journal.",
@@ -238,7 +238,7 @@ fn logins() {
         "failed-logins",
         &quiet(),
         "\
-Nobody failed to log in to bare since 2026-11-20 03:00:00+00:00.
+Nobody failed to log in to bare since 2026-11-20 03:00 UTC.
 
 No login that worked was seen. Read in auth.log.",
     );
@@ -251,12 +251,12 @@ fn services() {
         &busy(),
         "\
 1 service failed, 1 service enabled but not running on shop1; 2 run.
-- Failed: shop.service, 4 times since the start, last at 2026-11-20 03:00:00+00:00: shop.service: Failed with result 'exit-code'.
+- Failed: shop.service, 4 times since the start, last at 2026-11-20 03:00 UTC: shop.service: Failed with result 'exit-code'.
 - Enabled but not running: idle.service
 - Runs without being enabled, so not after a restart: hand.service
 - Running: hand.service, nginx.service
 
-Since the start of the host at 2026-11-01 00:00:00+00:00. Read from unit files, cgroups and the journal, without asking systemd: a service that was stopped on purpose counts as not running.",
+Since the start of the host at 2026-11-01 00:00 UTC. Read from unit files, cgroups and the journal, without asking systemd: a service that was stopped on purpose counts as not running.",
     );
     check(
         "service-units",

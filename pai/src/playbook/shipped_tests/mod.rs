@@ -5,6 +5,7 @@
 
 mod away;
 mod data;
+mod duties;
 mod host;
 mod of_repositories;
 mod reports;
@@ -49,6 +50,9 @@ const SHIPPED: &[&str] = &[
     include_str!("../../../../config/playbooks/web-page-check.yaml"),
     include_str!("../../../../config/playbooks/backup-database.yaml"),
     include_str!("../../../../config/playbooks/check-backup.yaml"),
+    // of what the warden does on the host
+    include_str!("../../../../config/playbooks/restart-service.yaml"),
+    include_str!("../../../../config/playbooks/put-site.yaml"),
     // of data
     include_str!("../../../../config/playbooks/profile-table.yaml"),
     include_str!("../../../../config/playbooks/compare-tables.yaml"),
@@ -204,7 +208,7 @@ fn world() -> World {
             host::busy(),
             with(
                 of_repositories::lively(),
-                with(away::faulty(), data::rich()),
+                with(with(away::faulty(), duties::rich()), data::rich()),
             ),
         ),
         json!({
@@ -247,7 +251,10 @@ fn empty() -> World {
     with(
         with(
             host::quiet(),
-            with(of_repositories::bare(), with(away::well(), data::bare())),
+            with(
+                of_repositories::bare(),
+                with(with(away::well(), duties::bare()), data::bare()),
+            ),
         ),
         json!({
             "Tests": tests(json!([])),
@@ -264,7 +271,7 @@ fn empty() -> World {
 }
 
 fn params_of(name: &str) -> Value {
-    let away = away::params_of(name);
+    let away = away::params_of(name).or_else(|| duties::params_of(name));
     away.or_else(|| data::params_of(name))
         .unwrap_or_else(nothing)
 }

@@ -1,0 +1,232 @@
+//! Calls that the warden carries out on the host itself: fields become a duty, or a sentence that says which
+//! field is none.
+
+use super::{PlanError, View, input, wrong};
+use crate::act::Operation;
+use protocol::duty::names::{
+    ContainerName, Folder, HostName, Image, KeptId, PackageName, SiteName, Target, Unit, Upstream,
+    Version,
+};
+use protocol::duty::site::{Serve, Site};
+use protocol::duty::{ContainerVerb, Duty, Verb};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Every tool of this sort.
+pub(super) const NAMES: [&str; 13] = [
+    "Service",
+    "ServiceStatus",
+    "PutSite",
+    "RemoveSite",
+    "SiteStatus",
+    "KeptFiles",
+    "RestoreFile",
+    "SecurityUpdates",
+    "InstallUpdates",
+    "Containers",
+    "ContainerLogs",
+    "Container",
+    "PullImage",
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServiceInput {
+    unit: Unit,
+    verb: Verb,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnitInput {
+    unit: Unit,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SiteInput {
+    name: SiteName,
+    names: Names,
+    #[serde(default, deserialize_with = "given")]
+    root: Option<Folder>,
+    #[serde(default, deserialize_with = "given")]
+    upstream: Option<Upstream>,
+    #[serde(default, deserialize_with = "given")]
+    redirect: Option<Target>,
+    #[serde(default, deserialize_with = "given")]
+    certificate: Option<SiteName>,
+    #[serde(default)]
+    only_https: Option<bool>,
+    #[serde(default)]
+    over: bool,
+}
+
+/// A list, or names joined by commas as people write them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    List(Vec<String>),
+    Joined(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NameInput {
+    name: SiteName,
+    #[serde(default)]
+    over: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BareName {
+    name: SiteName,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RestoreInput {
+    kept: KeptId,
+    #[serde(default)]
+    over: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpdatesInput {
+    packages: BTreeMap<PackageName, Version>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogsInput {
+    name: ContainerName,
+    #[serde(default)]
+    lines: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContainerInput {
+    name: ContainerName,
+    verb: ContainerVerb,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageInput {
+    image: Image,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// A field that a playbook left empty is not given.
+fn given<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    match Value::deserialize(from)? {
+        Value::Null => Ok(None),
+        Value::String(text) if text.is_empty() => Ok(None),
+        value => serde_json::from_value(value)
+            .map(Some)
+            .map_err(serde::de::Error::custom),
+    }
+}
+
+/// Lines of a log where none is said.
+const LINES: u32 = 100;
+
+pub(super) fn duty(name: &str, value: &Value, view: &View) -> Result<Operation, PlanError> {
+    // The caller knows the name; one it does not know would be told as such.
+    let tool = NAMES
+        .iter()
+        .copied()
+        .find(|known| *known == name)
+        .unwrap_or("Service");
+    let duty = match name {
+        "Service" => {
+            let ServiceInput { unit, verb } = input(tool, value)?;
+            Duty::Service { unit, verb }
+        }
+        "ServiceStatus" => Duty::ServiceStatus {
+            unit: input::<UnitInput>(tool, value)?.unit,
+        },
+        "PutSite" => put(tool, input(tool, value)?)?,
+        "RemoveSite" => {
+            let NameInput { name, over } = input(tool, value)?;
+            Duty::RemoveSite { name, over }
+        }
+        "SiteStatus" => Duty::SiteStatus {
+            name: input::<BareName>(tool, value)?.name,
+        },
+        "RestoreFile" => {
+            let RestoreInput { kept, over } = input(tool, value)?;
+            Duty::RestoreFile { kept, over }
+        }
+        "InstallUpdates" => Duty::InstallUpdates {
+            packages: input::<UpdatesInput>(tool, value)?.packages,
+        },
+        "ContainerLogs" => {
+            let LogsInput { name, lines } = input(tool, value)?;
+            let lines = lines.unwrap_or(LINES);
+            Duty::ContainerLogs { name, lines }
+        }
+        "Container" => {
+            let ContainerInput { name, verb } = input(tool, value)?;
+            Duty::Container { name, verb }
+        }
+        "PullImage" => Duty::PullImage {
+            image: input::<ImageInput>(tool, value)?.image,
+        },
+        other => {
+            let Nothing {} = input(tool, value)?;
+            match other {
+                "KeptFiles" => Duty::KeptFiles,
+                "SecurityUpdates" => Duty::SecurityUpdates,
+                _ => Duty::Containers,
+            }
+        }
+    };
+    let key = match duty.kind() {
+        Some(_) => view.key.clone(),
+        None => String::new(),
+    };
+    Ok(Operation::Duty { duty, key })
+}
+
+fn put(tool: &'static str, given: SiteInput) -> Result<Duty, PlanError> {
+    let named: Vec<String> = match given.names {
+        Names::List(list) => list,
+        Names::Joined(text) => text
+            .split([',', ' '])
+            .filter(|one| !one.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    };
+    let names: Result<Vec<HostName>, String> = named.into_iter().map(HostName::try_from).collect();
+    let serve = match (given.root, given.upstream, given.redirect) {
+        (Some(root), None, None) => Serve::Root(root),
+        (None, Some(to), None) => Serve::Upstream(to),
+        (None, None, Some(to)) => Serve::Redirect(to),
+        _ => return Err(wrong(tool, "give one of `root`, `upstream` and `redirect`")),
+    };
+    let only_https = given.only_https.unwrap_or(given.certificate.is_some());
+    let site = Site {
+        names: names.map_err(|why| wrong(tool, why))?,
+        serve,
+        only_https: only_https && given.certificate.is_some(),
+        certificate: given.certificate,
+    };
+    site.check().map_err(|why| wrong(tool, why))?;
+    Ok(Duty::PutSite {
+        name: given.name,
+        site,
+        over: given.over,
+    })
+}

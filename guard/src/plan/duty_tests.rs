@@ -1,0 +1,122 @@
+//! What is no field of a duty is no call.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::*;
+use serde_json::json;
+
+#[test]
+fn what_is_no_field_of_a_duty_is_no_call() {
+    let site = |more: Value| {
+        let mut input = json!({"name": "shop", "names": "shop.example", "root": "/srv/www"});
+        for (key, value) in more.as_object().unwrap() {
+            input[key] = value.clone();
+        }
+        input
+    };
+    for (tool, input, words) in [
+        (
+            "Service",
+            json!({"unit": "--root=/x", "verb": "start"}),
+            "name of a unit",
+        ),
+        (
+            "Service",
+            json!({"unit": "/etc/x.service", "verb": "start"}),
+            "name of a unit",
+        ),
+        (
+            "Service",
+            json!({"unit": "*", "verb": "stop"}),
+            "name of a unit",
+        ),
+        (
+            "Service",
+            json!({"unit": "shop", "verb": "edit"}),
+            "unknown variant",
+        ),
+        (
+            "Service",
+            json!({"unit": "shop", "verb": "restart", "args": "--now"}),
+            "unknown field",
+        ),
+        (
+            "PutSite",
+            site(json!({"names": "a.example; include /etc/shadow"})),
+            "host's name",
+        ),
+        (
+            "PutSite",
+            site(json!({"root": "/srv/www; alias /etc/"})),
+            "absolute path",
+        ),
+        (
+            "PutSite",
+            site(json!({"root": "/srv/../etc"})),
+            "absolute path",
+        ),
+        (
+            "PutSite",
+            site(json!({"upstream": "127.0.0.1:80"})),
+            "one of `root`",
+        ),
+        ("PutSite", site(json!({"names": ""})), "1 to 20 names"),
+        (
+            "PutSite",
+            site(json!({"snippet": "load_module x;"})),
+            "unknown field",
+        ),
+        (
+            "RemoveSite",
+            json!({"name": "../../etc/passwd"}),
+            "name of a site",
+        ),
+        ("RestoreFile", json!({"kept": "../k1"}), "such as k12"),
+        (
+            "InstallUpdates",
+            json!({"packages": {"-oDPkg::Pre-Invoke::=id": "1"}}),
+            "name of a package",
+        ),
+        (
+            "InstallUpdates",
+            json!({"packages": {"openssl": "1 --allow-downgrades"}}),
+            "is a version",
+        ),
+        (
+            "Container",
+            json!({"name": "a/../b", "verb": "stop"}),
+            "name of a container",
+        ),
+        (
+            "Container",
+            json!({"name": "a", "verb": "exec"}),
+            "unknown variant",
+        ),
+        (
+            "Container",
+            json!({"name": "a", "verb": "start", "binds": ["/:/h"]}),
+            "unknown field",
+        ),
+        ("PullImage", json!({"image": "nginx"}), "with its tag"),
+    ] {
+        let error = plan(&call(tool, input), &View::default()).unwrap_err();
+        assert!(error.to_string().contains(words), "{tool}: {error}");
+    }
+    let put = plan(
+        &call(
+            "PutSite",
+            site(json!({"upstream": "", "certificate": null})),
+        ),
+        &View::default(),
+    )
+    .unwrap();
+    assert_eq!(put.hosts, ["shop.example"]);
+    assert_eq!(put.operation.kind(), Some("site.change"));
+}
+
+fn call(name: &str, input: Value) -> ToolCall {
+    ToolCall {
+        id: "c".into(),
+        name: name.into(),
+        input,
+    }
+}

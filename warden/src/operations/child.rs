@@ -1,0 +1,56 @@
+//! The one process the warden starts: this very program as its hands, for one order, with an empty environment and
+//! no descriptor but its three pipes. It is told everything over its standard input.
+
+use protocol::duty::order::{End, ORDER_BYTES, Order, Outcome};
+use serde_json::Value;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+
+/// The program that runs now, also where its file was replaced since.
+const MYSELF: &str = "/proc/self/exe";
+/// What it is called with.
+pub const HANDS: &str = "hands";
+/// Longer than any of its own limits.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// Has an order carried out. An end nobody heard of is [`End::Unknown`]: it is to be settled.
+pub async fn carried_out(order: &Order) -> Outcome {
+    let patience = order.duty.patience() + MARGIN;
+    match tokio::time::timeout(patience, asked(order)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => unheard(&error.to_string()),
+        Err(_) => unheard(&format!("it took longer than {} s", patience.as_secs())),
+    }
+}
+
+fn unheard(why: &str) -> Outcome {
+    let text = format!("nobody knows how it ended: {why}");
+    Outcome::of(End::Unknown, text, Value::Null)
+}
+
+async fn asked(order: &Order) -> std::io::Result<Outcome> {
+    let mut child = Command::new(MYSELF)
+        .arg(HANDS)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let text = serde_json::to_vec(order)?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(&text).await?;
+    }
+    let mut answer = Vec::new();
+    if let Some(out) = child.stdout.take() {
+        out.take(ORDER_BYTES as u64)
+            .read_to_end(&mut answer)
+            .await?;
+    }
+    child.wait().await?;
+    let read = serde_json::from_slice(&answer);
+    read.map_err(|_| std::io::Error::other("the process that did it ended without a word"))
+}

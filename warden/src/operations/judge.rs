@@ -1,0 +1,152 @@
+//! Whether a duty may be done, from what was asked and the rules of this host, read now: the agent's level,
+//! the kind's rule, the terms. Pure, and the same whoever asks. An agent's own gate said the same before; here
+//! it is said by the one who does it.
+
+use crate::tickets::ticket::Wanted;
+use config::operations::Rules;
+use protocol::approval::Rule;
+use protocol::duty::Duty;
+use serde_json::Value;
+
+/// The word under which a duty stands in an action.
+pub const DO: &str = "duty";
+
+/// What an action asks for: the duty, and the key under which it is done once.
+///
+/// # Errors
+/// A sentence, where it is no duty this warden knows.
+pub fn duty_of(wanted: &Wanted) -> Result<(Duty, String), String> {
+    let duty = serde_json::from_value(wanted.action["duty"].clone());
+    let duty: Duty = duty.map_err(|error| format!("that is no duty: {error}"))?;
+    let key = wanted.action["key"].as_str().unwrap_or_default().to_owned();
+    let plain = key.len() <= 128 && key.bytes().all(|b| b.is_ascii_alphanumeric());
+    match (duty.kind(), plain && !key.is_empty()) {
+        (Some(_), false) => Err("a change needs a key of letters and digits".to_owned()),
+        (Some(kind), true) if kind != wanted.kind => Err(format!(
+            "this is {kind} and was asked for as {}",
+            wanted.kind
+        )),
+        _ => Ok((duty, key)),
+    }
+}
+
+/// Whether an action is a duty at all.
+pub fn is_duty(action: &Value) -> bool {
+    action["do"] == DO
+}
+
+/// Whether it may be done, and whether a person has to say so.
+///
+/// # Errors
+/// A sentence: it may not.
+pub fn judge(duty: &Duty, rules: &Rules) -> Result<Rule, String> {
+    if rules.level < duty.level() {
+        return Err(format!(
+            "{} needs level {} and this agent has level {}",
+            duty.tool(),
+            duty.level(),
+            rules.level
+        ));
+    }
+    rules.terms.allow(duty)?;
+    let Some(kind) = duty.kind() else {
+        return Ok(Rule::Allow);
+    };
+    match rules.acts.get(kind).copied().unwrap_or(Rule::Ask) {
+        Rule::Deny => Err(format!("the rule `permissions.acts.{kind}` denies it")),
+        rule => Ok(rule),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use protocol::duty::Verb;
+    use protocol::duty::terms::Terms;
+    use protocol::level::Level;
+    use serde_json::json;
+
+    fn wanted(duty: Value, kind: &str, key: &str) -> Wanted {
+        Wanted {
+            task: "01".into(),
+            short: "t1".into(),
+            step: "execute/1/s".into(),
+            agent: "infra".into(),
+            principal: "ada(1000)".into(),
+            level: 2,
+            kind: kind.into(),
+            action: json!({"do": "duty", "duty": duty, "key": key}),
+            undo: None,
+            claimed: String::new(),
+        }
+    }
+
+    fn rules(level: Level, rule: Option<Rule>) -> Rules {
+        let acts = rule.map(|rule| ("service.change".to_owned(), rule));
+        Rules {
+            level,
+            acts: acts.into_iter().collect(),
+            terms: Terms {
+                services: [("shop".parse().unwrap(), [Verb::Restart].into())].into(),
+                ..Terms::default()
+            },
+        }
+    }
+
+    #[test]
+    fn level_terms_and_rule_all_have_a_word() {
+        let restart = json!({"duty": "service", "unit": "shop", "verb": "restart"});
+        let duty = duty_of(&wanted(restart, "service.change", "k")).unwrap().0;
+        for (level, rule, expected) in [
+            (Level::Elevated, None, Ok(Rule::Ask)),
+            (Level::Elevated, Some(Rule::Ask), Ok(Rule::Ask)),
+            (Level::Elevated, Some(Rule::Allow), Ok(Rule::Allow)),
+            (Level::Elevated, Some(Rule::Deny), Err("denies it")),
+            (Level::Standard, Some(Rule::Allow), Err("needs level 2")),
+        ] {
+            match (judge(&duty, &rules(level, rule)), expected) {
+                (Ok(got), Ok(expected)) => assert_eq!(got, expected),
+                (Err(said), Err(words)) => assert!(said.contains(words), "{said}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        let ssh = json!({"duty": "service", "unit": "ssh", "verb": "restart"});
+        let duty = duty_of(&wanted(ssh, "service.change", "k")).unwrap().0;
+        let said = judge(&duty, &rules(Level::Elevated, Some(Rule::Allow))).unwrap_err();
+        assert!(said.contains("not granted"), "{said}");
+    }
+
+    #[test]
+    fn a_duty_is_asked_for_as_what_it_is() {
+        let restart = json!({"duty": "service", "unit": "shop", "verb": "restart"});
+        for (duty, kind, key, words) in [
+            (restart.clone(), "service.change", "k1", None),
+            (
+                restart.clone(),
+                "http.change",
+                "k1",
+                Some("asked for as http.change"),
+            ),
+            (restart.clone(), "service.change", "", Some("needs a key")),
+            (restart, "service.change", "../k", Some("needs a key")),
+            (
+                json!({"duty": "service", "unit": "../x", "verb": "restart"}),
+                "service.change",
+                "k",
+                Some("no duty"),
+            ),
+            (
+                json!({"duty": "run", "argv": ["sh"]}),
+                "service.change",
+                "k",
+                Some("no duty"),
+            ),
+            (json!({"duty": "kept_files"}), "", "", None),
+        ] {
+            let said = duty_of(&wanted(duty, kind, key)).err();
+            assert_eq!(said.is_some(), words.is_some(), "{said:?}");
+            assert!(said.unwrap_or_default().contains(words.unwrap_or_default()));
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What the warden does about duties: it judges by rules read now, shows a person what would be done, and has
+//! it done between two lines of the record, once for its key.
+
+use super::Office;
+use crate::audit::book::note;
+use crate::audit::line::{Entry, Stage};
+use crate::operations::book::{DEED_VERSION, Deed, stands};
+use crate::operations::child::carried_out;
+use crate::operations::judge::{duty_of, is_duty, judge};
+use crate::tickets::ticket::Wanted;
+use crate::wire::{Ask, Reply};
+use jiff::Timestamp;
+use protocol::approval::{Rule, TicketState};
+use protocol::duty::Duty;
+use protocol::duty::names::KeptId;
+use protocol::duty::order::{End, ORDER_VERSION, Order, Outcome, Wish};
+use protocol::duty::terms::Terms;
+use serde_json::{Value, json};
+use std::rc::Rc;
+
+/// Largest answer, in bytes: it has to fit a line of the wire.
+const ANSWER: usize = 200 * 1024;
+
+impl Office {
+    /// Before leave is asked for a duty: it is judged, looked at, and what a person is to see is kept.
+    pub(super) async fn look_first(&self, ask: &Ask) -> Result<(), String> {
+        let Ask::Request { wanted } = ask else {
+            return Ok(());
+        };
+        if !is_duty(&wanted.action) {
+            return Ok(());
+        }
+        let (duty, _) = duty_of(wanted)?;
+        let terms = self.judged(wanted, &duty)?.1;
+        let digest = wanted.digest(&self.host);
+        // Asked again, the same is shown: the yes is bound to it.
+        if self.plans.get(&digest).is_some() {
+            return Ok(());
+        }
+        let look = carried_out(&self.order(Wish::Look, &duty, &terms, None, Value::Null)).await;
+        if look.end != End::Done {
+            return Err(look.text);
+        }
+        let bound = look.before["bound"].clone();
+        self.plans
+            .keep(&digest, look.shown, bound, Timestamp::now())
+    }
+
+    fn judged(&self, wanted: &Wanted, duty: &Duty) -> Result<(Rule, Terms), String> {
+        let role = wanted
+            .agent
+            .parse()
+            .map_err(|_| "that is no agent".to_owned())?;
+        let rules = config::operations::rules(&self.home, &role).map_err(|e| e.to_string())?;
+        let rule = judge(duty, &rules)?;
+        Ok((rule, rules.terms))
+    }
+
+    fn order(
+        &self,
+        wish: Wish,
+        duty: &Duty,
+        terms: &Terms,
+        id: Option<KeptId>,
+        before: Value,
+    ) -> Order {
+        Order {
+            v: ORDER_VERSION,
+            wish,
+            duty: duty.clone(),
+            terms: terms.clone(),
+            kept: self.home.warden().join("kept").display().to_string(),
+            id,
+            before,
+        }
+    }
+
+    /// Does a duty.
+    pub(super) async fn operate(&self, wanted: &Wanted) -> Result<Reply, String> {
+        let (duty, key) = duty_of(wanted)?;
+        let outcome = match duty.kind() {
+            None => {
+                let terms = self.judged(wanted, &duty)?.1;
+                carried_out(&self.order(Wish::Make, &duty, &terms, None, Value::Null)).await
+            }
+            Some(_) => self.once(wanted, &duty, &key).await?,
+        };
+        Ok(Reply::Operated {
+            outcome: Box::new(bounded(outcome)),
+        })
+    }
+
+    /// A change, once for its key; one at a time on this host.
+    async fn once(&self, wanted: &Wanted, duty: &Duty, key: &str) -> Result<Outcome, String> {
+        let _turn = self.turn.lock().await;
+        let digest = wanted.digest(&self.host);
+        let known = self.deeds.borrow().get(key).cloned();
+        match known {
+            Some(deed) if deed.digest != digest => {
+                return Err("something else was done under this key: nothing was done".to_owned());
+            }
+            Some(deed) => match deed.outcome.clone() {
+                Some(outcome) if stands(&outcome) => return Ok(outcome),
+                // It was begun, and nobody heard how it ended.
+                None => return self.settle(deed).await,
+                Some(outcome) if outcome.end == End::Unknown => return self.settle(deed).await,
+                Some(_) => {}
+            },
+            None => {}
+        }
+        let (rule, terms) = self.judged(wanted, duty)?;
+        let planned = self.plans.get(&digest);
+        if rule == Rule::Ask {
+            self.used(wanted, &digest)?;
+            planned
+                .as_ref()
+                .ok_or("nobody was shown what would be done: ask for leave again")?;
+        }
+        let look = carried_out(&self.order(Wish::Look, duty, &terms, None, Value::Null)).await;
+        if look.end != End::Done {
+            return Ok(look);
+        }
+        if planned.is_some_and(|planned| planned.bound != look.before["bound"]) {
+            return Ok(Outcome::not(
+                "what it is about changed since leave was asked for: nothing was done; ask again",
+            ));
+        }
+        let deed = Deed {
+            v: DEED_VERSION,
+            key: key.to_owned(),
+            digest,
+            at: Timestamp::now(),
+            agent: wanted.agent.clone(),
+            principal: wanted.principal.clone(),
+            task: wanted.short.clone(),
+            step: wanted.step.clone(),
+            duty: duty.clone(),
+            terms: terms.clone(),
+            id: self.deeds.borrow().next_id(),
+            before: look.before.clone(),
+            outcome: None,
+        };
+        self.line(&deed, Stage::Before, "").await?;
+        self.deeds.borrow_mut().write(deed.clone())?;
+        let order = self.order(Wish::Make, duty, &terms, Some(deed.id.clone()), look.before);
+        let outcome = carried_out(&order).await;
+        match outcome.end {
+            End::Unknown => self.settle(deed).await,
+            _ => self.ended(deed, outcome).await,
+        }
+    }
+
+    /// That a ticket was given for exactly this, and used for it.
+    fn used(&self, wanted: &Wanted, digest: &str) -> Result<(), String> {
+        let tickets = self.tickets.borrow();
+        let given = tickets.all().rev().any(|ticket| {
+            ticket.state == TicketState::Used
+                && ticket.digest == digest
+                && ticket.wanted.step == wanted.step
+        });
+        match given {
+            true => Ok(()),
+            false => Err(format!(
+                "{} needs a person's leave, and there is no used ticket for it",
+                wanted.kind
+            )),
+        }
+    }
+
+    /// Finds out how something ended that was begun, and puts back what is half done.
+    async fn settle(&self, deed: Deed) -> Result<Outcome, String> {
+        // What it was begun under may have been taken back since; it is brought to an end all the same.
+        let (id, before) = (Some(deed.id.clone()), deed.before.clone());
+        let order = self.order(Wish::Settle, &deed.duty, &deed.terms, id, before);
+        let outcome = carried_out(&order).await;
+        self.ended(deed, outcome).await
+    }
+
+    async fn ended(&self, deed: Deed, mut outcome: Outcome) -> Result<Outcome, String> {
+        if outcome.end == End::Unknown {
+            outcome.data = json!({"unknown": true, "about": outcome.data});
+        }
+        let outcome = bounded(outcome);
+        let deed = Deed {
+            outcome: Some(outcome.clone()),
+            ..deed
+        };
+        self.deeds.borrow_mut().write(deed.clone())?;
+        let how = match outcome.end {
+            End::Done => "done",
+            End::Not => "not done",
+            End::Failed => "failed",
+            End::Undone => "undone",
+            End::Unknown => "nobody knows",
+        };
+        // That it happened cannot be undone by a record that fails now: the next one is not begun.
+        if let Err(error) = self.line(&deed, Stage::After, how).await {
+            tracing::error!(error, "not in the record");
+        }
+        Ok(outcome)
+    }
+
+    async fn line(&self, deed: &Deed, stage: Stage, outcome: &str) -> Result<(), String> {
+        let entry = Entry {
+            principal: deed.principal.clone(),
+            task: deed.task.clone(),
+            call: deed.step.clone(),
+            level: u8::from(deed.duty.level()),
+            tool: deed.duty.tool().to_owned(),
+            args_sha256: deed.digest.clone(),
+            stage,
+            outcome: outcome.to_owned(),
+            ..note("warden", &deed.duty.title())
+        };
+        let seq = self.book.borrow_mut().append(entry, Timestamp::now());
+        self.make_safe(seq.map_err(|error| error.to_string())?)
+            .await
+    }
+}
+
+/// After a start: what was begun and has no end is settled before anything else is begun.
+pub(super) async fn settle_all(office: Rc<Office>) {
+    let _turn = office.turn.lock().await;
+    let open = office.deeds.borrow().open_ones();
+    for deed in open {
+        let what = deed.duty.title();
+        match office.settle(deed).await {
+            Ok(outcome) => {
+                tracing::warn!(what, end = ?outcome.end, "an interrupted duty was settled")
+            }
+            Err(error) => tracing::error!(what, error, "an interrupted duty is not settled"),
+        }
+    }
+}
+
+fn bounded(mut outcome: Outcome) -> Outcome {
+    outcome.shown = Vec::new();
+    outcome.before = Value::Null;
+    let size = |data: &Value| data.to_string().len();
+    if size(&outcome.data) + outcome.text.len() > ANSWER {
+        outcome.text = outcome.text.chars().take(ANSWER / 8).collect();
+        outcome.data = json!({"cut": "the answer is too long"});
+    }
+    outcome
+}
