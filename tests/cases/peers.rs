@@ -127,11 +127,9 @@ fn a_busy_agent_answers_beside_its_work() {
     // A proposal and four turns each; the answer is the asker's.
     assert_eq!(asker["document"]["usage"]["requests"], 6, "{asker:#}");
     assert_eq!(busy["document"]["usage"]["requests"], 5, "{busy:#}");
-    let call = &asker["calls"].as_array().expect("calls")[2];
-    assert_eq!(
-        (&call["tool"], &call["summary"]),
-        (&json!("AskPeer"), &json!("how is the suite run?"))
-    );
+    let mut calls = asker["calls"].as_array().into_iter().flatten();
+    let call = calls.find(|call| call["tool"] == "AskPeer");
+    assert_eq!(call.expect("a call")["summary"], "how is the suite run?");
     team.down();
 }
 

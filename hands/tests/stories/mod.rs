@@ -1,5 +1,6 @@
 //! How an order is given here.
 
+mod containers;
 mod forged;
 mod packages;
 mod services;
