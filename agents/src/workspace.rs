@@ -15,6 +15,7 @@ use guard::executor::{Executor, ExecutorError};
 use guard::host_view::HostView;
 use guard::outside::{Database, Reach};
 use guard::proxy::{Allowed, Proxy, Terms, registries};
+use guard::sandbox::cgroup::{machine_mb, whole_mb};
 use guard::sandbox::spec::{ATTACHMENTS, Kind, Limits, Owner, SandboxSpec};
 use protocol::ids::{Role, ShortId};
 use protocol::journal::EntryKind;
@@ -309,6 +310,7 @@ impl Sandboxes {
             home: self.toolchain_home.clone(),
             limits: Limits {
                 memory_mb: self.sandbox.memory_mb,
+                whole_mb: whole_mb(self.sandbox.memory_mb, machine_mb()),
                 processes: self.sandbox.processes,
                 file_mb,
                 faults: self.hold.faults(),

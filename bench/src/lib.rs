@@ -1,6 +1,6 @@
 //! Measurements: they print one table, measure what stands beside them in the same run, and
 //! assert nothing. `bus` measures the bus beside redis-benchmark, `agent` a whole team, `queue` one with much to do,
-//! `backup` backups beside restic.
+//! `backup` backups beside restic, `walls` the sandbox.
 
 pub mod agent;
 pub mod backup;
@@ -12,5 +12,6 @@ pub mod queue;
 mod record;
 pub mod table;
 mod team;
+pub mod walls;
 
 pub use team::cut_off;

@@ -94,7 +94,7 @@ pub const KEYS: &[Key] = &[
     key("daemon.crash_limit", Kind::Whole(1, 1000), "this many ends within the window are a crash loop"),
     key("daemon.crash_window_s", Kind::Whole(1, 86_400), "the window, in seconds"),
     key("sandbox.service_uid", Kind::Whole(1, 4_294_967_293), "uid that works on what root owns"),
-    key("sandbox.memory_mb", Kind::Whole(64, 4_194_304), "most memory of one sandbox, in MiB"),
+    key("sandbox.memory_mb", Kind::Whole(64, 4_194_304), "most memory of one program in a sandbox, in MiB; all of them together, where control groups can be used: as much, or half of the machine's where that is more, and three quarters of it at most"),
     key("sandbox.processes", Kind::Whole(8, 1_000_000), "most processes in one sandbox"),
     key("sandbox.file_mb", Kind::Whole(1, 16_777_216), "largest file written in one sandbox, in MiB"),
     key("sandbox.toolchains", Kind::Flag, "whether toolchains in the home of a person are shown, read-only"),

@@ -238,7 +238,7 @@ pub struct DaemonSettings {
 pub struct SandboxSettings {
     /// Who works on what root owns, where the install is root's. Never 0.
     pub service_uid: u32,
-    /// Most memory of one sandbox, in MiB.
+    /// Most memory of one program in a sandbox, in MiB.
     pub memory_mb: u64,
     /// Most processes in one sandbox.
     pub processes: u64,

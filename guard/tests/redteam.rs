@@ -8,6 +8,11 @@
 //! any other word picks attempts whose name holds it.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[cfg(not(debug_assertions))]
+compile_error!(
+    "the red team takes walls away, which no release can: run it without --release (scripts/redteam.sh)"
+);
+
 #[path = "redteam/attempt.rs"]
 mod attempt;
 #[path = "redteam/case.rs"]

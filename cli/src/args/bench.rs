@@ -7,7 +7,8 @@ use clap::{Args as ClapArgs, ValueEnum};
 pub struct BenchArgs {
     /// What is measured
     pub which: BenchName,
-    /// How many tasks [default: bus 20000, agent 50, queue 100000]
+    /// How many tasks [default: bus 20000, agent 50, queue 100000]; of walls,
+    /// how often each build is run inside and beside [default: 10]
     #[arg(long, value_name = "N", value_parser = super::values::whole::<u32>(1, 10_000_000))]
     pub tasks: Option<u32>,
     /// How many megabytes of repositories `backup` keeps
@@ -29,4 +30,6 @@ pub enum BenchName {
     Queue,
     /// Backups of real git repositories, to a folder and to git, beside restic.
     Backup,
+    /// The sandbox: how soon it stands, and how much longer builds take inside.
+    Walls,
 }

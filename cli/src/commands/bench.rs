@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::interrupt::{Own, interrupted};
 use crate::terminal;
 use bench::table::Report;
+use std::path::PathBuf;
 use supervisor::daemon::process;
 use tokio::task::spawn_blocking;
 
@@ -15,6 +16,8 @@ const BUS_TASKS: usize = 20_000;
 const AGENT_TASKS: usize = 50;
 /// Tasks of a long queue unless said otherwise.
 const QUEUE_TASKS: usize = 100_000;
+/// Builds inside and beside unless said otherwise.
+const ROUNDS: usize = 10;
 
 /// Measures and prints the table.
 pub async fn run(context: &Context, args: BenchArgs) -> Result<u8, Failure> {
@@ -25,10 +28,12 @@ pub async fn run(context: &Context, args: BenchArgs) -> Result<u8, Failure> {
             BenchName::Agent => agent(wanted.unwrap_or(AGENT_TASKS)).await,
             BenchName::Queue => queue(wanted.unwrap_or(QUEUE_TASKS), on_server(context)).await,
             BenchName::Backup => backup(u64::from(args.megabytes)).await,
+            BenchName::Walls => walls(context, wanted.unwrap_or(ROUNDS)).await,
         }
     };
-    // The team of a bus is this process; another one is taken down first.
-    let _own = (args.which != BenchName::Bus).then(Own::take);
+    // The team of a bus is this process, and sandboxes end with it; another one is taken down first.
+    let alone = matches!(args.which, BenchName::Bus | BenchName::Walls);
+    let _own = (!alone).then(Own::take);
     tokio::pin!(measuring);
     let report = tokio::select! {
         measured = &mut measuring => measured?,
@@ -75,6 +80,12 @@ async fn backup(megabytes: u64) -> Result<Report, Failure> {
     let exe = process::own_exe().map_err(failed)?;
     let measured = spawn_blocking(move || bench::backup::run(&exe, megabytes)).await;
     measured.map_err(failed)?.map_err(failed)
+}
+
+async fn walls(context: &Context, rounds: usize) -> Result<Report, Failure> {
+    let exe = process::own_exe().map_err(failed)?;
+    let home = context.env.get("HOME").map_or("/".into(), PathBuf::from);
+    bench::walls::run(&exe, &home, rounds).await.map_err(failed)
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {

@@ -1,24 +1,22 @@
 //! The holder's side: starts a sandbox, asks it, keeps it alive, ends it.
 
-use super::link::{Link, Pulse, Question, read_frame};
+use super::greeting::{greet, hello};
+use super::link::{Link, Pulse, Question};
 use super::process::SandboxProcess;
-use super::wire::{self, Ask, FromInside, Hello, Reply, WIRE_VERSION};
+use super::wire::{Ask, Reply};
 use crate::act::Act;
 use crate::deadline::Deadline;
 use crate::gate::Leave;
+use crate::sandbox::cgroup::Group;
 use crate::sandbox::profile::{self, Profile};
-use crate::sandbox::rules::Rules;
 use crate::sandbox::spawn::{self, SpawnError};
-use crate::sandbox::spec::{Kind, Owner, SandboxSpec, WORKSPACE};
+use crate::sandbox::spec::{Kind, Owner, SandboxSpec};
 use crate::sandbox::surroundings::{self, Surroundings, SurroundingsError};
 use protocol::effect::ProbeAnswer;
 use serde_json::Value;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::process::{ChildStderr as StdStderr, ChildStdin as StdStdin, ChildStdout as StdStdout};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -28,7 +26,8 @@ const START: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(10);
 /// Longest wait for questions that run no tool.
 const UPKEEP: Duration = Duration::from_secs(600);
-const STDERR_BYTES: u64 = 8 * 1024;
+/// Said after what a program said, where the kernel ended one.
+const KILLED: &str = "\n(the kernel ended a program: everything in the sandbox together used more memory than it may, see sandbox.memory_mb)";
 
 /// Why an executor could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +82,8 @@ pub struct Executor {
     link: Option<Link>,
     process: SandboxProcess,
     pulse: Pulse,
+    /// Its control group, where it has one.
+    group: Option<Arc<Group>>,
 }
 
 impl Executor {
@@ -92,10 +93,15 @@ impl Executor {
         let (spec, around, profile) = blocking(move || look(spec)).await??;
         check_owner(spec.owner, &around)?;
         let mut hello = hello(&spec, &around);
-        let (mut child, rules) = blocking(move || spawn::spawn(&spec, &around, &profile)).await??;
+        let started = blocking(move || {
+            let group = Group::of(&spec.limits);
+            let started = spawn::spawn(&spec, &around, &profile, group.as_ref())?;
+            Ok::<_, SpawnError>((started, group.map(Arc::new)))
+        });
+        let ((mut child, rules), group) = started.await??;
         hello.landlock = rules;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let process = SandboxProcess::watch(child).map_err(SpawnError::Io)?;
+        let process = SandboxProcess::watch(child, group.clone()).map_err(SpawnError::Io)?;
         let guard = KillUnlessReady(Some(process.clone()));
         let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
             return Err(ExecutorError::NotReady("it has no pipes".to_owned()));
@@ -110,6 +116,7 @@ impl Executor {
             pulse: link.pulse(&process),
             link: Some(link),
             process,
+            group,
         })
     }
 
@@ -127,20 +134,31 @@ impl Executor {
             operation: act.operation.clone(),
             timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
         };
+        let before = self.kills();
         match self.ask(ask, timeout.saturating_add(GRACE)).await? {
             Reply::Ran {
                 is_error,
-                text,
+                mut text,
                 data,
                 took_ms,
-            } => Ok(Outcome {
-                is_error,
-                text,
-                data,
-                took: Duration::from_millis(took_ms),
-            }),
+            } => {
+                if self.kills() > before {
+                    text.push_str(KILLED);
+                }
+                Ok(Outcome {
+                    is_error,
+                    text,
+                    data,
+                    took: Duration::from_millis(took_ms),
+                })
+            }
             other => Err(unexpected(other)),
         }
+    }
+
+    /// How many programs the kernel has ended for want of memory.
+    fn kills(&self) -> u64 {
+        self.group.as_ref().map_or(0, |group| group.kills())
     }
 
     /// Moves the deadline to `until`.
@@ -336,91 +354,6 @@ fn check_owner(owner: Owner, around: &Surroundings) -> Result<(), ExecutorError>
         return refuse("only root can make a sandbox for another user");
     }
     Ok(())
-}
-
-fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
-    let mounts = match &spec.kind {
-        Kind::Workspace { read_only, .. } => read_only
-            .iter()
-            .filter_map(|(_, inside)| inside.strip_prefix(WORKSPACE).ok())
-            .map(|path| path.to_string_lossy().into_owned())
-            .collect(),
-        Kind::Host | Kind::Scan(_) | Kind::Outside(_) => Vec::new(),
-    };
-    Hello {
-        v: WIRE_VERSION,
-        owner: spec.owner,
-        drop: around.root,
-        limits: spec.limits.clone(),
-        running: if around.root {
-            running(spec.owner.uid)
-        } else {
-            0
-        },
-        host: matches!(spec.kind, Kind::Host | Kind::Scan(_)),
-        keep: match &spec.kind {
-            Kind::Scan(view) if around.root => view.rights.clone(),
-            _ => Vec::new(),
-        },
-        reach: match &spec.kind {
-            Kind::Outside(reach) => Some(reach.clone()),
-            _ => None,
-        },
-        mounts,
-        landlock: Rules::default(),
-        online: spec.proxy.is_some(),
-        deadline: spec.deadline,
-    }
-}
-
-/// Threads a user has now. Without a user namespace they count against the same bound.
-fn running(uid: u32) -> u64 {
-    std::fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.metadata().is_ok_and(|m| m.uid() == uid))
-        .filter_map(|entry| std::fs::metadata(entry.path().join("task")).ok())
-        .map(|tasks| tasks.nlink().saturating_sub(2))
-        .sum()
-}
-
-async fn greet(
-    stdin: StdStdin,
-    stdout: StdStdout,
-    stderr: StdStderr,
-    hello: &Hello,
-) -> Result<Link, ExecutorError> {
-    let io = |e: std::io::Error| ExecutorError::Spawn(SpawnError::Io(e));
-    let mut stdin = ChildStdin::from_std(stdin).map_err(io)?;
-    let mut stdout = ChildStdout::from_std(stdout).map_err(io)?;
-    let stderr = ChildStderr::from_std(stderr).map_err(io)?;
-    let said = tokio::spawn(collect(stderr));
-    let sent = stdin.write_all(&wire::encode(hello).map_err(io)?).await;
-    match read_frame(&mut stdout).await {
-        Ok(FromInside::Ready) => Ok(Link::new(stdin, stdout)),
-        Ok(FromInside::Refused { why }) => Err(ExecutorError::NotReady(why)),
-        Ok(_) => Err(ExecutorError::NotReady("it spoke out of turn".to_owned())),
-        Err(e) => {
-            drop(stdin);
-            let said = said.await.unwrap_or_default();
-            let why = match (said.trim(), sent) {
-                ("", Err(sent)) => sent.to_string(),
-                ("", Ok(())) => e.to_string(),
-                (text, _) => text.to_owned(),
-            };
-            Err(ExecutorError::NotReady(why))
-        }
-    }
-}
-
-/// Reads what bwrap and the inside complain of: the first 8 kB are kept, the rest is drained.
-async fn collect(stderr: ChildStderr) -> String {
-    let mut first = Vec::new();
-    let mut stderr = stderr.take(STDERR_BYTES);
-    let _ = stderr.read_to_end(&mut first).await;
-    let _ = tokio::io::copy(&mut stderr.into_inner(), &mut tokio::io::sink()).await;
-    String::from_utf8_lossy(&first).into_owned()
 }
 
 fn unexpected(reply: Reply) -> ExecutorError {

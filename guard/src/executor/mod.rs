@@ -5,6 +5,7 @@
 //! process it left behind is killed. Nothing outlives the holder: the inside ends when its pipe
 //! closes or its deadline passes without an extension, and the kernel kills the rest with it.
 
+mod greeting;
 mod holder;
 mod inside;
 mod link;

@@ -1,6 +1,7 @@
 //! The `bwrap` process as its holder sees it: killed at most once, never after it was reaped, and
 //! always waited for by somebody.
 
+use crate::sandbox::cgroup::Group;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
@@ -18,7 +19,10 @@ pub(super) struct SandboxProcess {
 
 impl SandboxProcess {
     /// Takes charge of a child: a thread waits for it whatever happens to the holder's tasks.
-    pub(super) fn watch(mut child: Child) -> std::io::Result<SandboxProcess> {
+    pub(super) fn watch(
+        mut child: Child,
+        group: Option<Arc<Group>>,
+    ) -> std::io::Result<SandboxProcess> {
         let pid = Pid::from_raw(i32::try_from(child.id()).map_err(std::io::Error::other)?);
         let reaped = Arc::new(Mutex::new(false));
         let (tell, gone) = watch::channel(false);
@@ -35,6 +39,8 @@ impl SandboxProcess {
                 let _ = child.wait();
                 *done = true;
                 drop(done);
+                // Removed where nobody asks it for anything any more.
+                drop(group);
                 let _ = tell.send(true);
             })?;
         Ok(SandboxProcess { pid, reaped, gone })

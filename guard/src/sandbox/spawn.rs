@@ -3,6 +3,7 @@
 #![allow(unsafe_code)] // one `pre_exec`, with its reason below
 
 use super::bwrap::{DataFds, argv};
+use super::cgroup::Group;
 use super::environment::USER;
 use super::modules;
 use super::profile::Profile;
@@ -42,6 +43,8 @@ struct Job {
     command: Command,
     /// Kept open until the child has been started.
     files: Vec<File>,
+    /// Lead into its control group.
+    doors: Vec<File>,
     /// Whatever else is open here is closed there.
     closed: bool,
     answer: Answer,
@@ -53,6 +56,7 @@ pub fn spawn(
     spec: &SandboxSpec,
     around: &Surroundings,
     profile: &Profile,
+    bounds: Option<&Group>,
 ) -> Result<(Child, Rules), SpawnError> {
     let (uid, gid) = (spec.owner.uid, spec.owner.gid);
     let files = vec![
@@ -94,6 +98,7 @@ pub fn spawn(
         .send(Job {
             command,
             files,
+            doors: bounds.map(Group::doors).transpose()?.unwrap_or_default(),
             closed: faults.stands(Wall::Descriptors),
             answer,
         })
@@ -119,21 +124,28 @@ fn sender() -> &'static mpsc::Sender<Job> {
             .name("sandbox-spawner".to_owned())
             .spawn(move || {
                 for job in jobs {
-                    let _ = job.answer.send(start(job.command, &job.files, job.closed));
+                    let _ = job
+                        .answer
+                        .send(start(job.command, &job.files, &job.doors, job.closed));
                 }
             });
         sender
     })
 }
 
-fn start(mut command: Command, files: &[File], closed: bool) -> io::Result<Child> {
+fn start(mut command: Command, files: &[File], doors: &[File], closed: bool) -> io::Result<Child> {
     let numbers: Vec<RawFd> = files.iter().map(|f| f.as_raw_fd()).collect();
+    let doors: Vec<RawFd> = doors.iter().map(|f| f.as_raw_fd()).collect();
     // SAFETY: the closure runs between fork and exec, allocates nothing, takes no lock and makes
-    // only the system calls close_range(2), which with this flag closes nothing yet, and fcntl(2).
-    // The descriptors are open: `files` outlives the call to `spawn` below, and fork copies the
-    // table.
+    // only the system calls write(2), close_range(2), which with this flag closes nothing yet, and
+    // fcntl(2). The descriptors are open: `files` and `doors` outlive the call to `spawn` below, and
+    // fork copies the table.
     unsafe {
         command.pre_exec(move || {
+            // Before anything else: what is started from here on is within the bounds.
+            for door in &doors {
+                nix::unistd::write(BorrowedFd::borrow_raw(*door), b"0")?;
+            }
             // Whatever this process inherited without the close-on-exec flag stays out.
             if closed {
                 let flag = libc::CLOSE_RANGE_CLOEXEC;

@@ -43,6 +43,8 @@ pub struct Owner {
 pub struct Limits {
     /// Most writable private memory of one process and most of `/tmp`, in MB; 0 = no bound.
     pub memory_mb: u64,
+    /// Most memory of everything inside together, in MB, where control groups can be used; 0 = no bound.
+    pub whole_mb: u64,
     /// Most processes and threads; 0 = no bound.
     pub processes: u64,
     /// Largest file, in MB; 0 = no bound.
@@ -57,6 +59,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory_mb: 4096,
+            whole_mb: 0,
             processes: 1024,
             file_mb: 4096,
             open_files: 4096,

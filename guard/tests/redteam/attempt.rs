@@ -89,6 +89,7 @@ impl Attempt<'_> {
     fn spec(&self, world: &World, without: Option<&str>) -> Result<SandboxSpec, String> {
         let mut limits = Limits {
             memory_mb: 512,
+            whole_mb: 700,
             processes: 64,
             file_mb: 8,
             open_files: 128,

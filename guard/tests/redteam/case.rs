@@ -1,5 +1,6 @@
 //! One attempt as its file tells it: lines of `# key: value`, then parts that begin with `=== `.
 
+use guard::sandbox::cgroup;
 use protocol::tool::ToolCall;
 use std::path::Path;
 
@@ -72,6 +73,10 @@ impl Case {
             return Some(format!("only as {}", self.only.as_deref().unwrap_or("?")));
         }
         let missing = self.needs.iter().find(|name| {
+            if *name == "cgroup" {
+                let place = cgroup::place_of(std::process::id());
+                return matches!(place, cgroup::Place::Nowhere(_));
+            }
             let there = Path::new("/usr/bin").join(name).exists();
             !there || (*name == "redis-server" && !redis)
         });

@@ -3,12 +3,14 @@
 use super::error::DaemonError;
 use super::identity::{self, Identity};
 use config::home::Home;
+use guard::sandbox::cgroup::make_room;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Notes it.
+/// Notes it, and makes room for the groups of its sandboxes before anybody else is started.
 pub(super) fn note(home: &Home) -> Result<(), DaemonError> {
+    make_room();
     match Identity::of(std::process::id()) {
         Some(me) => identity::write(home, "daemon", me)
             .map_err(DaemonError::io("write", &home.run().join("pids"))),

@@ -5,6 +5,7 @@ use super::members::Members;
 use super::{Finding, How, finding};
 use config::env::Env;
 use config::settings::Settings;
+use guard::sandbox::cgroup::{self, Place};
 use nix::sys::resource::{Resource, getrlimit};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
@@ -17,6 +18,9 @@ pub fn look(env: &Env, settings: Option<&Settings>, members: &Members) -> Vec<Fi
     let mut findings = Vec::new();
     let soft = getrlimit(Resource::RLIMIT_NOFILE).map(|(soft, _)| soft);
     findings.extend(soft.ok().and_then(files));
+    findings.push(bounds(&cgroup::place_of(
+        members.daemon.unwrap_or_else(std::process::id),
+    )));
     findings.extend(locale(env));
     findings.extend(time_zone(env));
     let listen = settings.map(|settings| &settings.redis.listen);
@@ -49,6 +53,15 @@ fn files(soft: u64) -> Option<Finding> {
         seen,
         &format!("ulimit -n {}", FILES.1),
     ))
+}
+
+/// What the bounds of a sandbox hold over.
+fn bounds(place: &Place) -> Finding {
+    let how = match place {
+        Place::Nowhere(_) => How::Odd,
+        _ => How::Good,
+    };
+    finding("bounds", how, format!("hold over {}", place.said()), "")
 }
 
 /// The language that programs take their letters from.

@@ -11,6 +11,8 @@ use protocol::document::{ProcessLine, TeamStatus};
 pub struct Members {
     /// Whether its Redis runs, which then has its port.
     pub redis: bool,
+    /// The process that starts the others, where the team is up.
+    pub daemon: Option<u32>,
     /// How its backups stand, where its supervisor says.
     pub backups: Option<BackupStatus>,
     /// About the team.
@@ -25,6 +27,11 @@ pub async fn look(context: &Context) -> Members {
             .processes
             .iter()
             .any(|p| p.name == "redis" && p.state == "up"),
+        daemon: status
+            .processes
+            .iter()
+            .find(|p| p.name == "daemon")
+            .and_then(|p| p.pid),
         findings: judged(&status, team::outdated(context, &status)),
         backups: status.backups,
     }
