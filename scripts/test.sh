@@ -21,6 +21,11 @@ need fish fish
 [ -x /usr/sbin/nginx ] || need nginx nginx-light
 [ -x /usr/sbin/sshd ] || need sshd openssh-server
 [ -x /usr/sbin/fcgiwrap ] || need fcgiwrap fcgiwrap
+# An engine of containers; only root has one of its own here.
+if [ "$(id -u)" = 0 ]; then
+  need podman podman
+  need runc runc
+fi
 [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || need initdb postgresql
 install_missing
 find_rust

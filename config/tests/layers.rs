@@ -274,8 +274,8 @@ fn wrong_variables_and_flags_are_named() {
             "`engine.api_key` cannot be given on the command line, where others see it: use `ai-infra secret set`",
         ),
         (
-            "nothing",
-            "unknown key `nothing`; known here: team, redis, ledger, engine, budget, secrets, daemon, sandbox, pressure, log, agents, permissions, backup, tmux, prices",
+            "xylophone",
+            "unknown key `xylophone`; known here: team, redis, ledger, engine, budget, secrets, daemon, sandbox, pressure, log, agents, permissions, backup, notices, tmux, prices",
         ),
     ] {
         let case = Case {

@@ -12,7 +12,7 @@ fn routed(request: &str) -> String {
             format!("{}?", names.join("|"))
         }
         Route::None { nearest } => {
-            assert_eq!(nearest.len(), 3);
+            assert!(nearest.len() <= 3, "more names than anybody reads");
             "none".to_owned()
         }
     }
