@@ -195,7 +195,7 @@ fn a_disk_without_room_is_said_before_and_one_that_fills_says_how_it_goes_on() {
     let ran = small_disk(&team, &to, "size=64m,nr_inodes=6", &restore).unwrap();
     assert_eq!(ran.code, 1, "{ran:#?}");
     let said = [
-        "No space left on device",
+        "no space left on device",
         "only half there; the same command goes on",
     ];
     assert!(

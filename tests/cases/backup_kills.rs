@@ -195,7 +195,8 @@ fn killed(remote: &str, git: bool, kills: usize) {
         "{remote}: {cut} of {kills} backups cut off, {halves} of {kills} restores left half a home"
     );
     assert_eq!(rig.found, Vec::<String>::new());
-    assert!(cut > 0 && halves > 0, "{cut} {halves}");
+    // A few kills may all come too late for a restore that takes a moment; thirty may not.
+    assert!(cut > 0 && (halves > 0 || kills < 30), "{cut} {halves}");
     rig.team.up();
     rig.team.down();
 }
