@@ -191,7 +191,7 @@ fn tables_of_a_server_are_profiled_checked_and_compared_with_a_file() {
         &[
             "`shop:orders` (postgres) holds 1,200 rows in 6 columns.",
             "- id: integer, never empty, 1,200 distinct values, from 1 to 1200",
-            "- city: text, 300 empty (25 %), 601 distinct values, from Ulm to City 999; most often Bonn (300)",
+            "- city: text, 300 empty (25 %), 601 distinct values, from \" Ulm\" to City 999; most often Bonn (300)",
             "- price: real, never empty, 1,200 distinct values, from 1.5 to 1200.5",
             "- Could be a key: id, price",
         ],
