@@ -210,7 +210,7 @@ fn tables_of_a_server_are_profiled_checked_and_compared_with_a_file() {
         &told("check the data quality of shop:orders"),
         &[
             "- city: 300 values are missing",
-            "- city: 1 value begins or ends with spaces – Ulm",
+            "- city: 1 value begins or ends with spaces – \" Ulm\"",
             "- day: 1 date is before 1900 or after 2100 – 1026-01-05",
         ],
     );
