@@ -54,7 +54,7 @@ fn cut(database: &Database, away: bool) {
         !away
     ));
     cluster.sql(&format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'"
     ));
 }
 

@@ -65,8 +65,9 @@ fn fits(text: &str, room: usize) -> Option<usize> {
     None
 }
 
-/// The column in which what does not fit goes on, and the byte of the line there: behind the last gap
-/// of two blanks in the left half, and behind a mark there; else behind what the line is indented by.
+/// The column in which what does not fit goes on, and the byte where the words there begin: behind the
+/// last gap of two blanks in the left half, and behind a mark there; else behind what the line is
+/// indented by.
 fn hang(line: &str, width: usize) -> (usize, usize) {
     let mut part = line.trim_start_matches(' ');
     let mut at = line.len() - part.len();
@@ -81,7 +82,9 @@ fn hang(line: &str, width: usize) -> (usize, usize) {
     }
     let mark = MARKS.iter().find(|mark| part.starts_with(**mark));
     at += mark.map_or(0, |mark| mark.len());
-    (line[..at].width(), at)
+    // More blanks behind a mark are no place to fold at, and may be wider than there is room to hang in.
+    let words = line.len() - line[at..].trim_start_matches(' ').len();
+    (line[..at].width(), words)
 }
 
 #[cfg(test)]
@@ -110,6 +113,20 @@ mod tests {
             "none of these words stands apart  but the last ones do",
             36,
             "none of these words stands apart\nbut the last ones do",
+        );
+    }
+
+    #[test]
+    fn a_mark_with_many_blanks_behind_it_hangs_like_any() {
+        check(
+            "日日aa -   ✓  日-日日aaa日a",
+            22,
+            "日日aa -   ✓  日-日日aaa日a",
+        );
+        check(
+            "✓                         words stand far from their mark",
+            24,
+            "✓\n  words stand far from\n  their mark",
         );
     }
 

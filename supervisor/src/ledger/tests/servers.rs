@@ -37,12 +37,14 @@ impl Stage {
         }))
     }
 
-    /// Ends every session but the one that says so.
+    /// Ends every session but the one that says so, and waits until they are gone: one that is only told to
+    /// end may still take a first word, and leave the next without an answer.
     fn end_sessions(&self) {
-        self.0.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        );
+        let name = &self.0.name;
+        self.0.cluster().sql(&format!(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+             WHERE datname = '{name}' AND pid <> pg_backend_pid()",
+        ));
     }
 }
 
@@ -117,9 +119,7 @@ fn sessions_that_are_ended_lose_nothing_and_leave_nothing_half() {
         let name = &stage.0.name;
         let cluster = stage.0.cluster();
         cluster.sql(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
-        cluster.sql(&format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-        ));
+        stage.end_sessions();
         let refused = ledger.keep(&new_task("away", "a"), 10).await;
         let error = refused.unwrap_err();
         assert!(matches!(error, LedgerError::Away(_)), "{error:?}");
