@@ -136,6 +136,49 @@ async fn snapshot_reset_and_patch() {
 }
 
 #[tokio::test]
+async fn what_is_tracked_or_written_by_name_comes_home_though_it_is_ignored() {
+    if !can_sandbox() {
+        return;
+    }
+    let stage = Stage::new(|w| {
+        git(w, &["init", "-q"]);
+        write(w, ".gitignore", "conf/\n.env\n*.log\n");
+        write(w, "conf/tracked.js", "one\n");
+        write(w, "conf/other.js", "one\n");
+        git(w, &["add", ".gitignore"]);
+        git(w, &["add", "-f", "conf/tracked.js"]);
+        git(w, &["commit", "-qm", "first"]);
+    });
+    let mut executor = stage.executor().await;
+    let first = executor.snapshot().await.unwrap();
+    sh(
+        &mut executor,
+        "echo two > conf/tracked.js; echo two > conf/other.js; echo x > made.log",
+    )
+    .await;
+    for path in [".env", "deep/x.log"] {
+        let put = Operation::Write {
+            path: path.into(),
+            content: "written\n".into(),
+        };
+        assert!(!run(&mut executor, put, LONG).await.is_error);
+    }
+    let second = executor.snapshot().await.unwrap();
+    let patch = executor.patch(&first, &second).await.unwrap();
+    let names: Vec<&str> = patch
+        .lines()
+        .filter_map(|line| line.strip_prefix("diff --git a/")?.split(" b/").next())
+        .collect();
+    assert_eq!(names, [".env", "conf/tracked.js", "deep/x.log"], "{patch}");
+    executor.reset(&first).await.unwrap();
+    assert_eq!(executor.snapshot().await.unwrap(), first);
+    let said = sh(&mut executor, "cat conf/*.js made.log; ls -A").await;
+    assert!(said.starts_with("two\none\nx\n"), "{said}");
+    assert!(!said.contains(".env") && !said.contains("deep"), "{said}");
+    executor.stop().await;
+}
+
+#[tokio::test]
 async fn a_reset_also_undoes_a_commit() {
     if !can_sandbox() {
         return;

@@ -1,5 +1,6 @@
 //! Write and Edit, and how the world is asked whether they happened.
 
+use super::gather;
 use super::place;
 use super::serve::Done;
 use crate::act::{Operation, hex};
@@ -16,6 +17,7 @@ const EDIT_BYTES: u64 = 64 * 1024 * 1024;
 
 pub(super) fn write(path: &str, content: &str) -> Result<Done, String> {
     let real = place::writable(path)?;
+    kept(path, &real)?;
     replace(&real, content.as_bytes()).map_err(|e| place::sentence(path, &e))?;
     let (bytes, sha256) = (content.len(), sha(content.as_bytes()));
     Ok(Done::good(
@@ -27,11 +29,17 @@ pub(super) fn write(path: &str, content: &str) -> Result<Done, String> {
 pub(super) fn edit(path: &str, old: &str, new: &str, all: bool) -> Result<Done, String> {
     let real = place::existing(path)?;
     let (after, replacements) = edited(path, &real, old, new, all)?;
+    kept(path, &real)?;
     replace(&real, after.as_bytes()).map_err(|e| place::sentence(path, &e))?;
     Ok(Done::good(
         format!("edited {path} ({replacements} replaced)"),
         json!({ "replacements": replacements, "sha256": sha(after.as_bytes()) }),
     ))
+}
+
+/// What is written by name comes home, also where `.gitignore` names it.
+fn kept(path: &str, real: &Path) -> Result<(), String> {
+    gather::note(real).map_err(|e| format!("{path} cannot be noted as written: {e}"))
 }
 
 /// What the file would hold after an edit, and how often it replaces.

@@ -9,6 +9,7 @@ mod data;
 mod files;
 mod forward;
 mod frost;
+mod gather;
 mod git;
 pub mod landlock;
 mod lifeline;

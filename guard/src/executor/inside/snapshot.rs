@@ -1,12 +1,14 @@
 //! Snapshots of the clone in a private repository outside of it. A snapshot is named by its tree's
 //! hash. Git's own state in the clone (head, branches, index) is kept beside it, so that a reset
-//! also undoes a commit. Files named by `.gitignore` are not kept and not reset.
+//! also undoes a commit; that of repositories inside the workspace is not. What it holds is
+//! [`gather`](super::gather)'s; other files named by `.gitignore` are not kept and not reset.
 
+use super::gather::Gather;
 use super::git::QUIET;
 use super::place;
 use super::program::{Ended, Leash, Program};
 use crate::executor::wire::PATCH_BYTES;
-use crate::sandbox::spec::{OBJECTS, SNAPSHOTS, WORKSPACE};
+use crate::sandbox::spec::{KEPT_OBJECTS, OBJECTS, SNAPSHOTS, WORKSPACE};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,9 +24,9 @@ fn repository() -> PathBuf {
 /// Keeps the clone; answers the tree's hash.
 pub(super) fn take(mounts: &[String], leash: Leash<'_>) -> Result<String, String> {
     prepare(mounts).map_err(|e| format!("the snapshots' repository cannot be made: {e}"))?;
-    let tree = tree_of(WORKSPACE, "index", leash)?;
+    let tree = workspace(mounts, leash)?;
     if has_git() {
-        let state = tree_of(&format!("{WORKSPACE}/.git"), "git-index", leash)?;
+        let state = state(leash)?;
         let reference = state_reference(&tree);
         good(git(
             WORKSPACE,
@@ -40,6 +42,8 @@ pub(super) fn take(mounts: &[String], leash: Leash<'_>) -> Result<String, String
 pub(super) fn reset(tree: &str, mounts: &[String], leash: Leash<'_>) -> Result<(), String> {
     check_hash(tree)?;
     prepare(mounts).map_err(|e| format!("the snapshots' repository cannot be made: {e}"))?;
+    // Everything new is added first, so that going to the tree removes it.
+    workspace(mounts, leash)?;
     put_back(WORKSPACE, "index", tree, leash)?;
     let state = state_reference(tree);
     let known = git(
@@ -49,12 +53,8 @@ pub(super) fn reset(tree: &str, mounts: &[String], leash: Leash<'_>) -> Result<(
         leash,
     )?;
     if known.exit == Some(0) && has_git() {
-        put_back(
-            &format!("{WORKSPACE}/.git"),
-            "git-index",
-            known.stdout.trim(),
-            leash,
-        )?;
+        self::state(leash)?;
+        put_back(&git_folder(), "git-index", known.stdout.trim(), leash)?;
     }
     Ok(())
 }
@@ -85,26 +85,34 @@ pub(super) fn patch(from: &str, to: &str, leash: Leash<'_>) -> Result<String, St
     Ok(ended.stdout)
 }
 
-/// Adds everything to the index and writes its tree. What is in the index already and unchanged
-/// is not read again.
-fn tree_of(work: &str, index: &str, leash: Leash<'_>) -> Result<String, String> {
-    good(git(work, index, &["add", "-A", "."], leash)?)?;
-    let ended = good(git(work, index, &["write-tree"], leash)?)?;
+/// Adds all of the workspace to its index and writes the tree.
+fn workspace(mounts: &[String], leash: Leash<'_>) -> Result<String, String> {
+    let gather = Gather {
+        git: &|work, index, args| git(&work.to_string_lossy(), index, args, leash),
+        repository: &repository(),
+        mounts,
+        leash,
+    };
+    gather.tree()
+}
+
+/// Adds git's own state to its index and writes the tree.
+fn state(leash: Leash<'_>) -> Result<String, String> {
+    let (work, index) = (git_folder(), "git-index");
+    good(git(&work, index, &["add", "-A", "."], leash)?)?;
+    let ended = good(git(&work, index, &["write-tree"], leash)?)?;
     let tree = ended.stdout.trim().to_owned();
     check_hash(&tree)?;
     Ok(tree)
 }
 
-/// Everything new is added first, so that going to the tree removes it.
 fn put_back(work: &str, index: &str, tree: &str, leash: Leash<'_>) -> Result<(), String> {
-    good(git(work, index, &["add", "-A", "."], leash)?)?;
-    good(git(
-        work,
-        index,
-        &["read-tree", "--reset", "-u", tree],
-        leash,
-    )?)?;
-    Ok(())
+    let args = ["read-tree", "--reset", "-u", tree];
+    good(git(work, index, &args, leash)?).map(drop)
+}
+
+fn git_folder() -> String {
+    format!("{WORKSPACE}/.git")
 }
 
 fn git(work: &str, index: &str, args: &[&str], leash: Leash<'_>) -> Result<Ended, String> {
@@ -121,7 +129,7 @@ fn git(work: &str, index: &str, args: &[&str], leash: Leash<'_>) -> Result<Ended
     ]);
     let excludes = repository.join("git-exclude");
     let excludes = format!("core.excludesFile={}", excludes.display());
-    if work != WORKSPACE {
+    if work == git_folder() {
         argv.extend(["-c", &excludes]);
     }
     argv.extend(args);
@@ -140,7 +148,7 @@ fn git(work: &str, index: &str, args: &[&str], leash: Leash<'_>) -> Result<Ended
         .map_err(|e| format!("git cannot be started: {e}"))
 }
 
-fn good(ended: Ended) -> Result<Ended, String> {
+pub(super) fn good(ended: Ended) -> Result<Ended, String> {
     match ended.exit {
         Some(0) => Ok(ended),
         _ if ended.timed_out => Err("the snapshot took too long and was stopped".to_owned()),
@@ -148,7 +156,7 @@ fn good(ended: Ended) -> Result<Ended, String> {
     }
 }
 
-fn check_hash(tree: &str) -> Result<(), String> {
+pub(super) fn check_hash(tree: &str) -> Result<(), String> {
     let good = matches!(tree.len(), 40 | 64) && tree.bytes().all(|b| b.is_ascii_hexdigit());
     good.then_some(()).ok_or_else(|| {
         format!(
@@ -185,17 +193,20 @@ fn prepare(mounts: &[String]) -> std::io::Result<()> {
         false => "\trepositoryformatversion = 0\n",
     };
     fs::write(repository.join("config"), format!("[core]\n{format}"))?;
-    if Path::new(OBJECTS).is_dir() {
-        fs::write(
-            repository.join("objects/info/alternates"),
-            format!("{OBJECTS}\n"),
-        )?;
+    let shared = mounts
+        .iter()
+        .map(|mount| Path::new(WORKSPACE).join(mount))
+        .filter(|mount| mount.ends_with(KEPT_OBJECTS))
+        .chain([PathBuf::from(OBJECTS)])
+        .filter(|store| store.is_dir());
+    let lines: String = shared
+        .map(|store| format!("{}\n", store.display()))
+        .collect();
+    if !lines.is_empty() {
+        fs::write(repository.join("objects/info/alternates"), lines)?;
     }
     let own = fs::read_to_string(place::root().join(".git/info/exclude")).unwrap_or_default();
-    fs::write(
-        repository.join("info/exclude"),
-        format!("{own}\n{}", exclude(mounts)),
-    )?;
+    fs::write(repository.join("info/exclude"), own)?;
     fs::write(repository.join("info/attributes"), ATTRIBUTES)?;
     fs::write(repository.join("git-exclude"), GIT_EXCLUDE)?;
     fs::write(repository.join("HEAD"), "ref: refs/heads/none\n")
@@ -220,7 +231,7 @@ fn clear_locks(repository: &Path) -> std::io::Result<()> {
 }
 
 /// Read-only mounts are not the clone's; each is named literally and anchored at the top.
-fn exclude(mounts: &[String]) -> String {
+pub(super) fn exclude(mounts: &[String]) -> String {
     let mut text = String::new();
     for mount in mounts {
         let escaped: String = mount
