@@ -5,8 +5,9 @@ use crate::entry::{self, Entry, Kind};
 use crate::error::{BackupError, file};
 use crate::key::RecoveryKey;
 use crate::known::nanoseconds;
-use crate::listing;
-use crate::repository::{Places, Repository};
+use crate::listing::Listing;
+use crate::places::Places;
+use crate::repository::Repository;
 use crate::restore::Wanted;
 use config::error::quoted;
 use std::fs::{self, File};
@@ -41,7 +42,8 @@ pub fn compare(
     let places = repository.places(&head, key)?;
     let naming = repository.naming.clone();
     let mut found = Compared::default();
-    listing::entries(repository, &snapshot, &places, key, &mut |entry| {
+    let mut listing = Listing::read(repository, &snapshot, &places, key)?;
+    listing.each(&mut |_, entry| {
         let path = entry.inside()?;
         let own = match wanted.below {
             None => path.as_path(),
@@ -107,7 +109,7 @@ fn differs(
     let mut opened = File::open(path).map_err(file("read", path))?;
     let mut bytes = Vec::new();
     for chunk in &entry.chunks {
-        let length = places.get(chunk).map_or(0, |(_, place)| place.3);
+        let length = places.size(chunk).unwrap_or(0);
         bytes.clear();
         let mut part = (&mut opened).take(u64::from(length));
         part.read_to_end(&mut bytes).map_err(file("read", path))?;

@@ -3,8 +3,11 @@
 
 use crate::error::BackupError;
 use age::secrecy::ExposeSecret;
+use age::stream::{StreamReader, StreamWriter};
 use age::x25519::{Identity, Recipient};
+use age::{DecryptError, Decryptor, Encryptor};
 use config::private_file;
+use std::io::Cursor;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -77,13 +80,28 @@ impl RecoveryKey {
 
     /// Opens what [`Public::seal`] sealed.
     pub fn open(&self, what: &str, sealed: &[u8]) -> Result<Vec<u8>, BackupError> {
-        age::decrypt(&self.0, sealed).map_err(|error| match error {
-            age::DecryptError::NoMatchingKeys => BackupError::Key(format!(
+        age::decrypt(&self.0, sealed).map_err(|error| self.refused(what, error))
+    }
+
+    /// The same, piece by piece as it is read.
+    pub fn opening(
+        &self,
+        what: &str,
+        sealed: Vec<u8>,
+    ) -> Result<StreamReader<Cursor<Vec<u8>>>, BackupError> {
+        Decryptor::new_buffered(Cursor::new(sealed))
+            .and_then(|sealed| sealed.decrypt(std::iter::once(&self.0 as &dyn age::Identity)))
+            .map_err(|error| self.refused(what, error))
+    }
+
+    fn refused(&self, what: &str, error: DecryptError) -> BackupError {
+        match error {
+            DecryptError::NoMatchingKeys => BackupError::Key(format!(
                 "{what} was written for another recovery key than {}",
                 self.public()
             )),
             error => BackupError::damaged(what, error),
-        })
+        }
     }
 }
 
@@ -92,6 +110,15 @@ impl Public {
     pub fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, BackupError> {
         age::encrypt(&self.0, plain)
             .map_err(|error| BackupError::Key(format!("encryption failed: {error}")))
+    }
+
+    /// The same for what is written piece by piece, behind what `to` holds.
+    pub fn sealing(&self, to: Vec<u8>) -> Result<StreamWriter<Vec<u8>>, BackupError> {
+        let failed = |why: String| BackupError::Key(format!("encryption failed: {why}"));
+        Encryptor::with_recipients(std::iter::once(&self.0 as &dyn age::Recipient))
+            .map_err(|error| failed(error.to_string()))?
+            .wrap_output(to)
+            .map_err(|error| failed(error.to_string()))
     }
 }
 

@@ -305,15 +305,9 @@ impl Files {
     }
 
     /// From now on this run is the last one.
-    pub fn done(self) -> Result<(), BackupError> {
-        let path = self.path;
-        let now = self
-            .now
-            .into_inner()
-            .map_err(|error| file("write", &path)(error.into_error()))?;
-        now.persist(&path)
-            .map(|_file| ())
-            .map_err(|error| file("write", &path)(error.error))
+    pub fn done(&mut self) -> Result<(), BackupError> {
+        self.now.flush().map_err(file("write", &self.path))?;
+        std::fs::rename(self.now.get_ref().path(), &self.path).map_err(file("write", &self.path))
     }
 }
 

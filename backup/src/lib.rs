@@ -21,6 +21,7 @@ mod listing;
 mod lock;
 pub mod names;
 mod pack;
+mod places;
 pub mod prune;
 pub mod repository;
 pub mod restore;

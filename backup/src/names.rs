@@ -27,7 +27,7 @@ pub const CHUNK: (usize, usize, usize) = (256 * 1024, 1024 * 1024, 4 * 1024 * 10
 /// The same for the list of a snapshot's files.
 pub const TREE_CHUNK: (usize, usize, usize) = (16 * 1024, 64 * 1024, 256 * 1024);
 /// Most chunks in one table.
-pub const INDEX_CHUNKS: usize = 200_000;
+pub const INDEX_CHUNKS: usize = 50_000;
 
 /// A SHA-256, or a keyed one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

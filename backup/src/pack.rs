@@ -3,13 +3,19 @@
 
 use crate::error::BackupError;
 use crate::key::{Public, RecoveryKey};
-use crate::names::{Digest, PACK_BYTES};
+use crate::names::{CHUNK, Digest, PACK_BYTES};
+use age::stream::{StreamReader, StreamWriter};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::io::{Cursor, Read, Seek, SeekFrom, Write};
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::compress_bound;
 
 /// How hard is compressed.
 const LEVEL: i32 = 3;
+/// Room for a pack with its last chunk and what sealing adds, in bytes.
+const SEALED_BYTES: usize = PACK_BYTES + CHUNK.2 + (1 << 20);
 
 /// What names chunks: a keyed digest, so that a name says nothing to whoever has no key.
 #[derive(Clone)]
@@ -54,28 +60,67 @@ pub struct Table {
     pub chunks: Vec<Place>,
 }
 
-/// A pack that is being filled.
-#[derive(Debug, Default)]
+/// A pack that is being filled. What goes in is compressed and sealed at once, so no byte of it is held twice.
 pub struct Filling {
-    bytes: Vec<u8>,
+    to: Public,
+    sealing: Option<StreamWriter<Vec<u8>>>,
+    /// Bytes in it, before they are sealed.
+    bytes: usize,
     chunks: Vec<Place>,
+    compressor: Option<Compressor<'static>>,
+    packed: Vec<u8>,
+    /// The room of the pack before, used again.
+    room: Vec<u8>,
 }
 
 impl Filling {
+    /// An empty one, for whoever has the recovery key.
+    pub fn new(to: Public) -> Self {
+        Filling {
+            to,
+            sealing: None,
+            bytes: 0,
+            chunks: Vec::new(),
+            compressor: None,
+            packed: Vec::new(),
+            room: Vec::new(),
+        }
+    }
+
     /// Adds a chunk that is not in it yet.
     pub fn add(&mut self, name: Digest, chunk: &[u8]) -> Result<(), BackupError> {
-        let packed = zstd::bulk::compress(chunk, LEVEL)
-            .map_err(|error| BackupError::Refused(format!("compression failed: {error}")))?;
-        let from = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(&packed);
+        let failed = |error| BackupError::Refused(format!("compression failed: {error}"));
+        let compressor = match self.compressor.take() {
+            Some(compressor) => compressor,
+            None => Compressor::new(LEVEL).map_err(failed)?,
+        };
+        let compressor = self.compressor.insert(compressor);
+        self.packed.clear();
+        self.packed.reserve(compress_bound(chunk.len()));
+        compressor
+            .compress_to_buffer(chunk, &mut self.packed)
+            .map_err(failed)?;
+        let sealing = match self.sealing.take() {
+            Some(sealing) => sealing,
+            None => {
+                let mut room = std::mem::take(&mut self.room);
+                room.clear();
+                room.reserve(SEALED_BYTES);
+                self.to.sealing(room)?
+            }
+        };
+        let sealing = self.sealing.insert(sealing);
+        sealing.write_all(&self.packed).map_err(unsealed)?;
+        let (from, packed) = (self.bytes as u32, self.packed.len() as u32);
+        self.bytes += self.packed.len();
         self.chunks
-            .push(Place(name, from, packed.len() as u32, chunk.len() as u32));
+            .push(Place(name, from, packed, chunk.len() as u32));
         Ok(())
     }
 
     /// Whether it is large enough to be closed.
     pub fn is_full(&self) -> bool {
-        self.bytes.len() >= PACK_BYTES
+        self.bytes >= PACK_BYTES
     }
 
     /// Whether there is nothing in it.
@@ -83,53 +128,85 @@ impl Filling {
         self.chunks.is_empty()
     }
 
-    /// Seals it: what is kept at the target, and what is in it. It is empty afterwards.
-    pub fn close(&mut self, to: &Public) -> Result<(Vec<u8>, Table), BackupError> {
-        let sealed = to.seal(&std::mem::take(&mut self.bytes))?;
+    /// Closes it: what is kept at the target, and what is in it. It is empty afterwards.
+    pub fn close(&mut self) -> Result<(Vec<u8>, Table), BackupError> {
+        let sealed = match self.sealing.take() {
+            Some(sealing) => sealing.finish().map_err(unsealed)?,
+            None => self.to.seal(&[])?,
+        };
+        self.bytes = 0;
         let table = Table {
             pack: digest(&sealed),
             chunks: std::mem::take(&mut self.chunks),
         };
         Ok((sealed, table))
     }
+
+    /// Gives the room of a pack that was sent back.
+    pub fn used(&mut self, sealed: Vec<u8>) {
+        self.room = sealed;
+    }
 }
 
-/// A pack read back: checked against its name and opened.
+fn unsealed(error: std::io::Error) -> BackupError {
+    BackupError::Key(format!("encryption failed: {error}"))
+}
+
+/// A pack read back: checked against its name, and opened where a chunk is asked for. Chunks in their order are
+/// quickest.
 pub struct Opened {
     name: Digest,
-    bytes: Vec<u8>,
+    plain: StreamReader<Cursor<Vec<u8>>>,
+    /// Bytes in it.
+    bytes: u64,
+    packed: Vec<u8>,
+    unpacking: Decompressor<'static>,
 }
 
 impl Opened {
     /// Opens a pack.
-    pub fn new(name: Digest, sealed: &[u8], key: &RecoveryKey) -> Result<Self, BackupError> {
+    pub fn new(name: Digest, sealed: Vec<u8>, key: &RecoveryKey) -> Result<Self, BackupError> {
         let what = format!("pack {name}");
-        let is = digest(sealed);
+        let is = digest(&sealed);
         if is != name {
             return Err(BackupError::damaged(
                 what,
                 format!("its bytes have the digest {is}"),
             ));
         }
-        let bytes = key.open(&what, sealed)?;
-        Ok(Self { name, bytes })
+        let mut plain = key.opening(&what, sealed)?;
+        let failed = |error| BackupError::damaged(&what, error);
+        let bytes = plain.seek(SeekFrom::End(0)).map_err(failed)?;
+        let unpacking = Decompressor::new().map_err(failed)?;
+        Ok(Self {
+            name,
+            plain,
+            bytes,
+            packed: Vec::new(),
+            unpacking,
+        })
     }
 
     /// A chunk of it, checked against its name.
-    pub fn chunk(&self, place: &Place, naming: &Naming) -> Result<Vec<u8>, BackupError> {
+    pub fn chunk(&mut self, place: &Place, naming: &Naming) -> Result<Vec<u8>, BackupError> {
         let Place(name, from, packed, unpacked) = *place;
-        let damaged = |why: String| BackupError::damaged(format!("pack {}", self.name), why);
-        let end = from as usize + packed as usize;
-        let packed = self
-            .bytes
-            .get(from as usize..end)
-            .ok_or_else(|| damaged("it is shorter than its table says".to_owned()))?;
-        if unpacked as usize > crate::names::CHUNK.2 {
+        let of = self.name;
+        let damaged = |why: String| BackupError::damaged(format!("pack {of}"), why);
+        if u64::from(from) + u64::from(packed) > self.bytes {
+            return Err(damaged("it is shorter than its table says".to_owned()));
+        }
+        if unpacked as usize > CHUNK.2 {
             return Err(damaged(
                 "its table names a chunk that is too large".to_owned(),
             ));
         }
-        let chunk = zstd::bulk::decompress(packed, unpacked as usize)
+        self.packed.resize(packed as usize, 0);
+        self.plain
+            .seek(SeekFrom::Start(u64::from(from)))
+            .and_then(|_| self.plain.read_exact(&mut self.packed))
+            .map_err(|error| damaged(error.to_string()))?;
+        let chunk = (self.unpacking)
+            .decompress(&self.packed, unpacked as usize)
             .map_err(|error| damaged(error.to_string()))?;
         match naming.of(&chunk) == name && chunk.len() == unpacked as usize {
             true => Ok(chunk),
@@ -147,14 +224,14 @@ mod tests {
     fn what_goes_in_comes_out_and_a_bent_pack_is_seen() {
         let key = RecoveryKey::generate();
         let naming = Naming([7; 32]);
-        let mut filling = Filling::default();
+        let mut filling = Filling::new(key.public());
         let chunks = [b"one".to_vec(), vec![0; 100_000], Vec::new()];
         for chunk in &chunks {
             filling.add(naming.of(chunk), chunk).unwrap();
         }
-        let (sealed, table) = filling.close(&key.public()).unwrap();
+        let (sealed, table) = filling.close().unwrap();
         assert!(filling.is_empty() && sealed.len() < 2000);
-        let opened = Opened::new(table.pack, &sealed, &key).unwrap();
+        let mut opened = Opened::new(table.pack, sealed.clone(), &key).unwrap();
         for (place, chunk) in table.chunks.iter().zip(&chunks) {
             assert_eq!(&opened.chunk(place, &naming).unwrap(), chunk);
         }
@@ -167,7 +244,7 @@ mod tests {
         assert!(opened.chunk(&bomb, &naming).is_err());
         let mut bent = sealed.clone();
         bent[200] ^= 1;
-        assert!(Opened::new(table.pack, &bent, &key).is_err());
+        assert!(Opened::new(table.pack, bent, &key).is_err());
     }
 
     #[test]

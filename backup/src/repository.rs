@@ -7,13 +7,13 @@ use crate::error::{BackupError, file};
 use crate::key::{Public, RecoveryKey};
 use crate::known::Packs;
 use crate::names::{self, Digest, FORMAT, SnapshotName};
-use crate::pack::{Naming, Opened, Place, Table};
+use crate::pack::{Naming, Opened, Table};
+use crate::places::Places;
 use crate::store::{Found, Store};
 use config::private_file;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -66,9 +66,6 @@ pub struct Snapshot {
     /// What could not be read, as sentences.
     pub notes: Vec<String>,
 }
-
-/// Where every chunk of a snapshot lies.
-pub type Places = HashMap<Digest, (Digest, Place)>;
 
 /// A repository that was opened.
 pub struct Repository {
@@ -252,16 +249,15 @@ impl Repository {
     /// Where the chunks of a snapshot lie.
     pub fn places(&mut self, head: &Head, key: &RecoveryKey) -> Result<Places, BackupError> {
         let packs: HashSet<&Digest> = head.packs.iter().collect();
-        let mut places = Places::new();
+        let mut places = Places::default();
         for index in &head.indexes {
             for table in self.tables(index, key)? {
                 if packs.contains(&table.pack) {
-                    let chunks = table.chunks.iter();
-                    places.extend(chunks.map(|place| (place.0, (table.pack, *place))));
+                    places.add(&table);
                 }
             }
         }
-        Ok(places)
+        Ok(places.sorted())
     }
 
     /// A pack, checked and opened.
@@ -269,7 +265,7 @@ impl Repository {
         let Some(sealed) = self.store.get(&names::pack(name))? else {
             return Err(BackupError::damaged(format!("pack {name}"), "it is gone"));
         };
-        Opened::new(*name, &sealed, key)
+        Opened::new(*name, sealed, key)
     }
 
     /// The digests of the objects below a folder.
@@ -370,9 +366,13 @@ pub(crate) fn make_private(folder: &Path) -> Result<(), BackupError> {
 
 /// Reads a document that says its version; a newer one is refused.
 fn read_json<T: serde::de::DeserializeOwned>(what: &str, json: &[u8]) -> Result<T, BackupError> {
-    let value: Value =
-        serde_json::from_slice(json).map_err(|error| BackupError::damaged(what, error))?;
-    if let Some(found) = value.get("v").and_then(Value::as_u64)
+    /// Nothing else is looked at, so a large document is not held a second time.
+    #[derive(Deserialize)]
+    struct Version {
+        v: u64,
+    }
+    // A list of tables says none.
+    if let Ok(Version { v: found }) = serde_json::from_slice(json)
         && found > FORMAT
     {
         return Err(BackupError::Newer {
@@ -381,5 +381,5 @@ fn read_json<T: serde::de::DeserializeOwned>(what: &str, json: &[u8]) -> Result<
             known: FORMAT,
         });
     }
-    serde_json::from_value(value).map_err(|error| BackupError::damaged(what, error))
+    serde_json::from_slice(json).map_err(|error| BackupError::damaged(what, error))
 }

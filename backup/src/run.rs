@@ -96,12 +96,13 @@ pub fn run(
     let who = Holder::me(&repository.cache);
     let lock = Lock::take(repository.store.as_mut(), For::Run, (&job.host, who), now())?;
     let remembered = remembered(repository, job, key);
+    let public = repository.public.clone();
     let mut running = match remembered {
         Ok((known, files)) => Running {
             repository,
             known,
             files,
-            filling: Filling::default(),
+            filling: Filling::new(public),
             pending: HashSet::new(),
             used: HashSet::new(),
             chunks: HashSet::new(),
@@ -164,6 +165,8 @@ impl Running<'_> {
         listed.rewind().map_err(failed)?;
         let tree = self.cut(&mut listed, TREE_CHUNK, Path::new("the list of files"))?;
         self.flush()?;
+        // Its room is needed no more.
+        self.filling = Filling::new(self.repository.public.clone());
         self.publish()?;
         let head = self.head();
         self.check_there(&head, now)?;
@@ -184,9 +187,7 @@ impl Running<'_> {
             notes: notes.clone(),
         };
         self.repository.keep_snapshot(&name, &head, &snapshot)?;
-        let path = self.repository.cache.join(format!("files-{}", job.name));
-        let files = std::mem::replace(&mut self.files, Files::load(&path)?);
-        files.done()?;
+        self.files.done()?;
         let (cache, packs) = (&self.repository.cache, self.known.path());
         // The snapshot is there whatever comes of this.
         if let Err(error) = sparse::note(cache, &job.name, packs, &self.used, &self.chunks) {
@@ -345,10 +346,11 @@ impl Running<'_> {
         if self.filling.is_empty() {
             return Ok(());
         }
-        let (sealed, table) = self.filling.close(&self.repository.public)?;
+        let (sealed, table) = self.filling.close()?;
         let name = crate::names::pack(&table.pack);
         self.repository.store.put(&name, &sealed)?;
         self.progress.sent += sealed.len() as u64;
+        self.filling.used(sealed);
         self.used.insert(table.pack);
         self.known.add(&table, None)?;
         self.pending.clear();

@@ -2,10 +2,12 @@
 
 use crate::error::BackupError;
 use crate::key::RecoveryKey;
-use crate::listing;
+use crate::listing::Listing;
 use crate::names::{self, Digest, SnapshotName};
-use crate::repository::Repository;
-use std::collections::{BTreeSet, HashMap};
+use crate::pack::Place;
+use crate::places::Places;
+use crate::repository::{Head, Repository};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub fn verify(
     let mut found = Verified::default();
     let mut wrong: HashMap<&SnapshotName, Vec<String>> = HashMap::new();
     let mut needed: HashMap<Digest, BTreeSet<usize>> = HashMap::new();
-    let mut tables: HashMap<Digest, crate::pack::Table> = HashMap::new();
+    let mut tables = Tables::default();
     for (at, name) in names.iter().enumerate() {
         let head = match repository.head(name) {
             Ok((head, _)) => head,
@@ -50,7 +52,7 @@ pub fn verify(
     let mut packs: Vec<(Digest, BTreeSet<usize>)> = needed.into_iter().collect();
     packs.sort();
     for (pack, users) in packs {
-        let checked = whole(repository, &pack, key, tables.get(&pack), &mut found);
+        let checked = whole(repository, &pack, key, tables.remove(&pack), &mut found);
         if let Err(error) = checked {
             let mut said = Vec::new();
             passing(error, &mut said)?;
@@ -80,32 +82,42 @@ fn passing(error: BackupError, said: &mut Vec<String>) -> Result<(), BackupError
     }
 }
 
+/// What is in each pack.
+type Tables = HashMap<Digest, Box<[Place]>>;
+
 /// A snapshot's list can be read and names only chunks that a table has.
 fn listed(
     repository: &mut Repository,
     name: &SnapshotName,
-    head: &crate::repository::Head,
+    head: &Head,
     key: &RecoveryKey,
-    tables: &mut HashMap<Digest, crate::pack::Table>,
+    tables: &mut Tables,
 ) -> Result<(), BackupError> {
     let (_, snapshot) = repository.snapshot(name, key)?;
+    let packs: HashSet<&Digest> = head.packs.iter().collect();
+    let mut places = Places::default();
     for index in &head.indexes {
         for table in repository.tables(index, key)? {
-            tables.insert(table.pack, table);
+            if packs.contains(&table.pack) {
+                places.add(&table);
+                let chunks = table.chunks.into_boxed_slice();
+                tables.entry(table.pack).or_insert(chunks);
+            }
         }
     }
-    let places = repository.places(head, key)?;
-    listing::entries(repository, &snapshot, &places, key, &mut |entry| {
+    let places = places.sorted();
+    let mut listing = Listing::read(repository, &snapshot, &places, key)?;
+    listing.each(&mut |_, entry| {
         let mut size = 0;
         for chunk in &entry.chunks {
-            let Some((_, place)) = places.get(chunk) else {
+            let Some(of_chunk) = places.size(chunk) else {
                 let why = format!(
                     "a chunk of `{}` is in no table",
                     config::error::quoted(&entry.path)
                 );
                 return Err(BackupError::damaged("the list of files", why));
             };
-            size += u64::from(place.3);
+            size += u64::from(of_chunk);
         }
         match size == entry.size {
             true => Ok(()),
@@ -123,7 +135,7 @@ fn whole(
     repository: &mut Repository,
     pack: &Digest,
     key: Option<&RecoveryKey>,
-    table: Option<&crate::pack::Table>,
+    chunks: Option<Box<[Place]>>,
     found: &mut Verified,
 ) -> Result<(), BackupError> {
     let what = format!("pack {pack}");
@@ -138,13 +150,9 @@ fn whole(
             false => Err(BackupError::damaged(what, "its bytes have another digest")),
         };
     };
-    let opened = crate::pack::Opened::new(*pack, &sealed, key)?;
-    drop(sealed);
-    for place in table
-        .map(|table| table.chunks.as_slice())
-        .unwrap_or_default()
-    {
-        opened.chunk(place, &repository.naming)?;
+    let mut opened = crate::pack::Opened::new(*pack, sealed, key)?;
+    for place in chunks.unwrap_or_default() {
+        opened.chunk(&place, &repository.naming)?;
     }
     Ok(())
 }
