@@ -3,6 +3,7 @@
 //! by its effect class before anything else happens.
 
 mod audited;
+mod bounded;
 mod doubted;
 
 use crate::blob::hex;
@@ -23,6 +24,7 @@ use guard::host_view::HostView;
 use guard::outside::Reach;
 use guard::plan::View;
 use guard::redact::Redactor;
+use protocol::acts::Bound;
 use protocol::effect::{EffectClass, Recovery, after_probe};
 use protocol::journal::EntryKind;
 use protocol::report::Progress;
@@ -78,6 +80,8 @@ pub struct Toolbox {
     executor: Option<(Executor, Opened)>,
     /// The ticket that was used up for the call in hand.
     ticket: Option<Burned>,
+    /// How much the ticket is for, where that is counted.
+    bound: Option<Bound>,
 }
 
 impl Toolbox {
@@ -101,6 +105,7 @@ impl Toolbox {
             seed,
             executor: None,
             ticket: None,
+            bound: None,
         }
     }
 
@@ -213,28 +218,6 @@ impl Toolbox {
                 }
             }
         }
-    }
-
-    /// What a call reaches outside.
-    pub fn reach(&self, act: &Act) -> Result<Reach, Stop> {
-        let mut reach = self
-            .grant
-            .outside
-            .reach(&act.operation)
-            .map_err(Stop::Refuse)?;
-        if let Reach::Data {
-            files, attachments, ..
-        } = &mut reach
-            && act.operation.reads_files()
-        {
-            attachments.clone_from(&self.sandboxes.attachments);
-            let clone = self.sandboxes.clone.as_ref();
-            *files = clone.map(|clone| clone.work.clone());
-        }
-        if let Reach::Kept { scratch, .. } = &mut reach {
-            *scratch = Some(self.sandboxes.folder.join("restore"));
-        }
-        Ok(reach)
     }
 
     /// Deals with an interrupted call; `Some` when its effect turned out to be there already.

@@ -11,7 +11,8 @@ use guard::executor::Outcome;
 use guard::gate::Leave;
 use guard::proxy::told::{Stage as Connecting, Told};
 use guard::redact::Redactor;
-use protocol::approval::TicketId;
+use protocol::acts::Foreseen;
+use protocol::approval::{Rule, TicketId};
 use protocol::effect::EffectClass;
 use protocol::fault::Faults;
 use protocol::ids::TaskId;
@@ -94,6 +95,8 @@ impl Witness {
             action: act.action(),
             undo: act.undo.clone(),
             claimed: self.redactor.text(claimed),
+            foreseen: None,
+            above: None,
         }
     }
 
@@ -104,6 +107,46 @@ impl Witness {
     pub async fn leave(&self, wanted: &Wanted) -> Result<(Ticket, String), String> {
         let asked = self.warden.lock().await.leave(wanted).await;
         asked.map_err(|error| error.to_string())
+    }
+
+    /// Whether a step has a ticket for this already, whatever became of it.
+    ///
+    /// # Errors
+    /// A sentence: the warden is away.
+    pub async fn known(&self, wanted: &Wanted) -> Result<bool, String> {
+        let known = self.warden.lock().await.known(wanted).await;
+        known.map_err(|error| error.to_string())
+    }
+
+    /// Says that nothing was done under a ticket, because it would have been more than the yes was for.
+    ///
+    /// # Errors
+    /// A sentence: the warden does not know it.
+    pub async fn grown(
+        &self,
+        id: TicketId,
+        step: &str,
+        act: &Act,
+        foreseen: &Foreseen,
+    ) -> Result<(), String> {
+        let kind = act.operation.kind().unwrap_or_default();
+        let mut wanted = self.wanted(step, act, kind, &act.preview);
+        wanted.foreseen = Some(foreseen.clone());
+        let said = self.warden.lock().await.grown(id, &wanted).await;
+        said.map_err(|error| error.to_string())
+    }
+
+    /// Why one more act of its kind is more than the hour's bound; with `count` it is counted where it is not.
+    ///
+    /// # Errors
+    /// A sentence: nothing may be done.
+    pub async fn hour(
+        &self,
+        wanted: &Wanted,
+        count: bool,
+    ) -> Result<Option<(Rule, String)>, String> {
+        let said = self.warden.lock().await.hour(wanted, count).await;
+        said.map_err(|error| error.to_string())
     }
 
     /// Uses a ticket up.

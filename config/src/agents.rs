@@ -289,6 +289,7 @@ pub fn settled(
     }
     outside::check(layers, &roles, problems);
     operations::check(layers, &roles, problems);
+    permissions::check(layers, problems);
     let mut origins = BTreeMap::new();
     let agents = texts
         .into_iter()

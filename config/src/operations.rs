@@ -8,7 +8,7 @@ use crate::home::Home;
 use crate::layers::{Layers, Origin};
 use crate::load::{SYSTEM_FOLDER, Sources, lay_all};
 use crate::{invitation, permissions};
-use protocol::approval::Rule;
+use protocol::acts::Acts;
 use protocol::duty::Verb;
 use protocol::duty::names::Unit;
 use protocol::duty::terms::{ContainerTerms, PackageTerms, SiteTerms, Terms};
@@ -25,7 +25,7 @@ pub struct Rules {
     /// Highest level the agent may act at.
     pub level: Level,
     /// What the rules say of kinds of acts; a kind without a rule asks.
-    pub acts: BTreeMap<String, Rule>,
+    pub acts: Acts,
     /// What is granted.
     pub terms: Terms,
 }

@@ -1,12 +1,20 @@
 //! What agents may do at most. Rules of the machine (`/etc/ai-infra`) can only be tightened by
 //! the home; no variable and no flag touches them.
 
+use crate::error::{Problem, did_you_mean, quoted};
 use crate::layers::{Entry, Layers, Origin};
+use protocol::acts::{Acts, AtMost};
 use protocol::approval::Rule;
+use protocol::duty::KINDS;
 use protocol::ids::Role;
 use protocol::level::Level;
 use serde_json::Value;
-use std::collections::BTreeMap;
+
+/// What can be counted of one act, and of which kinds.
+const COUNTED: [(&str, &[&str]); 2] = [
+    ("count", &["sql.change", "packages.install"]),
+    ("percent", &["sql.change"]),
+];
 
 /// The most an agent may do, and where that is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +81,8 @@ pub fn of(layers: &Layers, role: &Role) -> Permission {
     }
 }
 
-/// What the rules say of kinds of acts.
-pub fn acts(layers: &Layers) -> BTreeMap<String, Rule> {
+/// What the rules say of kinds of acts, and how much of each is done without asking.
+pub fn acts(layers: &Layers) -> Acts {
     let kinds = layers.names_below(&["permissions", "acts"]);
     let rule = |kind: String| {
         let entry = layers.get(&["permissions", "acts", &kind])?;
@@ -82,7 +90,51 @@ pub fn acts(layers: &Layers) -> BTreeMap<String, Rule> {
         let rule = entry.value.as_str().and_then(Rule::parse);
         Some((kind, rule.unwrap_or(Rule::Deny)))
     };
-    kinds.into_iter().filter_map(rule).collect()
+    let rules: Acts = kinds.into_iter().filter_map(rule).collect();
+    let kinds = layers.names_below(&["permissions", "at_most"]);
+    let most = |kind: String| {
+        let value = |key: &str| layers.get(&["permissions", "at_most", &kind, key]);
+        let number = |key: &str| value(key).and_then(|entry| entry.value.as_u64());
+        let most = AtMost {
+            count: number("count"),
+            percent: number("percent").and_then(|percent| u8::try_from(percent).ok()),
+            per_hour: number("per_hour"),
+            above: match value("above").map(|entry| entry.value == "ask") {
+                None | Some(true) => Rule::Ask,
+                Some(false) => Rule::Deny,
+            },
+        };
+        (kind, most)
+    };
+    rules.with_at_most(kinds.into_iter().map(most).collect())
+}
+
+/// Bounds that mean nothing: of a kind nobody knows, or of what cannot be counted of a kind.
+pub fn check(layers: &Layers, problems: &mut Vec<Problem>) {
+    let known = || ["http.change", "sql.change"].into_iter().chain(KINDS);
+    for kind in layers.names_below(&["permissions", "at_most"]) {
+        let place = layers.place_below(&["permissions", "at_most", &kind]);
+        let mut wrong = |said: String| problems.push(Problem::new(place.clone(), said));
+        if !known().any(|one| one == kind) {
+            let hint = did_you_mean(&kind, known());
+            let kind = quoted(&kind);
+            wrong(format!(
+                "`permissions.at_most.{kind}` is no kind of act{hint}"
+            ));
+            continue;
+        }
+        for (key, of) in COUNTED {
+            let said = layers
+                .get(&["permissions", "at_most", &kind, key])
+                .is_some();
+            if said && !of.contains(&kind.as_str()) {
+                let of = of.join(" and ");
+                wrong(format!(
+                    "`permissions.at_most.{kind}.{key}` bounds nothing: it is counted of {of} alone; `per_hour` bounds every kind"
+                ));
+            }
+        }
+    }
 }
 
 fn rule(layers: &Layers, role: &Role, name: &str) -> Entry {

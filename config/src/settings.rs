@@ -5,7 +5,7 @@ use crate::backup::BackupSettings;
 use crate::layers::Origin;
 pub use crate::notices::{MailSettings, MailTls, NoticeSettings};
 use crate::secret::Secret;
-use protocol::approval::Rule;
+use protocol::acts::Acts;
 use protocol::ids::{Role, TeamName};
 use protocol::level::Level;
 use protocol::postgres::Address;
@@ -295,7 +295,7 @@ pub struct AgentSettings {
     /// Its own model, instead of `engine.model`.
     pub model: Option<String>,
     /// What the rules say of kinds of acts; a kind without a rule asks.
-    pub acts: BTreeMap<String, Rule>,
+    pub acts: Acts,
     /// Endpoints it may send requests to, by name.
     pub endpoints: BTreeMap<String, EndpointGrant>,
     /// Data sources it may use, by name.

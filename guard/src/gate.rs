@@ -1,10 +1,11 @@
 //! The gate: what a grant allows. The only maker of a [`Leave`], without which no tool runs.
 
-use crate::act::{Act, Place};
+use crate::act::{Act, Operation, Place};
 use crate::outside::Outside;
+use crate::trial::may_be_tried;
+use protocol::acts::Acts;
 use protocol::approval::Rule;
 use protocol::level::Level;
-use std::collections::BTreeMap;
 use warden::client::Burned;
 
 /// What an agent may do, from its configuration.
@@ -19,19 +20,26 @@ pub struct Grant {
     /// What it may reach outside.
     pub outside: Outside,
     /// What the rules say of kinds of acts; a kind without a rule asks.
-    pub acts: BTreeMap<String, Rule>,
+    pub acts: Acts,
 }
 
 /// Leave to run one act: not clonable, bound to the act's digest, used up by the run.
 #[derive(Debug)]
 pub struct Leave {
     digest: String,
+    /// Good only where all of it is taken back.
+    trial: bool,
 }
 
 impl Leave {
     /// Whether this leave was given for that act.
     pub(crate) fn is_for(&self, act: &Act) -> bool {
         self.digest == act.digest()
+    }
+
+    /// Whether it is good only for a trial.
+    pub(crate) fn only_for_a_trial(&self) -> bool {
+        self.trial
     }
 }
 
@@ -58,18 +66,53 @@ pub fn judge_with(act: &Act, grant: &Grant, ticket: Option<&Burned>) -> Decision
         return Decision::Deny(reason);
     }
     if let Some(kind) = act.operation.kind() {
-        let rule = grant.acts.get(kind).copied().unwrap_or(Rule::Ask);
         let given = ticket.is_some_and(|ticket| ticket.is_for(&act.action()));
-        match rule {
+        match grant.acts.rule(kind) {
             Rule::Deny => {
                 return Decision::Deny(format!("the rule `permissions.acts.{kind}` denies it"));
             }
             Rule::Ask if !given => return Decision::Ask(kind),
             Rule::Ask | Rule::Allow => {}
         }
+        match above(act, grant) {
+            Some((Rule::Deny, why)) => return Decision::Deny(why),
+            Some(_) if !given => return Decision::Ask(kind),
+            Some(_) | None => {}
+        }
     }
     Decision::Allow(Leave {
         digest: act.digest(),
+        trial: false,
+    })
+}
+
+/// Why an act is more at once than its kind's bound, and what is done about it. Rows of a database are counted where
+/// they are changed.
+pub fn above(act: &Act, grant: &Grant) -> Option<(Rule, String)> {
+    match &act.operation {
+        Operation::Duty { duty, .. } => grant.acts.above(duty.kind()?, duty.count()),
+        _ => None,
+    }
+}
+
+/// Leave to try a change of a database and take it back, where that shows what it would do and does nothing.
+///
+/// # Errors
+/// Why it is not tried.
+pub fn to_try(act: &Act, grant: &Grant) -> Result<Leave, String> {
+    let Operation::SqlExecute { statement, .. } = &act.operation else {
+        return Err("only a change of a database can be tried".to_owned());
+    };
+    if let Some(reason) = refusal(act, grant) {
+        return Err(reason);
+    }
+    if grant.acts.rule("sql.change") == Rule::Deny {
+        return Err("the rule `permissions.acts.sql.change` denies it".to_owned());
+    }
+    may_be_tried(statement)?;
+    Ok(Leave {
+        digest: act.digest(),
+        trial: true,
     })
 }
 
@@ -108,7 +151,6 @@ fn refusal(act: &Act, grant: &Grant) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::act::Operation;
 
     fn grant(level: Level, tools: &[&str], host_read: bool) -> Grant {
         Grant {
@@ -235,9 +277,8 @@ mod tests {
             (Some(Rule::Deny), "Deny"),
             (None, "Ask"),
         ] {
-            one.acts.clear();
-            one.acts
-                .extend(rule.map(|rule| ("http.change".to_owned(), rule)));
+            let rules = rule.map(|rule| ("http.change".to_owned(), rule));
+            one.acts = rules.into_iter().collect();
             check(&one, expected);
         }
         // What the level does not allow is not asked about either.

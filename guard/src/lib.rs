@@ -22,3 +22,4 @@ pub mod proxy;
 pub mod redact;
 pub mod sandbox;
 mod shown;
+pub mod trial;

@@ -2,6 +2,7 @@
 //! by one. Calls name them; addresses and credentials come from the grant alone.
 
 use crate::act::Operation;
+use protocol::acts::Bound;
 use protocol::postgres::Address;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -116,6 +117,9 @@ pub enum Reach {
         database: Database,
         /// Whether it may be changed.
         write: bool,
+        /// How much one statement may change.
+        #[serde(default = "Bound::free")]
+        bound: Bound,
     },
     /// A database, to be copied into a folder.
     Backup {
@@ -185,6 +189,7 @@ impl Outside {
                 Ok(Reach::Database {
                     database: granted.database.clone(),
                     write,
+                    bound: Bound::free(),
                 })
             }
             Operation::DataScan { scan } => {

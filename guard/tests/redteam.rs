@@ -17,6 +17,8 @@ compile_error!(
 mod attempt;
 #[path = "redteam/case.rs"]
 mod case;
+#[path = "redteam/leave.rs"]
+mod leave;
 #[path = "redteam/listeners.rs"]
 mod listeners;
 #[path = "redteam/report.rs"]

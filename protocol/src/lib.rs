@@ -3,6 +3,7 @@
 //! `task_state` for how a task may move, `criterion` for what "done" means, `control` for what
 //! the command line says to the supervisor, `document` for what `--json` prints.
 
+pub mod acts;
 pub mod answer;
 pub mod approval;
 pub mod attachment;

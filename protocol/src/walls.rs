@@ -42,6 +42,14 @@ pub enum Wall {
     ControlFiles,
     /// What a rule asks about is done with a ticket only.
     Leave,
+    /// Whoever answers a ticket is proven to be a person.
+    Person,
+    /// A ticket is good for exactly the act, the task and the step it was asked for.
+    Bound,
+    /// A ticket is good after a yes only.
+    Answered,
+    /// A ticket has its time.
+    Expiry,
 }
 
 /// Walls that are taken away in this process; none, unless a test said so.
@@ -70,7 +78,7 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 19] = [
+        const ALL: [(&str, Wall); 23] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
@@ -90,6 +98,10 @@ impl std::str::FromStr for Removed {
             ("record", Wall::Record),
             ("control-files", Wall::ControlFiles),
             ("leave", Wall::Leave),
+            ("person", Wall::Person),
+            ("bound", Wall::Bound),
+            ("answered", Wall::Answered),
+            ("expiry", Wall::Expiry),
         ];
         names.split('+').try_fold(Self::default(), |taken, name| {
             let wall = ALL.iter().find(|(known, _)| *known == name);

@@ -17,6 +17,7 @@ mod backup_many;
 mod backup_runs;
 mod backups;
 mod bad_input;
+mod bounds;
 mod canaries;
 mod chat;
 mod chat_answers;

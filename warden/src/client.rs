@@ -7,7 +7,7 @@ use crate::operations::judge::is_duty;
 use crate::tickets::ticket::{Ticket, Wanted, action_digest};
 use crate::wire::{Ask, LINE_BYTES, Reply, Request, WIRE_VERSION};
 use config::home::Home;
-use protocol::approval::TicketId;
+use protocol::approval::{Rule, TicketId};
 use protocol::duty::order::Outcome;
 use std::io;
 use std::path::PathBuf;
@@ -124,6 +124,47 @@ impl Client {
         };
         match self.ask_within(Ask::Request { wanted }, patience).await? {
             Reply::Ticket { ticket, mark, .. } => Ok((*ticket, mark)),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
+    /// The ticket a step has for exactly this, where it has one.
+    ///
+    /// # Errors
+    /// When the warden is away.
+    pub async fn known(&mut self, wanted: &Wanted) -> Result<bool, WardenError> {
+        let wanted = Box::new(wanted.clone());
+        match self.ask(Ask::Known { wanted }).await? {
+            Reply::Ticket { .. } => Ok(true),
+            Reply::Done => Ok(false),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
+    /// Says that nothing was done under a used ticket: `wanted` says what it would have been.
+    ///
+    /// # Errors
+    /// When the warden is away, or the ticket was not used for this.
+    pub async fn grown(&mut self, id: TicketId, wanted: &Wanted) -> Result<(), WardenError> {
+        let wanted = Box::new(wanted.clone());
+        match self.ask(Ask::Grown { id, wanted }).await? {
+            Reply::Ticket { .. } => Ok(()),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
+    /// Whether an act is within its kind's bound of the hour; with `count` it is done next.
+    ///
+    /// # Errors
+    /// When the warden is away: then nothing may be done.
+    pub async fn hour(
+        &mut self,
+        wanted: &Wanted,
+        count: bool,
+    ) -> Result<Option<(Rule, String)>, WardenError> {
+        let wanted = Box::new(wanted.clone());
+        match self.ask(Ask::Hour { wanted, count }).await? {
+            Reply::Hour { above } => Ok(above),
             _ => Err(WardenError::Strange),
         }
     }

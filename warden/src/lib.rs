@@ -3,12 +3,13 @@
 //! Redis, no network, no shell and no model, and this room uses none that has.
 //!
 //! `audit` is the chain: a line (pure), its verification (pure), the seal, the file. `tickets` is
-//! leave that people give, used once, `trust` which workspaces a person trusts. `operations` are duties:
+//! leave that people give, used once, `hours` how often a kind of act was done lately, `trust` which workspaces a person trusts. `operations` are duties:
 //! what is done on the host itself, by a process of its own. `wire` is what
 //! may be asked, `serve` the process, `client` how agents, supervisor and command line reach it.
 
 pub mod audit;
 pub mod client;
+pub mod hours;
 pub mod operations;
 pub mod serve;
 pub mod tickets;

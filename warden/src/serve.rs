@@ -1,12 +1,14 @@
 //! The warden process: one loop over connections, one book, one store of tickets. Lines are written as they come; those that
 //! must outlive a power cut wait for the disk together, one wait for all that came meanwhile.
 
+mod hour;
 mod leave;
 mod operate;
 mod trust;
 
 use crate::audit::book::{Book, BookError};
 use crate::audit::reader::AuditPlace;
+use crate::hours::Hours;
 use crate::operations::book::Deeds;
 use crate::operations::planned::Plans;
 use crate::tickets::pin::Tries;
@@ -15,6 +17,7 @@ use crate::wire::{Ask, LINE_BYTES, Reply, Request, WIRE_VERSION};
 use config::home::Home;
 use jiff::Timestamp;
 use nix::unistd::Uid;
+use protocol::walls::Removed;
 use std::cell::RefCell;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -71,6 +74,10 @@ struct Office {
     book: RefCell<Book>,
     tickets: RefCell<Store>,
     tries: RefCell<Tries>,
+    /// Walls that are taken away; none but in a test.
+    walls: Removed,
+    /// How often what was done lately.
+    hours: RefCell<Hours>,
     /// What was done on the host.
     deeds: RefCell<Deeds>,
     /// What a person was shown of it.
@@ -90,22 +97,34 @@ struct Office {
 /// # Errors
 /// When it cannot start.
 pub async fn run(home: Home, host: String) -> Result<(), WardenDown> {
+    run_without(home, host, Removed::default()).await
+}
+
+/// The same with walls taken away, so that a test sees what they hold. A release takes none away.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_without(home: Home, host: String, walls: Removed) -> Result<(), WardenDown> {
     home.ensure()?;
     let book = Book::open(AuditPlace::of(&home), &host, Timestamp::now())?;
     let safe = book.head().seq;
     let mut tickets = Store::open(&home.warden().join("tickets.jsonl"), &host)?;
     tickets.compact(Timestamp::now())?;
+    let tickets = tickets.without(walls);
     let own = |source| WardenDown::Operations {
         folder: home.warden().display().to_string(),
         source,
     };
     let deeds = Deeds::open(&home.warden().join("operations.jsonl")).map_err(own)?;
+    let hours = Hours::open(&home.warden().join("hours.jsonl"), Timestamp::now()).map_err(own)?;
     let plans = Plans::open(&home.warden().join("planned"), Timestamp::now()).map_err(own)?;
     let office = Rc::new(Office {
         host,
         home: home.clone(),
         tickets: RefCell::new(tickets),
         tries: RefCell::default(),
+        walls,
+        hours: RefCell::new(hours),
         deeds: RefCell::new(deeds),
         plans,
         turn: Mutex::new(()),
@@ -229,6 +248,7 @@ impl Office {
             Ask::Distrust { path } => self.distrusts(&path),
             Ask::Trusted { path, digest } => self.trusted(&path, &digest),
             Ask::Operate { wanted } => self.operate(&wanted).await,
+            Ask::Hour { wanted, count } => self.hour(&wanted, count),
             other => {
                 self.look_first(&other).await?;
                 self.of_tickets(other, peer).await

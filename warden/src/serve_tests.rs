@@ -109,6 +109,8 @@ fn wanted(step: &str) -> crate::tickets::ticket::Wanted {
         action: serde_json::json!({"do": "http_request", "method": "POST", "url": "https://h"}),
         undo: None,
         claimed: "it must be".to_owned(),
+        foreseen: None,
+        above: None,
     }
 }
 

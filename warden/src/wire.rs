@@ -5,7 +5,7 @@ use crate::audit::line::Entry;
 use crate::audit::verify::Head;
 use crate::tickets::ticket::{Ticket, Wanted};
 use crate::trust::Trust;
-use protocol::approval::TicketId;
+use protocol::approval::{Rule, TicketId};
 use protocol::duty::order::Outcome;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,25 @@ pub enum Ask {
     Request {
         /// Which.
         wanted: Box<Wanted>,
+    },
+    /// The ticket a step has for this, if any. Nothing is asked of anybody.
+    Known {
+        /// Which.
+        wanted: Box<Wanted>,
+    },
+    /// Nothing was done under a ticket that was used: it would have been more than it was given for.
+    Grown {
+        /// Which.
+        id: TicketId,
+        /// What it would have been.
+        wanted: Box<Wanted>,
+    },
+    /// Whether an act of a kind that is bounded by the hour is within the bound now.
+    Hour {
+        /// Which.
+        wanted: Box<Wanted>,
+        /// It is done next: count it.
+        count: bool,
     },
     /// Use a ticket up.
     Burn {
@@ -147,6 +166,11 @@ pub enum Reply {
     Tickets {
         /// With the four characters of each.
         tickets: Vec<(Ticket, String)>,
+    },
+    /// Whether it is within the hour's bound.
+    Hour {
+        /// Why it is not, and what is done about it.
+        above: Option<(Rule, String)>,
     },
     /// What came of a duty.
     Operated {

@@ -1,6 +1,7 @@
 //! The record around the door: no call is made, refused or found done without the warden's lines.
 
 use super::Toolbox;
+use super::bounded::{Trial, more};
 use crate::call_line::refusal;
 use crate::steps::{LEAVE, Steps};
 use crate::stop::Stop;
@@ -8,13 +9,17 @@ use guard::act::Act;
 use guard::gate::{Decision, judge};
 use guard::plan::plan;
 use jiff::tz::TimeZone;
+use protocol::acts::{AtMost, Bound, Foreseen};
 use protocol::approval::{Rule, TicketState};
 use protocol::question::{Known, Question, TicketMark};
 use protocol::tool::{ToolAnswer, ToolCall};
 use protocol::walls::Wall;
 use std::time::Duration;
 use warden::client::Burned;
-use warden::tickets::ticket::Ticket;
+use warden::tickets::ticket::{Ticket, Wanted};
+
+/// How often a change may turn out to be more than what was asked for before it is given up.
+const GROWN: u32 = 3;
 
 impl Toolbox {
     /// Makes a call between its two lines, or refuses it with one.
@@ -35,49 +40,113 @@ impl Toolbox {
         };
         let decision = match judge(&act, &self.grant) {
             Decision::Ask(kind) if !self.sandboxes.hold.faults().stands(Wall::Leave) => {
-                self.grant.acts.insert(kind.to_owned(), Rule::Allow);
+                self.grant.acts.set(kind, Rule::Allow);
                 judge(&act, &self.grant)
             }
             decision => decision,
         };
-        if let Decision::Ask(kind) = decision {
-            match self.leave(step, &act, kind).await? {
-                Ok(ticket) => self.ticket = Some(ticket),
-                Err(why) => {
+        let (decision, above) = self.bounded(step, &act, decision).await;
+        match decision {
+            Decision::Allow(_) => {}
+            Decision::Ask(kind) => {
+                if let Err(why) = self.leave(step, call, &act, kind, above, None).await? {
                     self.witness.refused(step, call, Some(&act), &why).await;
                     return Ok(refusal(call, &format!("refused: {why}")));
                 }
             }
-        } else if let Decision::Deny(_) = decision {
-            let answer = self.admit(steps, step, call, &act, timeout).await?;
-            let why = &answer.text;
-            self.witness.refused(step, call, Some(&act), why).await;
-            return Ok(answer);
+            Decision::Deny(why) => {
+                self.witness.refused(step, call, Some(&act), &why).await;
+                return Ok(refusal(call, &format!("refused: {why}")));
+            }
         }
-        let ticket = self.ticket.as_ref().map(Burned::id);
-        if let Err(why) = self.witness.before(step, call, &act, ticket).await {
-            return Ok(refusal(call, &why));
-        }
-        let made = self.admit(steps, step, call, &act, timeout).await;
-        self.ticket = None;
-        let outcome = outcome(&made);
-        self.witness.after(step, call, &act, &outcome).await;
+        let made = self.made(steps, step, call, &act, timeout).await;
+        (self.ticket, self.bound) = (None, None);
         made
+    }
+
+    /// Makes a call that may be made. A change that turns out to be more than it may be is taken back by whoever makes
+    /// it; then a person is asked for exactly that, or it is refused, as the rule says.
+    async fn made(
+        &mut self,
+        steps: &mut Steps,
+        step: &str,
+        call: &ToolCall,
+        act: &Act,
+        timeout: Option<Duration>,
+    ) -> Result<ToolAnswer, Stop> {
+        for _ in 0..GROWN {
+            let ticket = self.ticket.as_ref().map(Burned::id);
+            if let Err(why) = self.witness.before(step, call, act, ticket).await {
+                return Ok(refusal(call, &why));
+            }
+            let made = self.admit(steps, step, call, act, timeout).await;
+            let outcome = outcome(&made);
+            self.witness.after(step, call, act, &outcome).await;
+            let (Some((tried, why)), Some(kind)) = (more(&made), act.operation.kind()) else {
+                return made;
+            };
+            let foreseen = Foreseen::Tried(tried);
+            if let Some(ticket) = self.ticket.take() {
+                if let Err(why) = self.witness.grown(ticket.id(), step, act, &foreseen).await {
+                    return Ok(refusal(call, &format!("refused: {why}")));
+                }
+            } else if self.grant.acts.at_most(kind).map(|most| most.above) == Some(Rule::Deny) {
+                return made;
+            }
+            self.bound = None;
+            let asked = self.leave(step, call, act, kind, Some(why), Some(foreseen));
+            if let Err(why) = asked.await? {
+                self.witness.refused(step, call, Some(act), &why).await;
+                return Ok(refusal(
+                    call,
+                    &format!("refused: {why}; nothing was changed"),
+                ));
+            }
+        }
+        let why = "what it would change grew each time it was tried: nothing was changed";
+        Ok(refusal(call, &format!("refused: {why}")))
     }
 
     /// The ticket for an act that a rule asks about, used up. Where a person has not answered yet, the task
     /// is parked with the question; an outer error is that, an inner one says why there is no leave.
     async fn leave(
-        &self,
+        &mut self,
         step: &str,
+        call: &ToolCall,
         act: &Act,
         kind: &'static str,
-    ) -> Result<Result<Burned, String>, Stop> {
+        above: Option<String>,
+        foreseen: Option<Foreseen>,
+    ) -> Result<Result<(), String>, Stop> {
         if let Some(why) = self.witness.nobody_to_ask() {
-            return Ok(Err(format!("{kind} needs a person's leave, and {why}")));
+            let because = above.map_or_else(String::new, |above| format!(" ({above})"));
+            return Ok(Err(format!(
+                "{kind} needs a person's leave{because}, and {why}"
+            )));
         }
-        let claimed = &act.preview;
-        let wanted = self.witness.wanted(step, act, kind, claimed);
+        let mut wanted = self.witness.wanted(step, act, kind, &act.preview);
+        wanted.above = above;
+        wanted.foreseen = foreseen;
+        if wanted.foreseen.is_none() {
+            // Once it was asked for, what was seen then is what the yes is for.
+            match self.witness.known(&wanted).await {
+                Ok(true) => {}
+                Ok(false) => match self.would(step, call, act).await? {
+                    Some(Trial::Refused(why)) => return Ok(Err(why)),
+                    Some(Trial::Foreseen(seen)) => wanted.foreseen = Some(seen),
+                    None => {}
+                },
+                Err(why) => return Ok(Err(why)),
+            }
+        }
+        let rule = self.grant.acts.at_most(kind);
+        let denies = rule.is_some_and(|rule| rule.above == Rule::Deny);
+        if let Some(why) = above_of(&wanted, rule) {
+            if denies {
+                return Ok(Err(why));
+            }
+            wanted.above = wanted.above.or(Some(why));
+        }
         let (ticket, mark) = match self.witness.leave(&wanted).await {
             Ok(asked) => asked,
             Err(why) => return Ok(Err(why)),
@@ -96,7 +165,18 @@ impl Toolbox {
                 return Err(Stop::AskPerson(Box::new(question)));
             }
             TicketState::Approved | TicketState::Used => {
-                self.witness.burn(ticket.id, &wanted).await
+                match self.witness.burn(ticket.id, &wanted).await {
+                    Ok(burned) => {
+                        let bound = Bound::of_leave(ticket.wanted.foreseen.as_ref());
+                        self.bound = Some(match denies {
+                            true => bound.within(&Bound::of_rule(rule)),
+                            false => bound,
+                        });
+                        self.ticket = Some(burned);
+                        Ok(())
+                    }
+                    Err(why) => Err(why),
+                }
             }
             TicketState::Denied if because.is_empty() => Err(format!("{by} denied {}", ticket.id)),
             TicketState::Denied => Err(format!("{by} denied {}: {because}", ticket.id)),
@@ -106,12 +186,34 @@ impl Toolbox {
     }
 }
 
+/// Why what leave is asked for is more than a rule allows without asking: a yes to its kind does not hold for it.
+fn above_of(wanted: &Wanted, rule: Option<AtMost>) -> Option<String> {
+    let bound = Bound::of_rule(rule);
+    match wanted.foreseen.as_ref()? {
+        Foreseen::Tried(tried) => bound.broken_by(tried),
+        Foreseen::Untried(_) if rule.is_some_and(|rule| rule.above == Rule::Deny) => None,
+        Foreseen::Untried(_) => bound
+            .counts()
+            .then(|| "nobody knows how much it changes".to_owned()),
+    }
+}
+
 /// What the parked task asks. What exactly it is about, the warden shows.
 fn question(step: &str, ticket: &Ticket, mark: String, host: Option<&str>) -> Question {
     let expires = ticket
         .expires
         .to_zoned(TimeZone::system())
         .strftime("%H:%M");
+    let mut known = vec![Known {
+        what: "claimed".to_owned(),
+        value: ticket.wanted.claimed.clone(),
+    }];
+    if let Some(foreseen) = &ticket.wanted.foreseen {
+        known.push(Known {
+            what: "would change".to_owned(),
+            value: foreseen.line(),
+        });
+    }
     Question {
         step: format!("{step}{LEAVE}"),
         text: format!(
@@ -120,10 +222,7 @@ fn question(step: &str, ticket: &Ticket, mark: String, host: Option<&str>) -> Qu
             ticket.id,
             host.map_or_else(String::new, |host| format!(" on {host}"))
         ),
-        known: vec![Known {
-            what: "claimed".to_owned(),
-            value: ticket.wanted.claimed.clone(),
-        }],
+        known,
         choices: Vec::new(),
         ticket: Some(TicketMark {
             id: ticket.id,

@@ -91,6 +91,8 @@ mod tests {
             action: serde_json::Value::Null,
             undo: None,
             claimed: "x\u{1b}[2J".to_owned(),
+            foreseen: None,
+            above: None,
         };
         let now = Timestamp::UNIX_EPOCH;
         let ticket = Ticket::of(TicketId(41), wanted, "web1", now);

@@ -7,6 +7,7 @@ use super::wire::{Ask, Reply};
 use crate::act::Act;
 use crate::deadline::Deadline;
 use crate::gate::Leave;
+use crate::outside::Reach;
 use crate::sandbox::cgroup::Group;
 use crate::sandbox::profile::{self, Profile};
 use crate::sandbox::spawn::{self, SpawnError};
@@ -84,6 +85,8 @@ pub struct Executor {
     pulse: Pulse,
     /// Its control group, where it has one.
     group: Option<Arc<Group>>,
+    /// Whatever is done in it is taken back.
+    trial: bool,
 }
 
 impl Executor {
@@ -93,6 +96,8 @@ impl Executor {
         let (spec, around, profile) = blocking(move || look(spec)).await??;
         check_owner(spec.owner, &around)?;
         let mut hello = hello(&spec, &around);
+        let trial =
+            matches!(&spec.kind, Kind::Outside(Reach::Database { bound, .. }) if bound.trial);
         let started = blocking(move || {
             let group = Group::of(&spec.limits);
             let started = spawn::spawn(&spec, &around, &profile, group.as_ref())?;
@@ -117,6 +122,7 @@ impl Executor {
             link: Some(link),
             process,
             group,
+            trial,
         })
     }
 
@@ -127,7 +133,7 @@ impl Executor {
         leave: Leave,
         timeout: Duration,
     ) -> Result<Outcome, ExecutorError> {
-        if !leave.is_for(act) {
+        if !leave.is_for(act) || (leave.only_for_a_trial() && !self.trial) {
             return Err(ExecutorError::WrongLeave(act.preview.clone()));
         }
         let ask = Ask::Run {

@@ -234,7 +234,9 @@ fn outside(args: &mut Arguments, around: &Surroundings, reach: &Reach) {
     }
     match reach {
         Reach::Endpoint { .. } => {}
-        Reach::Database { database, write } => data(args, database, *write),
+        Reach::Database {
+            database, write, ..
+        } => data(args, database, *write),
         // SQLite locks by files beside the database, also where it only reads.
         Reach::Backup { database, folder } => {
             data(args, database, true);

@@ -262,7 +262,11 @@ fn a_sandbox_that_reaches_outside_sees_its_own_thing_and_nothing_else() {
     use crate::outside::{Database, Reach};
     let reach = |database, write| {
         line(
-            Kind::Outside(Reach::Database { database, write }),
+            Kind::Outside(Reach::Database {
+                database,
+                write,
+                bound: protocol::acts::Bound::free(),
+            }),
             true,
             (0, 8),
         )

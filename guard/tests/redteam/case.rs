@@ -17,6 +17,8 @@ pub enum Part {
     File(String, String),
     /// The task's patch is applied to the user's workspace.
     Apply,
+    /// Somebody is asked for leave, and whoever tries it has the agents' user: see `leave.rs`.
+    Leave(String),
 }
 
 #[derive(Debug, Clone)]
@@ -127,6 +129,7 @@ impl Case {
                     "inside" => Part::Inside(rest.to_owned()),
                     "call" => Part::Call(rest.trim().to_owned()),
                     "apply" => Part::Apply,
+                    "leave" => Part::Leave(rest.to_owned()),
                     other => return Err(format!("there is no part `{other}`")),
                 },
                 Some(("file", path)) => Part::File(path.to_owned(), rest.to_owned()),

@@ -11,6 +11,7 @@ mod output;
 mod outside;
 mod postgres;
 mod proxy;
+mod rows;
 mod scans;
 mod tools;
 mod user;

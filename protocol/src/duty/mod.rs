@@ -226,6 +226,14 @@ impl Duty {
         Level::Elevated
     }
 
+    /// How many things it changes.
+    pub fn count(&self) -> u64 {
+        match self {
+            Duty::InstallUpdates { packages } => packages.len() as u64,
+            _ => 1,
+        }
+    }
+
     /// One line for people.
     pub fn title(&self) -> String {
         match self {

@@ -52,9 +52,14 @@ pub fn judge(duty: &Duty, rules: &Rules) -> Result<Rule, String> {
     let Some(kind) = duty.kind() else {
         return Ok(Rule::Allow);
     };
-    match rules.acts.get(kind).copied().unwrap_or(Rule::Ask) {
-        Rule::Deny => Err(format!("the rule `permissions.acts.{kind}` denies it")),
-        rule => Ok(rule),
+    let rule = match rules.acts.rule(kind) {
+        Rule::Deny => return Err(format!("the rule `permissions.acts.{kind}` denies it")),
+        rule => rule,
+    };
+    match rules.acts.above(kind, duty.count()) {
+        Some((Rule::Deny, why)) => Err(why),
+        Some(_) => Ok(Rule::Ask),
+        None => Ok(rule),
     }
 }
 
@@ -79,6 +84,8 @@ mod tests {
             action: json!({"do": "duty", "duty": duty, "key": key}),
             undo: None,
             claimed: String::new(),
+            foreseen: None,
+            above: None,
         }
     }
 

@@ -11,6 +11,8 @@ use crate::tickets::ticket::{Said, Ticket};
 use crate::wire::{Ask, Reply};
 use jiff::Timestamp;
 use nix::unistd::{Uid, User};
+use protocol::acts::Foreseen;
+use protocol::walls::Wall;
 use std::path::PathBuf;
 
 /// Most tickets of one answer.
@@ -42,9 +44,23 @@ impl Office {
                 }
                 self.shown(ticket)
             }
+            Ask::Known { wanted } => {
+                let known = self.tickets.borrow().known(&wanted).cloned();
+                known.map_or(Reply::Done, |ticket| self.shown(ticket))
+            }
+            Ask::Grown { id, wanted } => {
+                let ticket = self.tickets.borrow_mut().grown(id, &wanted)?;
+                let grown = ticket.grown.as_ref().map(Foreseen::line);
+                let why = format!("nothing was done: {}", grown.unwrap_or_default());
+                self.write(&ticket, &why, now)?;
+                self.shown(ticket)
+            }
             Ask::Burn { id, wanted } => {
                 let again = self.tickets.borrow().get(id)?.used.is_some();
                 let ticket = self.tickets.borrow_mut().burn(id, &wanted, now)?;
+                if !again {
+                    self.counted(&ticket.wanted)?;
+                }
                 let why = if again { "its step is recovered" } else { "" };
                 self.write(&ticket, why, now)?;
                 let seq = self.book.borrow().head().seq;
@@ -119,7 +135,7 @@ impl Office {
             Ask::Trust { .. } | Ask::Distrust { .. } | Ask::Trusted { .. } => {
                 return Err("that is about trust".to_owned());
             }
-            Ask::Note { .. } | Ask::Head | Ask::Operate { .. } => {
+            Ask::Note { .. } | Ask::Head | Ask::Operate { .. } | Ask::Hour { .. } => {
                 return Err("that is about the record".to_owned());
             }
         })
@@ -147,7 +163,7 @@ impl Office {
         pin: Option<String>,
         now: Timestamp,
     ) -> Result<(), String> {
-        match shares_uid(peer) {
+        match shares_uid(peer) && self.walls.stands(Wall::Person) {
             true => self.proven_by_pin(pin, now).await,
             false => Ok(()),
         }

@@ -53,6 +53,17 @@ impl Office {
             .map_err(|_| "that is no agent".to_owned())?;
         let rules = config::operations::rules(&self.home, &role).map_err(|e| e.to_string())?;
         let rule = judge(duty, &rules)?;
+        let rule = match duty
+            .kind()
+            .map(|_| self.above_hour(wanted, Timestamp::now()))
+        {
+            Some(above) => match above? {
+                Some((Rule::Deny, why)) => return Err(why),
+                Some(_) => Rule::Ask,
+                None => rule,
+            },
+            None => rule,
+        };
         Ok((rule, rules.terms))
     }
 
@@ -120,6 +131,7 @@ impl Office {
         if look.end != End::Done {
             return Ok(look);
         }
+        self.counted(wanted)?;
         if planned.is_some_and(|planned| planned.bound != look.before["bound"]) {
             return Ok(Outcome::not(
                 "what it is about changed since leave was asked for: nothing was done; ask again",

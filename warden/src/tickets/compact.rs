@@ -49,6 +49,8 @@ mod tests {
             action: serde_json::json!({"do": "x"}),
             undo: None,
             claimed: String::new(),
+            foreseen: None,
+            above: None,
         };
         let asked = Timestamp::from_second(day * 86_400).unwrap();
         Ticket {

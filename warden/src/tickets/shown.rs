@@ -53,6 +53,9 @@ pub fn lines(ticket: &Ticket, host: &str) -> Vec<(String, String)> {
             }
         }
     }
+    if let Some(foreseen) = &wanted.foreseen {
+        say("would change", foreseen.line());
+    }
     say("on", format!("host {host}, at level {}", wanted.level));
     say(
         "for",
@@ -69,7 +72,13 @@ pub fn lines(ticket: &Ticket, host: &str) -> Vec<(String, String)> {
             .clone()
             .unwrap_or_else(|| "there is none".to_owned()),
     );
-    say("policy", format!("permissions.acts: {} = ask", wanted.kind));
+    say(
+        "policy",
+        match &wanted.above {
+            None => format!("permissions.acts: {} = ask", wanted.kind),
+            Some(above) => format!("asked because of its size: {above}"),
+        },
+    );
     lines
 }
 
@@ -108,6 +117,8 @@ mod tests {
             action: json!({"do": "http_request", "endpoint": "hooks", "method": "POST", "url": "https://h/x\u{1b}[2J", "body": "b".repeat(700), "key": null}),
             undo: None,
             claimed: "harmless\u{202e}".to_owned(),
+            foreseen: None,
+            above: None,
         };
         let ticket = Ticket::of(TicketId(1), wanted, "web1", Timestamp::UNIX_EPOCH);
         let lines = lines(&ticket, "web1");

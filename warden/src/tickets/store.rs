@@ -6,6 +6,7 @@ use super::ticket::{LIFE, Said, TICKET_VERSION, Ticket, Wanted};
 use config::private_file;
 use jiff::Timestamp;
 use protocol::approval::{TicketId, TicketMove, TicketState};
+use protocol::walls::{Removed, Wall};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -65,6 +66,8 @@ pub struct Store {
     length: u64,
     lines: usize,
     all: BTreeMap<TicketId, Ticket>,
+    /// Walls that are taken away; none but in a test.
+    walls: Removed,
 }
 
 impl Store {
@@ -122,7 +125,13 @@ impl Store {
             length: whole as u64,
             lines,
             all,
+            walls: Removed::default(),
         })
+    }
+
+    /// The same, with walls taken away.
+    pub(crate) fn without(self, walls: Removed) -> Self {
+        Self { walls, ..self }
     }
 
     /// Lines of the file, one a change.
@@ -143,7 +152,7 @@ impl Store {
             text.push(b'\n');
         }
         private_file::write(&self.path, &text).map_err(|error| failed(error.to_string()))?;
-        *self = Self::open(&self.path, &self.host)?;
+        *self = Self::open(&self.path, &self.host)?.without(self.walls);
         Ok(())
     }
 
@@ -195,7 +204,9 @@ impl Store {
     /// # Errors
     /// When it cannot be kept.
     pub fn expire(&mut self, now: Timestamp) -> Result<Vec<Ticket>, String> {
-        let late: Vec<Ticket> = self.all().filter(|one| one.is_late(now)).cloned().collect();
+        let stands = self.walls.stands(Wall::Expiry);
+        let late = self.all().filter(|one| stands && one.is_late(now));
+        let late: Vec<Ticket> = late.cloned().collect();
         late.into_iter()
             .map(|ticket| self.moved(ticket, TicketMove::Expire))
             .collect()
@@ -212,8 +223,9 @@ impl Store {
         let same_step =
             |one: &&Ticket| one.wanted.task == wanted.task && one.wanted.step == wanted.step;
         let before = self.all().rev().find(same_step).cloned();
-        if let Some(before) = before {
-            if before.digest == digest {
+        // One that turned out to be for less than is wanted now is no leave: it is asked for anew.
+        if let Some(before) = before.filter(|one| one.digest != digest || one.grown.is_none()) {
+            if before.digest == digest || !self.walls.stands(Wall::Bound) {
                 return Ok(before);
             }
             if !before.state.is_final() {
@@ -237,7 +249,9 @@ impl Store {
             return Err("too many tickets wait for an answer already".to_owned());
         }
         let granted = self.all().find(|one| {
-            of_task(one)
+            // Leave for a kind is leave for as much of it as the rules allow.
+            wanted.above.is_none()
+                && of_task(one)
                 && one.wanted.kind == wanted.kind
                 && one.said.as_ref().is_some_and(|said| said.for_task)
         });
@@ -252,6 +266,29 @@ impl Store {
             ticket.make(TicketMove::Approve)?;
             ticket.said = Some(said);
         }
+        self.keep(ticket)
+    }
+
+    /// The ticket that a step has for exactly this, whatever became of it.
+    pub fn known(&self, wanted: &Wanted) -> Option<&Ticket> {
+        let digest = wanted.digest(&self.host);
+        let of_step = |one: &&Ticket| {
+            one.wanted.task == wanted.task && one.wanted.step == wanted.step && one.digest == digest
+        };
+        let last = self.all().rev().find(of_step);
+        last.filter(|one| one.grown.is_none())
+    }
+
+    /// Nothing was done under a used ticket, because it would have been more than a person said yes to.
+    ///
+    /// # Errors
+    /// A sentence, where it was not used, or for something else.
+    pub fn grown(&mut self, id: TicketId, wanted: &Wanted) -> Result<Ticket, String> {
+        let mut ticket = self.get(id)?.clone();
+        if ticket.digest != wanted.digest(&self.host) || ticket.state != TicketState::Used {
+            return Err(format!("{id} was not used for this"));
+        }
+        ticket.grown.clone_from(&wanted.foreseen);
         self.keep(ticket)
     }
 
@@ -295,10 +332,10 @@ impl Store {
     ) -> Result<Ticket, String> {
         self.expire(now)?;
         let mut ticket = self.get(id)?.clone();
-        if ticket.digest != wanted.digest(&self.host) {
+        if ticket.digest != wanted.digest(&self.host) && self.walls.stands(Wall::Bound) {
             return Err(format!("{id} was given for something else"));
         }
-        if ticket.state == TicketState::Used {
+        if ticket.state == TicketState::Used || !self.walls.stands(Wall::Answered) {
             return Ok(ticket);
         }
         ticket.make(TicketMove::Use)?;

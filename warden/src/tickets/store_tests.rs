@@ -21,6 +21,8 @@ fn wanted(step: &str, url: &str) -> Wanted {
         action: json!({"do": "http_request", "method": "POST", "url": url}),
         undo: None,
         claimed: "it must be".to_owned(),
+        foreseen: None,
+        above: None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::audit::seal::hex;
 use jiff::{SignedDuration, Timestamp};
+use protocol::acts::Foreseen;
 use protocol::approval::{TicketId, TicketMove, TicketState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +37,12 @@ pub struct Wanted {
     pub undo: Option<String>,
     /// Why, as the agent says: never shown as a fact.
     pub claimed: String,
+    /// What it would change, where that can be known before. No part of what a step asks for: the first word holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreseen: Option<Foreseen>,
+    /// Why it asks although a rule allows its kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<String>,
 }
 
 /// A person's word.
@@ -75,6 +82,9 @@ pub struct Ticket {
     pub said: Option<Said>,
     /// When it was used.
     pub used: Option<Timestamp>,
+    /// It was used and nothing was done, because it would have changed this, which is more than the yes was for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grown: Option<Foreseen>,
 }
 
 /// Digest of an action as JSON, lower-case hex.
@@ -108,13 +118,17 @@ impl Ticket {
             expires: now.saturating_add(LIFE).unwrap_or(Timestamp::MAX),
             said: None,
             used: None,
+            grown: None,
         }
     }
 
     /// Four characters that stand for exactly this ticket and exactly this act: who types them has seen
     /// them.
     pub fn mark(&self) -> String {
-        let both = format!("{} {}", self.id, self.digest);
+        let mut both = format!("{} {}", self.id, self.digest);
+        if let Some(foreseen) = &self.wanted.foreseen {
+            both.push_str(&foreseen.line());
+        }
         let mut text = hex(&Sha256::digest(both));
         text.truncate(4);
         text

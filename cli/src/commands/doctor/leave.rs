@@ -36,5 +36,5 @@ pub async fn missing(settings: Option<&Settings>, context: &Context) -> Option<S
 /// Whether any rule asks a person.
 fn asks(settings: &Settings) -> bool {
     let mut agents = settings.agents.iter();
-    agents.any(|agent| agent.acts.values().any(|rule| *rule == Rule::Ask))
+    agents.any(|agent| agent.acts.rules().any(|rule| rule == Rule::Ask))
 }

@@ -6,6 +6,7 @@ mod http;
 mod later;
 mod page;
 mod postgres;
+mod rows;
 mod sqlite;
 mod tls;
 
@@ -13,6 +14,7 @@ use super::program::Leash;
 use super::serve::Done;
 use crate::act::Operation;
 use crate::outside::{Database, Reach};
+use protocol::acts::{Bound, Tried};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -115,13 +117,15 @@ async fn carry_out(operation: &Operation, reach: &Reach, most: Duration) -> Resu
             Reach::Database {
                 database,
                 write: true,
+                bound,
             },
         ) => match database {
-            Database::Sqlite { file } => sqlite::execute(file, statement, params, key).await,
+            Database::Sqlite { file } => sqlite::execute(file, statement, params, key, bound).await,
             Database::Postgres { address, password } => {
                 let text = statement;
                 let statement = postgres::Statement { text, params };
-                postgres::execute(address, password.as_ref(), &statement, key, most).await
+                let keyed = postgres::Keyed { key, bound, most };
+                postgres::execute(address, password.as_ref(), &statement, &keyed).await
             }
         },
         (Operation::CheckPage { url, text }, Reach::Web { hosts }) => {
@@ -135,6 +139,19 @@ async fn carry_out(operation: &Operation, reach: &Reach, most: Duration) -> Resu
         _ => Err(Failed::Refused(
             "this sandbox was opened for something else".to_owned(),
         )),
+    }
+}
+
+/// What a change would have done that was taken back: because it was tried, or because it is more than it may be.
+fn told_taken_back(tried: &Tried, bound: &Bound) -> Done {
+    let data = json!({ "tried": tried });
+    match bound.broken_by(tried) {
+        Some(why) if !bound.trial => Done {
+            is_error: true,
+            text: format!("refused: {why}: nothing was changed"),
+            data: json!({"tried": tried, "above": why}),
+        },
+        _ => Done::good(format!("would change {}", tried.line()), data),
     }
 }
 

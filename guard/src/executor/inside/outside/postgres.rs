@@ -3,10 +3,12 @@
 //! with its key: either both are there or neither.
 
 use super::super::serve::Done;
-use super::{Failed, told_changed};
+use super::rows::{Before, gave_up};
+use super::{Failed, told_changed, told_taken_back};
 use crate::outside::Credential;
 use futures_util::StreamExt;
 use inspect::postgres::{self as pg, Server};
+use protocol::acts::{Bound, Tried};
 use protocol::limits::OUTPUT_BYTES;
 use protocol::postgres::Address;
 use serde_json::{Map, Value, json};
@@ -26,6 +28,8 @@ const SHAPING: [&str; 8] = [
 ];
 /// How often a change is tried when nobody knows what became of it: its key says.
 const TRIES: u32 = 3;
+/// Longest trial.
+const TRIAL: Duration = Duration::from_secs(10);
 
 /// A statement with its values.
 pub(super) struct Statement<'a> {
@@ -64,6 +68,33 @@ impl Statement<'_> {
             true => "EXECUTE ai_infra_statement".to_owned(),
             false => format!("EXECUTE ai_infra_statement ({})", values.join(", ")),
         })
+    }
+}
+
+impl Statement<'_> {
+    /// Runs it as a change; answers what the server counts of it.
+    async fn run(&self, connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
+        let ready = self.ready(connection, &SHAPING).await?;
+        let done = match ready == self.text {
+            true => {
+                sqlx::query(AssertSqlSafe(ready))
+                    .persistent(false)
+                    .execute(&mut *connection)
+                    .await?
+            }
+            false => {
+                sqlx::raw_sql(AssertSqlSafe(ready))
+                    .execute(&mut *connection)
+                    .await?
+            }
+        };
+        Ok(done.rows_affected())
+    }
+
+    /// The server's count, where it is of rows that are changed and not of rows that are read.
+    fn told(&self, done: u64) -> Option<u64> {
+        self.starts_with(&["insert", "update", "delete", "merge"])
+            .then_some(done)
     }
 }
 
@@ -180,38 +211,60 @@ fn number(text: &str) -> Option<Value> {
     (digits <= 17).then(|| json!(value))
 }
 
-/// Changes, once for the key.
+/// Under which key a change is made, how much it may do, and how long it may take.
+pub(super) struct Keyed<'a> {
+    pub(super) key: &'a str,
+    pub(super) bound: &'a Bound,
+    pub(super) most: Duration,
+}
+
+/// Changes, once for the key; or tries, and takes it back.
 pub(super) async fn execute(
     address: &Address,
     password: Option<&Credential>,
     statement: &Statement<'_>,
-    key: &str,
-    most: Duration,
+    keyed: &Keyed<'_>,
 ) -> Result<Done, Failed> {
     let server = server(address, password);
+    if keyed.bound.trial {
+        return tried(&server, statement, keyed).await;
+    }
     let mut tried = 0;
     loop {
         tried += 1;
-        match once(&server, statement, key, most).await {
+        match once(&server, statement, keyed).await {
             Err(Failed::Unknown(_)) if tried < TRIES => {}
             ended => return ended,
         }
     }
 }
 
+/// What became of a change before its commit.
+enum Changed {
+    /// The key is there already, with the count of the first time.
+    Before(i64),
+    /// So many rows.
+    Now(i64),
+    /// More than it may.
+    More(Tried),
+}
+
 async fn once(
     server: &Server<'_>,
     statement: &Statement<'_>,
-    key: &str,
-    most: Duration,
+    keyed: &Keyed<'_>,
 ) -> Result<Done, Failed> {
-    let mut connection = server.connect(most).await.map_err(Failed::Refused)?;
-    let changed = match change(&mut connection, statement, key).await {
-        Ok(Ok(before)) => {
+    let mut connection = server.connect(keyed.most).await.map_err(Failed::Refused)?;
+    let changed = match change(&mut connection, statement, keyed).await {
+        Ok(Changed::Now(changed)) => changed,
+        Ok(Changed::Before(before)) => {
             pg::close(connection).await;
             return Ok(told_changed(before, true));
         }
-        Ok(Err(changed)) => changed,
+        Ok(Changed::More(tried)) => {
+            back(connection).await;
+            return Ok(told_taken_back(&tried, keyed.bound));
+        }
         Err(error) => return Err(refused(error, &mut connection).await),
     };
     // A commit that fails may be there all the same; the key tells whoever asks again.
@@ -225,12 +278,50 @@ async fn once(
     Ok(told_changed(changed, false))
 }
 
-/// Everything but the commit. `Ok` of the first call's count where the key is there already, else `Err` of this one's.
+/// Takes everything back. A connection that breaks first has the same end.
+async fn back(mut connection: PgConnection) {
+    let _broken_off = sqlx::raw_sql("ROLLBACK").execute(&mut connection).await;
+    pg::close(connection).await;
+}
+
+/// Does it, counts, and takes it back. It waits for nobody's lock for long, and is given up where it takes long.
+async fn tried(
+    server: &Server<'_>,
+    statement: &Statement<'_>,
+    keyed: &Keyed<'_>,
+) -> Result<Done, Failed> {
+    let most = keyed.most.min(TRIAL);
+    let mut connection = server.connect(most).await.map_err(Failed::Refused)?;
+    match try_out(&mut connection, statement).await {
+        Ok(tried) => {
+            back(connection).await;
+            Ok(told_taken_back(&tried, keyed.bound))
+        }
+        Err(error) => match gave_up(&error) {
+            Some(why) => Ok(Done::good(why.clone(), json!({ "untried": why }))),
+            None => Err(refused(error, &mut connection).await),
+        },
+    }
+}
+
+async fn try_out(
+    connection: &mut PgConnection,
+    statement: &Statement<'_>,
+) -> Result<Tried, sqlx::Error> {
+    sqlx::raw_sql("BEGIN; SET LOCAL lock_timeout = '2s'")
+        .execute(&mut *connection)
+        .await?;
+    let before = Before::look(connection).await?;
+    let done = statement.run(connection).await?;
+    before.after(connection, statement.told(done), false).await
+}
+
+/// Everything but the commit.
 async fn change(
     connection: &mut PgConnection,
     statement: &Statement<'_>,
-    key: &str,
-) -> Result<Result<i64, i64>, sqlx::Error> {
+    keyed: &Keyed<'_>,
+) -> Result<Changed, sqlx::Error> {
     sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
     let there: bool = sqlx::query_scalar("SELECT to_regclass('ai_infra_calls') IS NOT NULL")
         .fetch_one(&mut *connection)
@@ -243,37 +334,37 @@ async fn change(
     let taken = sqlx::query(
         "INSERT INTO ai_infra_calls (key, changed) VALUES ($1, -1) ON CONFLICT DO NOTHING",
     )
-    .bind(key)
+    .bind(keyed.key)
     .execute(&mut *connection)
     .await?;
     if taken.rows_affected() == 0 {
         let before: i64 = sqlx::query_scalar("SELECT changed FROM ai_infra_calls WHERE key = $1")
-            .bind(key)
+            .bind(keyed.key)
             .fetch_one(&mut *connection)
             .await?;
-        return Ok(Ok(before));
+        return Ok(Changed::Before(before));
     }
-    let ready = statement.ready(connection, &SHAPING).await?;
-    let done = match ready == statement.text {
-        true => {
-            sqlx::query(AssertSqlSafe(ready))
-                .persistent(false)
-                .execute(&mut *connection)
-                .await?
-        }
-        false => {
-            sqlx::raw_sql(AssertSqlSafe(ready))
-                .execute(&mut *connection)
-                .await?
-        }
+    let before = match keyed.bound.counts() {
+        true => Some(Before::look(connection).await?),
+        false => None,
     };
-    let changed = i64::try_from(done.rows_affected()).unwrap_or(i64::MAX);
+    let done = statement.run(connection).await?;
+    if let Some(before) = before {
+        let shaping = statement.starts_with(&SHAPING);
+        let tried = before
+            .after(connection, statement.told(done), shaping)
+            .await?;
+        if keyed.bound.broken_by(&tried).is_some() {
+            return Ok(Changed::More(tried));
+        }
+    }
+    let changed = i64::try_from(done).unwrap_or(i64::MAX);
     sqlx::query("UPDATE ai_infra_calls SET changed = $2 WHERE key = $1")
-        .bind(key)
+        .bind(keyed.key)
         .bind(changed)
         .execute(&mut *connection)
         .await?;
-    Ok(Err(changed))
+    Ok(Changed::Now(changed))
 }
 
 #[cfg(test)]

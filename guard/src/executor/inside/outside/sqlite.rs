@@ -2,7 +2,9 @@
 //! database itself: either both are there or neither, so the same key never changes anything twice.
 
 use super::super::serve::Done;
-use super::{Failed, told_changed};
+use super::rows::Hooked;
+use super::{Failed, told_changed, told_taken_back};
+use protocol::acts::Bound;
 use serde_json::{Map, Value, json};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo, ValueRef};
@@ -28,7 +30,7 @@ async fn open(file: &Path, write: bool) -> Result<SqliteConnection, Failed> {
 type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
 
 /// The statement is the caller's, as a whole; values go in its placeholders.
-fn bound(statement: &str, params: &[Value]) -> Query<'static> {
+fn bound_to(statement: &str, params: &[Value]) -> Query<'static> {
     let mut query = sqlx::query(AssertSqlSafe(statement.to_owned()));
     for value in params {
         query = match value {
@@ -64,7 +66,7 @@ pub(super) async fn query(
     let mut rows = Vec::new();
     let mut truncated = false;
     {
-        let mut found = bound(statement, params).fetch(&mut connection);
+        let mut found = bound_to(statement, params).fetch(&mut connection);
         while let Some(row) = found.next().await {
             truncated = rows.len() as u64 >= limit;
             if truncated {
@@ -106,12 +108,13 @@ fn cell(row: &SqliteRow, at: usize) -> Value {
     }
 }
 
-/// Changes, once for the key.
+/// Changes, once for the key; or tries, and takes it back.
 pub(super) async fn execute(
     file: &Path,
     statement: &str,
     params: &[Value],
     key: &str,
+    bound: &Bound,
 ) -> Result<Done, Failed> {
     let mut connection = open(file, true).await?;
     // The write lock is taken first: nobody else can put the key in between.
@@ -119,21 +122,34 @@ pub(super) async fn execute(
         .begin_with("BEGIN IMMEDIATE")
         .await
         .map_err(refused)?;
-    sqlx::query(TABLE)
-        .execute(&mut *tx)
-        .await
-        .map_err(refused)?;
-    let before: Option<i64> =
-        sqlx::query_scalar("SELECT changed FROM ai_infra_calls WHERE key = $1")
-            .bind(key)
-            .fetch_optional(&mut *tx)
+    if !bound.trial {
+        sqlx::query(TABLE)
+            .execute(&mut *tx)
             .await
             .map_err(refused)?;
-    if let Some(changed) = before {
-        return Ok(told_changed(changed, true));
+        let before: Option<i64> =
+            sqlx::query_scalar("SELECT changed FROM ai_infra_calls WHERE key = $1")
+                .bind(key)
+                .fetch_optional(&mut *tx)
+                .await
+                .map_err(refused)?;
+        if let Some(changed) = before {
+            return Ok(told_changed(changed, true));
+        }
     }
-    let done = bound(statement, params).execute(&mut *tx).await;
+    let hooked = match bound.counts() {
+        true => Some(Hooked::begin(&mut tx).await.map_err(refused)?),
+        false => None,
+    };
+    let done = bound_to(statement, params).execute(&mut *tx).await;
     let changed = i64::try_from(done.map_err(refused)?.rows_affected()).unwrap_or(i64::MAX);
+    if let Some(hooked) = hooked {
+        let tried = hooked.end(&mut tx).await.map_err(refused)?;
+        if bound.trial || bound.broken_by(&tried).is_some() {
+            tx.rollback().await.map_err(refused)?;
+            return Ok(told_taken_back(&tried, bound));
+        }
+    }
     sqlx::query("INSERT INTO ai_infra_calls (key, changed) VALUES ($1, $2)")
         .bind(key)
         .bind(changed)

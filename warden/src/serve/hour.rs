@@ -1,0 +1,55 @@
+//! What the warden does about bounds of the hour: it reads the rules itself, now, as it does for duties.
+
+use super::Office;
+use crate::operations::judge::{duty_of, is_duty};
+use crate::tickets::ticket::Wanted;
+use crate::wire::Reply;
+use jiff::Timestamp;
+use protocol::approval::Rule;
+
+impl Office {
+    /// Whether an act is within its kind's bound; counts it where it is and is done next.
+    pub(super) fn hour(&self, wanted: &Wanted, count: bool) -> Result<Reply, String> {
+        if is_duty(&wanted.action) {
+            duty_of(wanted)?;
+        }
+        let above = self.above_hour(wanted, Timestamp::now())?;
+        if count && above.is_none() {
+            self.counted(wanted)?;
+        }
+        Ok(Reply::Hour { above })
+    }
+
+    /// Why one more act of this kind is more than the hour's bound, and what is done about it.
+    pub(super) fn above_hour(
+        &self,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<Option<(Rule, String)>, String> {
+        let role = wanted.agent.parse();
+        let role = role.map_err(|_| "that is no agent".to_owned())?;
+        let rules = config::operations::rules(&self.home, &role).map_err(|e| e.to_string())?;
+        let kind = &wanted.kind;
+        let Some(most) = rules.acts.at_most(kind) else {
+            return Ok(None);
+        };
+        let Some(bound) = most.per_hour else {
+            return Ok(None);
+        };
+        let digest = wanted.digest(&self.host);
+        let others = self.hours.borrow().others(kind, &digest, now);
+        Ok((others >= bound).then(|| {
+            let why = format!(
+                "{others} within the hour already, and `permissions.at_most.{kind}.per_hour` says {bound}"
+            );
+            (most.above, why)
+        }))
+    }
+
+    /// Counts an act that is done next.
+    pub(super) fn counted(&self, wanted: &Wanted) -> Result<(), String> {
+        let digest = wanted.digest(&self.host);
+        let mut hours = self.hours.borrow_mut();
+        hours.count(&wanted.kind, &digest, Timestamp::now())
+    }
+}
