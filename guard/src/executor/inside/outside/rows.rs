@@ -145,9 +145,18 @@ fn natural(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
+/// What a hook of SQLite's was told of a table.
+#[derive(Debug, Default)]
+struct Told {
+    added: u64,
+    /// Those that are removed among them.
+    changed: u64,
+    removed: u64,
+}
+
 /// A count that a hook of SQLite's keeps while a statement runs.
 pub(super) struct Hooked {
-    seen: Arc<Mutex<BTreeMap<String, (u64, u64, u64)>>>,
+    seen: Arc<Mutex<BTreeMap<String, Told>>>,
     total: i64,
     shape: i64,
     empty: BTreeSet<String>,
@@ -168,12 +177,12 @@ impl Hooked {
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             let counts = seen.entry(change.table.to_owned()).or_default();
             match change.operation {
-                SqliteOperation::Insert => counts.0 += 1,
+                SqliteOperation::Insert => counts.added += 1,
                 SqliteOperation::Delete => {
-                    counts.1 += 1;
-                    counts.2 += 1;
+                    counts.changed += 1;
+                    counts.removed += 1;
                 }
-                _ => counts.1 += 1,
+                _ => counts.changed += 1,
             }
         });
         Ok(hooked)
@@ -185,7 +194,12 @@ impl Hooked {
         let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
         let mut tables = Vec::new();
         let mut sum = 0;
-        for (table, (added, changed, removed)) in seen {
+        for (table, told) in seen {
+            let Told {
+                added,
+                changed,
+                removed,
+            } = told;
             sum += added + changed;
             let of = match changed > 0 {
                 true => Some((count(connection, &table).await? + removed).saturating_sub(added)),
