@@ -2,7 +2,7 @@
 
 use crate::error::{Problem, quoted};
 use crate::layers::Layers;
-use crate::settings::{Price, Prices};
+use protocol::prices::{Price, Prices};
 use std::cmp::Reverse;
 
 /// The table, longest prefix first. A row that lacks a column is a problem: what is not known
@@ -31,14 +31,4 @@ pub fn settled(layers: &Layers, problems: &mut Vec<Problem>) -> Prices {
     }
     models.sort_by_key(|price| Reverse(price.prefix.len()));
     Prices { models }
-}
-
-impl Prices {
-    /// The row of a model: the one with the longest matching prefix.
-    pub fn of(&self, model: &str) -> Option<&Price> {
-        self.models
-            .iter()
-            .filter(|price| model.starts_with(&price.prefix))
-            .max_by_key(|price| price.prefix.len())
-    }
 }

@@ -9,6 +9,7 @@ use protocol::acts::Acts;
 use protocol::ids::{Role, TeamName};
 use protocol::level::Level;
 use protocol::postgres::Address;
+use protocol::prices::Prices;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -395,28 +396,4 @@ pub enum WindowRuns {
     Monitor,
     /// `ai-infra window logs`.
     Logs,
-}
-
-/// What models cost.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Prices {
-    /// Longest prefix first.
-    pub models: Vec<Price>,
-}
-
-/// Prices of the models whose name starts with `prefix`, in US dollars per million tokens.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Start of the model's name.
-    pub prefix: String,
-    /// Input that no cache held.
-    pub input: f64,
-    /// Input written to the cache.
-    pub cache_write: f64,
-    /// Input read from the cache.
-    pub cache_read: f64,
-    /// Output.
-    pub output: f64,
 }

@@ -30,6 +30,7 @@ pub mod peer;
 pub mod phase;
 pub mod plan;
 pub mod postgres;
+pub mod prices;
 pub mod proposal;
 pub mod question;
 pub mod rating;

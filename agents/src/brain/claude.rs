@@ -1,6 +1,5 @@
 //! Claude as the team's settings have it: the engine with its key and its prices.
 
-use super::money::prices;
 use crate::stop::Stop;
 use config::settings::Settings;
 use engine::anthropic::engine::Anthropic;
@@ -16,7 +15,7 @@ pub fn engine(settings: &Settings) -> Result<Engine, Stop> {
             "there is no model key: `ai-infra secret set anthropic-api-key`".to_owned(),
         ));
     };
-    let prices = prices(&settings.prices);
+    let prices = settings.prices.clone();
     Anthropic::new(&settings.engine.base_url, key.reveal(), prices)
         .map(|engine| Engine::Anthropic(Box::new(engine)))
         .map_err(|e| Stop::Fail(e.to_string()))

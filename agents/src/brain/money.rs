@@ -21,17 +21,3 @@ pub(crate) fn spent_by(step: &str, model: &str, usage: &Usage, failed: bool) -> 
         failed,
     }
 }
-
-/// The settings' price table as engines read it.
-pub(super) fn prices(settings: &config::settings::Prices) -> engine::prices::Prices {
-    let models = settings.models.iter().map(|p| engine::prices::Price {
-        prefix: p.prefix.clone(),
-        input: p.input,
-        cache_write: p.cache_write,
-        cache_read: p.cache_read,
-        output: p.output,
-    });
-    engine::prices::Prices {
-        models: models.collect(),
-    }
-}

@@ -2,9 +2,9 @@
 //! of the system prompt, one at the end of the newest user message.
 
 use crate::conversation::{Message, ModelRequest, ToolChoice, ToolSpec};
-use crate::prices::Price;
 use crate::shown;
 use protocol::money::MicroUsd;
+use protocol::prices::Price;
 use serde_json::{Value, json};
 
 /// Largest body the API takes, in bytes.
@@ -132,7 +132,7 @@ pub fn affordable(
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use crate::prices::Prices;
+    use protocol::prices::Prices;
 
     fn request() -> ModelRequest {
         let tool = |name: &str| ToolSpec {

@@ -25,7 +25,6 @@ use context::Known;
 use engine::anthropic::engine::Anthropic;
 use engine::conversation::{ModelReply, ModelRequest, StopReason, ToolChoice};
 use engine::engine::{Engine, EngineError};
-use engine::prices::{Price, Prices};
 use guard::redact::Redactor;
 use jiff::Timestamp;
 use protocol::document::{RunDocument, TaskLine};
@@ -217,16 +216,7 @@ fn engine(settings: &Settings) -> Result<Engine, TalkError> {
     let key = key
         .filter(|_| can_answer(settings))
         .ok_or(TalkError::NoModel)?;
-    let models = settings.prices.models.iter().map(|price| Price {
-        prefix: price.prefix.clone(),
-        input: price.input,
-        cache_write: price.cache_write,
-        cache_read: price.cache_read,
-        output: price.output,
-    });
-    let prices = Prices {
-        models: models.collect(),
-    };
+    let prices = settings.prices.clone();
     let engine = Anthropic::new(&settings.engine.base_url, key.reveal(), prices)?;
     Ok(Engine::Anthropic(Box::new(engine)))
 }

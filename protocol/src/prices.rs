@@ -1,8 +1,8 @@
 //! What tokens cost. A dollar per million tokens is a micro-dollar per token, so no scale is
 //! needed. What is not known is charged as the dearest, never as free.
 
-use protocol::money::MicroUsd;
-use protocol::report::Usage;
+use crate::money::MicroUsd;
+use crate::report::Usage;
 use serde::{Deserialize, Serialize};
 
 /// Prices of the models whose names begin with `prefix`, in US dollars per million tokens.
