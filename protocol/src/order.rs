@@ -51,5 +51,13 @@ pub enum PatchCame {
     Refused {
         /// Why, as a sentence.
         message: String,
+        /// The exit code it would have had there.
+        #[serde(default = "failed")]
+        exit: u8,
     },
+}
+
+/// Hosts of an earlier version say no exit code.
+fn failed() -> u8 {
+    crate::exit::FAILED
 }

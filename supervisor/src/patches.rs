@@ -83,6 +83,8 @@ pub enum PatchError {
         host: String,
         /// Why.
         message: String,
+        /// The exit code it had there.
+        exit: u8,
     },
     /// It was applied before.
     #[error("the patch of {0} was applied already")]
@@ -136,6 +138,7 @@ impl PatchError {
         match self {
             PatchError::Ledger(error) => error.exit_code(),
             PatchError::NotDone { .. } | PatchError::Control { .. } => exit::REFUSED,
+            PatchError::There { exit, .. } => *exit,
             PatchError::Away { .. } | PatchError::Silent { .. } => exit::SERVICE,
             _ => exit::FAILED,
         }

@@ -39,8 +39,8 @@ fn done(team: &Team, owner: &Team, on: &[&str]) -> (PathBuf, String) {
 }
 
 /// Refused by name, and nothing is there; brought in once somebody has read it.
-fn told_then_brought(team: &Team, folder: &Path, refused_with: i32) {
-    let refused = team.ai(&["task", "apply", "t1"]).expect(refused_with);
+fn told_then_brought(team: &Team, folder: &Path) {
+    let refused = team.ai(&["task", "apply", "t1"]).expect(4);
     let why = refused.stderr;
     assert!(why.contains("web/.vscode/tasks.json (editors)"), "{why}");
     assert!(why.contains("task apply t1 --with-control-files"), "{why}");
@@ -59,7 +59,7 @@ fn a_patch_with_control_files_is_refused_until_they_are_read() {
         said.contains("read first: ") && said.contains("web/.vscode/tasks.json"),
         "{said}"
     );
-    told_then_brought(&team, &folder, 4);
+    told_then_brought(&team, &folder);
     team.down();
 }
 
@@ -70,7 +70,7 @@ fn so_it_is_on_another_host() {
     let there = Team::new(AI_INFRA);
     join(&there, &invitation(&team, "web2")).expect(0);
     let (folder, _) = done(&team, &there, &["--host", "web2"]);
-    told_then_brought(&team, &folder, 1);
+    told_then_brought(&team, &folder);
     there.down();
     team.down();
 }

@@ -11,6 +11,7 @@ use config::home::Home;
 use guard::apply::ControlFiles;
 use guard::clone;
 use protocol::envelope::{Envelope, MessageType};
+use protocol::exit;
 use protocol::order::{ORDER_VERSION, PATCH, PatchCame, PatchOrder, PatchWish};
 use tokio::task::spawn_blocking;
 
@@ -26,10 +27,10 @@ pub(crate) async fn serve(home: &Home, bus: &Bus, host: &str) -> Result<(), BusE
         };
         let came = match read(&order.envelope) {
             Ok(wanted) => carry_out(home, &wanted).await,
-            Err(message) => Err(message),
+            Err(message) => Err(message.into()),
         };
         let came = came.map_or_else(
-            |message| PatchCame::Refused { message },
+            |Refusal { message, exit }| PatchCame::Refused { message, exit },
             |said| PatchCame::Done { said },
         );
         tracing::info!(?came, "an order of the supervisor");
@@ -66,8 +67,31 @@ fn answer(bus: &Bus, order: &Envelope, came: &PatchCame) -> Envelope {
     envelope
 }
 
+/// Why it was not done, and the exit code it would have had here.
+#[derive(Debug)]
+struct Refusal {
+    message: String,
+    exit: u8,
+}
+
+impl From<String> for Refusal {
+    fn from(message: String) -> Self {
+        let exit = exit::FAILED;
+        Refusal { message, exit }
+    }
+}
+
+impl From<PatchError> for Refusal {
+    fn from(error: PatchError) -> Self {
+        Refusal {
+            message: error.to_string(),
+            exit: error.exit_code(),
+        }
+    }
+}
+
 /// Does it; answers what was done, or why it was not.
-async fn carry_out(home: &Home, order: &PatchOrder) -> Result<String, String> {
+async fn carry_out(home: &Home, order: &PatchOrder) -> Result<String, Refusal> {
     match order.wish {
         PatchWish::Apply => apply(home, order).await,
         PatchWish::Discard => {
@@ -75,22 +99,22 @@ async fn carry_out(home: &Home, order: &PatchOrder) -> Result<String, String> {
             let removed = spawn_blocking(move || clone::remove(&folder)).await;
             match removed {
                 Ok(Ok(())) => Ok("gone".to_owned()),
-                Ok(Err(error)) => Err(format!("the clone cannot be removed: {error}")),
-                Err(error) => Err(error.to_string()),
+                Ok(Err(error)) => Err(format!("the clone cannot be removed: {error}").into()),
+                Err(error) => Err(error.to_string().into()),
             }
         }
     }
 }
 
-async fn apply(home: &Home, order: &PatchOrder) -> Result<String, String> {
-    let said = |error: PatchError| error.to_string();
+async fn apply(home: &Home, order: &PatchOrder) -> Result<String, Refusal> {
     let folder = folder(home, order.task);
-    let patch = file::read(&folder, order.task).map_err(said)?;
+    let patch = file::read(&folder, order.task)?;
     if file::digest(&patch) != order.sha256 {
         return Err(format!(
             "the patch of {} here is not the one that was shown: another team's task had this number, or the file was changed",
             order.task
-        ));
+        )
+        .into());
     }
     let workspace = clone::check_workspace(&order.workspace, &home.root);
     let put = Put {
@@ -100,7 +124,7 @@ async fn apply(home: &Home, order: &PatchOrder) -> Result<String, String> {
         patch,
         control: ControlFiles::read(order.control_files),
     };
-    put.run().await.map_err(said)
+    Ok(put.run().await?)
 }
 
 #[cfg(test)]
@@ -127,15 +151,15 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let home = Home::at(root.path());
         let applying = order(PatchWish::Apply, file::digest(PATCH_TEXT));
-        let said = carry_out(&home, &applying).await.unwrap_err();
+        let said = carry_out(&home, &applying).await.unwrap_err().message;
         assert!(said.contains("left no patch"), "{said}");
         let its = folder(&home, applying.task);
         std::fs::create_dir_all(&its).unwrap();
         std::fs::write(its.join("patch.diff"), PATCH_TEXT).unwrap();
         let other = order(PatchWish::Apply, file::digest("another"));
-        let said = carry_out(&home, &other).await.unwrap_err();
+        let said = carry_out(&home, &other).await.unwrap_err().message;
         assert!(said.contains("not the one that was shown"), "{said}");
-        let said = carry_out(&home, &applying).await.unwrap_err();
+        let said = carry_out(&home, &applying).await.unwrap_err().message;
         assert!(said.contains("cannot be a workspace"), "{said}");
         assert_eq!(Record::read(&its), Ok(None), "nothing was begun");
         let done = Record::done(&applying.sha256, "3 files");
@@ -148,7 +172,7 @@ mod tests {
         let said = carry_out(&home, &here).await.unwrap();
         assert_eq!(said, "3 files (it was applied before)");
         std::fs::write(its.join("applied.json"), "{\"v\":9,\"sha256\":\"\"}").unwrap();
-        let said = carry_out(&home, &here).await.unwrap_err();
+        let said = carry_out(&home, &here).await.unwrap_err().message;
         assert!(said.contains("update it"), "{said}");
         let discarding = order(PatchWish::Discard, String::new());
         for _ in 0..2 {

@@ -11,6 +11,7 @@ use guard::apply::ControlFiles;
 use guard::clone;
 use jiff::Timestamp;
 use protocol::envelope::{Envelope, MessageType};
+use protocol::exit;
 use protocol::order::{ORDER_VERSION, PATCH, PatchCame, PatchOrder, PatchWish};
 use protocol::task::Task;
 use std::path::PathBuf;
@@ -60,10 +61,10 @@ impl There<'_> {
                     "applied {short_id} to {workspace} on {host}: {said}"
                 ))
             }
-            PatchCame::Refused { message } => {
+            PatchCame::Refused { message, exit } => {
                 // What an earlier order came to is asked of the host again, which remembers it.
                 moved(PatchState::Applying, before).await?;
-                Err(self.refused(message))
+                Err(self.refused(message, exit))
             }
         }
     }
@@ -75,8 +76,8 @@ impl There<'_> {
             false => {
                 let bus = self.reach("").await?;
                 let order = self.order(PatchWish::Discard, String::new());
-                if let PatchCame::Refused { message } = self.give(&bus, &order).await? {
-                    return Err(self.refused(message));
+                if let PatchCame::Refused { message, exit } = self.give(&bus, &order).await? {
+                    return Err(self.refused(message, exit));
                 }
                 format!("there on {} and here", self.host)
             }
@@ -149,11 +150,12 @@ impl There<'_> {
         let answer = bus.order(self.host, &envelope, PATIENCE).await;
         let answer = answer.map_err(silent)?;
         serde_json::from_value(answer.payload.context)
-            .map_err(|e| self.refused(format!("its answer cannot be read ({e})")))
+            .map_err(|e| self.refused(format!("its answer cannot be read ({e})"), exit::FAILED))
     }
 
-    fn refused(&self, message: String) -> PatchError {
+    fn refused(&self, message: String, exit: u8) -> PatchError {
         PatchError::There {
+            exit,
             host: self.host.to_owned(),
             message: message.chars().take(2000).collect(),
         }
