@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every attempt of tests/redteam to get out of the sandbox, as root and as an ordinary user, each
+# Every attempt of tests/redteam to get out of the sandbox, or to act without leave, as root and as an ordinary user, each
 # with its control. `--json` prints one document: {attempts, denied, escaped, unaudited, …}; `unaudited`
 # counts calls of a real team, made from the same attempts, that its record does not tell.
 # Other words pick attempts by name, and `--loud` shows what was said inside.
@@ -20,6 +20,7 @@ need cc gcc
 need make make
 need perl perl
 need curl curl
+[ -x /usr/sbin/nginx ] || need nginx nginx-light
 install_missing
 find_rust
 

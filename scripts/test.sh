@@ -20,6 +20,7 @@ need zsh zsh
 need fish fish
 [ -x /usr/sbin/nginx ] || need nginx nginx-light
 [ -x /usr/sbin/sshd ] || need sshd openssh-server
+need ssh-keygen openssh-client
 [ -x /usr/sbin/fcgiwrap ] || need fcgiwrap fcgiwrap
 # An engine of containers; only root has one of its own here.
 if [ "$(id -u)" = 0 ]; then

@@ -22,7 +22,7 @@ mod values;
 mod workspace;
 
 pub use agents::AgentsCommand;
-pub use approvals::ApprovalsCommand;
+pub use approvals::{ApprovalsCommand, Proof, ToSign};
 pub use audit::AuditCommand;
 pub use backup::{BackupCommand, ConflictsCommand, SideWord, VersionsCommand};
 pub use bench::{BenchArgs, BenchName};

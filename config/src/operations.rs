@@ -64,6 +64,49 @@ pub fn rules_from(system: &Path, home: &Home, role: &Role) -> Result<Rules, Conf
     }
 }
 
+/// How whoever answers tickets proves who they are: `permissions.principals`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principals {
+    /// File that names whose signatures count, as ssh-keygen reads it.
+    pub allowed_signers: Option<String>,
+    /// File of keys that count no more.
+    pub revoked: Option<String>,
+    /// Whether a PIN is taken too.
+    pub pin: bool,
+}
+
+/// The same rules for every agent, read now.
+///
+/// # Errors
+/// As [`rules`].
+pub fn principals(home: &Home) -> Result<Principals, ConfigError> {
+    let joined = invitation::read(home)?;
+    let sources = Sources {
+        system: Path::new(SYSTEM_FOLDER),
+        home,
+        env: &Env::from_pairs([("", ""); 0]),
+        flags: &[],
+    };
+    let mut layers = lay_all(&sources, joined.as_ref(), None);
+    let problems = std::mem::take(&mut layers.problems);
+    if !problems.is_empty() {
+        return Err(ConfigError::Wrong(problems));
+    }
+    let value = |key: &str| {
+        let entry = layers.get(&["permissions", "principals", key]);
+        entry.map(|entry| entry.value.clone())
+    };
+    let file = |key: &str| {
+        let text = value(key)?.as_str().map(str::to_owned)?;
+        (text != "none").then_some(text)
+    };
+    Ok(Principals {
+        allowed_signers: file("allowed_signers"),
+        revoked: file("revoked"),
+        pin: value("pin") != Some(Value::Bool(false)),
+    })
+}
+
 const AT: [&str; 2] = ["permissions", "operations"];
 
 fn entry<'a>(layers: &'a Layers, path: &[&str]) -> Option<(&'a Value, bool, String)> {

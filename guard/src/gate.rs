@@ -86,6 +86,12 @@ pub fn judge_with(act: &Act, grant: &Grant, ticket: Option<&Burned>) -> Decision
     })
 }
 
+/// Whether what an act does is said by files and not by the act itself: programs run in the clone alone, without leave
+/// and without reach.
+pub fn runs_files(act: &Act) -> bool {
+    !act.argv.is_empty() || !act.paths.is_empty() || act.operation.place() == Place::Clone
+}
+
 /// Why an act is more at once than its kind's bound, and what is done about it. Rows of a database are counted where
 /// they are changed.
 pub fn above(act: &Act, grant: &Grant) -> Option<(Rule, String)> {
@@ -138,6 +144,11 @@ fn refusal(act: &Act, grant: &Grant) -> Option<String> {
         && let Err(why) = grant.outside.reach(&act.operation)
     {
         return Some(why);
+    }
+    if act.operation.kind().is_some() && runs_files(act) {
+        return Some(format!(
+            "{tool} would run files of the workspace with leave, and nobody can see in a ticket what they will be by then"
+        ));
     }
     let needed = act.operation.level();
     (grant.level < needed).then(|| {

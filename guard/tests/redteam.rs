@@ -52,6 +52,9 @@ struct Wish {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("hands") {
+        return as_hands();
+    }
     let wish = wish();
     let Some(canary) = wish.canary.clone() else {
         return again_with_a_canary();
@@ -71,6 +74,16 @@ fn main() -> ExitCode {
     match report.good() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
+    }
+}
+
+/// A warden of an attempt starts this very program as its hands.
+fn as_hands() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let served = { runtime }.enable_all().build().unwrap();
+    match served.block_on(hands::serve()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

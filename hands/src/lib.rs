@@ -4,7 +4,7 @@
 //! paths, with arguments built of parsed fields and without a shell.
 //!
 //! `service` is systemd, `site` nginx, `keep` the files kept before a change, `packages` apt, `containers`
-//! the engine's API.
+//! the engine's API. `signature` says whose a signature is.
 
 mod containers;
 mod diff;
@@ -12,12 +12,13 @@ mod keep;
 mod packages;
 mod program;
 mod service;
+mod signature;
 mod site;
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use protocol::duty::Duty;
-use protocol::duty::order::{End, ORDER_BYTES, ORDER_VERSION, Order, Outcome, Wish};
+use protocol::duty::order::{End, ORDER_BYTES, ORDER_VERSION, Order, Outcome, Signed, Wish};
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 
@@ -49,13 +50,22 @@ pub async fn serve() -> std::io::Result<()> {
     std::io::stdin()
         .take(ORDER_BYTES as u64)
         .read_to_end(&mut text)?;
+    if let Ok(signed) = serde_json::from_slice::<Signed>(&text)
+        && signed.v == ORDER_VERSION
+    {
+        return said(&signature::verified(&signed).await);
+    }
     let outcome = match serde_json::from_slice::<Order>(&text) {
         Ok(order) if order.v == ORDER_VERSION => carry_out(&order).await,
         Ok(_) => Outcome::not("the order is of another version: ai-infra restart"),
         Err(error) => Outcome::not(format!("that is no order: {error}")),
     };
+    said(&outcome)
+}
+
+fn said(outcome: &Outcome) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, &outcome)?;
+    serde_json::to_writer(&mut out, outcome)?;
     out.flush()
 }
 

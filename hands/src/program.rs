@@ -25,6 +25,8 @@ pub enum Program {
     AptGet,
     /// What is known of them.
     AptCache,
+    /// Signatures.
+    SshKeygen,
 }
 
 impl Program {
@@ -37,6 +39,7 @@ impl Program {
             ),
             Program::AptGet => (&["/usr/bin/apt-get"], "apt"),
             Program::AptCache => (&["/usr/bin/apt-cache"], "apt"),
+            Program::SshKeygen => (&["/usr/bin/ssh-keygen"], "openssh-client"),
         }
     }
 
@@ -83,6 +86,20 @@ pub async fn run(
     env: &[(&str, &str)],
     patience: Duration,
 ) -> Result<Ran, Refused> {
+    run_on(program, args, env, patience, Stdio::null()).await
+}
+
+/// The same with something on its standard input.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_on(
+    program: Program,
+    args: &[&str],
+    env: &[(&str, &str)],
+    patience: Duration,
+    input: Stdio,
+) -> Result<Ran, Refused> {
     let path = program.path()?;
     let name = path.display();
     let mut child = Command::new(path)
@@ -95,7 +112,7 @@ pub async fn run(
         .env("LC_ALL", "C")
         .envs(env.iter().copied())
         .current_dir("/")
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)

@@ -50,6 +50,8 @@ pub enum Wall {
     Answered,
     /// A ticket has its time.
     Expiry,
+    /// What is done on the host is done for agents of the level it needs.
+    Level,
 }
 
 /// Walls that are taken away in this process; none, unless a test said so.
@@ -78,7 +80,7 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 23] = [
+        const ALL: [(&str, Wall); 24] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
@@ -102,6 +104,7 @@ impl std::str::FromStr for Removed {
             ("bound", Wall::Bound),
             ("answered", Wall::Answered),
             ("expiry", Wall::Expiry),
+            ("level", Wall::Level),
         ];
         names.split('+').try_fold(Self::default(), |taken, name| {
             let wall = ALL.iter().find(|(known, _)| *known == name);

@@ -69,6 +69,7 @@ mod retention;
 mod run_tests;
 mod schedule_clock;
 mod schedules;
+mod signed_leave;
 mod standby;
 mod standing;
 mod stores;

@@ -192,6 +192,8 @@ const PROCESS_STARTERS: &[&str] = &[
     "supervisor/src/backups/errand.rs",
     // redis-server, the team's own processes, the daemon
     "supervisor/src/daemon/",
+    // ssh-keygen, to sign a person's answer
+    "cli/src/commands/signed.rs",
     // tmux, to attach (exec) and to ask
     "supervisor/src/tmux/",
     "cli/src/commands/attach.rs",

@@ -127,6 +127,7 @@ async fn the_same_user_needs_the_pin_and_every_step_is_recorded() {
                 for_task: false,
                 because: String::new(),
                 pin: pin.map(str::to_owned),
+                signature: None,
             };
             warden.ask(answer).await.map_err(|error| error.to_string())
         };
@@ -163,6 +164,7 @@ async fn the_same_user_needs_the_pin_and_every_step_is_recorded() {
                 for_task: false,
                 because: String::new(),
                 pin: pin.map(str::to_owned),
+                signature: None,
             };
             warden.ask(answer).await
         };

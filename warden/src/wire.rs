@@ -105,6 +105,9 @@ pub enum Ask {
         because: String,
         /// The PIN.
         pin: Option<String>,
+        /// A signature of `tickets::signed::text`, armoured, instead of a PIN.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
     },
     /// Keep a PIN.
     Pin {

@@ -167,6 +167,7 @@ impl Chat {
             for_task: wish.for_task,
             because: wish.because,
             pin: pin_wanted.then_some(hidden),
+            signature: None,
         };
         let told = approvals::answer(&mut warden, answer).await?;
         self.voice.say(&told);

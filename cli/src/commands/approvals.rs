@@ -1,17 +1,20 @@
 //! `approvals`: what agents ask leave for, and a person's answer. Spoken with the warden itself: the
 //! supervisor, the bus and every model are left out.
 
-use crate::args::ApprovalsCommand;
+use super::signed::signature;
+use crate::args::{ApprovalsCommand, ToSign};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::{render, terminal};
 use jiff::Timestamp;
+use protocol::acts::Foreseen;
 use protocol::approval::TicketId;
 use protocol::document::DOCUMENT_VERSION;
 use serde_json::json;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 use warden::client::{Client, WardenError};
+use warden::tickets::signed::text;
 use warden::tickets::ticket::Ticket;
 use warden::wire::{Ask, Reply};
 
@@ -36,8 +39,17 @@ pub async fn run(context: &Context, command: ApprovalsCommand) -> Result<u8, Fai
             }
             terminal::print(&render::approvals::list(&tickets, Timestamp::now()));
         }
-        ApprovalsCommand::Show { ticket, json } => {
+        ApprovalsCommand::Show {
+            ticket,
+            to_sign,
+            json,
+        } => {
             let (ticket, mark, shown) = one(&mut warden, ticket).await?;
+            if let Some(answer) = to_sign {
+                let yes = answer != ToSign::Deny;
+                terminal::print(&text(&ticket, yes, answer == ToSign::ForTask));
+                return Ok(protocol::exit::DONE);
+            }
             if json {
                 let document = document(&ticket, &mark, &shown);
                 return super::json(&json!({"version": DOCUMENT_VERSION, "ticket": document}));
@@ -50,8 +62,14 @@ pub async fn run(context: &Context, command: ApprovalsCommand) -> Result<u8, Fai
             mark,
             for_task,
             because,
+            proof,
         } => {
-            let pin = pin_where_wanted(&mut warden).await?;
+            let (asked, ..) = one(&mut warden, ticket).await?;
+            let signature = signature(&proof, &text(&asked, true, for_task))?;
+            let pin = match signature {
+                Some(_) => None,
+                None => pin_where_wanted(&mut warden).await?,
+            };
             let said = Answer {
                 id: ticket,
                 mark: mark.to_lowercase(),
@@ -59,12 +77,21 @@ pub async fn run(context: &Context, command: ApprovalsCommand) -> Result<u8, Fai
                 for_task,
                 because,
                 pin,
+                signature,
             };
             terminal::line(&answer(&mut warden, said).await?);
         }
-        ApprovalsCommand::Deny { ticket, because } => {
-            let (_, mark, _) = one(&mut warden, ticket).await?;
-            let pin = pin_where_wanted(&mut warden).await?;
+        ApprovalsCommand::Deny {
+            ticket,
+            because,
+            proof,
+        } => {
+            let (asked, mark, _) = one(&mut warden, ticket).await?;
+            let signature = signature(&proof, &text(&asked, false, false))?;
+            let pin = match signature {
+                Some(_) => None,
+                None => pin_where_wanted(&mut warden).await?,
+            };
             let said = Answer {
                 id: ticket,
                 mark,
@@ -72,6 +99,7 @@ pub async fn run(context: &Context, command: ApprovalsCommand) -> Result<u8, Fai
                 for_task: false,
                 because,
                 pin,
+                signature,
             };
             terminal::line(&answer(&mut warden, said).await?);
         }
@@ -99,6 +127,8 @@ pub struct Answer {
     pub because: String,
     /// The PIN, where one is wanted.
     pub pin: Option<String>,
+    /// A signature instead.
+    pub signature: Option<String>,
 }
 
 /// Tells the warden; answers what became of it, a line for people.
@@ -111,6 +141,7 @@ pub async fn answer(warden: &mut Client, said: Answer) -> Result<String, Failure
         for_task,
         because: said.because,
         pin: said.pin,
+        signature: said.signature,
     };
     let (ticket, ..) = asked(warden, ask).await?;
     let task = render::text::safe(&ticket.wanted.short);
@@ -161,6 +192,7 @@ fn document(ticket: &Ticket, mark: &str, shown: &[(String, String)]) -> serde_js
         "id": ticket.id, "mark": mark, "state": ticket.state, "kind": ticket.wanted.kind,
         "task": ticket.wanted.short, "agent": ticket.wanted.agent, "step": ticket.wanted.step,
         "action": ticket.wanted.action, "claimed": ticket.wanted.claimed,
+        "would_change": ticket.wanted.foreseen.as_ref().map(Foreseen::line), "above": ticket.wanted.above,
         "asked": ticket.asked, "expires": ticket.expires, "said": ticket.said, "used": ticket.used,
         "shown": shown,
     })

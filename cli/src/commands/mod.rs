@@ -31,6 +31,7 @@ mod restart;
 pub(crate) mod run;
 mod schedule;
 mod secret;
+mod signed;
 mod status;
 mod supervisor;
 mod task;

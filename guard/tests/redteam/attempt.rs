@@ -30,8 +30,8 @@ pub struct Attempt<'a> {
 impl Attempt<'_> {
     /// Answers what shows that it succeeded, if anything does.
     pub async fn carry_out(&self, without: Option<&str>) -> Result<Option<String>, String> {
-        if let [Part::Leave(lines)] = self.case.parts.as_slice() {
-            return super::leave::tried(lines, self.exe, without).await;
+        if let [Part::Leave(about, lines)] = self.case.parts.as_slice() {
+            return super::leave::tried(*about, lines, self.exe, without).await;
         }
         let world = World::new(self.case, self.canary)?;
         let mut spec = self.spec(&world, without)?;
@@ -70,7 +70,7 @@ impl Attempt<'_> {
                         .await?;
                     continue;
                 }
-                Part::Workspace(_) | Part::File(..) | Part::Leave(_) => continue,
+                Part::Workspace(_) | Part::File(..) | Part::Leave(..) => continue,
             };
             said += &self.call(&mut executor, &call).await;
             said.push('\n');

@@ -1,5 +1,6 @@
 //! One attempt as its file tells it: lines of `# key: value`, then parts that begin with `=== `.
 
+use super::leave::About;
 use guard::sandbox::cgroup;
 use protocol::tool::ToolCall;
 use std::path::Path;
@@ -18,7 +19,7 @@ pub enum Part {
     /// The task's patch is applied to the user's workspace.
     Apply,
     /// Somebody is asked for leave, and whoever tries it has the agents' user: see `leave.rs`.
-    Leave(String),
+    Leave(About, String),
 }
 
 #[derive(Debug, Clone)]
@@ -79,7 +80,8 @@ impl Case {
                 let place = cgroup::place_of(std::process::id());
                 return matches!(place, cgroup::Place::Nowhere(_));
             }
-            let there = Path::new("/usr/bin").join(name).exists();
+            let folders = ["/usr/bin", "/usr/sbin"].map(Path::new);
+            let there = folders.iter().any(|folder| folder.join(name).exists());
             !there || (*name == "redis-server" && !redis)
         });
         missing.map(|name| format!("no {name}"))
@@ -129,7 +131,8 @@ impl Case {
                     "inside" => Part::Inside(rest.to_owned()),
                     "call" => Part::Call(rest.trim().to_owned()),
                     "apply" => Part::Apply,
-                    "leave" => Part::Leave(rest.to_owned()),
+                    "leave" => Part::Leave(About::Rows, rest.to_owned()),
+                    "duty" => Part::Leave(About::Sites, rest.to_owned()),
                     other => return Err(format!("there is no part `{other}`")),
                 },
                 Some(("file", path)) => Part::File(path.to_owned(), rest.to_owned()),

@@ -1,11 +1,12 @@
-//! Attempts on leave itself: a real warden over its socket, a real source behind a real sandbox, an agent that does what
-//! agents do, and whoever has the agents' user beside it. What counts is a row that goes without a person's yes.
+//! Attempts on leave itself: a real warden over its socket, and what leave is for: rows of a real source behind a real
+//! sandbox (`=== leave`), or sites of a real nginx, made by the warden's own hands (`=== duty`); an agent that does what
+//! agents do, and whoever has the agents' user beside it. What counts is what happens without a person's yes.
 //!
-//! Lines of a case's `=== leave`: `ask [X]` (the agent asks leave for its act, or for the variant X), `person yes|no`
+//! Lines of a case: `ask [X]` (the agent asks leave for its act, or for the variant X), `person yes|no`
 //! (who knows the PIN answers the last ticket), `act [X]` (the agent uses that ticket for its act, or for X, and does it),
-//! `bare` (it acts with no ticket), `late` (the warden is away until the ticket's time is over), `restart`, and
+//! `bare [X]` (it acts with no ticket), `late` (the warden is away until the ticket's time is over), `restart`, and
 //! `say JSON` (a line to the warden's socket; `{id}`, `{mark}` and `{wanted}` are the last ticket's).
-//! Variants: `step`, `task`, `statement`, `kind`.
+//! Variants: `step`, `task`, `other` (another act), `kind` (called another kind of act), `agent` (of a lower level).
 
 use config::home::Home;
 use guard::act::{Act, Operation};
@@ -21,6 +22,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+use tests::sites::Sites;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use warden::client::{Burned, Client};
@@ -32,6 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tries it; answers what shows that it succeeded.
 pub async fn tried(
+    about: About,
     lines: &str,
     exe: &Path,
     without: Option<&str>,
@@ -40,32 +43,48 @@ pub async fn tried(
         Some(walls) => walls.parse()?,
         None => Removed::default(),
     };
-    let mut stage = Stage::new(exe, walls)?;
+    let mut stage = Stage::new(about, exe, walls)?;
     let local = tokio::task::LocalSet::new();
     local.run_until(stage.play(lines)).await?;
-    let gone = 3 - stage.rows()?;
-    Ok((gone > stage.allowed).then(|| format!("{gone} rows went, {} with leave", stage.allowed)))
+    let done = stage.effects()?;
+    Ok((done > stage.allowed)
+        .then(|| format!("happened {done} times, {} with leave", stage.allowed)))
+}
+
+/// What leave is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Rows of a source.
+    Rows,
+    /// Sites of a web server.
+    Sites,
 }
 
 struct Stage<'a> {
     folder: tempfile::TempDir,
     home: Home,
     exe: &'a Path,
+    /// Where it is about sites: the server.
+    sites: Option<Sites>,
     walls: Removed,
     warden: Option<tokio::task::JoinHandle<()>>,
     /// The last ticket: its number, its four characters, what it is for.
     last: Option<(TicketId, String, Wanted)>,
-    /// Rows that a person said may go.
+    /// How often a person said it may happen.
     allowed: u64,
 }
 
 impl<'a> Stage<'a> {
-    fn new(exe: &'a Path, walls: Removed) -> Result<Self, String> {
+    fn new(about: About, exe: &'a Path, walls: Removed) -> Result<Self, String> {
         let folder = tempfile::tempdir_in("/var/tmp").map_err(|e| e.to_string())?;
         let stage = Self {
             home: Home::at(folder.path().join("home")),
             folder,
             exe,
+            sites: match about {
+                About::Rows => None,
+                About::Sites => Some(Sites::start().ok_or("no nginx")?),
+            },
             walls,
             warden: None,
             last: None,
@@ -102,9 +121,15 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn rows(&self) -> Result<u64, String> {
+    /// How often it happened.
+    fn effects(&self) -> Result<u64, String> {
+        if let Some(sites) = &self.sites {
+            let files = std::fs::read_dir(sites.at("etc/conf.d")).map_err(|e| e.to_string())?;
+            return Ok(files.count() as u64);
+        }
         let said = self.sql("SELECT count(*) FROM stock")?;
-        said.parse().map_err(|_| format!("`{said}` rows"))
+        let left: u64 = said.parse().map_err(|_| format!("`{said}` rows"))?;
+        Ok(3 - left)
     }
 
     async fn up(&mut self) {
@@ -129,6 +154,13 @@ impl<'a> Stage<'a> {
 
     async fn play(&mut self, lines: &str) -> Result<(), String> {
         self.home.ensure().map_err(|e| e.to_string())?;
+        if let Some(sites) = &self.sites {
+            let granted = sites.granted("shop.example, other.example");
+            let granted = granted.replace("[infra]", "[infra, qa]");
+            let rules = format!("acts: {{http.change: allow}}\noperations:\n  sites: {granted}\n");
+            let file = self.home.config().join("permissions.yaml");
+            std::fs::write(file, rules).map_err(|e| e.to_string())?;
+        }
         self.up().await;
         self.said(&json!({"ask": "pin", "old": null, "new": PIN}))
             .await?;
@@ -138,8 +170,8 @@ impl<'a> Stage<'a> {
                 ("ask", variant) => self.ask(variant).await?,
                 ("person", said) => self.person(said == "yes").await?,
                 ("act", variant) => self.act(variant).await?,
-                ("bare", "") => {
-                    let wanted = self.variant("")?;
+                ("bare", variant) => {
+                    let wanted = self.variant(variant)?;
                     self.carry_out(&wanted, None).await?;
                 }
                 ("late", "") => self.late().await?,
@@ -160,32 +192,31 @@ impl<'a> Stage<'a> {
 
     /// What the agent wants, or something near it.
     fn variant(&self, name: &str) -> Result<(Wanted, Act), String> {
-        let statement = match name {
-            "statement" => "DELETE FROM stock",
-            _ => STATEMENT,
+        if !["", "step", "task", "other", "kind", "agent"].contains(&name) {
+            return Err(format!("there is no variant `{name}`"));
+        }
+        let act = match &self.sites {
+            Some(sites) => site(sites, name),
+            None => statement(name),
         };
-        let act = Act::of(Operation::SqlExecute {
-            source: "shop".to_owned(),
-            statement: statement.to_owned(),
-            params: Vec::new(),
-            // The key of a step: another step does it again.
-            key: format!("key{name}"),
-        });
         let of = |is: bool, usual: &str| match is {
             true => format!("{usual}2"),
             false => usual.to_owned(),
         };
-        if !["", "step", "task", "statement", "kind"].contains(&name) {
-            return Err(format!("there is no variant `{name}`"));
-        }
+        let (agent, kind) = match (&self.sites, name) {
+            (Some(_), "agent") => ("qa", "site.change"),
+            (Some(_), "kind") => ("infra", "http.change"),
+            (Some(_), _) => ("infra", "site.change"),
+            (None, _) => ("data", "sql.change"),
+        };
         let wanted = Wanted {
             task: of(name == "task", "01"),
             short: "t1".to_owned(),
             step: of(name == "step", "execute/1/s"),
-            agent: "data".to_owned(),
+            agent: agent.to_owned(),
             principal: "ada(1000)".to_owned(),
-            level: 1,
-            kind: of(name == "kind", "sql.change"),
+            level: u8::from(act.level),
+            kind: kind.to_owned(),
             action: act.action(),
             undo: None,
             claimed: "it must be".to_owned(),
@@ -236,9 +267,14 @@ impl<'a> Stage<'a> {
 
     async fn carry_out(
         &self,
-        (_, act): &(Wanted, Act),
+        (wanted, act): &(Wanted, Act),
         ticket: Option<Burned>,
     ) -> Result<(), String> {
+        if self.sites.is_some() {
+            // Asked of the warden itself: no gate of an agent stands before it.
+            let _refused = self.client().operate(wanted, PATIENCE).await;
+            return Ok(());
+        }
         let rule = match self.walls.stands(Wall::Leave) {
             true => Rule::Ask,
             false => Rule::Allow,
@@ -339,4 +375,34 @@ impl<'a> Stage<'a> {
         read.map_err(|e| e.to_string())?;
         serde_json::from_str(&answer).map_err(|e| format!("{answer}: {e}"))
     }
+}
+
+/// The change of the source, or one near it.
+fn statement(variant: &str) -> Act {
+    let statement = match variant {
+        "other" => "DELETE FROM stock",
+        _ => STATEMENT,
+    };
+    Act::of(Operation::SqlExecute {
+        source: "shop".to_owned(),
+        statement: statement.to_owned(),
+        params: Vec::new(),
+        // The key of a step: another step does it again.
+        key: format!("key{variant}"),
+    })
+}
+
+/// The site, or another one.
+fn site(sites: &Sites, variant: &str) -> Act {
+    let name = match variant {
+        "" | "agent" | "kind" => "shop",
+        _ => "other",
+    };
+    let duty = json!({"duty": "put_site", "name": name, "over": false, "site": {
+        "names": [format!("{name}.example")], "serve": {"root": sites.text("www/shop")}, "certificate": null, "only_https": false,
+    }});
+    Act::of(Operation::Duty {
+        duty: serde_json::from_value(duty).expect("a duty"),
+        key: format!("key{variant}"),
+    })
 }

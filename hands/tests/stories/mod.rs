@@ -4,6 +4,7 @@ mod containers;
 mod forged;
 mod packages;
 mod services;
+mod signatures;
 mod sites;
 
 use protocol::duty::Duty;

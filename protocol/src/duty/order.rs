@@ -43,6 +43,24 @@ pub struct Order {
     pub before: Value,
 }
 
+/// A question about a signature. It is no duty: nothing is changed, and no agent can ask it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    /// [`ORDER_VERSION`].
+    pub v: u32,
+    /// The file that names whose signatures count, as ssh-keygen reads it.
+    pub signers: String,
+    /// The file of keys that count no more.
+    pub revoked: Option<String>,
+    /// What the signature must have been made for.
+    pub namespace: String,
+    /// What must have been signed.
+    pub text: String,
+    /// The signature, armoured.
+    pub signature: String,
+}
+
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

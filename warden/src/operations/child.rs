@@ -1,7 +1,8 @@
 //! The one process the warden starts: this very program as its hands, for one order, with an empty environment and
 //! no descriptor but its three pipes. It is told everything over its standard input.
 
-use protocol::duty::order::{End, ORDER_BYTES, Order, Outcome};
+use protocol::duty::order::{End, ORDER_BYTES, Order, Outcome, Signed};
+use serde::Serialize;
 use serde_json::Value;
 use std::process::Stdio;
 use std::time::Duration;
@@ -30,7 +31,24 @@ fn unheard(why: &str) -> Outcome {
     Outcome::of(End::Unknown, text, Value::Null)
 }
 
-async fn asked(order: &Order) -> std::io::Result<Outcome> {
+/// Whose signature it is, and with which key.
+///
+/// # Errors
+/// A sentence: it is nobody's who counts.
+pub async fn signed_by(signed: &Signed) -> Result<(String, String), String> {
+    let outcome = match tokio::time::timeout(MARGIN, asked(signed)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => return Err(format!("the signature was not looked at: {error}")),
+        Err(_) => return Err("the signature was not looked at in time".to_owned()),
+    };
+    let word = |key: &str| outcome.data[key].as_str().unwrap_or_default().to_owned();
+    match outcome.end == End::Done && !word("principal").is_empty() {
+        true => Ok((word("principal"), word("key"))),
+        false => Err(outcome.text),
+    }
+}
+
+async fn asked(order: &impl Serialize) -> std::io::Result<Outcome> {
     let mut child = Command::new(MYSELF)
         .arg(HANDS)
         .env_clear()

@@ -6,6 +6,7 @@ use crate::tickets::ticket::Wanted;
 use config::operations::Rules;
 use protocol::approval::Rule;
 use protocol::duty::Duty;
+use protocol::walls::{Removed, Wall};
 use serde_json::Value;
 
 /// The word under which a duty stands in an action.
@@ -15,14 +16,14 @@ pub const DO: &str = "duty";
 ///
 /// # Errors
 /// A sentence, where it is no duty this warden knows.
-pub fn duty_of(wanted: &Wanted) -> Result<(Duty, String), String> {
+pub fn duty_of(wanted: &Wanted, walls: Removed) -> Result<(Duty, String), String> {
     let duty = serde_json::from_value(wanted.action["duty"].clone());
     let duty: Duty = duty.map_err(|error| format!("that is no duty: {error}"))?;
     let key = wanted.action["key"].as_str().unwrap_or_default().to_owned();
     let plain = key.len() <= 128 && key.bytes().all(|b| b.is_ascii_alphanumeric());
     match (duty.kind(), plain && !key.is_empty()) {
         (Some(_), false) => Err("a change needs a key of letters and digits".to_owned()),
-        (Some(kind), true) if kind != wanted.kind => Err(format!(
+        (Some(kind), true) if kind != wanted.kind && walls.stands(Wall::Bound) => Err(format!(
             "this is {kind} and was asked for as {}",
             wanted.kind
         )),
@@ -39,8 +40,8 @@ pub fn is_duty(action: &Value) -> bool {
 ///
 /// # Errors
 /// A sentence: it may not.
-pub fn judge(duty: &Duty, rules: &Rules) -> Result<Rule, String> {
-    if rules.level < duty.level() {
+pub fn judge(duty: &Duty, rules: &Rules, walls: Removed) -> Result<Rule, String> {
+    if rules.level < duty.level() && walls.stands(Wall::Level) {
         return Err(format!(
             "{} needs level {} and this agent has level {}",
             duty.tool(),
@@ -104,7 +105,9 @@ mod tests {
     #[test]
     fn level_terms_and_rule_all_have_a_word() {
         let restart = json!({"duty": "service", "unit": "shop", "verb": "restart"});
-        let duty = duty_of(&wanted(restart, "service.change", "k")).unwrap().0;
+        let duty = duty_of(&wanted(restart, "service.change", "k"), Removed::default())
+            .unwrap()
+            .0;
         for (level, rule, expected) in [
             (Level::Elevated, None, Ok(Rule::Ask)),
             (Level::Elevated, Some(Rule::Ask), Ok(Rule::Ask)),
@@ -112,15 +115,25 @@ mod tests {
             (Level::Elevated, Some(Rule::Deny), Err("denies it")),
             (Level::Standard, Some(Rule::Allow), Err("needs level 2")),
         ] {
-            match (judge(&duty, &rules(level, rule)), expected) {
+            match (
+                judge(&duty, &rules(level, rule), Removed::default()),
+                expected,
+            ) {
                 (Ok(got), Ok(expected)) => assert_eq!(got, expected),
                 (Err(said), Err(words)) => assert!(said.contains(words), "{said}"),
                 other => panic!("{other:?}"),
             }
         }
         let ssh = json!({"duty": "service", "unit": "ssh", "verb": "restart"});
-        let duty = duty_of(&wanted(ssh, "service.change", "k")).unwrap().0;
-        let said = judge(&duty, &rules(Level::Elevated, Some(Rule::Allow))).unwrap_err();
+        let duty = duty_of(&wanted(ssh, "service.change", "k"), Removed::default())
+            .unwrap()
+            .0;
+        let said = judge(
+            &duty,
+            &rules(Level::Elevated, Some(Rule::Allow)),
+            Removed::default(),
+        )
+        .unwrap_err();
         assert!(said.contains("not granted"), "{said}");
     }
 
@@ -151,7 +164,7 @@ mod tests {
             ),
             (json!({"duty": "kept_files"}), "", "", None),
         ] {
-            let said = duty_of(&wanted(duty, kind, key)).err();
+            let said = duty_of(&wanted(duty, kind, key), Removed::default()).err();
             assert_eq!(said.is_some(), words.is_some(), "{said:?}");
             assert!(said.unwrap_or_default().contains(words.unwrap_or_default()));
         }

@@ -11,7 +11,7 @@ impl Office {
     /// Whether an act is within its kind's bound; counts it where it is and is done next.
     pub(super) fn hour(&self, wanted: &Wanted, count: bool) -> Result<Reply, String> {
         if is_duty(&wanted.action) {
-            duty_of(wanted)?;
+            duty_of(wanted, self.walls)?;
         }
         let above = self.above_hour(wanted, Timestamp::now())?;
         if count && above.is_none() {

@@ -4,14 +4,17 @@
 use super::Office;
 use crate::audit::book::note;
 use crate::audit::line::Entry;
+use crate::operations::child::signed_by;
 use crate::tickets::pin::Pin;
-use crate::tickets::shown;
 use crate::tickets::store::Answer;
 use crate::tickets::ticket::{Said, Ticket};
+use crate::tickets::{shown, signed};
 use crate::wire::{Ask, Reply};
+use config::operations::principals;
 use jiff::Timestamp;
 use nix::unistd::{Uid, User};
 use protocol::acts::Foreseen;
+use protocol::duty::order::{ORDER_VERSION, Signed};
 use protocol::walls::Wall;
 use std::path::PathBuf;
 
@@ -95,11 +98,27 @@ impl Office {
                 for_task,
                 because,
                 pin,
+                signature,
             } => {
-                self.proven(peer, pin, now).await?;
+                let key = match signature {
+                    None => {
+                        self.proven(peer, pin, now).await?;
+                        None
+                    }
+                    Some(signature) => {
+                        let ticket = self.tickets.borrow().get(id)?.clone();
+                        let text = signed::text(&ticket, yes, yes && for_task);
+                        Some(self.signer(text, signature, now).await?)
+                    }
+                };
+                let (by, key) = match key {
+                    Some((by, key)) => (by, Some(key)),
+                    None => (name_of(peer), None),
+                };
                 let said = Said {
-                    by: name_of(peer),
+                    by,
                     uid: peer,
+                    key,
                     at: now,
                     because: because.chars().take(BECAUSE).collect(),
                     for_task: yes && for_task,
@@ -111,7 +130,12 @@ impl Office {
                     said,
                 };
                 let ticket = self.tickets.borrow_mut().answer(answer, now)?;
-                self.write(&ticket, &because, now)?;
+                let by_key = ticket.said.as_ref().and_then(|said| said.key.as_ref());
+                let why = match by_key {
+                    Some(key) => format!("{because} (signed with {key})"),
+                    None => because,
+                };
+                self.write(&ticket, why.trim_start(), now)?;
                 self.shown(ticket)
             }
             Ask::Pin { old, new } => {
@@ -169,7 +193,36 @@ impl Office {
         }
     }
 
+    /// Who signed an answer, and with which key: the owner's rules, read now, say whose signatures count.
+    async fn signer(
+        &self,
+        text: String,
+        signature: String,
+        now: Timestamp,
+    ) -> Result<(String, String), String> {
+        let rules = principals(&self.home).map_err(|e| e.to_string())?;
+        let signers = rules.allowed_signers.ok_or(
+            "no signatures count here: say `principals: {allowed_signers: /etc/ai-infra/allowed_signers}` in permissions.yaml",
+        )?;
+        let asked = Signed {
+            v: ORDER_VERSION,
+            signers,
+            revoked: rules.revoked,
+            namespace: signed::NAMESPACE.to_owned(),
+            text,
+            signature,
+        };
+        let found = signed_by(&asked).await;
+        if let Err(why) = &found {
+            self.note(&format!("a signature was refused: {why}"), now)?;
+        }
+        found
+    }
+
     async fn proven_by_pin(&self, pin: Option<String>, now: Timestamp) -> Result<(), String> {
+        if !principals(&self.home).map_err(|e| e.to_string())?.pin {
+            return Err("the rules take no PIN here (permissions.principals.pin): sign with a key, see ai-infra approvals approve --help".to_owned());
+        }
         let kept = Pin::read(&self.pin_path()).map_err(|e| e.to_string())?;
         let kept = kept.ok_or(
             "the agents run as the same user as you, so only a PIN tells you apart, and none is kept: ai-infra approvals pin",

@@ -15,6 +15,7 @@ use protocol::duty::Duty;
 use protocol::duty::names::KeptId;
 use protocol::duty::order::{End, ORDER_VERSION, Order, Outcome, Wish};
 use protocol::duty::terms::Terms;
+use protocol::walls::Wall;
 use serde_json::{Value, json};
 use std::rc::Rc;
 
@@ -30,7 +31,7 @@ impl Office {
         if !is_duty(&wanted.action) {
             return Ok(());
         }
-        let (duty, _) = duty_of(wanted)?;
+        let (duty, _) = duty_of(wanted, self.walls)?;
         let terms = self.judged(wanted, &duty)?.1;
         let digest = wanted.digest(&self.host);
         // Asked again, the same is shown: the yes is bound to it.
@@ -52,7 +53,7 @@ impl Office {
             .parse()
             .map_err(|_| "that is no agent".to_owned())?;
         let rules = config::operations::rules(&self.home, &role).map_err(|e| e.to_string())?;
-        let rule = judge(duty, &rules)?;
+        let rule = judge(duty, &rules, self.walls)?;
         let rule = match duty
             .kind()
             .map(|_| self.above_hour(wanted, Timestamp::now()))
@@ -88,7 +89,7 @@ impl Office {
 
     /// Does a duty.
     pub(super) async fn operate(&self, wanted: &Wanted) -> Result<Reply, String> {
-        let (duty, key) = duty_of(wanted)?;
+        let (duty, key) = duty_of(wanted, self.walls)?;
         let outcome = match duty.kind() {
             None => {
                 let terms = self.judged(wanted, &duty)?.1;
@@ -121,7 +122,7 @@ impl Office {
         }
         let (rule, terms) = self.judged(wanted, duty)?;
         let planned = self.plans.get(&digest);
-        if rule == Rule::Ask {
+        if rule == Rule::Ask && self.walls.stands(Wall::Leave) {
             self.used(wanted, &digest)?;
             planned
                 .as_ref()

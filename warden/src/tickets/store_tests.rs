@@ -62,6 +62,7 @@ impl Drill {
         let said = Said {
             by: "ada".to_owned(),
             uid: 1000,
+            key: None,
             at: at(minute),
             because: String::new(),
             for_task,

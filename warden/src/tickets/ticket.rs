@@ -48,10 +48,13 @@ pub struct Wanted {
 /// A person's word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
-    /// Login name.
+    /// Login name, or the signer's.
     pub by: String,
-    /// Its number, proven by the kernel.
+    /// The number of the user who said it, proven by the kernel.
     pub uid: u32,
+    /// The key that signed it, where one did: then `by` is the name its owner gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// When.
     pub at: Timestamp,
     /// Why, in their words.
