@@ -300,10 +300,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_function_nobody_knows_is_found_wherever_it_stands(
-            before in "[b-h0-9 =,.'()]{0,20}", gap in "[ \n]{0,3}", after in "[a-z0-9 ',]{0,12}",
+            before in "(|'[b-h( ]{0,5}' )[b-h0-9 =,.()]{0,20}", gap in "[ \n]{0,3}", after in "[a-z0-9 ',]{0,12}",
         ) {
-            // A text that begins before it may hold it, and then nothing is called.
-            prop_assume!(before.matches('\'').count() % 2 == 0);
             let statement = format!("delete from t where {before} pg_f{gap}({after})");
             prop_assert!(may_be_tried(&statement).is_err(), "{}", statement);
         }

@@ -41,7 +41,7 @@ Examples:
   ai-infra approvals show a41
   ai-infra approvals approve a41 9c1e
   ai-infra approvals deny a41 --because \"not before the weekend\"
-  ai-infra approvals approve a41 9c1e --sign ~/.ssh/id_ed25519     where permissions.principals names your key
+  ai-infra approvals approve a41 9c1e --sign ~/.ssh/id_ed25519     signed with your key
   ai-infra approvals pin                     what proves you, where agents run as your user";
 
 /// Below `ai-infra audit --help`.
