@@ -17,6 +17,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 unit=ai-infrastructure.service
 # Owns what sandboxes make where root owns the workspace: `sandbox.service_uid` of the settings.
 service_uid=60999
+# Each runs the agent of its name and owns nothing; an agent without one gets a number that nobody has.
+agents="code data infra research qa"
 
 fail() {
   say "error: $1"
@@ -120,6 +122,13 @@ accounts() {
       ;;
     *) fail "uid $service_uid belongs to $owner" "choose another in /etc/ai-infra/ai-infra.yaml (sandbox: {service_uid: N}) and in this script" ;;
   esac
+  local agent
+  for agent in $agents; do
+    getent passwd "ai-infra-$agent" >/dev/null ||
+      useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin \
+        --comment "ai-infra's agent $agent" "ai-infra-$agent" ||
+      fail "the account ai-infra-$agent could not be made" "see what useradd said above"
+  done
   if [ -d /etc/sudoers.d ]; then
     filled "$root/packaging/sudoers" >/etc/sudoers.d/.ai-infra.new
     chmod 0440 /etc/sudoers.d/.ai-infra.new
@@ -212,7 +221,10 @@ do_uninstall() {
       apparmor_parser -R /etc/apparmor.d/ai-infra-bwrap 2>/dev/null || true
       rm -f /etc/apparmor.d/ai-infra-bwrap
     fi
-    if getent passwd ai-infra-work >/dev/null; then userdel ai-infra-work 2>/dev/null || true; fi
+    local account
+    for account in work $agents; do
+      if getent passwd "ai-infra-$account" >/dev/null; then userdel "ai-infra-$account" 2>/dev/null || true; fi
+    done
     if getent group ai-infra >/dev/null; then groupdel ai-infra 2>/dev/null || true; fi
   fi
   say "✓ ai-infra is gone; what the team knows and made is still there:"

@@ -1,10 +1,10 @@
 //! What is too large for a stream: files named by their SHA-256, written once, checked when read.
 
+use crate::disk::{Disk, File, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 /// A reference that travels in place of the content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,9 +37,9 @@ pub enum BlobError {
     NotJson(String, serde_json::Error),
 }
 
-/// The folder of blobs.
+/// The blobs of a home.
 #[derive(Debug, Clone)]
-pub struct Blobs(pub PathBuf);
+pub struct Blobs(pub Disk);
 
 impl Blobs {
     /// Gives back `value` where it fits into `limit` bytes as JSON, else keeps it on disk
@@ -49,8 +49,9 @@ impl Blobs {
         if text.len() <= limit {
             return Ok(value);
         }
-        let name = hex(&Sha256::digest(text.as_bytes()));
-        self.keep(&name, text.as_bytes())?;
+        let name = digest(text.as_bytes());
+        let kept = self.0.keep(&name, text.as_bytes());
+        kept.map_err(|source| self.failed("write", &name, source))?;
         Ok(serde_json::json!({"blob": name, "bytes": text.len()}))
     }
 
@@ -59,58 +60,27 @@ impl Blobs {
         let Ok(reference) = serde_json::from_value::<BlobRef>(value.clone()) else {
             return Ok(value);
         };
-        let path = self.path(&reference.blob)?;
-        let bytes = std::fs::read(&path).map_err(|source| BlobError::Io {
-            verb: "read",
-            path,
-            source,
-        })?;
-        if hex(&Sha256::digest(&bytes)) != reference.blob {
+        let name = reference.blob.as_str();
+        let is_digest = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+        if !is_digest {
+            return Err(BlobError::Changed(name.chars().take(80).collect()));
+        }
+        let read = self.0.read(&File::Blob(name.to_owned()));
+        let read = read.and_then(|found| found.ok_or_else(|| io::ErrorKind::NotFound.into()));
+        let bytes = read.map_err(|source| self.failed("read", name, source))?;
+        if digest(&bytes) != reference.blob {
             return Err(BlobError::Changed(reference.blob));
         }
         serde_json::from_slice(&bytes).map_err(|e| BlobError::NotJson(reference.blob, e))
     }
 
-    fn path(&self, name: &str) -> Result<PathBuf, BlobError> {
-        let is_digest = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
-        if is_digest {
-            Ok(self.0.join(name))
-        } else {
-            Err(BlobError::Changed(name.chars().take(80).collect()))
-        }
-    }
-
-    fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), BlobError> {
-        let path = self.path(name)?;
-        // What is used again is touched, so that nobody lets go of it as old.
-        let touched = std::fs::File::open(&path)
-            .and_then(|blob| blob.set_modified(std::time::SystemTime::now()));
-        if touched.is_ok() {
-            return Ok(());
-        }
-        write_synced(&path, bytes).map_err(|source| BlobError::Io {
-            verb: "write",
-            path,
+    fn failed(&self, verb: &'static str, name: &str, source: io::Error) -> BlobError {
+        BlobError::Io {
+            verb,
+            path: self.0.path(&File::Blob(name.to_owned())),
             source,
-        })
+        }
     }
-}
-
-/// Writes a whole file so that after a crash it is there completely or not at all.
-pub fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let part = path.with_extension(format!("part-{}", std::process::id()));
-    let mut file = std::fs::File::create(&part)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&part, path)?;
-    std::fs::File::open(folder)?.sync_all()
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -119,28 +89,31 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn scratch(name: &str) -> Blobs {
-        let dir = std::env::temp_dir().join(format!("blobs-{name}-{}", std::process::id()));
-        Blobs(dir)
+    fn scratch() -> (tempfile::TempDir, Blobs) {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs(Disk::here(config::home::Home::at(folder.path())));
+        (folder, blobs)
     }
 
     #[test]
     fn large_values_come_back_whole_and_changed_ones_are_refused() {
-        let blobs = scratch("whole");
+        let (_folder, blobs) = scratch();
         let value = json!({"text": "x".repeat(10_000)});
         let kept = blobs.fit(value.clone(), 4096).unwrap();
         assert!(kept.to_string().len() < 200);
         assert_eq!(blobs.load(kept.clone()).unwrap(), value);
-        let name = kept["blob"].as_str().unwrap();
-        std::fs::write(blobs.0.join(name), b"{}").unwrap();
+        let name = kept["blob"].as_str().unwrap().to_owned();
+        blobs.0.write(&File::Blob(name), b"{}").unwrap();
         assert!(matches!(blobs.load(kept), Err(BlobError::Changed(_))));
-        std::fs::remove_dir_all(&blobs.0).unwrap();
     }
 
     #[test]
     fn a_reference_cannot_name_another_file() {
-        let blobs = scratch("escape");
+        let (_folder, blobs) = scratch();
         let evil = json!({"blob": "../../etc/passwd", "bytes": 1});
         assert!(blobs.load(evil).is_err());
+        let gone = json!({"blob": "a".repeat(64), "bytes": 1});
+        let said = blobs.load(gone).unwrap_err().to_string();
+        assert!(said.starts_with("cannot read blob "), "{said}");
     }
 }

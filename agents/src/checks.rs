@@ -162,7 +162,7 @@ impl Measure {
     ) -> Result<Outcome, Unmade> {
         let view = HostView::for_operation(&act.operation);
         if let Some(view) = view.filter(|view| self.shows.as_ref() != Some(view)) {
-            let opened = toolbox.sandboxes.open_scan(view.clone()).await;
+            let opened = toolbox.sandboxes.open_for(&act.operation, None).await;
             let opened = opened.map_err(Unmade::Stopped)?;
             std::mem::replace(&mut self.executor, opened).stop().await;
             self.shows = Some(view);
@@ -174,8 +174,8 @@ impl Measure {
                 ));
             }
             Place::Outside => {
-                let reach = toolbox.reach(act).map_err(Unmade::Stopped)?;
-                let opened = toolbox.sandboxes.open_outside(reach).await;
+                toolbox.reach(act).map_err(Unmade::Stopped)?;
+                let opened = toolbox.sandboxes.open_for(&act.operation, None).await;
                 let mut opened = opened.map_err(Unmade::Stopped)?;
                 let ran = opened.run(act, leave, timeout).await;
                 opened.stop().await;

@@ -116,7 +116,7 @@ async fn work(
     let outbox = Outbox::new(
         &shared.bus,
         &delivery.lease,
-        Blobs(shared.home.blobs()),
+        Blobs(shared.disk.clone()),
         hold.clone(),
     )
     .far(shared.settings.joined.is_some())

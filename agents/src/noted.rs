@@ -3,27 +3,25 @@
 //! next holder asks a person instead of making it again. A task never leaves the host whose folder
 //! it works on, so whoever holds it next looks into the same file.
 
-use crate::blob::write_synced;
+use crate::disk::{Disk, File};
 use crate::steps::Begun;
 use crate::stop::Stop;
 use bus::lease::Lease;
 use jiff::Timestamp;
-use protocol::ids::{Epoch, TaskId};
+use protocol::ids::{Epoch, ShortId, TaskId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The version that is written.
 const VERSION: u32 = 1;
-/// The name of the file.
-const FILE: &str = "begun.json";
 
 /// The calls of one task that were begun on this host.
 #[derive(Debug)]
 pub struct Noted {
-    file: PathBuf,
+    disk: Disk,
+    number: ShortId,
     task: TaskId,
     holder: String,
 }
@@ -45,10 +43,11 @@ struct Note {
 }
 
 impl Noted {
-    /// Of the task of `lease`, in the task's own folder.
-    pub fn of(folder: &Path, lease: &Lease) -> Self {
+    /// Of the task of `lease`, which has this number.
+    pub fn of(disk: &Disk, number: ShortId, lease: &Lease) -> Self {
         Self {
-            file: folder.join(FILE),
+            disk: disk.clone(),
+            number,
             task: lease.task,
             holder: lease.instance.clone(),
         }
@@ -69,8 +68,9 @@ impl Noted {
         };
         notes.calls.insert(step.to_owned(), note);
         let text = serde_json::to_vec(&notes).map_err(|e| Stop::Fail(e.to_string()))?;
-        write_synced(&self.file, &text).map_err(|e| {
-            let file = self.file.display();
+        self.disk.write(&self.file(), &text).map_err(|e| {
+            let file = self.path();
+            let file = file.display();
             Stop::Fail(format!(
                 "cannot note in {file} that a call is made: {e}; it was not made"
             ))
@@ -99,6 +99,14 @@ impl Noted {
         }))
     }
 
+    fn file(&self) -> File {
+        File::Begun(self.number)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.disk.path(&self.file())
+    }
+
     /// What is noted of this task. A file of another one, whose number this task was given after the
     /// ledger was begun anew, says nothing.
     fn read(&self) -> Result<Notes, Stop> {
@@ -108,16 +116,16 @@ impl Noted {
             calls: BTreeMap::new(),
         };
         let unreadable = |why: String| {
-            let file = self.file.display();
+            let file = self.path();
+            let file = file.display();
             Stop::Fail(format!(
                 "cannot read {file}, which says what this task has begun outside: {why}; look at \
                  what was done, then run the request again"
             ))
         };
-        let bytes = match std::fs::read(&self.file) {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(none),
-            Err(e) => return Err(unreadable(e.to_string())),
-            Ok(bytes) => bytes,
+        let read = self.disk.read(&self.file());
+        let Some(bytes) = read.map_err(|e| unreadable(e.to_string()))? else {
+            return Ok(none);
         };
         let value: Value = serde_json::from_slice(&bytes).map_err(|e| unreadable(e.to_string()))?;
         let v = value["v"].as_u64().unwrap_or(0);
@@ -137,7 +145,9 @@ impl Noted {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use config::home::Home;
     use serde_json::json;
+    use std::path::Path;
 
     fn begun(epoch: u64) -> Begun {
         Begun {
@@ -149,7 +159,8 @@ mod tests {
 
     fn noted(folder: &Path, task: TaskId) -> Noted {
         Noted {
-            file: folder.join("t1").join(FILE),
+            disk: Disk::here(Home::at(folder)),
+            number: ShortId(1),
             task,
             holder: "infra@h#1".to_owned(),
         }
@@ -202,7 +213,7 @@ mod tests {
         ] {
             let folder = tempfile::tempdir().unwrap();
             let here = noted(folder.path(), TaskId::new());
-            write_synced(&here.file, text).unwrap();
+            here.disk.write(&here.file(), text).unwrap();
             let said = here.unheard("a", None).unwrap_err().to_string();
             assert!(said.contains(words), "{said}");
         }

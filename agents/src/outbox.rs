@@ -1,7 +1,8 @@
 //! What an agent sends to the supervisor: progress while it works, one report at the end. Every
 //! message carries the epoch and is refused by the bus once another holder has the task.
 
-use crate::blob::{Blobs, hex};
+use crate::blob::Blobs;
+use crate::disk::hex;
 use crate::pulse::Hold;
 use crate::stop::Stop;
 use bus::connect::Bus;

@@ -1,6 +1,8 @@
 //! The agent process: one loop over one closed set of events. It holds at most one task; reading
 //! the queue, renewing the lease and working are futures of their own that report here.
 
+use crate::disk::Disk;
+use crate::launcher::hatch::Hatch;
 use crate::pressure::Gate;
 use crate::screen::Screen;
 use crate::stop::{Signal, raise};
@@ -11,14 +13,12 @@ use bus::connect::Bus;
 use bus::error::BusError;
 use bus::incarnation::Arrival;
 use bus::presence::Presence;
-use config::disk::is_low;
 use config::env::Env;
 use config::home::Home;
 use config::settings::{AgentSettings, Settings};
 use guard::redact::Redactor;
 use jiff::Timestamp;
 use protocol::ids::{Role, TaskId};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -48,8 +48,12 @@ pub enum AgentError {
 
 /// What every task of this process shares.
 pub struct Shared {
-    /// The home.
+    /// The home, by its name alone: nothing of it can be opened here.
     pub home: Home,
+    /// Its disk.
+    pub disk: Disk,
+    /// The way to the launcher.
+    pub hatch: Hatch,
     /// The team's settings.
     pub settings: Arc<Settings>,
     /// The agent's text and grants.
@@ -62,8 +66,6 @@ pub struct Shared {
     pub redactor: Redactor,
     /// Its window.
     pub screen: Screen,
-    /// Whose toolchains programs in a sandbox may use.
-    pub toolchain_home: PathBuf,
     /// Somebody said that a task was cancelled: look at the lease now.
     pub look: Arc<Notify>,
     /// The process was told to go.
@@ -96,8 +98,13 @@ enum Event {
 }
 
 /// Runs one agent until it is told to go.
-pub async fn run(settings: Settings, home: Home, role: Role) -> Result<(), AgentError> {
-    let shared = Arc::new(connect(settings, home, role).await?);
+pub async fn run(
+    settings: Settings,
+    home: Home,
+    role: Role,
+    hatch: Hatch,
+) -> Result<(), AgentError> {
+    let shared = Arc::new(connect(settings, home, role, hatch).await?);
     let (events, mut inbox) = mpsc::channel(8);
     let free = Arc::new(tokio::sync::Semaphore::new(1));
     tokio::spawn(read_queue(shared.clone(), free.clone(), events.clone()));
@@ -162,31 +169,32 @@ pub async fn run(settings: Settings, home: Home, role: Role) -> Result<(), Agent
     Ok(())
 }
 
-async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, AgentError> {
+async fn connect(
+    settings: Settings,
+    home: Home,
+    role: Role,
+    hatch: Hatch,
+) -> Result<Shared, AgentError> {
     let agent = settings
         .agents
         .iter()
         .find(|agent| agent.name == role)
         .cloned()
         .ok_or_else(|| AgentError::Unknown(role.clone()))?;
-    let access = config::bus_access::read(&home).map_err(|e| AgentError::Access(e.to_string()))?;
-    let user = access
-        .users
-        .get(&bus::acl::agent_user(&role))
-        .cloned()
-        .unwrap_or_default();
+    let arrival = hatch
+        .arrive()
+        .map_err(|e| AgentError::Access(e.to_string()))?;
     let address = bus::connect::BusAddress {
-        url: access.url,
-        username: user.name,
-        password: user.password,
-        ca: access.ca,
+        url: arrival.url,
+        username: arrival.user.name,
+        password: arrival.user.password,
+        ca: arrival.ca,
     };
     let env = Env::from_process();
     let faults = env.faults().map_err(AgentError::Access)?;
     let lease = Duration::from_millis(settings.team.lease_ms);
-    let id = config::home_id::team_id(&home).map_err(|e| AgentError::Access(e.to_string()))?;
     let bus = loop {
-        let arrival = Arrival::Worker(id.clone());
+        let arrival = Arrival::Worker(arrival.team.clone());
         match Bus::join(&address, &settings.team.name, lease, arrival).await {
             Ok(bus) => break bus.with_faults(faults),
             // The supervisor is about to compare Redis with its ledger, as at every start.
@@ -201,20 +209,17 @@ async fn connect(settings: Settings, home: Home, role: Role) -> Result<Shared, A
             Err(error) => return Err(error.into()),
         }
     };
-    let secrets: Vec<String> = (settings.secrets().cloned())
-        .chain(config::secret::every(&home, &env))
-        .map(|secret| secret.reveal().to_owned())
-        .collect();
     Ok(Shared {
-        redactor: Redactor::new(secrets).under(faults),
+        redactor: Redactor::new(arrival.secrets).under(faults),
         screen: Screen::open(&agent, env.colour()),
-        toolchain_home: env.toolchain_home(),
         instance: config::own::instance(&role, &settings.host, std::process::id()),
         look: Arc::new(Notify::new()),
         leaving: AtomicBool::new(false),
         copying: Arc::new(Mutex::new(())),
         gate: std::sync::Mutex::default(),
         settings: Arc::new(settings),
+        disk: Disk::through(home.clone(), hatch.clone()),
+        hatch,
         home,
         agent,
         bus,
@@ -234,7 +239,7 @@ async fn read_queue(
         let Ok(permit) = free.acquire().await else {
             return;
         };
-        let low = is_low(&shared.home, shared.settings.team.min_free_mb);
+        let low = shared.disk.is_low(shared.settings.team.min_free_mb);
         if low != was_low {
             tracing::warn!(low, "space on the disk of the home");
         }

@@ -6,8 +6,8 @@ mod audited;
 mod bounded;
 mod doubted;
 
-use crate::blob::hex;
 use crate::call_line::{done, line, refusal, summary};
+use crate::disk::hex;
 use crate::doubt::{self, Verdict};
 use crate::noted::Noted;
 use crate::outbox::Outbox;
@@ -17,7 +17,7 @@ use crate::steps::Steps;
 use crate::stop::{self, Stop, Watch};
 use crate::witness::Witness;
 use crate::workspace::Sandboxes;
-use guard::act::{Act, Place};
+use guard::act::{Act, Operation, Place};
 use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, Grant, judge_with};
 use guard::host_view::HostView;
@@ -58,6 +58,16 @@ enum Opened {
     Host,
     Scan(HostView),
     Outside(Reach),
+}
+
+impl Opened {
+    /// How much a change of a database may do there.
+    fn bound(&self) -> Option<Bound> {
+        match self {
+            Opened::Outside(Reach::Database { bound, .. }) => Some(bound.clone()),
+            _ => None,
+        }
+    }
 }
 
 /// The door of one task.
@@ -198,7 +208,7 @@ impl Toolbox {
                 }
                 Place::Outside => Opened::Outside(self.reach(act)?),
             };
-            let executor = self.executor(opened).await?;
+            let executor = self.executor(opened, Some(&act.operation)).await?;
             match executor.run(act, leave, timeout).await {
                 // It was sent, and nobody knows what became of it.
                 Ok(outcome) if in_doubt(act, &outcome) => {
@@ -300,7 +310,7 @@ impl Toolbox {
 
     /// What this host knows of the task's calls without any journal.
     fn noted(&self, steps: &Steps) -> Noted {
-        Noted::of(&self.sandboxes.folder, steps.lease())
+        Noted::of(&self.sandboxes.disk, self.sandboxes.task, steps.lease())
     }
 
     /// What recovery will need to know about the world before the effect.
@@ -331,7 +341,7 @@ impl Toolbox {
         let mut tries = Tries::default();
         loop {
             let lapses = self.sandboxes.hold.lapses();
-            let executor = self.executor(Opened::Clone).await?;
+            let executor = self.executor(Opened::Clone, None).await?;
             match question.put(executor).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
@@ -348,7 +358,11 @@ impl Toolbox {
 
     /// The sandbox for one kind of work: never two kinds in one. Without a clone there is only the
     /// one that looks at the host. The lease surely runs when this returns.
-    async fn executor(&mut self, wanted: Opened) -> Result<&mut Executor, Stop> {
+    async fn executor(
+        &mut self,
+        wanted: Opened,
+        operation: Option<&Operation>,
+    ) -> Result<&mut Executor, Stop> {
         let wanted = match wanted {
             Opened::Clone if self.sandboxes.clone.is_none() => Opened::Host,
             other => other,
@@ -359,14 +373,15 @@ impl Toolbox {
         }
         self.sandboxes.hold.surely().await?;
         if self.executor.is_none() {
-            let started = match &wanted {
-                Opened::Clone => {
+            let started = match (&wanted, operation) {
+                (Opened::Clone, _) => {
                     let clone = self.sandboxes.clone.as_ref();
                     self.sandboxes.open(clone, self.writable).await?
                 }
-                Opened::Host => self.sandboxes.open(None, self.writable).await?,
-                Opened::Scan(view) => self.sandboxes.open_scan(view.clone()).await?,
-                Opened::Outside(reach) => self.sandboxes.open_outside(reach.clone()).await?,
+                (Opened::Scan(_) | Opened::Outside(_), Some(operation)) => {
+                    self.sandboxes.open_for(operation, wanted.bound()).await?
+                }
+                _ => self.sandboxes.open(None, self.writable).await?,
             };
             self.executor = Some((started, wanted));
         }

@@ -2,8 +2,8 @@
 //! refusal. Digests of arguments, never the arguments; one redacted line for people. An act whose
 //! first line cannot be written is not made.
 
-use crate::blob::hex;
 use crate::call_line::summary;
+use crate::disk::hex;
 use crate::run::Shared;
 use bus::lease::Lease;
 use guard::act::{Act, Place};
@@ -52,7 +52,10 @@ impl Witness {
     /// Of a task under a claim.
     pub fn of(shared: &Shared, task: &Task, lease: &Lease, faults: Faults) -> Self {
         Self {
-            warden: Mutex::new(Client::new(&shared.home, PATIENCE)),
+            warden: Mutex::new(Client::through(&shared.home, PATIENCE, {
+                let hatch = shared.hatch.clone();
+                move || hatch.warden()
+            })),
             redactor: shared.redactor.clone(),
             principal: format!("{}({})", task.principal.name, task.principal.uid),
             agent: lease.instance.clone(),

@@ -40,21 +40,22 @@ pub async fn open(
     outbox: &Outbox,
     watch: Watch,
 ) -> Result<Workbench, Stop> {
-    let blobs = Blobs(shared.home.blobs());
+    let blobs = Blobs(shared.disk.clone());
     let lease = &delivery.lease;
     let steps = Steps::open(&shared.bus, lease, blobs, hold, task.id, outbox).await?;
     let redactor = shared.redactor.clone();
     let sandboxes = Sandboxes {
-        home: shared.home.clone(),
-        sandbox: shared.settings.sandbox,
+        disk: shared.disk.clone(),
+        hatch: shared.hatch.clone(),
         hold: hold.clone(),
         copying: shared.copying.clone(),
-        toolchain_home: shared.toolchain_home.clone(),
-        project: task.workspace.as_deref().map(project_of),
-        role: shared.agent.name.clone(),
+        project: task
+            .workspace
+            .as_deref()
+            .map(|folder| shared.disk.project(folder)),
         copied: false,
         trace: task.trace,
-        folder: Sandboxes::folder(&shared.home, task.short_id),
+        task: task.short_id,
         clone: None,
         attachments: None,
         programs: shared.agent.programs.clone(),
@@ -92,7 +93,7 @@ fn granted(agent: &AgentSettings, ceiling: Option<Ceiling>) -> Grant {
 }
 
 /// What the agent's settings grant outside, in guard's words.
-fn outside_of(agent: &AgentSettings) -> Outside {
+pub(crate) fn outside_of(agent: &AgentSettings) -> Outside {
     let endpoint = |grant: &EndpointGrant| Endpoint {
         url: grant.url.clone(),
         key_header: grant.key_header.clone(),
@@ -220,7 +221,7 @@ async fn recall(bench: &mut Workbench, record: &mut Record) -> Result<Vec<FoundM
     let memories = match bench.steps.recorded::<Vec<FoundMemory>>(STEP)? {
         Some(memories) => memories,
         None => {
-            let project = bench.task.workspace.as_deref().map(project_of);
+            let project = bench.toolbox.sandboxes.project.clone();
             let request = bench.task.request.clone();
             let found = remember::recall(&bench.bus, &bench.instance, &request, project).await;
             let memories = match found {
@@ -254,10 +255,6 @@ async fn recall(bench: &mut Workbench, record: &mut Record) -> Result<Vec<FoundM
     Ok(memories)
 }
 
-fn project_of(workspace: &std::path::Path) -> String {
-    memory::project::project_of(workspace)
-}
-
 /// Clones the workspace where the work needs one, and remembers the tree it started from.
 async fn prepare(bench: &mut Workbench, brain: &Brain) -> Result<(), Stop> {
     if !brain.needs_workspace() {
@@ -273,13 +270,14 @@ async fn prepare(bench: &mut Workbench, brain: &Brain) -> Result<(), Stop> {
     if !bench.task.attachments.is_empty() {
         let sandboxes = &mut toolbox.sandboxes;
         let kept = Kept {
-            home: sandboxes.home.clone(),
+            disk: sandboxes.disk.clone(),
             hold: sandboxes.hold.clone(),
             bus: bench.bus.clone(),
             role: bench.task.agent.clone(),
         };
-        let folder = sandboxes.folder.join("attachments");
-        let laid = kept.lay_out(&bench.task.attachments, folder).await?;
+        let laid = kept
+            .lay_out(&bench.task.attachments, sandboxes.task)
+            .await?;
         sandboxes.attachments = Some(laid);
     }
     if brain.keeps_changes() && steps.recorded::<Value>(BASE)?.is_none() {
@@ -376,7 +374,7 @@ async fn learn(
     let memory = NewMemory {
         title,
         body: bench.toolbox.redactor.text(&body),
-        project: bench.task.workspace.as_deref().map(project_of),
+        project: bench.toolbox.sandboxes.project.clone(),
         tags: vec![bench.task.agent.to_string()],
         source: bench.task.agent.to_string(),
         task: Some(bench.task.short_id.to_string()),

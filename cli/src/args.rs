@@ -177,6 +177,15 @@ pub enum Command {
         /// Its role.
         name: Role,
     },
+    /// Try, as an agent behind its walls, what no agent may do: for tests
+    #[cfg(debug_assertions)]
+    #[command(hide = true)]
+    TryAsAgent {
+        /// Its role.
+        name: Role,
+        /// What to try, such as read:/etc/shadow.
+        tries: Vec<String>,
+    },
     /// Run the executor of one task, inside its sandbox
     #[command(hide = true)]
     Executor {

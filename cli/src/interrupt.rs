@@ -120,6 +120,8 @@ fn words(command: &Command) -> Option<&'static str> {
     const TASKS: &str = "tasks go on without this terminal; see ai-infra task list";
     const AGAIN: &str = "nothing is half-done; the same command again goes on with it";
     Some(match command {
+        #[cfg(debug_assertions)]
+        Command::TryAsAgent { .. } => return None,
         Command::Daemon(_)
         | Command::Supervisor
         | Command::Warden

@@ -91,8 +91,19 @@ impl Home {
             make_private(&folder).map_err(|e| ConfigError::file("make", &folder, e))?;
             check_owned(&folder)?;
         }
-        for folder in [self.run(), self.redis(), self.secrets(), self.warden()] {
-            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
+        // Through this one agents reach Redis that are users of their own: they are handed it open, since
+        // nobody else may enter the home above it.
+        let run = match Uid::effective().is_root() {
+            true => 0o711,
+            false => 0o700,
+        };
+        for (folder, mode) in [
+            (self.run(), run),
+            (self.redis(), 0o700),
+            (self.secrets(), 0o700),
+            (self.warden(), 0o700),
+        ] {
+            fs::set_permissions(&folder, fs::Permissions::from_mode(mode))
                 .map_err(|e| ConfigError::file("make private", &folder, e))?;
         }
         // What somebody had begun to put in force is there whole before anything reads it.
@@ -396,9 +407,12 @@ mod tests {
         home.inspect().unwrap();
         home.ensure().unwrap();
         home.ensure().unwrap();
-        for path in [home.root.clone(), home.run(), home.secrets(), home.config()] {
-            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        let mode = |path: PathBuf| fs::metadata(path).unwrap().mode() & 0o777;
+        for path in [home.root.clone(), home.secrets(), home.config()] {
+            assert_eq!(mode(path), 0o700);
         }
+        let root = Uid::effective().is_root();
+        assert_eq!(mode(home.run()), if root { 0o711 } else { 0o700 });
         fs::set_permissions(&home.root, fs::Permissions::from_mode(0o770)).unwrap();
         let said = home.ensure().unwrap_err().to_string();
         assert!(

@@ -59,23 +59,22 @@ struct UsageText {
     cost_usd: f64,
 }
 
-impl Scripted {
-    /// Reads a script file (JSON, at most 8 MiB).
-    pub fn load(path: &Path) -> Result<Self, EngineError> {
-        let wrong = |why: String| EngineError::Script(format!("{}: {why}", path.display()));
-        let size = std::fs::metadata(path)
-            .map_err(|e| wrong(e.to_string()))?
-            .len();
-        if size > SCRIPT_BYTES {
-            return Err(wrong(format!("it is larger than {SCRIPT_BYTES} bytes")));
-        }
-        let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
-        Self::parse(&text).map_err(|e| match e {
-            EngineError::Script(why) => wrong(why),
-            other => other,
-        })
+/// The text of a script file (at most 8 MiB).
+///
+/// # Errors
+/// When it cannot be read or is larger.
+pub fn text(path: &Path) -> Result<String, EngineError> {
+    let wrong = |why: String| EngineError::Script(format!("{}: {why}", path.display()));
+    let size = std::fs::metadata(path)
+        .map_err(|e| wrong(e.to_string()))?
+        .len();
+    if size > SCRIPT_BYTES {
+        return Err(wrong(format!("it is larger than {SCRIPT_BYTES} bytes")));
     }
+    std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))
+}
 
+impl Scripted {
     /// Reads a script: `{"replies": [{"content": [blocks], "stop_reason": …, "usage": {…}}]}`.
     pub fn parse(text: &str) -> Result<Self, EngineError> {
         let file: ScriptFile =

@@ -16,6 +16,7 @@ pub mod duty;
 pub mod executor;
 pub mod gate;
 pub mod host_view;
+pub mod launcher;
 pub mod outside;
 pub mod plan;
 pub mod proxy;

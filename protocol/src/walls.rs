@@ -52,6 +52,12 @@ pub enum Wall {
     Expiry,
     /// What is done on the host is done for agents of the level it needs.
     Level,
+    /// An agent opens no file and reaches no process but its own.
+    AgentFiles,
+    /// An agent runs no program, and makes no call that widens what it may.
+    AgentCalls,
+    /// An agent is a user of its own where root may make it one, and holds no right of root.
+    AgentUser,
 }
 
 /// Walls that are taken away in this process; none, unless a test said so.
@@ -80,7 +86,7 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 24] = [
+        const ALL: [(&str, Wall); 27] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
@@ -105,6 +111,9 @@ impl std::str::FromStr for Removed {
             ("answered", Wall::Answered),
             ("expiry", Wall::Expiry),
             ("level", Wall::Level),
+            ("agent-files", Wall::AgentFiles),
+            ("agent-calls", Wall::AgentCalls),
+            ("agent-user", Wall::AgentUser),
         ];
         names.split('+').try_fold(Self::default(), |taken, name| {
             let wall = ALL.iter().find(|(known, _)| *known == name);

@@ -9,8 +9,11 @@ use crate::wire::{Ask, LINE_BYTES, Reply, Request, WIRE_VERSION};
 use config::home::Home;
 use protocol::approval::{Rule, TicketId};
 use protocol::duty::order::Outcome;
+use std::fmt;
 use std::io;
+use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -61,12 +64,49 @@ impl Burned {
     }
 }
 
+/// How a connection comes about, for those who may not make it themselves.
+type Dial = Arc<dyn Fn() -> io::Result<StdStream> + Send + Sync>;
+
 /// A connection that is made when it is needed and made anew when it breaks.
-#[derive(Debug)]
 pub struct Client {
     socket: PathBuf,
     patience: Duration,
+    dial: Option<Dial>,
     open: Option<BufReader<UnixStream>>,
+}
+
+/// A connection on which an agent of this role speaks, to be handed to it. Blocks.
+///
+/// # Errors
+/// When the warden is away or does not take it so.
+pub fn connect_for(home: &Home, role: &str) -> io::Result<StdStream> {
+    let stream = StdStream::connect(home.warden_sock())?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    let role = role.to_owned();
+    let request = Request {
+        v: WIRE_VERSION,
+        ask: Ask::For { role },
+    };
+    let mut line = serde_json::to_vec(&request)?;
+    line.push(b'\n');
+    io::Write::write_all(&mut &stream, &line)?;
+    // Nothing more comes before the agent asks.
+    let mut answer = String::new();
+    io::BufRead::read_line(&mut io::BufReader::new(&stream), &mut answer)?;
+    stream.set_read_timeout(None)?;
+    match serde_json::from_str(&answer)? {
+        Reply::Done => Ok(stream),
+        Reply::Refused { why } => Err(io::Error::other(why)),
+        _ => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -75,7 +115,20 @@ impl Client {
         Self {
             socket: home.warden_sock(),
             patience,
+            dial: None,
             open: None,
+        }
+    }
+
+    /// The same, by connections that somebody else makes.
+    pub fn through(
+        home: &Home,
+        patience: Duration,
+        dial: impl Fn() -> io::Result<StdStream> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            dial: Some(Arc::new(dial)),
+            ..Self::new(home, patience)
         }
     }
 
@@ -84,6 +137,7 @@ impl Client {
         Self {
             socket: self.socket.clone(),
             patience: self.patience,
+            dial: self.dial.clone(),
             open: None,
         }
     }
@@ -262,10 +316,22 @@ impl Client {
         }
     }
 
+    async fn connected(&self) -> io::Result<UnixStream> {
+        let Some(dial) = &self.dial else {
+            return UnixStream::connect(&self.socket).await;
+        };
+        // Whoever makes it may have to wait for the warden.
+        let dial = dial.clone();
+        let dialled = tokio::task::spawn_blocking(move || dial()).await;
+        let stream = dialled.map_err(io::Error::other)??;
+        stream.set_nonblocking(true)?;
+        UnixStream::from_std(stream)
+    }
+
     async fn once(&mut self, line: &[u8]) -> io::Result<Reply> {
         let mut stream = match self.open.take() {
             Some(stream) => stream,
-            None => BufReader::new(UnixStream::connect(&self.socket).await?),
+            None => BufReader::new(self.connected().await?),
         };
         stream.get_mut().write_all(line).await?;
         let mut answer = Vec::new();

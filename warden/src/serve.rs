@@ -4,6 +4,7 @@
 mod hour;
 mod leave;
 mod operate;
+mod role;
 mod trust;
 
 use crate::audit::book::{Book, BookError};
@@ -263,6 +264,7 @@ async fn serve(stream: UnixStream, office: Rc<Office>) {
     let peer = stream.peer_cred().map(|peer| peer.uid());
     let known = peer.ok().filter(|uid| *uid == 0 || *uid == me);
     let mut stream = BufReader::new(stream);
+    let mut role = None;
     loop {
         let mut line = Vec::new();
         let mut part = (&mut stream).take(LINE_BYTES as u64);
@@ -271,7 +273,7 @@ async fn serve(stream: UnixStream, office: Rc<Office>) {
             Ok(_) => {}
         }
         let reply = match known {
-            Some(uid) => understood(&line, uid, &office).await,
+            Some(uid) => understood(&line, uid, &mut role, &office).await,
             None => Err("only the owner of this home may talk to its warden".to_owned()),
         };
         let broken = !line.ends_with(b"\n") || known.is_none();
@@ -286,7 +288,12 @@ async fn serve(stream: UnixStream, office: Rc<Office>) {
     }
 }
 
-async fn understood(line: &[u8], peer: u32, office: &Office) -> Result<Reply, String> {
+async fn understood(
+    line: &[u8],
+    peer: u32,
+    role: &mut Option<String>,
+    office: &Office,
+) -> Result<Reply, String> {
     if !line.ends_with(b"\n") {
         return Err(format!("a request has at most {LINE_BYTES} bytes"));
     }
@@ -294,6 +301,12 @@ async fn understood(line: &[u8], peer: u32, office: &Office) -> Result<Reply, St
         .map_err(|_| "that is no request the warden understands".to_owned())?;
     if request.v > WIRE_VERSION {
         return Err("the running warden is older than this program: ai-infra restart".to_owned());
+    }
+    if let Some(role) = role {
+        role::may(role, &request.ask)?;
+    } else if let Ask::For { role: named } = request.ask {
+        *role = Some(named);
+        return Ok(Reply::Done);
     }
     office.answer(request.ask, peer).await
 }

@@ -192,3 +192,56 @@ async fn the_same_user_needs_the_pin_and_every_step_is_recorded() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_agent_speaks_for_itself_and_answers_nothing() {
+    with_warden(|home| async move {
+        client(&home).head().await.unwrap();
+        let dialled = home.clone();
+        let dial = move || crate::client::connect_for(&dialled, "code");
+        // The warden is on this thread.
+        let stream = tokio::task::spawn_blocking(dial).await.unwrap().unwrap();
+        let stream = std::sync::Mutex::new(Some(stream));
+        let mut agent = Client::through(&home, Duration::ZERO, move || {
+            let stream = stream.lock().unwrap().take();
+            stream.ok_or_else(|| io::Error::other("a second connection"))
+        });
+        let mut own = entry("own");
+        own.agent = "code@web1#7".to_owned();
+        agent.note(&own, true).await.unwrap();
+        let mut others = entry("other's");
+        others.agent = "infra@web1#7".to_owned();
+        let said = agent.note(&others, true).await.unwrap_err().to_string();
+        assert!(said.contains("cannot speak as infra"), "{said}");
+        for (ask, words) in [
+            (Ask::Proof, "for people"),
+            (
+                Ask::Tickets {
+                    open: true,
+                    limit: 1,
+                },
+                "for people",
+            ),
+            (
+                Ask::Pin {
+                    old: None,
+                    new: "1234567".to_owned(),
+                },
+                "for people",
+            ),
+            (
+                Ask::For {
+                    role: "infra".to_owned(),
+                },
+                "named already",
+            ),
+        ] {
+            let said = agent.ask(ask).await.unwrap_err().to_string();
+            assert!(said.contains(words), "{said}");
+        }
+        agent.head().await.unwrap();
+        // A person's own connection is nobody's.
+        client(&home).note(&others, true).await.unwrap();
+    })
+    .await;
+}

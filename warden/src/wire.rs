@@ -28,6 +28,12 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub enum Ask {
+    /// From now on an agent of this role speaks here, and no person. Said by its launcher, which makes the
+    /// connection; it cannot be taken back.
+    For {
+        /// Its role.
+        role: String,
+    },
     /// Write a line.
     Note {
         /// The line.

@@ -13,6 +13,7 @@ use super::patience::{self, Failed, Next, Patience};
 use super::refused;
 use crate::context;
 use crate::hearing::Hearing;
+use crate::launcher::wish::Wish;
 use crate::record::Record;
 use crate::stop::Stop;
 use crate::tool_specs;
@@ -64,7 +65,13 @@ impl ModelBrain {
 
     /// Canned replies, for tests.
     pub fn scripted(bench: &Workbench, script: &Path) -> Result<Self, Stop> {
-        let engine = Scripted::load(script).map_err(|e| Stop::Fail(e.to_string()))?;
+        let wish = Wish::Script {
+            script: script.to_owned(),
+        };
+        let fail = |why: &dyn std::fmt::Display| Stop::Fail(why.to_string());
+        let asked = bench.toolbox.sandboxes.hatch.ask::<String>(&wish, b"");
+        let (text, _) = asked.map_err(|e| fail(&e))?;
+        let engine = Scripted::parse(&text).map_err(|e| fail(&e))?;
         Ok(Self::new(bench, Engine::Scripted(engine)))
     }
 
@@ -405,8 +412,8 @@ async fn give_up_or_wait(
 ) -> Result<Stop, Stop> {
     // Once for a reply: another key that is refused too is as wrong as the first.
     if matches!(error, EngineError::Unauthorized(_)) && !before.iter().any(|one| one.refused) {
-        let daemon = bench.toolbox.sandboxes.home.daemon_sock();
-        refused::is_there_another_key(&daemon, &bench.toolbox.watch).await?;
+        let hatch = &bench.toolbox.sandboxes.hatch;
+        refused::is_there_another_key(hatch, &bench.toolbox.watch).await?;
     }
     let patience = Patience {
         most: bench.settings.engine.retries,

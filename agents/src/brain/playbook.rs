@@ -37,7 +37,7 @@ impl PlaybookBrain {
         sha256: Option<&str>,
     ) -> Result<Self, Stop> {
         let kept = Kept {
-            home: bench.toolbox.sandboxes.home.clone(),
+            disk: bench.toolbox.sandboxes.disk.clone(),
             hold: bench.toolbox.sandboxes.hold.clone(),
             bus: bench.bus.clone(),
             role: bench.task.agent.clone(),

@@ -1,6 +1,7 @@
 //! How much an act may do: the bounds of rules, what a person said yes to, and what is tried before anybody is asked.
 
 use super::{Opened, Toolbox};
+use crate::launcher::sandboxes;
 use crate::stop::Stop;
 use guard::act::{Act, Operation};
 use guard::gate::{Decision, above, to_try};
@@ -72,23 +73,15 @@ impl Toolbox {
 
     /// What a call reaches outside.
     pub fn reach(&self, act: &Act) -> Result<Reach, Stop> {
-        let mut reach = self
-            .grant
-            .outside
-            .reach(&act.operation)
-            .map_err(Stop::Refuse)?;
-        if let Reach::Data {
-            files, attachments, ..
-        } = &mut reach
-            && act.operation.reads_files()
-        {
-            attachments.clone_from(&self.sandboxes.attachments);
-            let clone = self.sandboxes.clone.as_ref();
-            *files = clone.map(|clone| clone.work.clone());
-        }
-        if let Reach::Kept { scratch, .. } = &mut reach {
-            *scratch = Some(self.sandboxes.folder.join("restore"));
-        }
+        let clone = self.sandboxes.clone.as_ref();
+        let mut reach = sandboxes::reach(
+            &self.grant.outside,
+            &act.operation,
+            clone.map(|clone| clone.work.clone()),
+            self.sandboxes.attachments.clone(),
+            self.sandboxes.folder().join("restore"),
+        )
+        .map_err(Stop::Refuse)?;
         if let Reach::Database { write, bound, .. } = &mut reach
             && *write
         {
@@ -123,7 +116,9 @@ impl Toolbox {
         if let Reach::Database { bound, .. } = &mut reach {
             *bound = Bound::trial();
         }
-        let executor = self.executor(Opened::Outside(reach)).await?;
+        let executor = self
+            .executor(Opened::Outside(reach), Some(&act.operation))
+            .await?;
         let ran = executor.run(act, leave, TRIAL).await;
         self.stop().await;
         let (found, told) = match ran {

@@ -118,11 +118,12 @@ async fn verify(context: &Context, place: &AuditPlace, json: bool) -> Result<u8,
     })
 }
 
-/// Whether whoever runs the agents could read the sealing key: they run as the owner of the home.
+/// Whether the agents are the user who may read the sealing key. Where root installed this they are not.
 fn shared_uid(home: &Path, place: &AuditPlace) -> bool {
     use std::os::unix::fs::MetadataExt;
     let owner = |path: &Path| std::fs::metadata(path).map(|about| about.uid()).ok();
-    owner(&place.key) == owner(home)
+    let key = owner(&place.key);
+    key == owner(home) && key != Some(0)
 }
 
 async fn export(context: &Context, place: &AuditPlace, out: Option<&Path>) -> Result<u8, Failure> {

@@ -22,6 +22,7 @@ pub(crate) mod follow;
 mod host;
 mod join;
 mod key;
+mod launcher;
 mod ledger;
 mod logs;
 mod memory;
@@ -36,6 +37,8 @@ mod status;
 mod supervisor;
 mod task;
 pub(crate) mod team;
+#[cfg(debug_assertions)]
+mod try_as_agent;
 mod up;
 mod warden;
 mod window;
@@ -110,6 +113,8 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Supervisor => supervisor::run(context).await,
         Command::Warden => warden::run(context).await,
         Command::Agent { name } => agent::run(context, name).await,
+        #[cfg(debug_assertions)]
+        Command::TryAsAgent { name, tries } => try_as_agent::run(context, name, &tries).await,
         Command::Chat(_) => Err(Failure::usage("you are in the chat already")),
         Command::Executor { .. } | Command::Hands => {
             Err(Failure::usage("this runs before everything else"))

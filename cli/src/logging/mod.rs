@@ -4,41 +4,62 @@
 mod rotate;
 
 use crate::failure::Failure;
+use agents::launcher::serve::Log;
 use config::env::Env;
 use config::home::Home;
 use config::settings::Settings;
+use guard::launcher::channel::Line;
 use guard::redact::Redactor;
 use rotate::Rotated;
 use serde_json::Value;
 use std::io::{self, Write};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 use tracing_subscriber::EnvFilter;
 
 /// Sends everything of the set level and above to the process's log file.
 pub fn to_file(home: &Home, process: &str, settings: &Settings) -> Result<(), Failure> {
+    begin(settings, Mutex::new(file(home, process, settings)?))
+}
+
+/// The same, and answers the file, for lines that another process hands over.
+pub fn to_shared_file(home: &Home, process: &str, settings: &Settings) -> Result<Log, Failure> {
+    let log: Log = Arc::new(Mutex::new(file(home, process, settings)?));
+    begin(settings, Mutex::new(Shared(log.clone())))?;
+    Ok(log)
+}
+
+/// Sends the same to whoever keeps this process's log: what is secret is hidden there.
+pub fn through(line: Line, settings: &Settings) -> Result<(), Failure> {
+    begin(settings, Mutex::new(Handed(line)))
+}
+
+fn file(home: &Home, process: &str, settings: &Settings) -> Result<Redacted<Rotated>, Failure> {
     let log = &settings.log;
     let (size, files) = (log.max_mb.saturating_mul(1 << 20), log.files);
-    let file = Rotated::open(&home.logs(), process, size, files).map_err(|error| {
+    let out = Rotated::open(&home.logs(), process, size, files).map_err(|error| {
         let path = home.logs().join(format!("{process}.log"));
         Failure::usage(format!("cannot write {}: {error}", path.display()))
     })?;
+    let env = Env::from_process();
+    let faults = env.faults().map_err(Failure::usage)?;
+    Ok(Redacted {
+        redactor: Redactor::new(secrets(home, &env, settings)).under(faults),
+        out,
+    })
+}
+
+fn begin<W: Write + Send + 'static>(settings: &Settings, out: Mutex<W>) -> Result<(), Failure> {
     // Libraries are told to be quiet: their debug lines may hold what was sent.
     let filter = EnvFilter::try_new(format!(
         "{},hyper=warn,reqwest=warn,rustls=warn,sqlx=warn",
-        log.level
+        settings.log.level
     ))
     .map_err(|error| Failure::usage(format!("log.level is wrong: {error}")))?;
-    let env = Env::from_process();
-    let faults = env.faults().map_err(Failure::usage)?;
-    let writer = Redacted {
-        redactor: Redactor::new(secrets(home, &env, settings)).under(faults),
-        out: file,
-    };
     tracing_subscriber::fmt()
         .json()
         .with_current_span(false)
         .with_env_filter(filter)
-        .with_writer(Mutex::new(writer))
+        .with_writer(out)
         .try_init()
         .map_err(|error| Failure::usage(format!("the log cannot be started: {error}")))?;
     let before = std::panic::take_hook();
@@ -49,6 +70,31 @@ pub fn to_file(home: &Home, process: &str, settings: &Settings) -> Result<(), Fa
         before(panic);
     }));
     Ok(())
+}
+
+/// A log that two write.
+struct Shared(Log);
+
+impl Write for Shared {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        log.write_all(line).map(|()| line.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A log that somebody else keeps. The subscriber hands over one whole line at a time.
+struct Handed(Line);
+
+impl Write for Handed {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.send(&(), line, &[]).map(|()| line.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Whatever must not stand in a log: the secrets of the settings and of the home, the passwords of the bus.

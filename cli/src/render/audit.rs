@@ -67,7 +67,7 @@ pub fn whole(checked: &Checked, anchors: Option<&[AnchorLine]>, shared: bool) ->
     let mut say = |line: String| text.push_str(&format!("  {line}\n"));
     match checked.sealed {
         true if shared => say(
-            "every seal fits. The agents run as the user who owns the key, so its file mode alone keeps them from it"
+            "every seal fits. The agents share your user: the walls around each keep them from the key, its file mode does not"
                 .to_owned(),
         ),
         true => say("every seal fits".to_owned()),

@@ -42,6 +42,17 @@ pub struct Clone {
     pub left_out: Vec<String>,
 }
 
+impl Clone {
+    /// The same clone, copied to another folder.
+    pub fn moved(&self, dir: &Path) -> Clone {
+        Clone {
+            work: dir.join("work"),
+            snapshots: dir.join("snapshots"),
+            ..self.clone()
+        }
+    }
+}
+
 /// Why there is no clone.
 #[derive(Debug, thiserror::Error)]
 pub enum CloneError {
@@ -149,7 +160,8 @@ fn fixed(work: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(fixed)
 }
 
-fn finished(task_dir: &Path) -> Option<Clone> {
+/// The finished clone below a task's folder, as its mark says.
+pub fn finished(task_dir: &Path) -> Option<Clone> {
     let clone: Clone = serde_json::from_slice(&fs::read(task_dir.join(MARK)).ok()?).ok()?;
     (clone.work == task_dir.join("work") && clone.work.is_dir() && clone.snapshots.is_dir())
         .then_some(clone)

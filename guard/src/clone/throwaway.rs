@@ -20,9 +20,5 @@ pub fn throwaway(clone: &Clone, dir: &Path) -> Result<Clone, CloneError> {
         let owner = clone.owner;
         lchown(&snapshots, Some(owner.uid), Some(owner.gid)).map_err(CloneError::at(&snapshots))?;
     }
-    Ok(Clone {
-        work,
-        snapshots,
-        ..clone.clone()
-    })
+    Ok(clone.moved(dir))
 }

@@ -1,6 +1,7 @@
 //! The holder's side: starts a sandbox, asks it, keeps it alive, ends it.
 
-use super::greeting::{greet, hello};
+use super::greeting::greet;
+use super::launched::Launched;
 use super::link::{Link, Pulse, Question};
 use super::process::SandboxProcess;
 use super::wire::{Ask, Reply};
@@ -8,15 +9,12 @@ use crate::act::Act;
 use crate::deadline::Deadline;
 use crate::gate::Leave;
 use crate::outside::Reach;
-use crate::sandbox::cgroup::Group;
-use crate::sandbox::profile::{self, Profile};
-use crate::sandbox::spawn::{self, SpawnError};
-use crate::sandbox::spec::{Kind, Owner, SandboxSpec};
-use crate::sandbox::surroundings::{self, Surroundings, SurroundingsError};
+use crate::sandbox::cgroup::Kills;
+use crate::sandbox::spawn::SpawnError;
+use crate::sandbox::spec::SandboxSpec;
+use crate::sandbox::surroundings::SurroundingsError;
 use protocol::effect::ProbeAnswer;
 use serde_json::Value;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -83,8 +81,8 @@ pub struct Executor {
     link: Option<Link>,
     process: SandboxProcess,
     pulse: Pulse,
-    /// Its control group, where it has one.
-    group: Option<Arc<Group>>,
+    /// Counts what the kernel ended, where it has a control group.
+    kills: Option<Kills>,
     /// Whatever is done in it is taken back.
     trial: bool,
 }
@@ -93,24 +91,18 @@ impl Executor {
     /// Starts the sandbox and waits until its walls have been checked from inside. Needs a tokio
     /// runtime with IO and time.
     pub async fn start(spec: SandboxSpec) -> Result<Executor, ExecutorError> {
-        let (spec, around, profile) = blocking(move || look(spec)).await??;
-        check_owner(spec.owner, &around)?;
-        let mut hello = hello(&spec, &around);
-        let trial =
-            matches!(&spec.kind, Kind::Outside(Reach::Database { bound, .. }) if bound.trial);
-        let started = blocking(move || {
-            let group = Group::of(&spec.limits);
-            let started = spawn::spawn(&spec, &around, &profile, group.as_ref())?;
-            Ok::<_, SpawnError>((started, group.map(Arc::new)))
-        });
-        let ((mut child, rules), group) = started.await??;
-        hello.landlock = rules;
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let process = SandboxProcess::watch(child, group.clone()).map_err(SpawnError::Io)?;
+        let holder = std::process::id();
+        let launched = blocking(move || Launched::of(spec, holder, None)).await??;
+        Executor::in_it(launched).await
+    }
+
+    /// Waits until the walls of a sandbox have been checked from inside. Needs a tokio runtime with IO and
+    /// time.
+    pub async fn in_it(launched: Launched) -> Result<Executor, ExecutorError> {
+        let (hello, pipes, process, kills) = launched.taken()?;
+        let trial = matches!(&hello.reach, Some(Reach::Database { bound, .. }) if bound.trial);
         let guard = KillUnlessReady(Some(process.clone()));
-        let (Some(stdin), Some(stdout), Some(stderr)) = pipes else {
-            return Err(ExecutorError::NotReady("it has no pipes".to_owned()));
-        };
+        let (stdin, stdout, stderr) = pipes;
         let link = match timeout(START, greet(stdin, stdout, stderr, &hello)).await {
             Ok(answer) => answer?,
             Err(_) => return Err(ExecutorError::NotReady("it said nothing for 10 s".into())),
@@ -121,7 +113,7 @@ impl Executor {
             pulse: link.pulse(&process),
             link: Some(link),
             process,
-            group,
+            kills,
             trial,
         })
     }
@@ -164,7 +156,7 @@ impl Executor {
 
     /// How many programs the kernel has ended for want of memory.
     fn kills(&self) -> u64 {
-        self.group.as_ref().map_or(0, |group| group.kills())
+        self.kills.as_ref().map_or(0, Kills::count)
     }
 
     /// Moves the deadline to `until`.
@@ -324,42 +316,6 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|e| ExecutorError::Failed(format!("starting a sandbox was interrupted: {e}")))
-}
-
-fn look(mut spec: SandboxSpec) -> Result<(SandboxSpec, Surroundings, Profile), SurroundingsError> {
-    let around = surroundings::look()?;
-    let profile = match spec.toolchains && matches!(spec.kind, Kind::Workspace { .. }) {
-        true => profile::detect(&spec.home),
-        false => Profile::default(),
-    };
-    if let Kind::Workspace { work, fixed, .. } = &mut spec.kind {
-        // A link would be followed on the host, where it leads elsewhere.
-        let real = |name: &PathBuf| {
-            let meta = std::fs::symlink_metadata(work.join(name));
-            meta.is_ok_and(|meta| meta.is_file() || meta.is_dir())
-        };
-        fixed.retain(real);
-    }
-    if let Kind::Scan(view) = spec.kind {
-        spec.kind = Kind::Scan(view.on_this_host());
-    }
-    Ok((spec, around, profile))
-}
-
-fn check_owner(owner: Owner, around: &Surroundings) -> Result<(), ExecutorError> {
-    let refuse = |why| {
-        Err(ExecutorError::Owner {
-            uid: owner.uid,
-            why,
-        })
-    };
-    if owner.uid == 0 || owner.gid == 0 {
-        return refuse("nothing in a sandbox is root; use the service user");
-    }
-    if !around.root && nix::unistd::geteuid().as_raw() != owner.uid {
-        return refuse("only root can make a sandbox for another user");
-    }
-    Ok(())
 }
 
 fn unexpected(reply: Reply) -> ExecutorError {

@@ -8,6 +8,7 @@
 mod greeting;
 mod holder;
 mod inside;
+mod launched;
 mod link;
 pub mod orphans;
 mod process;
@@ -15,4 +16,5 @@ pub mod wire;
 
 pub use holder::{Executor, ExecutorError, Outcome};
 pub use inside::{landlock, serve};
+pub use launched::Launched;
 pub use link::Pulse;

@@ -7,10 +7,26 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::read_to_string;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Longest wait for a launcher whose agent is dead to end by itself, and for one that was killed to be gone.
+const LEAVING: Duration = Duration::from_millis(100);
 
 /// Kills the sandboxes that a dead process held, and everything in them; how many there were. A
-/// process that lives and has been given that number since keeps its own.
+/// process that lives and has been given that number since keeps its own. Its launcher goes first, so
+/// that nothing is begun or copied any more; blocks until it is gone.
 pub fn end(holder: u32) -> usize {
+    let mut launchers = launchers(holder);
+    for signal in [None, Some(Signal::SIGKILL)] {
+        let until = Instant::now() + LEAVING;
+        for pid in signal.iter().flat_map(|_| &launchers) {
+            let _gone_already = kill(*pid, signal);
+        }
+        while !launchers.is_empty() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+            launchers.retain(|pid| launches_for(*pid, holder));
+        }
+    }
     let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let left = all.filter_map(|entry| {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
@@ -20,6 +36,26 @@ pub fn end(holder: u32) -> usize {
     });
     left.filter(|pid| kill(*pid, Signal::SIGKILL).is_ok())
         .count()
+}
+
+/// Launchers of a dead agent.
+fn launchers(agent: u32) -> Vec<Pid> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let left = all.filter_map(|entry| {
+        let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?);
+        launches_for(pid, agent).then_some(pid)
+    });
+    left.collect()
+}
+
+/// Whether a process is the launcher of this agent, which is dead.
+fn launches_for(pid: Pid, agent: u32) -> bool {
+    let process = Path::new("/proc").join(pid.to_string());
+    let name = read_to_string(process.join("comm")).unwrap_or_default();
+    let is_one = name.trim_end() == crate::launcher::name_of(agent);
+    let parent = || field(&process, "PPid:").is_some_and(|pid| pid.trim() == agent.to_string());
+    let state = || field(&process, "State:").is_some_and(|state| state.trim().starts_with('Z'));
+    is_one && !parent() && !state()
 }
 
 /// Whether a command line is that of the executor which this process asked for.
@@ -38,12 +74,17 @@ fn is_first(process: &Path) -> bool {
     numbers.next() == Some("1") && numbers.next().is_some()
 }
 
-/// Whether its bwrap is still a child of the holder.
+/// Whether its bwrap is still a child of the holder, or of the holder's launcher.
 fn is_held(process: &Path, holder: u32) -> bool {
-    let parent = |process: &Path| field(process, "PPid:");
-    let bwrap = parent(process).map(|pid| Path::new("/proc").join(pid.trim()));
-    let above = bwrap.and_then(|bwrap| parent(&bwrap));
-    above.is_some_and(|pid| pid.trim() == holder.to_string())
+    let above = |process: &Path| {
+        let parent = field(process, "PPid:")?;
+        Some(Path::new("/proc").join(parent.trim()))
+    };
+    let holder = Path::new("/proc").join(holder.to_string());
+    let bwrap = above(process);
+    let starter = bwrap.as_deref().and_then(above);
+    let agent = starter.as_deref().and_then(above);
+    starter.is_some_and(|pid| pid == holder) || agent.is_some_and(|pid| pid == holder)
 }
 
 fn field(process: &Path, name: &str) -> Option<String> {

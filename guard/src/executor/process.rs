@@ -1,6 +1,8 @@
 //! The `bwrap` process as its holder sees it: killed at most once, never after it was reaped, and
-//! always waited for by somebody.
+//! always waited for by somebody. Whoever stands behind walls of its own has its launcher do both, over
+//! a conversation that lasts as long as the sandbox.
 
+use crate::launcher::channel::Line;
 use crate::sandbox::cgroup::Group;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -13,15 +15,26 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub(super) struct SandboxProcess {
     pid: Pid,
-    reaped: Arc<Mutex<bool>>,
+    by: By,
     gone: watch::Receiver<bool>,
 }
 
+/// Who waits for it.
+#[derive(Debug, Clone)]
+enum By {
+    /// This process; whether it was reaped.
+    Us(Arc<Mutex<bool>>),
+    /// The launcher.
+    Launcher(Arc<Line>),
+}
+
 impl SandboxProcess {
-    /// Takes charge of a child: a thread waits for it whatever happens to the holder's tasks.
+    /// Takes charge of a child: a thread waits for it whatever happens to the holder's tasks, and closes
+    /// the conversation of whoever it was started for.
     pub(super) fn watch(
         mut child: Child,
-        group: Option<Arc<Group>>,
+        group: Option<Group>,
+        asked: Option<Line>,
     ) -> std::io::Result<SandboxProcess> {
         let pid = Pid::from_raw(i32::try_from(child.id()).map_err(std::io::Error::other)?);
         let reaped = Arc::new(Mutex::new(false));
@@ -39,18 +52,44 @@ impl SandboxProcess {
                 let _ = child.wait();
                 *done = true;
                 drop(done);
-                // Removed where nobody asks it for anything any more.
                 drop(group);
                 let _ = tell.send(true);
+                if let Some(asked) = asked {
+                    asked.close();
+                }
             })?;
-        Ok(SandboxProcess { pid, reaped, gone })
+        let by = By::Us(reaped);
+        Ok(SandboxProcess { pid, by, gone })
+    }
+
+    /// One that the launcher has started and waits for: it lives as long as the conversation.
+    pub(super) fn of_launcher(pid: i32, line: Line) -> std::io::Result<SandboxProcess> {
+        let line = Arc::new(line);
+        let (tell, gone) = watch::channel(false);
+        let heard = Arc::clone(&line);
+        std::thread::Builder::new()
+            .name("sandbox-waiter".to_owned())
+            .stack_size(64 * 1024)
+            .spawn(move || {
+                heard.ended();
+                let _ = tell.send(true);
+            })?;
+        Ok(SandboxProcess {
+            pid: Pid::from_raw(pid),
+            by: By::Launcher(line),
+            gone,
+        })
     }
 
     /// Kills it; with it goes every process inside. The runner is killed by name first: bwrap has no
     /// capabilities, so where the runner is another user the kernel does not let bwrap's death kill
     /// it, and a runner that is stopped would not notice that its pipe closed.
     pub(super) fn kill(&self) {
-        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        let reaped = match &self.by {
+            By::Us(reaped) => reaped,
+            By::Launcher(line) => return line.end(),
+        };
+        let reaped = reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if !*reaped {
             for child in self.children() {
                 let _ = kill(child, Signal::SIGKILL);

@@ -11,6 +11,7 @@ pub mod request;
 mod serve;
 pub mod told;
 
+use crate::launcher::channel::Line;
 use crate::sandbox::spec::Owner;
 use protocol::fault::Faults;
 use serde::Serialize;
@@ -18,6 +19,7 @@ use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, lchown};
+use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -114,10 +116,57 @@ pub struct Connection {
     pub took_ms: u64,
 }
 
+/// The way into a proxy from its sandboxes: a socket that only the owner of their programs may connect to.
+/// It goes when this is dropped.
+#[derive(Debug)]
+pub struct Entrance {
+    folder: TempDir,
+    listener: StdListener,
+}
+
+impl Entrance {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// When the system's folder for temporary files does not take it.
+    pub fn make(owner: Owner) -> io::Result<Entrance> {
+        // Not below the task's folder: the name of a socket holds a hundred bytes at most.
+        let folder = tempfile::Builder::new()
+            .prefix("ai-infra-proxy-")
+            .tempdir()?;
+        let path = folder.path().join("s");
+        let listener = StdListener::bind(&path)?;
+        if nix::unistd::geteuid().is_root() {
+            lchown(&path, Some(owner.uid), Some(owner.gid))?;
+        }
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
+        Ok(Entrance { folder, listener })
+    }
+
+    /// Where it is, to be bound into sandboxes.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("s")
+    }
+
+    /// Where connections come in.
+    pub fn listener(&self) -> &StdListener {
+        &self.listener
+    }
+}
+
+/// What keeps the entrance there.
+#[derive(Debug)]
+enum Keeps {
+    Us(#[allow(dead_code)] Entrance),
+    Launcher(#[allow(dead_code)] Line),
+}
+
 /// A running proxy; it ends, and its socket goes, when this is dropped.
 #[derive(Debug)]
 pub struct Proxy {
-    folder: TempDir,
+    socket: PathBuf,
+    _entrance: Keeps,
     serving: tokio::sync::Mutex<JoinHandle<()>>,
     closing: watch::Sender<bool>,
     seen: Arc<Mutex<Vec<Connection>>>,
@@ -126,18 +175,30 @@ pub struct Proxy {
 impl Proxy {
     /// Starts one for the sandboxes of one task. Needs a tokio runtime.
     pub fn start(terms: Terms) -> io::Result<Proxy> {
-        let owner = terms.owner;
-        // Not below the task's folder: the name of a socket holds a hundred bytes at most.
-        let folder = tempfile::Builder::new()
-            .prefix("ai-infra-proxy-")
-            .tempdir()?;
-        let path = folder.path().join("s");
-        let listener = UnixListener::bind(&path)?;
-        if nix::unistd::geteuid().is_root() {
-            lchown(&path, Some(owner.uid), Some(owner.gid))?;
-        }
-        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
+        let entrance = Entrance::make(terms.owner)?;
+        let listener = entrance.listener().try_clone()?;
+        let socket = entrance.socket();
+        Proxy::at(listener, socket, Keeps::Us(entrance), terms)
+    }
+
+    /// The same behind an entrance that a launcher made, and keeps as long as the conversation.
+    pub fn behind(
+        listener: StdListener,
+        socket: PathBuf,
+        line: Line,
+        terms: Terms,
+    ) -> io::Result<Proxy> {
+        Proxy::at(listener, socket, Keeps::Launcher(line), terms)
+    }
+
+    fn at(
+        listener: StdListener,
+        socket: PathBuf,
+        entrance: Keeps,
+        terms: Terms,
+    ) -> io::Result<Proxy> {
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
         let seen = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&seen);
         let closing = watch::Sender::new(false);
@@ -157,7 +218,8 @@ impl Proxy {
             }
         };
         Ok(Proxy {
-            folder,
+            socket,
+            _entrance: entrance,
             serving: tokio::spawn(serve::serve(listener, terms, closing.subscribe(), tell)).into(),
             closing,
             seen,
@@ -174,7 +236,7 @@ impl Proxy {
 
     /// The socket, to be bound into sandboxes.
     pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("s")
+        self.socket.clone()
     }
 
     /// The connections so far, those refused among them.

@@ -7,6 +7,7 @@
 use super::hierarchy::{Hierarchies, hierarchies};
 use super::spec::Limits;
 use protocol::walls::Wall;
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -175,8 +176,25 @@ pub fn machine_mb() -> u64 {
 #[derive(Debug)]
 pub struct Group {
     folders: Vec<PathBuf>,
-    /// Counts programs that the kernel ended for want of memory, and the word before the count.
-    kills: (PathBuf, &'static str),
+    kills: PathBuf,
+}
+
+/// Where the kernel counts programs of a group that it ended for want of memory. Anybody may read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kills(PathBuf);
+
+impl Kills {
+    /// How many it has ended; none once the group is gone.
+    pub fn count(&self) -> u64 {
+        let text = fs::read_to_string(&self.0).unwrap_or_default();
+        let mut counts = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("oom_kill "));
+        counts
+            .next()
+            .and_then(|n| n.trim().parse().ok())
+            .unwrap_or(0)
+    }
 }
 
 impl Group {
@@ -209,16 +227,13 @@ impl Group {
             Place::Nowhere(_) => return Ok(None),
             Place::Two(above) => {
                 let own = above.join(&name);
-                (vec![own.clone()], (own.join("memory.events"), "oom_kill "))
+                (vec![own.clone()], own.join("memory.events"))
             }
             Place::One { memory, pids, cpu } => {
                 let all = [Some(memory), Some(pids), cpu.as_ref()];
                 let own = memory.join(&name);
                 let folders = all.into_iter().flatten().map(|folder| folder.join(&name));
-                (
-                    folders.collect(),
-                    (own.join("memory.oom_control"), "oom_kill "),
-                )
+                (folders.collect(), own.join("memory.oom_control"))
             }
         };
         let group = Group { folders, kills };
@@ -280,16 +295,9 @@ impl Group {
         self.folders.iter().map(open).collect()
     }
 
-    /// How many programs in it the kernel has ended for want of memory.
-    pub fn kills(&self) -> u64 {
-        let text = fs::read_to_string(&self.kills.0).unwrap_or_default();
-        let mut counts = text
-            .lines()
-            .filter_map(|line| line.strip_prefix(self.kills.1));
-        counts
-            .next()
-            .and_then(|n| n.trim().parse().ok())
-            .unwrap_or(0)
+    /// Where the kernel counts what it ended in it.
+    pub fn kills(&self) -> Kills {
+        Kills(self.kills.clone())
     }
 }
 
@@ -403,7 +411,7 @@ mod tests {
         assert_eq!(text("memory.max"), "67108864");
         assert_eq!(text("pids.max"), "24");
         fs::write(own.join("memory.events"), "low 0\noom 2\noom_kill 1\n").unwrap();
-        assert_eq!(group.kills(), 1);
+        assert_eq!(group.kills().count(), 1);
         let nowhere = Place::Nowhere("…".to_owned());
         assert!(Group::make(&nowhere, bounds).unwrap().is_none());
     }

@@ -90,6 +90,11 @@ impl Program {
 
 /// The program, as the bytes bwrap reads. Deterministic.
 pub fn program() -> Result<Vec<u8>, SeccompError> {
+    program_without(&[])
+}
+
+/// The same, with further calls denied.
+pub fn program_without(more: &[libc::c_long]) -> Result<Vec<u8>, SeccompError> {
     let arch = THIS_ARCH.ok_or(SeccompError)?;
     let deny = ERRNO | libc::EPERM as u32;
     let mut program = Program(Vec::new());
@@ -102,8 +107,8 @@ pub fn program() -> Result<Vec<u8>, SeccompError> {
         program.step(JGE, 0, 1, 0x4000_0000);
         program.answer(deny);
     }
-    for call in DENIED {
-        program.when(call, deny);
+    for call in DENIED.iter().chain(more) {
+        program.when(*call, deny);
     }
     // Its flags lie in memory and cannot be looked at; libc falls back to clone.
     program.when(libc::SYS_clone3, ERRNO | libc::ENOSYS as u32);

@@ -12,6 +12,8 @@ pub struct Parts<'a> {
     pub data: &'a Path,
     /// The unix socket it listens on.
     pub socket: &'a Path,
+    /// Agents are users of their own: each has a password, and no other way in.
+    pub agents_are_users: bool,
     /// The file of its users.
     pub users: &'a Path,
     /// Where it logs.
@@ -23,7 +25,7 @@ pub struct Parts<'a> {
 }
 
 /// `redis.conf`: every write is on disk before it is acknowledged, nothing is ever evicted, and
-/// only the home's owner reaches the socket. The append-only file is not rewritten below 256 MB: a
+/// only the home's owner, and whom root hands its folder, reaches the socket. The append-only file is not rewritten below 256 MB: a
 /// rewrite takes a third of the speed while it runs, and 256 MB are read back in about two seconds.
 pub fn text(parts: &Parts) -> String {
     let quoted = |path: &Path| quote(&path.to_string_lossy());
@@ -34,7 +36,7 @@ bind 127.0.0.1
 port {}
 protected-mode yes
 unixsocket {}
-unixsocketperm 700
+unixsocketperm {}
 daemonize no
 supervised no
 dir {}
@@ -50,6 +52,7 @@ aclfile {}
 ",
         parts.loopback_port,
         quoted(parts.socket),
+        if parts.agents_are_users { 777 } else { 700 },
         quoted(parts.data),
         parts.maxmemory_mb,
         quoted(parts.log),
@@ -115,6 +118,7 @@ mod tests {
         let written = text(&Parts {
             data: Path::new("/my home/redis"),
             socket: Path::new("/my home/run/redis.sock"),
+            agents_are_users: false,
             users: Path::new("/my home/redis/users.acl"),
             log: Path::new("/my home/logs/redis.log"),
             loopback_port: 0,

@@ -1,5 +1,5 @@
 //! The key that seals lines, kept with mode 0600 in the warden's folder. On a root install that folder
-//! is root's; where agents share the owner's uid, the file's mode is the only wall, and `audit verify`
+//! is root's; where agents share the owner's uid, Landlock around each of them is the wall, and `audit verify`
 //! says so.
 
 use config::error::ConfigError;

@@ -159,7 +159,11 @@ impl Office {
             Ask::Trust { .. } | Ask::Distrust { .. } | Ask::Trusted { .. } => {
                 return Err("that is about trust".to_owned());
             }
-            Ask::Note { .. } | Ask::Head | Ask::Operate { .. } | Ask::Hour { .. } => {
+            Ask::For { .. }
+            | Ask::Note { .. }
+            | Ask::Head
+            | Ask::Operate { .. }
+            | Ask::Hour { .. } => {
                 return Err("that is about the record".to_owned());
             }
         })

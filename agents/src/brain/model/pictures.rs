@@ -54,7 +54,7 @@ impl Pictures {
 pub(super) async fn of(bench: &Workbench) -> Result<Pictures, Stop> {
     let mut pictures = Pictures::default();
     let kept = Kept {
-        home: bench.toolbox.sandboxes.home.clone(),
+        disk: bench.toolbox.sandboxes.disk.clone(),
         hold: bench.toolbox.sandboxes.hold.clone(),
         bus: bench.bus.clone(),
         role: bench.task.agent.clone(),

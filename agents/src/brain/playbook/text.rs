@@ -2,7 +2,8 @@
 //! this home under the name. On another host the text comes over the bus.
 
 use super::fail;
-use crate::attached::{Kept, digest};
+use crate::attached::Kept;
+use crate::disk::digest;
 use crate::stop::Stop;
 use pai::playbook::Playbook;
 
@@ -27,9 +28,9 @@ impl Text {
     }
 
     fn of_a_file(&self, sha256: &str) -> Result<String, Stop> {
-        let all = config::playbooks::all(&self.kept.home).map_err(fail)?;
+        let all = self.kept.disk.playbooks().map_err(fail)?;
         let same = |yaml: &String| digest(yaml.as_bytes()) == sha256;
-        all.into_iter().map(|(_, yaml)| yaml).find(same).ok_or_else(|| {
+        all.into_iter().find(same).ok_or_else(|| {
             fail(format!(
                 "the text of playbook {} with which this was accepted is not to be had any more: hand it in again",
                 self.name
@@ -38,16 +39,13 @@ impl Text {
     }
 
     fn by_name(&self) -> Result<String, Stop> {
-        let all = config::playbooks::all(&self.kept.home).map_err(fail)?;
+        let all = self.kept.disk.playbooks().map_err(fail)?;
         let named = |yaml: &String| Playbook::parse(yaml).is_ok_and(|p| p.name == self.name);
-        all.into_iter()
-            .map(|(_, yaml)| yaml)
-            .find(named)
-            .ok_or_else(|| {
-                fail(format!(
-                    "playbook {} is not there any more: see `ai-infra playbook list`",
-                    self.name
-                ))
-            })
+        all.into_iter().find(named).ok_or_else(|| {
+            fail(format!(
+                "playbook {} is not there any more: see `ai-infra playbook list`",
+                self.name
+            ))
+        })
     }
 }

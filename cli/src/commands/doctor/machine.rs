@@ -21,6 +21,10 @@ pub fn look(env: &Env, settings: Option<&Settings>, members: &Members) -> Vec<Fi
     findings.push(bounds(&cgroup::place_of(
         members.daemon.unwrap_or_else(std::process::id),
     )));
+    findings.push(agents(
+        nix::unistd::geteuid().is_root(),
+        guard::executor::landlock::available().is_ok(),
+    ));
     findings.extend(locale(env));
     findings.extend(time_zone(env));
     let listen = settings.map(|settings| &settings.redis.listen);
@@ -62,6 +66,25 @@ fn bounds(place: &Place) -> Finding {
         _ => How::Good,
     };
     finding("bounds", how, format!("hold over {}", place.said()), "")
+}
+
+/// What stands around an agent's own process.
+fn agents(root: bool, landlock: bool) -> Finding {
+    let (how, seen) = match (landlock, root) {
+        (false, _) => (
+            How::Bad,
+            "cannot start: without Landlock they are not walled in",
+        ),
+        (true, true) => (
+            How::Good,
+            "each is a user of its own without rights; it opens no file of the home and runs no program",
+        ),
+        (true, false) => (
+            How::Good,
+            "share your user; Landlock keeps each from your files, your programs and your processes, not from your sockets",
+        ),
+    };
+    finding("agents", how, seen, "")
 }
 
 /// The language that programs take their letters from.

@@ -11,7 +11,7 @@ use landlock::{
 use protocol::walls::Wall;
 
 /// The newest interface these rules were written and tried with.
-const KNOWN: ABI = ABI::V7;
+pub(crate) const KNOWN: ABI = ABI::V7;
 /// The oldest that is of use: before it no file could be moved between two folders.
 const OLDEST: ABI = ABI::V2;
 
@@ -39,7 +39,7 @@ pub fn available() -> Result<u32, String> {
     judge(&tried.map_err(|_| "the trial of it broke off".to_owned())??)
 }
 
-fn judge(status: &RestrictionStatus) -> Result<u32, String> {
+pub(crate) fn judge(status: &RestrictionStatus) -> Result<u32, String> {
     let say = |why: &str| {
         Err(format!(
             "this kernel {why}: Linux 5.19 or later with Landlock among its `lsm=` is needed"
@@ -85,5 +85,40 @@ fn accesses(allowed: Allowed) -> BitFlags<AccessFs> {
             let devices = AccessFs::MakeChar | AccessFs::MakeBlock;
             AccessFs::from_all(KNOWN) & !devices
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::fs::{self, File};
+
+    /// Where a disk is walked, root itself can list and measure, and open no file: not to read, not to write.
+    #[test]
+    fn what_is_only_walked_can_be_seen_and_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("below/file");
+        fs::create_dir(folder.path().join("below")).unwrap();
+        fs::write(&file, "its content").unwrap();
+        let rules = Rules {
+            paths: [(folder.path().to_owned(), Allowed::Names)].into(),
+            ports: None,
+        };
+        let tried = |walled: bool| {
+            let (file, rules) = (file.clone(), rules.clone());
+            let tried = move || {
+                if walled {
+                    judge(&restrict(&rules).unwrap()).unwrap();
+                }
+                let names = fs::read_dir(file.parent().unwrap()).unwrap().count();
+                let size = fs::symlink_metadata(&file).unwrap().len();
+                let append = File::options().append(true).open(&file);
+                (names, size, File::open(&file).is_ok(), append.is_ok())
+            };
+            std::thread::spawn(tried).join().unwrap()
+        };
+        assert_eq!(tried(true), (1, 11, false, false));
+        assert_eq!(tried(false), (1, 11, true, true));
     }
 }

@@ -1,0 +1,283 @@
+//! Makes what an agent works in. What a sandbox sees is taken from the mark of the clone that was made here,
+//! from the role's grants in the settings and from the operation itself, so that an agent which asks for more is
+//! shown no more.
+
+use super::wish::{On, Wanted};
+use crate::disk::Disk;
+use crate::work_loop::outside_of;
+use config::home::Home;
+use config::settings::{AgentSettings, SandboxSettings};
+use guard::act::Operation;
+use guard::clone::{Clone as TaskClone, CloneError};
+use guard::host_view::HostView;
+use guard::outside::{Database, Outside, Reach};
+use guard::sandbox::cgroup::{machine_mb, whole_mb};
+use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
+use protocol::fault::Faults;
+use protocol::ids::ShortId;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Everything sandboxes of this agent are made of.
+pub(super) struct Workshop {
+    pub home: Home,
+    pub disk: Disk,
+    pub sandbox: SandboxSettings,
+    pub agent: AgentSettings,
+    /// Whose toolchains programs inside may use.
+    pub toolchain_home: PathBuf,
+    pub faults: Faults,
+    /// Sockets of proxies that are there, by their task.
+    pub entrances: Mutex<BTreeMap<ShortId, PathBuf>>,
+}
+
+fn said(error: impl std::fmt::Display) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
+impl Workshop {
+    /// Who works where root owns everything.
+    fn service(&self) -> Owner {
+        Owner {
+            uid: self.sandbox.service_uid,
+            gid: self.sandbox.service_uid,
+        }
+    }
+
+    fn owner_of(&self, path: &Path) -> io::Result<Owner> {
+        guard::clone::owner_of(path, self.service()).map_err(said)
+    }
+
+    /// Clones a workspace, anew.
+    pub fn clone(&self, task: ShortId, workspace: &Path) -> io::Result<TaskClone> {
+        let workspace = guard::clone::check_workspace(workspace, &self.home.root).map_err(said)?;
+        let folder = self.disk.task(task);
+        let owner = self.owner_of(&workspace)?;
+        guard::clone::remove_clone(&folder).map_err(|source| {
+            let path = folder.clone();
+            said(CloneError::Copy { path, source })
+        })?;
+        guard::clone::make(&workspace, &folder, owner).map_err(said)
+    }
+
+    pub fn freshen(&self, task: ShortId) -> io::Result<()> {
+        let clone = self.disk.clone_of(task).map_err(said)?;
+        guard::clone::freshen(&clone).map_err(said)
+    }
+
+    /// Copies the clone as it is now, for checks.
+    pub fn copy(&self, task: ShortId) -> io::Result<TaskClone> {
+        let clone = self.disk.clone_of(task).map_err(said)?;
+        guard::clone::throwaway(&clone, &self.copy_of(task)).map_err(said)
+    }
+
+    fn copy_of(&self, task: ShortId) -> PathBuf {
+        self.disk.task(task).join("verify")
+    }
+
+    /// What a wanted sandbox is.
+    pub fn spec(&self, wanted: Wanted) -> io::Result<SandboxSpec> {
+        let task = wanted.task;
+        let (kind, owner, online) = match &wanted.on {
+            On::Clone { writable, online } => {
+                let clone = self.disk.clone_of(task).map_err(said)?;
+                let kind = self.on_clone(&clone, *writable, &wanted)?;
+                (kind, clone.owner, *online && *writable)
+            }
+            On::Copy { online } => {
+                let clone = self.disk.clone_of(task).map_err(said)?;
+                let copy = clone.moved(&self.copy_of(task));
+                (self.on_clone(&copy, true, &wanted)?, copy.owner, *online)
+            }
+            On::Host => (Kind::Host, self.owner_of(&self.home.root)?, false),
+            On::Act {
+                operation,
+                files,
+                bound: most,
+            } => {
+                let attached = wanted.attachments;
+                let (mut kind, owner) = self.for_act(task, operation, *files, attached)?;
+                if let (Kind::Outside(Reach::Database { bound, .. }), Some(most)) =
+                    (&mut kind, most)
+                {
+                    *bound = (**most).clone();
+                }
+                (kind, owner, false)
+            }
+        };
+        let proxy = match online {
+            true => self.entrance(task),
+            false => None,
+        };
+        // How large a backup is, the database says.
+        let unbounded = matches!(
+            kind,
+            Kind::Outside(Reach::Backup { .. } | Reach::Kept { .. })
+        );
+        let file_mb = match unbounded {
+            true => 0,
+            false => self.sandbox.file_mb,
+        };
+        Ok(SandboxSpec {
+            exe: config::own::exe()?,
+            kind,
+            owner,
+            toolchains: self.sandbox.toolchains,
+            home: self.toolchain_home.clone(),
+            limits: Limits {
+                memory_mb: self.sandbox.memory_mb,
+                whole_mb: whole_mb(self.sandbox.memory_mb, machine_mb()),
+                processes: self.sandbox.processes,
+                file_mb,
+                faults: self.faults,
+                ..Limits::default()
+            },
+            proxy,
+            deadline: wanted.deadline,
+            trace: wanted.trace,
+        })
+    }
+
+    fn entrance(&self, task: ShortId) -> Option<PathBuf> {
+        let entrances = self.entrances.lock();
+        let entrances = entrances.unwrap_or_else(PoisonError::into_inner);
+        entrances.get(&task).cloned()
+    }
+
+    fn attachments(&self, task: ShortId) -> PathBuf {
+        self.disk.task(task).join("attachments")
+    }
+
+    fn on_clone(&self, clone: &TaskClone, writable: bool, wanted: &Wanted) -> io::Result<Kind> {
+        let inside = PathBuf::from(guard::sandbox::spec::ATTACHMENTS);
+        let attached = wanted
+            .attachments
+            .then(|| (self.attachments(wanted.task), inside));
+        let read_only = clone.read_only.iter().cloned().chain(attached);
+        Ok(Kind::Workspace {
+            work: clone.work.clone(),
+            snapshots: clone.snapshots.clone(),
+            writable,
+            read_only: read_only.collect(),
+            fixed: clone.fixed.clone(),
+            cache: Some(self.cache(&wanted.project, clone.owner)?),
+        })
+    }
+
+    /// The cache folder of a project, owned by whoever works on it.
+    fn cache(&self, project: &str, owner: Owner) -> io::Result<PathBuf> {
+        let name = format!("{project}-{}-{}", self.agent.name, owner.uid);
+        let mut parts = Path::new(&name).components();
+        let plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(one)), None) if one == name.as_str());
+        if !plain {
+            return Err(io::Error::other("that is no name of a project"));
+        }
+        let folder = self.home.caches().join(name);
+        own_folder(&folder, owner)?;
+        Ok(folder)
+    }
+
+    fn for_act(
+        &self,
+        task: ShortId,
+        operation: &Operation,
+        files: bool,
+        attached: bool,
+    ) -> io::Result<(Kind, Owner)> {
+        if let Some(view) = HostView::for_operation(operation) {
+            if !self.agent.host_read {
+                return Err(said("this agent may not look at the host (`host.read`)"));
+            }
+            return Ok((Kind::Scan(view), self.owner_of(&self.home.root)?));
+        }
+        let clone = match files && operation.reads_files() {
+            true => Some(self.disk.clone_of(task).map_err(said)?),
+            false => None,
+        };
+        let attached = (attached && operation.reads_files()).then(|| self.attachments(task));
+        let scratch = self.disk.task(task).join("restore");
+        let reach = reach(
+            &outside_of(&self.agent),
+            operation,
+            clone.map(|clone| clone.work),
+            attached,
+            scratch,
+        )
+        .map_err(said)?;
+        let owner = self.reached_as(&reach)?;
+        Ok((Kind::Outside(reach), owner))
+    }
+
+    /// Who reaches it: whoever may read it there.
+    fn reached_as(&self, reach: &Reach) -> io::Result<Owner> {
+        match reach {
+            Reach::Database {
+                database: Database::Sqlite { file },
+                ..
+            }
+            | Reach::Backup {
+                database: Database::Sqlite { file },
+                ..
+            } => self.owner_of(file),
+            Reach::Backup { folder, .. } => self.owner_of(folder),
+            Reach::Kept { folder, scratch } => {
+                let owner = self.owner_of(folder)?;
+                if let Some(scratch) = scratch {
+                    own_folder(scratch, owner)?;
+                }
+                Ok(owner)
+            }
+            // Who may read the clone may read what of the databases is open to others.
+            Reach::Data {
+                files: Some(files), ..
+            } => self.owner_of(files),
+            Reach::Data { databases, .. } => {
+                let file = databases.values().find_map(|database| match database {
+                    Database::Sqlite { file } => Some(file),
+                    Database::Postgres { .. } => None,
+                });
+                self.owner_of(file.unwrap_or(&self.home.root))
+            }
+            Reach::Endpoint { .. } | Reach::Database { .. } | Reach::Web { .. } => {
+                self.owner_of(&self.home.root)
+            }
+        }
+    }
+}
+
+/// What an operation reaches outside, with the files of the task where it reads some. Pure.
+///
+/// # Errors
+/// When that is not granted.
+pub(crate) fn reach(
+    granted: &Outside,
+    operation: &Operation,
+    work: Option<PathBuf>,
+    attached: Option<PathBuf>,
+    restored: PathBuf,
+) -> Result<Reach, String> {
+    let mut reach = granted.reach(operation)?;
+    if let Reach::Data {
+        files, attachments, ..
+    } = &mut reach
+        && operation.reads_files()
+    {
+        (*files, *attachments) = (work, attached);
+    }
+    if let Reach::Kept { scratch, .. } = &mut reach {
+        *scratch = Some(restored);
+    }
+    Ok(reach)
+}
+
+/// A folder that the owner of a sandbox may write.
+fn own_folder(folder: &Path, owner: Owner) -> io::Result<()> {
+    let made =
+        std::fs::create_dir_all(folder).and_then(|()| match nix::unistd::geteuid().is_root() {
+            true => std::os::unix::fs::lchown(folder, Some(owner.uid), Some(owner.gid)),
+            false => Ok(()),
+        });
+    made.map_err(|e| said(format!("cannot make the folder {}: {e}", folder.display())))
+}

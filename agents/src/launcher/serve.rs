@@ -1,0 +1,276 @@
+//! The launcher's side: a thread a conversation, each answering one wish after the other. When the agent is
+//! gone, whatever it asked for is ended and so is this process.
+
+use super::sandboxes::Workshop;
+use super::wish::{Arrival, Wish};
+use crate::disk::Disk;
+use config::env::Env;
+use config::home::Home;
+use config::settings::Settings;
+use guard::executor::Launched;
+use guard::launcher::channel::{Answer, Channel, Line, Message};
+use guard::proxy::Entrance;
+use nix::fcntl::OFlag;
+use protocol::control::{Answer as Told, CONTROL_VERSION, Reply, Request, Verb};
+use protocol::ids::Role;
+use serde::Serialize;
+use std::fs::OpenOptions;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Longest wait for the daemon, which itself waits for the service that keeps secrets.
+const ASKED: Duration = Duration::from_secs(30);
+/// Conversations at a time: far more than one agent has.
+const CONVERSATIONS: usize = 512;
+
+/// Where lines of the log go.
+pub type Log = Arc<Mutex<dyn Write + Send>>;
+
+struct Launcher {
+    shop: Workshop,
+    min_free_mb: u64,
+    /// The agent's process.
+    agent: u32,
+    env: Env,
+    settings: Arc<Settings>,
+    log: Log,
+}
+
+/// Serves an agent until it is gone. `agent` is its process.
+///
+/// # Errors
+/// When there is no such agent in the settings, or the conversation breaks.
+pub fn serve(
+    channel: &Channel,
+    home: Home,
+    settings: Settings,
+    role: &Role,
+    agent: u32,
+    log: Log,
+) -> io::Result<()> {
+    let env = Env::from_process();
+    let own = settings.agents.iter().find(|one| one.name == *role);
+    let own = own.cloned().ok_or_else(|| {
+        io::Error::other(format!(
+            "there is no agent `{role}`: see `ai-infra agents list`"
+        ))
+    })?;
+    let launcher = Arc::new(Launcher {
+        shop: Workshop {
+            disk: Disk::here(home.clone()),
+            home,
+            sandbox: settings.sandbox,
+            agent: own,
+            toolchain_home: env.toolchain_home(),
+            faults: env.faults().map_err(io::Error::other)?,
+            entrances: Mutex::default(),
+        },
+        min_free_mb: settings.team.min_free_mb,
+        agent,
+        env,
+        settings: Arc::new(settings),
+        log,
+    });
+    let mut logs = Vec::new();
+    while let Some(line) = channel.accept()? {
+        if Arc::strong_count(&launcher) > CONVERSATIONS {
+            continue;
+        }
+        let launcher = launcher.clone();
+        let talk = std::thread::Builder::new().name("conversation".to_owned());
+        let talk = talk.spawn(move || launcher.converse(&line))?;
+        // Lines that were sent are written, also when the agent is gone.
+        logs.push(talk);
+        logs.retain(|talk| !talk.is_finished());
+    }
+    launcher.drained(logs);
+    Ok(())
+}
+
+impl Launcher {
+    /// Waits for what only writes down, and for sandboxes to be told to end; not for copies that are being made:
+    /// they end with this process.
+    fn drained(&self, talks: Vec<std::thread::JoinHandle<()>>) {
+        let until = std::time::Instant::now() + Duration::from_millis(200);
+        for talk in talks {
+            while !talk.is_finished() && std::time::Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    fn converse(&self, line: &Line) {
+        loop {
+            let heard = match line.receive() {
+                Ok(Some(message)) => message
+                    .said::<Wish>()
+                    .and_then(|wish| self.grant(wish, message, line)),
+                _ => return,
+            };
+            match heard {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    let said = line.send(&Answer::<()>::failed(&error), b"", &[]);
+                    if said.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does one thing and answers; whether the conversation goes on.
+    fn grant(&self, wish: Wish, message: Message, line: &Line) -> io::Result<bool> {
+        let shop = &self.shop;
+        match wish {
+            Wish::Arrive => {
+                // Only its name: nothing in it can be listed or opened through it.
+                let folder = OpenOptions::new()
+                    .read(true)
+                    .custom_flags(OFlag::O_PATH.bits())
+                    .open(shop.home.run())?;
+                let arrival = Answer::Done(self.arrival()?);
+                line.send(&arrival, b"", &[folder.as_raw_fd()])?;
+            }
+            Wish::IsLow => say(line, &shop.disk.is_low(self.min_free_mb))?,
+            Wish::Read { file } => {
+                let found = shop.disk.read(&file)?;
+                let there = Answer::Done(found.is_some());
+                line.send(&there, &found.unwrap_or_default(), &[])?;
+            }
+            Wish::Write { file } => say(line, &shop.disk.write(&file, &message.bytes)?)?,
+            Wish::Keep { name } => say(line, &shop.disk.keep(&name, &message.bytes)?)?,
+            Wish::LayOut { task, files } => {
+                shop.disk.lay_out(task, &files)?;
+                say(line, &())?;
+            }
+            Wish::Script { script } => {
+                if !self.settings.engine.allow_scripted {
+                    return Err(io::Error::other("the settings allow no canned replies"));
+                }
+                say(
+                    line,
+                    &engine::scripted::text(&script).map_err(io::Error::other)?,
+                )?;
+            }
+            Wish::Playbooks => say(line, &shop.disk.playbooks()?)?,
+            Wish::Registries => {
+                let hosts = guard::proxy::registries::of_host(&shop.toolchain_home);
+                say(line, &hosts)?;
+            }
+            Wish::Project { workspace } => say(line, &shop.disk.project(&workspace))?,
+            Wish::Check { workspace } => {
+                let checked = guard::clone::check_workspace(&workspace, &shop.home.root);
+                say(line, &checked.map_err(|e| io::Error::other(e.to_string()))?)?;
+            }
+            Wish::Clone { task, workspace } => say(line, &shop.clone(task, &workspace)?)?,
+            Wish::Freshen { task } => say(line, &shop.freshen(task)?)?,
+            Wish::Copy { task } => say(line, &shop.copy(task)?)?,
+            Wish::Sandbox(wanted) => {
+                let spec = shop.spec(*wanted)?;
+                let started = Launched::of(spec, self.agent, Some(line.again()?));
+                let started = started.map_err(|e| io::Error::other(e.to_string()))?;
+                started.hand_over(line)?;
+                return Ok(false);
+            }
+            Wish::Entrance { task } => {
+                self.entrance(task, line)?;
+                return Ok(false);
+            }
+            Wish::Warden => {
+                let role = shop.agent.name.as_str();
+                let warden = warden::client::connect_for(&shop.home, role)?;
+                line.send(&Answer::Done(()), b"", &[warden.as_raw_fd()])?;
+            }
+            Wish::AnotherKey => say(line, &is_there_another_key(&shop.home.daemon_sock())?)?,
+            Wish::Log => {
+                while let Ok(Some(message)) = line.receive() {
+                    let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+                    // As any process of the team that cannot write its log: it works on.
+                    let _full_disk = log.write_all(&message.bytes);
+                }
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn arrival(&self) -> io::Result<Arrival> {
+        let home = &self.shop.home;
+        let access = config::bus_access::read(home).map_err(io::Error::other)?;
+        let own = bus::acl::agent_user(&self.shop.agent.name);
+        let kept = config::secret::every(home, &self.env);
+        let secrets = self.settings.secrets().chain(&kept);
+        Ok(Arrival {
+            user: access.users.get(&own).cloned().unwrap_or_default(),
+            socket: own_redis(&access.url, home),
+            url: access.url,
+            ca: access.ca,
+            team: config::home_id::team_id(home).map_err(io::Error::other)?,
+            secrets: secrets.map(|secret| secret.reveal().to_owned()).collect(),
+        })
+    }
+
+    /// Keeps the way into a proxy as long as the conversation lasts.
+    fn entrance(&self, task: protocol::ids::ShortId, line: &Line) -> io::Result<()> {
+        let clone = self.shop.disk.clone_of(task);
+        let clone = clone.map_err(|e| io::Error::other(e.to_string()))?;
+        let entrance = Entrance::make(clone.owner)?;
+        let set = |path: Option<std::path::PathBuf>| {
+            let entrances = self.shop.entrances.lock();
+            let mut entrances = entrances.unwrap_or_else(PoisonError::into_inner);
+            match path {
+                Some(path) => entrances.insert(task, path),
+                None => entrances.remove(&task),
+            };
+        };
+        set(Some(entrance.socket()));
+        let sent = line.send(
+            &Answer::Done(entrance.socket()),
+            b"",
+            &[entrance.listener().as_raw_fd()],
+        );
+        if sent.is_ok() {
+            line.ended();
+        }
+        set(None);
+        sent
+    }
+}
+
+fn say(line: &Line, done: &impl Serialize) -> io::Result<()> {
+    line.send(&Answer::Done(done), b"", &[])
+}
+
+/// The name of the team's own Redis in the folder of sockets, where it is that.
+fn own_redis(url: &str, home: &Home) -> Option<String> {
+    let socket = home.redis_sock();
+    let own = url.strip_prefix("redis+unix://") == socket.to_str();
+    let name = socket.file_name().filter(|_| own)?;
+    Some(name.to_string_lossy().into_owned())
+}
+
+/// What the daemon says; a daemon that does not is none that has one.
+fn is_there_another_key(daemon: &Path) -> io::Result<bool> {
+    let stream = UnixStream::connect(daemon)?;
+    stream.set_read_timeout(Some(ASKED))?;
+    let request = Request {
+        v: CONTROL_VERSION,
+        verb: Verb::SecretsAgain,
+    };
+    let mut line = serde_json::to_vec(&request)?;
+    line.push(b'\n');
+    (&stream).write_all(&line)?;
+    let mut said = String::new();
+    BufReader::new(&stream).read_line(&mut said)?;
+    Ok(match serde_json::from_str(&said)? {
+        Reply::Done { answer } => matches!(*answer, Told::SecretsAgain { changed: true }),
+        _ => false,
+    })
+}

@@ -1,0 +1,216 @@
+//! The walls around an agent's own process. It may read what names, certificates and times are looked up
+//! by and how the machine stands; it may write nothing, run nothing, listen on no port, and neither look into nor
+//! signal any process but its own. Put on before the first thread, model or bus, and never taken off.
+#![allow(unsafe_code)] // one prctl, with its reason below
+
+use crate::executor::landlock::{KNOWN, judge};
+use crate::sandbox::seccomp::{self, SeccompError};
+use caps::CapSet;
+use landlock::{
+    Access, AccessFs, AccessNet, CompatLevel, Compatible, RestrictionStatus, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
+};
+use nix::libc;
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use protocol::fault::Faults;
+use protocol::walls::Wall;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What may be read: files and folders, and never run.
+const READ: [&str; 33] = [
+    // Libraries that look up names, loaded when they are needed.
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/etc/ld.so.cache",
+    // Names of hosts.
+    "/etc/gai.conf",
+    "/etc/host.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/protocols",
+    "/etc/resolv.conf",
+    "/etc/services",
+    "/run/systemd/resolve",
+    // Certificates; not `/etc/ssl`, which holds private keys too.
+    "/etc/ca-certificates",
+    "/etc/pki/ca-trust",
+    "/etc/pki/tls/certs",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/usr/local/share/ca-certificates",
+    "/usr/share/ca-certificates",
+    // Times.
+    "/etc/localtime",
+    "/etc/timezone",
+    "/usr/share/zoneinfo",
+    // How the machine stands, and this process alone.
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/pressure",
+    "/proc/self",
+    "/sys/devices/system/cpu",
+    "/sys/fs/cgroup",
+    "/dev/null",
+    "/dev/urandom",
+];
+
+/// Of the calls that a sandbox is denied nothing is needed here either; and these.
+const NO_PROGRAM: [libc::c_long; 2] = [libc::SYS_execve, libc::SYS_execveat];
+
+/// Who the process becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    /// Never 0.
+    pub uid: u32,
+    /// Never 0.
+    pub gid: u32,
+}
+
+/// Why a process cannot be walled in. It must not go on then.
+#[derive(Debug, thiserror::Error)]
+pub enum WallsError {
+    /// Landlock holds for one thread and those it starts.
+    #[error("an agent's walls must be put on before it has threads, and it has {0}")]
+    Threads(usize),
+    /// It was to become root.
+    #[error("an agent does not work as uid {0}: set sandbox.service_uid to an ordinary one")]
+    Root(u32),
+    /// The kernel refused.
+    #[error("an agent cannot be walled in: {what}: {source}")]
+    Kernel {
+        /// Which wall.
+        what: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The kernel has no Landlock.
+    #[error("an agent cannot be walled in: {0}")]
+    Landlock(String),
+    /// No filter for this processor.
+    #[error(transparent)]
+    Calls(#[from] SeccompError),
+}
+
+fn kernel<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> WallsError {
+    move |error| WallsError::Kernel {
+        what,
+        source: error.into(),
+    }
+}
+
+/// Walls this process in, for good, after it became `user` where one is named.
+///
+/// # Errors
+/// When a wall cannot be put on; the process is in an unknown state then and must end.
+pub fn put_on(user: Option<User>, faults: Faults) -> Result<(), WallsError> {
+    let threads = super::start::threads();
+    if threads != 1 {
+        return Err(WallsError::Threads(threads));
+    }
+    if faults.stands(Wall::AgentUser) {
+        no_rights(user)?;
+    }
+    nix::sys::prctl::set_no_new_privs().map_err(kernel("no new privileges"))?;
+    if faults.stands(Wall::AgentFiles) {
+        let status = restrict().map_err(|e| WallsError::Landlock(e.to_string()))?;
+        judge(&status).map_err(WallsError::Landlock)?;
+    }
+    if faults.stands(Wall::AgentCalls) {
+        filter(&seccomp::program_without(&NO_PROGRAM)?)?;
+    }
+    Ok(())
+}
+
+/// Becomes the user, of no group but its own, and gives up every right of root.
+fn no_rights(user: Option<User>) -> Result<(), WallsError> {
+    let root = Uid::effective().is_root();
+    if root {
+        // Needs a right itself, so first of all.
+        for one in caps::all() {
+            if caps::has_cap(None, CapSet::Bounding, one).unwrap_or(false) {
+                caps::drop(None, CapSet::Bounding, one)
+                    .map_err(|e| kernel("rights")(io::Error::other(e.to_string())))?;
+            }
+        }
+    }
+    if let Some(User { uid, gid }) = user.filter(|_| root) {
+        if uid == 0 || gid == 0 {
+            return Err(WallsError::Root(uid));
+        }
+        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        setgroups(&[]).map_err(kernel("groups"))?;
+        setresgid(gid, gid, gid).map_err(kernel("group"))?;
+        setresuid(uid, uid, uid).map_err(kernel("user"))?;
+    }
+    for set in [
+        CapSet::Ambient,
+        CapSet::Inheritable,
+        CapSet::Effective,
+        CapSet::Permitted,
+    ] {
+        caps::clear(None, set).map_err(|e| kernel("rights")(io::Error::other(e.to_string())))?;
+    }
+    Ok(())
+}
+
+fn restrict() -> Result<RestrictionStatus, RulesetError> {
+    // Often a link into a folder that is not among them.
+    let names = std::fs::canonicalize("/etc/resolv.conf").ok();
+    let zone = std::fs::canonicalize("/etc/localtime").ok();
+    let all: Vec<PathBuf> = READ
+        .iter()
+        .map(|path| Path::new(path).to_owned())
+        .chain(names)
+        .chain(zone)
+        .collect();
+    Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(KNOWN))?
+        .handle_access(AccessNet::BindTcp)?
+        .scope(Scope::from_all(KNOWN))?
+        .create()?
+        .add_rules(path_beneath_rules(
+            all,
+            AccessFs::ReadFile | AccessFs::ReadDir,
+        ))?
+        .add_rules(path_beneath_rules(
+            ["/dev/null"],
+            AccessFs::ReadFile | AccessFs::WriteFile,
+        ))?
+        .restrict_self()
+}
+
+fn filter(program: &[u8]) -> Result<(), WallsError> {
+    // Four fields a step, as `seccomp` wrote them.
+    let mut steps: Vec<libc::sock_filter> = program
+        .chunks_exact(8)
+        .filter_map(|step| <[u8; 8]>::try_from(step).ok())
+        .map(|[a, b, yes, no, c, d, e, f]| libc::sock_filter {
+            code: u16::from_ne_bytes([a, b]),
+            jt: yes,
+            jf: no,
+            k: u32::from_ne_bytes([c, d, e, f]),
+        })
+        .collect();
+    let program = libc::sock_fprog {
+        len: u16::try_from(steps.len()).unwrap_or(u16::MAX),
+        filter: steps.as_mut_ptr(),
+    };
+    // SAFETY: the kernel copies the program, which lives until the call returns.
+    let done = unsafe {
+        libc::prctl(
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER,
+            &raw const program,
+        )
+    };
+    match done {
+        0 => Ok(()),
+        _ => Err(kernel("filter of calls")(io::Error::last_os_error())),
+    }
+}

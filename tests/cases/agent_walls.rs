@@ -1,0 +1,259 @@
+//! An agent's own process: no right of root, a user of its own where root starts it, no file of the home, no
+//! program, nobody else's process. What no agent may do is tried as an agent, behind its walls; and once more
+//! without them, when each attempt must succeed. As root, and as an ordinary user.
+
+use crate::AI_INFRA;
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, lchown};
+use std::path::{Path, PathBuf};
+use tests::processes;
+use tests::team::Team;
+
+const AGENTS: [&str; 5] = ["code", "data", "infra", "research", "qa"];
+/// What the control takes away.
+const WITHOUT: &str = "without=agent-files+agent-calls+agent-user";
+/// The ordinary user that root tells the story as again.
+pub const USER: u32 = 1234;
+
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+struct Stage {
+    team: Team,
+    /// Its processes are users of their own.
+    root: bool,
+    /// The program, where an ordinary user may run it.
+    _program: tempfile::TempDir,
+}
+
+impl Stage {
+    /// A team with everything in it that nobody may look at.
+    fn new(root: bool) -> Self {
+        let (folder, program) = open_program();
+        let team = Team::new(&program);
+        for (file, words) in [
+            ("user/.ssh/id_ed25519", "a private key"),
+            ("home/secrets/token", "a secret"),
+            ("user/notes.txt", "a person's own"),
+        ] {
+            let path = team.home().with_file_name("").join(file);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(&path, words).expect("a file");
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("a private file");
+        }
+        let team = match is_root() && !root {
+            false => team,
+            true => {
+                let top = team.home();
+                give(top.parent().expect("a folder"));
+                let (uid, gid) = (format!("--reuid={USER}"), format!("--regid={USER}"));
+                let words = ["setpriv", &uid, &gid, "--clear-groups"];
+                team.inside(words.map(str::to_owned).to_vec())
+            }
+        };
+        team.up();
+        Self {
+            team,
+            root,
+            _program: folder,
+        }
+    }
+
+    /// What no agent may do, and can do without its walls.
+    fn attempts(&self) -> Vec<String> {
+        let team = &self.team;
+        let home = team.home();
+        let at = |path: &str| home.join(path).display().to_string();
+        let user = |path: &str| team.user_home().join(path).display().to_string();
+        let (supervisor, infra) = (team.pid("supervisor"), team.pid("infra"));
+        let mut all = vec![
+            format!("read:{}", at("warden/seal.key")),
+            format!("read:{}", at("warden/tickets.jsonl")),
+            format!("read:{}", at("ledger.db")),
+            format!("read:{}", at("run/bus.json")),
+            format!("read:{}", at("redis/users.acl")),
+            format!("read:{}", at("secrets/token")),
+            format!("read:{}", at("logs/supervisor.log")),
+            format!("read:{}", user(".ssh/id_ed25519")),
+            format!("read:/proc/{supervisor}/environ"),
+            "read:/proc/self/../1/comm".to_owned(),
+            format!("list:{}", home.display()),
+            format!("list:{}", user("")),
+            format!("write:{}", at("logs/agent-qa.log")),
+            format!("write:{}", user("notes.txt")),
+            format!("make:{}", at("tasks/planted")),
+            format!("make:{}", at("blobs/planted")),
+            format!("folder:{}", at("playbooks/planted")),
+            format!("link:{}", at("config/planted")),
+            format!("remove:{}", at("blobs/planted")),
+            "execute:/bin/true".to_owned(),
+            format!(
+                "execute:{}",
+                self._program.path().join("ai-infra").display()
+            ),
+            "listen:0".to_owned(),
+            format!("signal:{supervisor}"),
+            format!("signal:{infra}"),
+            format!("trace:{supervisor}"),
+            format!("trace:{infra}"),
+        ];
+        if self.root {
+            // A user of its own is not let in where a socket or a mode alone would let it.
+            all.extend([
+                format!("connect:{}", at("run/supervisor.sock")),
+                format!("connect:{}", at("run/daemon.sock")),
+                format!("connect:{}", at("run/warden.sock")),
+                format!("connect:{}", at("run/redis.sock")),
+                format!("open-up:{}", user("notes.txt")),
+                "root:0".to_owned(),
+            ]);
+        }
+        all
+    }
+
+    /// How each attempt went, as an agent tried it.
+    fn tried(
+        &self,
+        attempts: &[String],
+        fault: Option<&str>,
+    ) -> (u64, Vec<(String, bool, String)>) {
+        let mut words = vec!["try-as-agent", "code"];
+        words.extend(attempts.iter().map(String::as_str));
+        let mut command = self.team.command(&words);
+        if let Some(fault) = fault {
+            command.env("AI_INFRA_FAULT", fault);
+        }
+        let output = command.output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let told: serde_json::Value =
+            serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {output:#?}"));
+        let tries = told["tries"].as_array().expect("tries").iter();
+        let tries = tries.map(|one| {
+            let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+            (text("try"), one["done"] == true, text("said"))
+        });
+        (told["uid"].as_u64().expect("a uid"), tries.collect())
+    }
+}
+
+/// The program where an ordinary user may run it.
+pub fn open_program() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = Permissions::from_mode(0o755);
+    fs::set_permissions(folder.path(), open.clone()).expect("an open folder");
+    let program = folder.path().join("ai-infra");
+    fs::copy(AI_INFRA, &program).expect("the program");
+    fs::set_permissions(&program, open).expect("an open program");
+    let name = program.to_str().expect("a name").to_owned();
+    (folder, name)
+}
+
+/// Makes everything below a folder the ordinary user's.
+pub fn give(path: &Path) {
+    lchown(path, Some(USER), Some(USER)).expect("a new owner");
+    if path.is_dir() && !path.is_symlink() {
+        for entry in fs::read_dir(path).expect("a list") {
+            give(&entry.expect("an entry").path());
+        }
+    }
+}
+
+/// A line of what the kernel says of a process.
+fn status(pid: u32, name: &str) -> String {
+    let path = PathBuf::from(format!("/proc/{pid}/status"));
+    let text = fs::read_to_string(path).expect("a process");
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("{name} of {pid}"))
+        .trim_start_matches(':')
+        .trim()
+        .to_owned()
+}
+
+fn stands(root: bool) {
+    let stage = Stage::new(root);
+    let mut users = BTreeSet::new();
+    for agent in AGENTS {
+        let pid = stage.team.pid(agent);
+        for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
+            assert_eq!(status(pid, set), "0000000000000000", "{agent} {set}");
+        }
+        assert_eq!(status(pid, "NoNewPrivs"), "1", "{agent}");
+        assert_eq!(status(pid, "Seccomp"), "2", "{agent}");
+        let uids = status(pid, "Uid");
+        let mut four = uids.split_whitespace();
+        let own = four.next().expect("a uid").to_owned();
+        assert!(four.all(|uid| uid == own), "{agent}: {uids}");
+        assert_ne!(own, "0", "{agent}");
+        users.insert(own);
+        if root {
+            assert_eq!(status(pid, "Groups"), "", "{agent}");
+            assert_eq!(status(pid, "CapBnd"), "0000000000000000", "{agent}");
+        }
+    }
+    assert_eq!(
+        users.len(),
+        if root { AGENTS.len() } else { 1 },
+        "{users:?}"
+    );
+    let attempts = stage.attempts();
+    let (uid, walled) = stage.tried(&attempts, None);
+    assert_ne!(uid, 0);
+    assert_eq!(walled.len(), attempts.len());
+    let escaped: Vec<_> = walled.iter().filter(|(_, done, _)| *done).collect();
+    assert!(escaped.is_empty(), "{escaped:#?}");
+    // No attempt failed because there was nothing to get at.
+    let (_, open) = stage.tried(&attempts, Some(WITHOUT));
+    let failed: Vec<_> = open.iter().filter(|(_, done, _)| !*done).collect();
+    assert!(failed.is_empty(), "without its walls: {failed:#?}");
+    assert!(processes::alive(stage.team.pid("supervisor")));
+    eprintln!("{} attempts denied, each with its control", attempts.len());
+    stage.team.down();
+}
+
+#[test]
+fn an_agent_reaches_nothing_but_its_work() {
+    stands(is_root());
+}
+
+#[test]
+fn an_ordinary_users_agents_reach_nothing_but_their_work() {
+    if is_root() {
+        stands(false);
+    }
+}
+
+#[test]
+fn what_an_agent_asks_of_its_launcher_is_bounded() {
+    let stage = Stage::new(is_root());
+    let team = &stage.team;
+    let home = team.home().display().to_string();
+    let ssh = team.user_home().join(".ssh").display().to_string();
+    let digest = "a".repeat(64);
+    let attempts = [
+        format!(r#"{{"wish":"check","workspace":"{home}"}}"#),
+        format!(r#"{{"wish":"clone","task":"t1","workspace":"{home}/warden"}}"#),
+        format!(r#"{{"wish":"check","workspace":"{ssh}"}}"#),
+        r#"{"wish":"check","workspace":"/etc"}"#.to_owned(),
+        r#"{"wish":"read","file":{"blob":"../warden/seal.key"}}"#.to_owned(),
+        r#"{"wish":"write","file":{"blob":"../config/permissions.yaml"}}"#.to_owned(),
+        format!(r#"{{"wish":"lay_out","task":"t1","files":[{{"name":"../../x","sha256":"{digest}","bytes":1}}]}}"#),
+        r#"{"wish":"freshen","task":"t99"}"#.to_owned(),
+        r#"{"wish":"sandbox","task":"t99","on":{"on":"clone","writable":true,"online":false},"project":"p","attachments":false,"deadline":99999999999,"trace":null}"#.to_owned(),
+        r#"{"wish":"shell","argv":["sh"]}"#.to_owned(),
+    ]
+    .map(|wish| format!("wish:{wish}"));
+    let (_, told) = stage.tried(&attempts, None);
+    let granted: Vec<_> = told.iter().filter(|(_, done, _)| *done).collect();
+    assert!(granted.is_empty(), "{granted:#?}");
+    for (wish, _, said) in &told {
+        assert!(!said.is_empty(), "{wish}");
+        eprintln!("{said}");
+    }
+    // Control: what it may ask is granted.
+    let own = r#"wish:{"wish":"playbooks"}"#.to_owned();
+    let (_, told) = stage.tried(&[own], None);
+    assert!(told[0].1, "{told:?}");
+    stage.team.down();
+}
