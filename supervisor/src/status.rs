@@ -86,9 +86,7 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
 
 /// How the backups stand.
 async fn backups(desk: &Desk) -> Result<BackupStatus, LedgerError> {
-    let known = desk.ledger.schedules().await?.into_iter();
-    let paused = known.filter(|(_, known)| known.paused.is_some());
-    let paused = paused.map(|(name, _)| name).collect();
+    let paused = desk.ledger.paused_schedules().await?;
     let settings = &desk.settings.backup;
     let now = jiff::Timestamp::now();
     Ok(standing::of_home(settings, &desk.home, &paused, now))

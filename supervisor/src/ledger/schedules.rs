@@ -9,10 +9,12 @@ use pai::schedule::decide::{Decision, Standing, Why};
 use protocol::ids::ShortId;
 use protocol::schedule::{Outcome, ScheduleRun};
 use sqlx::{AnyConnection, Row};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Runs are kept for this long, in microseconds (400 days).
 const KEPT_US: i64 = 400 * 24 * 3600 * 1_000_000;
+/// So many schedules are begun in one transaction: others write in between.
+const AT_ONCE: usize = 500;
 
 /// What is known of a schedule.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,15 +30,25 @@ pub struct KnownSchedule {
 }
 
 impl Ledger {
-    /// What is known of every schedule, by name.
+    /// What is known of every schedule, by name. Few questions however many there are.
     pub async fn schedules(&self) -> Result<BTreeMap<String, KnownSchedule>, LedgerError> {
         let mut tx = self.read().await?;
+        let open = sqlx::query_scalar(
+            "SELECT schedule FROM schedule_runs WHERE outcome = 'owed'
+             UNION
+             SELECT schedule FROM schedule_runs
+             WHERE task IN (SELECT id FROM tasks WHERE ended_us IS NULL)",
+        );
+        let open: BTreeSet<String> = open.fetch_all(&mut *tx).await?.into_iter().collect();
+        // Each one's newest by the key of the table: years of runs are not read for it.
         let rows = sqlx::query(
             "SELECT s.name, s.calendar, s.settled_us, s.held_us, s.paused_us, s.paused_by,
-                    (SELECT COUNT(*) FROM schedule_runs r LEFT JOIN tasks t ON t.id = r.task
-                     WHERE r.schedule = s.name AND (r.outcome = 'owed' OR
-                           (r.task IS NOT NULL AND t.ended_us IS NULL))) AS open
-             FROM schedules s",
+                    r.due_us, r.outcome, r.asked_by, r.reason AS refused, r.number,
+                    t.short_id, t.state, t.reason
+             FROM schedules s
+             LEFT JOIN schedule_runs r ON r.schedule = s.name AND r.due_us =
+                  (SELECT MAX(n.due_us) FROM schedule_runs n WHERE n.schedule = s.name)
+             LEFT JOIN tasks t ON t.id = r.task",
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -49,18 +61,26 @@ impl Ledger {
             let standing = Standing {
                 settled: time(&name, row.try_get("settled_us")?)?,
                 held: at(row.try_get("held_us")?)?,
-                running: row.try_get::<i64, _>("open")? > 0,
+                running: open.contains(&name),
                 paused: paused.is_some(),
             };
+            let came: Option<i64> = row.try_get("due_us")?;
             let schedule = KnownSchedule {
                 standing,
                 calendar: row.try_get("calendar")?,
                 paused: paused.map(|since| (since, by.unwrap_or_default())),
-                last: runs_of(&mut tx, &name, 1).await?.pop(),
+                last: came.map(|_| run(row, &name)).transpose()?,
             };
             known.insert(name, schedule);
         }
         Ok(known)
+    }
+
+    /// Names of schedules that a person paused.
+    pub async fn paused_schedules(&self) -> Result<BTreeSet<String>, LedgerError> {
+        let mut tx = self.read().await?;
+        let names = sqlx::query_scalar("SELECT name FROM schedules WHERE paused_us IS NOT NULL");
+        Ok(names.fetch_all(&mut *tx).await?.into_iter().collect())
     }
 
     /// Knows a schedule from now on; one that has another calendar than before counts from now on.
@@ -70,19 +90,33 @@ impl Ledger {
         calendar: &str,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "INSERT INTO schedules (name, calendar, settled_us) VALUES ($1, $2, $3)
-             ON CONFLICT (name) DO UPDATE
-             SET calendar = excluded.calendar, settled_us = excluded.settled_us, held_us = NULL
-             WHERE schedules.calendar <> excluded.calendar",
-        )
-        .bind(name)
-        .bind(calendar)
-        .bind(micros(now))
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
+        self.begin_schedules(&[(name, calendar.to_owned())], now)
+            .await
+    }
+
+    /// The same for many, each with its calendar: a home may bring thousands at once.
+    pub async fn begin_schedules(
+        &self,
+        all: &[(&str, String)],
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        for some in all.chunks(AT_ONCE) {
+            let mut tx = self.write().await?;
+            for (name, calendar) in some {
+                sqlx::query(
+                    "INSERT INTO schedules (name, calendar, settled_us) VALUES ($1, $2, $3)
+                     ON CONFLICT (name) DO UPDATE
+                     SET calendar = excluded.calendar, settled_us = excluded.settled_us, held_us = NULL
+                     WHERE schedules.calendar <> excluded.calendar",
+                )
+                .bind(*name)
+                .bind(calendar.as_str())
+                .bind(micros(now))
+                .execute(&mut *tx)
+                .await?;
+            }
+            tx.commit().await?;
+        }
         Ok(())
     }
 

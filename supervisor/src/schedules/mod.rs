@@ -20,20 +20,25 @@ use protocol::control::Submit;
 use protocol::ids::{RequestId, TaskRef};
 use protocol::task::Principal;
 use protocol::task_state::{TaskState, WaitReason};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Looks at least this often: the clock may have been set, the host may have slept, a file may
 /// have changed.
 const LOOK: SignedDuration = SignedDuration::from_secs(15);
 /// Shortest pause between two looks.
 const PAUSE: SignedDuration = SignedDuration::from_millis(200);
+/// After a look it rests so many times as long as that took, and no longer than the other: what ended meanwhile
+/// is looked at then.
+const RESTS: u32 = 5;
+const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// Begins what is to begin. Runs for ever.
 pub async fn keep_going(desk: &Desk) {
     let mut heard = desk.hub.listen();
     loop {
+        let began = Instant::now();
         let wait = match look(desk, Timestamp::now()).await {
             Ok(wait) => wait,
             Err(error) => {
@@ -53,8 +58,14 @@ pub async fn keep_going(desk: &Desk) {
             }
         };
         let wait = Duration::try_from(wait).unwrap_or_default();
+        // With thousands of schedules a look takes a while, and thousands of tasks may end one after the other.
+        let rest = (began.elapsed() * RESTS).min(LONGEST_REST);
+        let told = async {
+            sleep(rest).await;
+            let _ended_or_over = timeout(wait.saturating_sub(rest), ended).await;
+        };
         tokio::select! {
-            _ = timeout(wait, ended) => {}
+            () = told => {}
             () = desk.schedules.changed() => {}
         }
     }
@@ -74,15 +85,13 @@ async fn look(desk: &Desk, now: Timestamp) -> Result<SignedDuration, LedgerError
     for name in known.keys().filter(|name| !read.is_there(name)) {
         desk.ledger.end_schedule(name).await?;
     }
+    let mut new = Vec::new();
     for schedule in read.schedules.values() {
         let calendar = schedule.calendar.print();
         let standing = match known.get(&schedule.name) {
             Some(known) if known.calendar == calendar => known.standing,
             _ => {
-                let begun = desk.ledger.begin_schedule(&schedule.name, &calendar, now);
-                begun.await?;
-                // One that was never made is owed at once.
-                desk.backups.notify_one();
+                new.push((schedule.name.as_str(), calendar));
                 continue;
             }
         };
@@ -96,6 +105,11 @@ async fn look(desk: &Desk, now: Timestamp) -> Result<SignedDuration, LedgerError
         if let Some(next) = decide::next(schedule, standing.settled.max(now)) {
             wait = wait.min(next.duration_since(now));
         }
+    }
+    if !new.is_empty() {
+        desk.ledger.begin_schedules(&new, now).await?;
+        // One that was never made is owed at once.
+        desk.backups.notify_one();
     }
     for run in desk.ledger.owed_runs().await? {
         match read.schedules.get(&run.schedule).map(|s| &s.job) {

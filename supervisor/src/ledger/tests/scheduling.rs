@@ -122,6 +122,37 @@ fn a_decision_counts_once() {
 }
 
 #[test]
+fn of_many_each_has_its_own_newest_run() {
+    run(async || {
+        let room = room().await;
+        let ledger = &room.ledger;
+        let names: Vec<String> = (0..1200).map(|n| format!("job-{n}")).collect();
+        let all: Vec<_> = (names.iter())
+            .map(|name| (name.as_str(), "daily".to_owned()))
+            .collect();
+        ledger.begin_schedules(&all, at(0)).await.unwrap();
+        for (name, due) in [("job-3", 10), ("job-3", 30), ("job-3", 20), ("job-7", 5)] {
+            let run = OwedRun {
+                schedule: name.to_owned(),
+                due: at(due),
+                ..owed_by_nobody()
+            };
+            ledger.owe_run(&run).await.unwrap();
+        }
+        let known = ledger.schedules().await.unwrap();
+        assert_eq!(known.len(), 1200);
+        let newest = |name: &str| known[name].last.as_ref().map(|run| run.due);
+        assert_eq!(newest("job-3"), Some(at(30)));
+        assert_eq!(newest("job-7"), Some(at(5)));
+        assert_eq!(newest("job-8"), None);
+        let running = |name: &&String| known[*name].standing.running;
+        let running: Vec<_> = names.iter().filter(running).collect();
+        assert_eq!(running, ["job-3", "job-7"]);
+        assert!(ledger.paused_schedules().await.unwrap().is_empty());
+    });
+}
+
+#[test]
 fn a_calendar_that_changes_and_a_pause_count_anew() {
     run(async || {
         let room = room().await;
