@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use protocol::backup::Drilled;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -48,6 +48,21 @@ pub struct JobHistory {
     /// When it came to a good end without a snapshot, where its newest run did.
     #[serde(default)]
     pub well: Option<Timestamp>,
+    /// The newest snapshot that holds a folder, by the folder's path.
+    #[serde(default)]
+    pub held: BTreeMap<String, String>,
+    /// The same of those that are gone though they are on the list: these snapshots stay.
+    #[serde(default)]
+    pub gone: BTreeMap<String, String>,
+}
+
+/// A folder that is to be kept and is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// What the list calls it.
+    pub name: String,
+    /// Where it was.
+    pub path: String,
 }
 
 impl JobHistory {
@@ -115,6 +130,55 @@ impl History {
         job.alarm.clone()
     }
 
+    /// Notes which folders a run kept, and which it should have kept and were not there; `made` is its snapshot,
+    /// where it made one. Answers all that is alarming about the run.
+    pub fn folders(
+        &mut self,
+        job: &str,
+        made: Option<&SnapshotName>,
+        kept: &[String],
+        gone: &[Gone],
+    ) -> Option<String> {
+        let job = self.jobs.entry(job.to_owned()).or_default();
+        let known = |path: &String| kept.contains(path) || gone.iter().any(|g| g.path == *path);
+        // What is on no list any more waits for nobody.
+        job.held.retain(|path, _| known(path));
+        match made {
+            Some(made) => {
+                let now = kept.iter().map(|path| (path.clone(), made.to_string()));
+                job.held.extend(now);
+            }
+            None => job.alarm = None,
+        }
+        let held = &job.held;
+        let newest = |gone: &Gone| Some((gone.path.clone(), held.get(&gone.path)?.clone()));
+        job.gone = gone.iter().filter_map(newest).collect();
+        let said = gone.iter().map(|Gone { name, path }| match held.get(path) {
+            Some(snapshot) => format!(
+                "{path} is gone: {snapshot} is the newest that holds it, and stays until it is back or you say `ai-infra workspace forget {name}`"
+            ),
+            None => format!(
+                "{path} is gone, and no backup that this machine knows of holds it: bring it back, or say `ai-infra workspace forget {name}`"
+            ),
+        });
+        let said: Vec<String> = job.alarm.take().into_iter().chain(said).collect();
+        job.alarm = (!said.is_empty()).then(|| said.join("; "));
+        job.alarm.clone()
+    }
+
+    /// Snapshots that stay whatever their age: the newest of what is gone though it is on the list, `gone` now
+    /// among it.
+    pub fn stay(&self, job: &str, gone: &[Gone]) -> HashSet<SnapshotName> {
+        let held = self.jobs.get(job).map(|job| &job.held);
+        let now = gone.iter().filter_map(|gone| held?.get(&gone.path));
+        let others = self.jobs.iter().filter(|(name, _)| *name != job);
+        let before = others.flat_map(|(_, job)| job.gone.values());
+        before
+            .chain(now)
+            .filter_map(|name| name.parse().ok())
+            .collect()
+    }
+
     /// Notes that it came to a good end without a snapshot: it makes none, or there was nothing to keep.
     pub fn well(&mut self, job: &str, at: Timestamp) {
         let job = self.jobs.entry(job.to_owned()).or_default();
@@ -171,6 +235,42 @@ fn opened(path: &Path) -> Result<File, BackupError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_folder_that_is_gone_is_alarming_and_its_newest_snapshot_stays() {
+        let name = |second: i64| {
+            SnapshotName::new(
+                Timestamp::from_second(1_800_000_000 + second).unwrap(),
+                "code",
+            )
+        };
+        let (both, one) = (["/a".to_owned(), "/b".to_owned()], ["/a".to_owned()]);
+        let gone = [Gone {
+            name: "shop".to_owned(),
+            path: "/b".to_owned(),
+        }];
+        let mut history = History::default();
+        let (first, second, third) = (name(1), name(2), name(3));
+        assert_eq!(history.folders("code", Some(&first), &both, &[]), None);
+        assert_eq!(history.stay("code", &gone), HashSet::from([first.clone()]));
+        for at in [&second, &third] {
+            let said = history.folders("code", Some(at), &one, &gone).unwrap();
+            assert!(
+                said.contains("/b is gone") && said.contains(&first.to_string()),
+                "{said}"
+            );
+            assert!(said.contains("workspace forget shop"), "{said}");
+        }
+        // Another job at the same place lets it be too.
+        assert_eq!(history.stay("memory", &[]), HashSet::from([first.clone()]));
+        // Nothing is left to be kept: it is said all the same.
+        assert!(history.folders("code", None, &[], &gone).is_some());
+        // Forgotten, or back.
+        assert_eq!(history.folders("code", Some(&third), &one, &[]), None);
+        assert_eq!(history.stay("memory", &[]), HashSet::new());
+        let never = history.folders("code", Some(&third), &one, &gone).unwrap();
+        assert!(never.contains("no backup"), "{never}");
+    }
 
     #[test]
     fn what_shrank_is_alarming_until_the_next_run() {

@@ -22,20 +22,21 @@ pub struct Pruned {
     pub bytes: u64,
 }
 
-/// Lets go.
+/// Lets go, of none of those that `stay`.
 ///
 /// # Errors
 /// When somebody is at it, or a snapshot that stays cannot be read: then nothing goes.
 pub fn prune(
     repository: &mut Repository,
     keep: Keep,
+    stay: &HashSet<SnapshotName>,
     host: &str,
     now: fn() -> Timestamp,
 ) -> Result<Pruned, BackupError> {
     let who = Holder::me(&repository.cache);
     let store = repository.store.as_mut();
     let mut lock = Lock::take(store, For::Prune, (host, who), now())?;
-    let pruned = alone(repository, keep, &mut lock, now);
+    let pruned = alone(repository, keep, stay, &mut lock, now);
     // Whoever still writes holds a lock; what is older than any lock was left by one that was killed.
     let now = now();
     let before = now.checked_sub(HOLDS).unwrap_or(now);
@@ -50,6 +51,7 @@ pub fn prune(
 fn alone(
     repository: &mut Repository,
     keep: Keep,
+    stay: &HashSet<SnapshotName>,
     lock: &mut Option<Lock>,
     now: fn() -> Timestamp,
 ) -> Result<Pruned, BackupError> {
@@ -58,7 +60,8 @@ fn alone(
         None => Ok(()),
     };
     let all = repository.snapshots()?;
-    let gone = let_go(&all, keep);
+    let mut gone = let_go(&all, keep);
+    gone.retain(|name| !stay.contains(name));
     let mut needed: HashSet<Digest> = HashSet::new();
     for name in all.iter().filter(|name| !gone.contains(name)) {
         hold(repository.store.as_mut())?;

@@ -2,6 +2,8 @@
 //! team works with the settings that its daemon hands over, and with no others.
 
 use crate::failure::Failure;
+use crate::render::text::safe;
+use crate::terminal;
 use config::env::Env;
 use config::home::Home;
 use config::settings::Settings;
@@ -11,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 use supervisor::client::{self, ClientError};
 use supervisor::daemon::environment::{self, Variables};
+use supervisor::daemon::handed::Handed;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// Longest wait for a running daemon to hand over its settings. Without them a process would work with
@@ -87,6 +90,25 @@ impl Context {
             self.env = environment::merged(&self.env, &kept);
         }
         self
+    }
+
+    /// The same; where no team is up, and its settings name secrets that another service keeps, that service is asked
+    /// here and now. What it does not give is said.
+    pub async fn with_asked_secrets(self) -> Self {
+        if !matches!(self.handed(KEPT).await, Ok(None)) {
+            return self.with_kept_secrets().await;
+        }
+        match Handed::gather(&self.home, &self.env).await {
+            Ok(asked) => {
+                for problem in asked.problems() {
+                    terminal::complain(&format!("warning: {}\n", safe(&problem)));
+                }
+                let env = asked.over(&self.env);
+                Self { env, ..self }
+            }
+            // Whoever loads the settings says what is wrong with them.
+            Err(_) => self,
+        }
     }
 
     /// What the running team was given, asked for no longer than `patience`; `None` where no team is up.

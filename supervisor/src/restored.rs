@@ -128,7 +128,10 @@ mod tests {
         let again = folder.path().join("again.db");
         copy::copy(&file, &again).await.unwrap();
         assert_eq!(
-            copy::workspaces(&Place::file(&again), "h").await.unwrap(),
+            copy::workspaces(&Place::file(&again), "h")
+                .await
+                .unwrap()
+                .folders,
             Vec::<std::path::PathBuf>::new()
         );
     }

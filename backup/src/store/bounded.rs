@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often it is counted what moved.
+const SAMPLE: Duration = Duration::from_millis(500);
+/// Fewer bytes are no progress: what keeps a connection alive.
+const MOVES: u64 = 64 * 1024;
 /// Most bytes kept of what it complains about.
 const COMPLAINTS: u64 = 64 * 1024;
 
@@ -21,6 +25,8 @@ const COMPLAINTS: u64 = 64 * 1024;
 pub struct Bounds {
     /// Longest run.
     pub time: Duration,
+    /// Longest while in which next to nothing is read or written.
+    pub still: Duration,
     /// Most bytes it may print.
     pub answer: u64,
     /// Most bytes that packs may grow by, in one run.
@@ -33,6 +39,7 @@ pub struct Bounds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
     Time,
+    Still,
     Answer,
     Growth,
     Free,
@@ -47,6 +54,7 @@ pub fn run(
     bounds: &Bounds,
 ) -> io::Result<Result<Output, Over>> {
     let began = Instant::now();
+    let mut pace = Pace::new(began);
     let before = packs(here);
     let mut child = command.spawn()?;
     let (to, from, complaints) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -88,6 +96,9 @@ pub fn run(
             if over.is_none() && (open || began.elapsed() > bounds.time) {
                 over = too_much(here, before, began.elapsed(), bounds);
             }
+            if over.is_none() && pace.stands(child.id(), bounds.still) {
+                over = Some(Over::Still);
+            }
             if over.is_some() {
                 end(&mut child);
                 break child.wait()?;
@@ -113,6 +124,45 @@ pub fn run(
             stderr,
         }))
     })
+}
+
+/// Whether anything moves. The other side may keep a connection alive for ever and take nothing: that is a few bytes
+/// a minute.
+struct Pace {
+    looked: Instant,
+    /// Bytes that all of it had read and written when it last moved, and when that was.
+    moved: (u64, Instant),
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Pace {
+            looked: now,
+            moved: (0, now),
+        }
+    }
+
+    /// Looks, at most twice a second; whether it has stood still for too long.
+    fn stands(&mut self, root: u32, still: Duration) -> bool {
+        if self.looked.elapsed() >= SAMPLE.min(still) {
+            self.looked = Instant::now();
+            let all = below(root);
+            let bytes = all.iter().chain([&root]).map(|pid| moved(*pid)).sum();
+            // Less than before: one of them has ended, and others go on.
+            if bytes < self.moved.0 || bytes >= self.moved.0 + MOVES {
+                self.moved = (bytes, self.looked);
+            }
+        }
+        self.moved.1.elapsed() > still
+    }
+}
+
+/// Bytes that a process has read and written, wherever to.
+fn moved(pid: u32) -> u64 {
+    let said = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let lines = said.lines().filter_map(|line| line.split_once(": "));
+    let counted = lines.filter(|(name, _)| matches!(*name, "rchar" | "wchar"));
+    counted.filter_map(|(_, n)| n.parse::<u64>().ok()).sum()
 }
 
 /// What came, up to so many bytes, and whether there was more.

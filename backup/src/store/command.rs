@@ -48,6 +48,7 @@ const HELPER: &str =
 /// For a repository of sealed backups: as large as the disk allows, a pack at a time.
 pub const OF_BACKUPS: Bounds = Bounds {
     time: Duration::from_secs(12 * 3600),
+    still: Duration::from_secs(15 * 60),
     answer: 1 << 30,
     growth: u64::MAX,
     free: 256 * 1000 * 1000,
@@ -55,6 +56,7 @@ pub const OF_BACKUPS: Bounds = Bounds {
 /// For one of settings and texts.
 pub const OF_SETTINGS: Bounds = Bounds {
     time: Duration::from_secs(300),
+    still: Duration::from_secs(300),
     answer: 64 * 1024 * 1024,
     growth: 256 * 1024 * 1024,
     free: 256 * 1000 * 1000,
@@ -283,6 +285,10 @@ fn too_much(over: Over, bounds: &Bounds) -> String {
         Over::Time => format!(
             "git was ended after {} minutes: the place is very slow, or holds far more than is kept there by this team; look whether it is the right one",
             bounds.time.as_secs() / 60
+        ),
+        Over::Still => format!(
+            "git was ended: for {} minutes next to nothing was read or written; the place keeps the connection open and does not answer",
+            bounds.still.as_secs() / 60
         ),
         Over::Answer | Over::Growth => format!(
             "more than {} MB would have been fetched or listed, so it was broken off: that is not what this team keeps there; look whether it is the right place",

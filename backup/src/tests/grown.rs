@@ -4,6 +4,7 @@ use super::{Place, later, noise, tree};
 use crate::keep::Keep;
 use crate::store::Store;
 use crate::store::folder::Folder;
+use std::collections::HashSet;
 use std::fs;
 
 /// Only the newest of a day.
@@ -22,7 +23,7 @@ fn packs(place: &Place) -> (usize, u64) {
 
 fn run_and_let_go(place: &Place) -> u64 {
     let done = place.run();
-    crate::prune::prune(&mut place.open(), NEWEST, "h", later).unwrap();
+    crate::prune::prune(&mut place.open(), NEWEST, &HashSet::new(), "h", later).unwrap();
     assert_eq!(place.back(&done.name), tree(&place.source()));
     done.progress.sent
 }

@@ -18,7 +18,7 @@ use crate::store::folder::Folder;
 use crate::verify::verify;
 use crate::walk::{Root, Rule};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -361,8 +361,13 @@ fn letting_go_takes_what_nothing_needs_and_only_that() {
             .sum::<u64>()
     };
     assert!(bytes(&place) > 1_200_000);
-    let pruned = crate::prune::prune(&mut place.open(), keep, "h", later).unwrap();
-    assert_eq!(pruned.snapshots.len(), 2);
+    // One that is asked for stays, whatever its age.
+    let asked = HashSet::from([first.name.clone()]);
+    let pruned = crate::prune::prune(&mut place.open(), keep, &asked, "h", later).unwrap();
+    assert_eq!(pruned.snapshots.len(), 1);
+    assert!(place.open().snapshots().unwrap().contains(&first.name));
+    let pruned = crate::prune::prune(&mut place.open(), keep, &HashSet::new(), "h", later).unwrap();
+    assert_eq!(pruned.snapshots.len(), 1);
     assert!(pruned.snapshots.contains(&first.name) && pruned.packs >= 1);
     assert!(bytes(&place) < 700_000);
     assert_eq!(

@@ -97,7 +97,14 @@ fn what_killed_writers_left_is_swept_once_nobody_can_be_writing() {
         weekly: 1,
         monthly: 1,
     };
-    crate::prune::prune(&mut place.open(), keep, "h", Timestamp::now).unwrap();
+    crate::prune::prune(
+        &mut place.open(),
+        keep,
+        &HashSet::new(),
+        "h",
+        Timestamp::now,
+    )
+    .unwrap();
     assert!(old.iter().all(|path| !path.exists()));
     assert!(young.exists() && other.exists());
     assert_eq!(place.verified(), Vec::<String>::new());

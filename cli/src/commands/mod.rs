@@ -68,11 +68,11 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
     let context = match command {
         Command::Agents(_)
         | Command::Audit(_)
-        | Command::Backup(_)
         | Command::Config(_)
-        | Command::Ledger(_)
         | Command::Restart
         | Command::Run(_) => context.with_kept_secrets().await,
+        // And these are run beside a team that is down, by cron.
+        Command::Backup(_) | Command::Ledger(_) => context.with_asked_secrets().await,
         _ => context,
     };
     match command {
@@ -98,7 +98,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Memory(command) => memory::run(&context, command).await,
         Command::Playbook(command) => playbook::run(&context, command),
         Command::Schedule(command) => schedule::run(&context, command).await,
-        Command::Backup(command) => backup::run(&context.with_kept_secrets().await, command).await,
+        Command::Backup(command) => backup::run(&context, command).await,
         Command::Config(command) => config::run(&context, command),
         Command::Secret(command @ SecretCommand::Set { .. }) => {
             secret::run(&context, command).await
@@ -106,7 +106,7 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         // What the daemon was handed and what it asked for count too.
         Command::Secret(command) => secret::run(&context.in_team().await?, command).await,
         Command::Bus(command) => bus::run(&context, command).await,
-        Command::Ledger(command) => ledger::run(&context.with_kept_secrets().await, command).await,
+        Command::Ledger(command) => ledger::run(&context, command).await,
         Command::Bench(args) => bench::run(&context, args).await,
         Command::Completions { shell } => completions::run(shell),
         Command::Daemon(up) => daemon::run(&context, up.no_tmux).await,

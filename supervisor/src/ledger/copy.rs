@@ -57,8 +57,17 @@ async fn copied(reader: &AnyPool, to: &Path) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// The folders of a host that the team works in: those that tasks were about, and those that were added.
-pub async fn workspaces(place: &Place, host: &str) -> Result<Vec<PathBuf>, LedgerError> {
+/// The folders of a host that the team works in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Worked {
+    /// Those that tasks were about, and those on the list; each once.
+    pub folders: Vec<PathBuf>,
+    /// Those on the list, with their names.
+    pub named: Vec<(String, PathBuf)>,
+}
+
+/// The folders of a host that the team works in: those that tasks were about, and those on the list of workspaces.
+pub async fn workspaces(place: &Place, host: &str) -> Result<Worked, LedgerError> {
     let reader = place.reader().await?;
     let rows = sqlx::query(
         "SELECT DISTINCT json_extract(task, '$.workspace') AS folder FROM tasks
@@ -68,17 +77,23 @@ pub async fn workspaces(place: &Place, host: &str) -> Result<Vec<PathBuf>, Ledge
     .fetch_all(&reader)
     .await;
     // Those that were added by name; a ledger of before that has no such table.
-    let added = sqlx::query("SELECT path AS folder FROM workspaces WHERE host = '' OR host = $1")
-        .bind(host)
-        .fetch_all(&reader)
-        .await
-        .unwrap_or_default();
+    let added = sqlx::query(
+        "SELECT name, path AS folder FROM workspaces WHERE host = '' OR host = $1 ORDER BY name",
+    )
+    .bind(host)
+    .fetch_all(&reader)
+    .await
+    .unwrap_or_default();
     reader.close().await;
-    let folder = |row: &sqlx::any::AnyRow| Ok(PathBuf::from(row.try_get::<String, _>("folder")?));
-    let folders: Result<Vec<PathBuf>, sqlx::Error> =
-        rows?.iter().chain(&added).map(folder).collect();
+    let folder = |row: &sqlx::any::AnyRow| row.try_get::<String, _>("folder").map(PathBuf::from);
+    let named: Result<Vec<(String, PathBuf)>, sqlx::Error> = (added.iter())
+        .map(|row| Ok((row.try_get("name")?, folder(row)?)))
+        .collect();
+    let named = named?;
+    let folders: Result<Vec<PathBuf>, sqlx::Error> = rows?.iter().map(folder).collect();
     let mut folders = folders?;
+    folders.extend(named.iter().map(|(_, folder)| folder.clone()));
     folders.sort();
     folders.dedup();
-    Ok(folders)
+    Ok(Worked { folders, named })
 }

@@ -91,6 +91,32 @@ fn a_tree_of_a_billion_files_ends_with_a_sentence() {
     assert_eq!(room.ours().len(), 1);
 }
 
+/// A place whose server keeps the connection alive and takes nothing.
+#[test]
+fn a_place_that_moves_next_to_nothing_is_given_up() {
+    let room = Room::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/slow.git", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = listener.accept().unwrap();
+        let pause = Some(Duration::from_millis(20));
+        stream.set_read_timeout(pause).unwrap();
+        let mut sent = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+        // A line of a head now and then, for as long as somebody listens.
+        while sent.is_ok() {
+            let _asked = stream.read(&mut [0; 1024]);
+            sent = stream.write_all(b"X-Alive: yes\r\n");
+        }
+    });
+    let short = crate::store::command::Bounds {
+        still: Duration::from_millis(1500),
+        ..OF_SETTINGS
+    };
+    let said = fetched(&room, &url, short).unwrap_err().to_string();
+    assert!(said.contains("next to nothing was read"), "{said}");
+}
+
 #[test]
 fn a_place_that_never_answers_is_given_up_with_all_that_was_started() {
     let room = Room::new();

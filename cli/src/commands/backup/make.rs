@@ -1,5 +1,6 @@
 //! `backup run`: every job, one after the other. One that fails does not keep the others from running.
 
+use super::belongs::{Roots, roots};
 use super::leash::Leash;
 use super::show::Line;
 use super::{Placed, beside, configuration, jobs, key_file};
@@ -11,12 +12,11 @@ use backup::error::BackupError;
 use backup::history::History;
 use backup::keep::{Keep, Size};
 use backup::key::RecoveryKey;
+use backup::names::SnapshotName;
 use backup::prune::prune;
 use backup::repository::Repository;
 use backup::run::{Done, Job, run as back_up};
 use backup::store::target::Keys;
-use backup::walk::{Root, Rule};
-use config::backup::BackupWhat;
 use config::home::Home;
 use config::settings::Settings;
 use jiff::Timestamp;
@@ -24,6 +24,7 @@ use protocol::control::Verb;
 use protocol::document::DOCUMENT_VERSION;
 use protocol::fault::Faults;
 use serde::Serialize;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use supervisor::client::{self, ClientError};
@@ -128,12 +129,17 @@ pub async fn apart(
     let ledger = ledger(home, settings).await?;
     let mut names = Vec::new();
     for placed in placed {
+        let Roots { all, gone, .. } = roots(home, settings, placed.what, ledger.as_deref()).await?;
+        for gone in gone {
+            let (path, name) = (safe(&gone.path), safe(&gone.name));
+            terminal::complain(&format!("warning: {path} ({name}) is gone and not in it\n"));
+        }
         let job = Job {
             name: placed.name.clone(),
             what: placed.what.as_str().to_owned(),
             host: settings.host.clone(),
             faults: Faults::default(),
-            roots: roots(home, settings, placed.what, ledger.as_deref()).await?,
+            roots: all,
         };
         if job.roots.is_empty() {
             continue;
@@ -145,7 +151,17 @@ pub async fn apart(
             monthly: 0,
         };
         let (keys, key) = (super::keys(settings, cache), key.clone());
-        let made = beside(move || made(&placed, &job, &keys, key.as_ref(), keep, draw)).await?;
+        let made = beside(move || {
+            made(
+                &placed,
+                &job,
+                &keys,
+                key.as_ref(),
+                (keep, &HashSet::new()),
+                draw,
+            )
+        })
+        .await?;
         for note in made.0.notes.iter().take(NOTES) {
             terminal::complain(&format!("warning: {}\n", safe(note)));
         }
@@ -216,62 +232,12 @@ async fn ledger(home: &Home, settings: &Settings) -> Result<Option<PathBuf>, Fai
     Ok(Some(to))
 }
 
-/// What belongs to a job.
-async fn roots(
-    home: &Home,
-    settings: &Settings,
-    what: BackupWhat,
-    ledger: Option<&Path>,
-) -> Result<Vec<Root>, Failure> {
-    match what {
-        BackupWhat::Home => {
-            let mut roots = vec![Root {
-                label: PathBuf::from("home"),
-                path: home.root.clone(),
-                rule: Rule::Home,
-            }];
-            if let Some(copied) = ledger {
-                roots.push(Root {
-                    label: PathBuf::from("home/ledger.db"),
-                    path: copied.to_owned(),
-                    rule: Rule::All,
-                });
-            }
-            Ok(roots)
-        }
-        BackupWhat::Configuration => Ok(Vec::new()),
-        BackupWhat::Workspaces => {
-            let Some(copied) = ledger else {
-                return Ok(Vec::new());
-            };
-            let folders = copy::workspaces(&Place::file(copied), &settings.host).await;
-            let folders = folders.map_err(|error| Failure::new(error.exit_code(), error))?;
-            Ok(workspaces(folders, &home.root))
-        }
-    }
-}
-
-/// Folders as roots: one inside another is in it already, one that is gone is no workspace any more.
-fn workspaces(mut folders: Vec<PathBuf>, home: &Path) -> Vec<Root> {
-    folders.retain(|folder| folder.is_absolute() && folder.is_dir() && !folder.starts_with(home));
-    folders.sort();
-    folders.dedup_by(|inner, outer| inner.starts_with(outer));
-    folders
-        .into_iter()
-        .map(|path| Root {
-            label: Path::new("workspaces").join(path.strip_prefix("/").unwrap_or(&path)),
-            path,
-            rule: Rule::Workspace,
-        })
-        .collect()
-}
-
 /// One job, whatever it comes to.
 async fn one(
     context: &Context,
     settings: &Settings,
     placed: Placed,
-    roots: Result<Vec<Root>, Failure>,
+    roots: Result<Roots, Failure>,
     key: Option<RecoveryKey>,
     draw: bool,
 ) -> Result<Came, Failure> {
@@ -288,7 +254,12 @@ async fn one(
         target: placed.target.to_string(),
         ..Came::default()
     };
-    let job = roots.map(|roots| Job {
+    let (mut kept, mut gone) = (Vec::new(), Vec::new());
+    let job = roots.map(|roots| {
+        (kept, gone) = (roots.kept, roots.gone);
+        roots.all
+    });
+    let job = job.map(|roots| Job {
         name: placed.name.clone(),
         what: placed.what.as_str().to_owned(),
         host: settings.host.clone(),
@@ -298,13 +269,26 @@ async fn one(
     let keys = super::keys(settings, &home.backup());
     let result = match job {
         Ok(job) if job.roots.is_empty() => {
-            came.notes
-                .push("no task was about a folder yet: nothing to back up".to_owned());
-            let well = |history: &mut History| history.well(&came.job, Timestamp::now());
-            History::change(&home.backup(), well)?;
+            let none = match gone.is_empty() {
+                true => "no task was about a folder yet: nothing to back up",
+                false => "no folder of the list is there: nothing to back up",
+            };
+            came.notes.push(none.to_owned());
+            let well = |history: &mut History| {
+                history.well(&came.job, Timestamp::now());
+                history.folders(&came.job, None, &kept, &gone)
+            };
+            came.alarm = History::change(&home.backup(), well)?;
+            if came.alarm.is_some() {
+                came.exit = protocol::exit::FAILED;
+            }
             return Ok(came);
         }
-        Ok(job) => beside(move || made(&placed, &job, &keys, key.as_ref(), keep, draw)).await,
+        Ok(job) => {
+            let stay = History::load(&home.backup()).stay(&came.job, &gone);
+            let made = move || made(&placed, &job, &keys, key.as_ref(), (keep, &stay), draw);
+            beside(made).await
+        }
         Err(failure) => Err(failure),
     };
     came.took_ms = began.elapsed().as_millis() as u64;
@@ -316,7 +300,8 @@ async fn one(
                 files: progress.files,
                 bytes: progress.bytes,
             };
-            came.alarm = history.made(&done.name, was);
+            history.made(&done.name, was);
+            came.alarm = history.folders(&came.job, Some(&done.name), &kept, &gone);
             came.snapshot = Some(done.name.to_string());
             came.exit = match done.notes.is_empty() && came.alarm.is_none() {
                 true => protocol::exit::DONE,
@@ -341,7 +326,7 @@ fn made(
     job: &Job,
     keys: &Keys,
     key: Option<&RecoveryKey>,
-    keep: Keep,
+    (keep, stay): (Keep, &HashSet<SnapshotName>),
     draw: bool,
 ) -> Result<(Done, usize), BackupError> {
     let mut repository = Repository::open_or_make(placed.target.store(keys)?, &keys.cache, key)?;
@@ -357,7 +342,7 @@ fn made(
         });
     })?;
     drop(line);
-    let removed = match prune(&mut repository, keep, &job.host, Timestamp::now) {
+    let removed = match prune(&mut repository, keep, stay, &job.host, Timestamp::now) {
         Ok(pruned) => pruned.snapshots.len(),
         // The snapshot is there; the next run lets go.
         Err(BackupError::Busy(_)) => 0,
@@ -372,7 +357,14 @@ fn said(came: &Came) -> String {
     let Some(snapshot) = &came.snapshot else {
         return match &came.error {
             Some(error) => format!("✗ {job}: {}\n", safe(error)),
-            None => format!("- {job}: {}\n", safe(&came.notes.join("; "))),
+            None => {
+                let alarm = came
+                    .alarm
+                    .iter()
+                    .map(|alarm| format!("  warning: {}\n", safe(alarm)));
+                let alarm: String = alarm.collect();
+                format!("- {job}: {}\n{alarm}", safe(&came.notes.join("; ")))
+            }
         };
     };
     let seconds = came.took_ms as f64 / 1000.0;
@@ -403,32 +395,4 @@ fn said(came: &Came) -> String {
         text.push_str(&format!("  … and {} more\n", came.notes.len() - NOTES));
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_folder_in_another_is_backed_up_once() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = |name: &str| {
-            let folder = root.path().join(name);
-            std::fs::create_dir_all(&folder).unwrap();
-            folder
-        };
-        let all = vec![
-            folder("a/b"),
-            folder("a"),
-            folder("a-b"),
-            folder("home/x"),
-            root.path().join("gone"),
-        ];
-        let roots = workspaces(all, &folder("home"));
-        let paths: Vec<PathBuf> = roots.iter().map(|r| r.path.clone()).collect();
-        assert_eq!(paths, [folder("a"), folder("a-b")]);
-        let label = Path::new("/").join(roots[0].label.strip_prefix("workspaces").unwrap());
-        assert_eq!(label, roots[0].path);
-    }
 }

@@ -5,6 +5,7 @@
 
 mod aside;
 mod back;
+mod belongs;
 mod configuration;
 mod conflicts;
 mod drill;
