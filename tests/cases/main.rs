@@ -12,6 +12,7 @@ mod asked_back;
 mod at_home;
 mod audit;
 mod backup_back;
+mod backup_gone;
 mod backup_kills;
 mod backup_ledgers;
 mod backup_many;
