@@ -27,6 +27,8 @@ if [ "$(id -u)" = 0 ]; then
   need podman podman
   need runc runc
 fi
+[ -x /usr/bin/certbot ] || need certbot certbot
+[ -x /usr/bin/pebble ] || need pebble pebble
 [ -n "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null)" ] || need initdb postgresql
 install_missing
 find_rust

@@ -25,6 +25,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
+use warden::client::Client;
 
 /// How long after its lease, or its holder, an executor may still live: its own watch looks ten
 /// times a second. The next holder waits it out before it looks at the world.
@@ -88,8 +89,22 @@ pub async fn hold(
     let hold = Hold::new(&shared.bus, &delivery, length, watch.clone());
     let pulse = pulse::keep(hold.clone(), shared.look.clone(), tell);
     let pulse = Beside(tokio::spawn(pulse.in_current_span()));
-    let screen = shared.screen.clone();
-    let frost = hold.clone().freeze(move |frozen| screen.frozen(frozen));
+    let (screen, home) = (shared.screen.clone(), shared.home.clone());
+    let frost = hold.clone().freeze(move |frozen| {
+        screen.frozen(frozen);
+        // What the warden does on this host stops with it, wherever the team's first host is; that it goes on is
+        // said by the team's supervisor and by the daemon of a host that joined.
+        if !frozen {
+            return;
+        }
+        let home = home.clone();
+        tokio::spawn(async move {
+            let told = Client::new(&home, Duration::ZERO).freeze(frozen).await;
+            if let Err(error) = told {
+                tracing::debug!(%error, frozen, "the warden does not hear of it");
+            }
+        });
+    });
     let _frost = Beside(tokio::spawn(frost.in_current_span()));
     let worked = work(&shared, &delivery, &hold, watch).await;
     shared.screen.idle();

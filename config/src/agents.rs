@@ -308,6 +308,7 @@ fn grant_tools(agent: &mut AgentSettings, terms: &Terms) {
         .sources
         .values()
         .any(|source| source.backups.is_some());
+    let certified = terms.sites.is_some() && terms.certificates.is_some();
     for (tool, granted) in [
         ("HttpRequest", !agent.endpoints.is_empty()),
         ("SqlQuery", !agent.sources.is_empty()),
@@ -324,9 +325,21 @@ fn grant_tools(agent: &mut AgentSettings, terms: &Terms) {
         ("SiteStatus", terms.sites.is_some()),
         ("PutSite", terms.sites.is_some()),
         ("RemoveSite", terms.sites.is_some()),
-        ("KeptFiles", terms.sites.is_some()),
-        ("RestoreFile", terms.sites.is_some()),
+        ("Certificates", terms.sites.is_some()),
+        ("CertifySite", certified),
+        ("RenewCertificate", certified),
+        ("HostFile", !terms.files.is_empty()),
+        ("PutFile", !terms.files.is_empty()),
+        (
+            "KeptFiles",
+            terms.sites.is_some() || !terms.files.is_empty(),
+        ),
+        (
+            "RestoreFile",
+            terms.sites.is_some() || !terms.files.is_empty(),
+        ),
         ("SecurityUpdates", terms.packages.is_some()),
+        ("InstalledPackages", terms.packages.is_some()),
         ("InstallUpdates", terms.packages.is_some()),
         ("Containers", terms.containers.is_some()),
         ("ContainerLogs", terms.containers.is_some()),

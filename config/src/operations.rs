@@ -10,8 +10,8 @@ use crate::load::{SYSTEM_FOLDER, Sources, lay_all};
 use crate::{invitation, permissions};
 use protocol::acts::Acts;
 use protocol::duty::Verb;
-use protocol::duty::names::Unit;
-use protocol::duty::terms::{ContainerTerms, PackageTerms, SiteTerms, Terms};
+use protocol::duty::names::{HostFile, Unit};
+use protocol::duty::terms::{CertificateTerms, ContainerTerms, PackageTerms, SiteTerms, Terms};
 use protocol::ids::Role;
 use protocol::level::Level;
 use serde_json::Value;
@@ -107,6 +107,7 @@ pub fn principals(home: &Home) -> Result<Principals, ConfigError> {
     })
 }
 
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 const AT: [&str; 2] = ["permissions", "operations"];
 
 fn entry<'a>(layers: &'a Layers, path: &[&str]) -> Option<(&'a Value, bool, String)> {
@@ -199,6 +200,8 @@ pub fn of(layers: &Layers, role: &Role, problems: &mut Vec<Problem>) -> Terms {
     Terms {
         services: services(layers, role, problems),
         sites: sites(layers, role, problems),
+        certificates: certificates(layers, role, problems),
+        files: files(layers, role, problems),
         packages: packages(layers, role, problems),
         containers: containers(layers, role, problems),
     }
@@ -298,6 +301,45 @@ fn sites(layers: &Layers, role: &Role, problems: &mut Vec<Problem>) -> Option<Si
     terms
 }
 
+fn certificates(
+    layers: &Layers,
+    role: &Role,
+    problems: &mut Vec<Problem>,
+) -> Option<CertificateTerms> {
+    let mut section = Section::of(layers, &["certificates"]);
+    if !section.is_for(role) {
+        return None;
+    }
+    if section.value("mail").is_none() {
+        let origin = section.value("agents").map(|(_, origin)| origin);
+        let why = "say to whom the authority may write, such as ada@shop.example";
+        section.wrong("mail", origin.unwrap_or_default(), why);
+    }
+    let terms = (|| {
+        Some(CertificateTerms {
+            mail: section.one("mail", None)?,
+            directory: section.one("directory", Some(LETS_ENCRYPT))?,
+            trusted: match section.value("trusted") {
+                Some(_) => Some(section.one("trusted", None)?),
+                None => None,
+            },
+            work: section.one("work", Some("/var/lib/letsencrypt"))?,
+        })
+    })();
+    problems.append(&mut section.problems);
+    terms
+}
+
+fn files(layers: &Layers, role: &Role, problems: &mut Vec<Problem>) -> Vec<HostFile> {
+    let mut section = Section::of(layers, &["files"]);
+    if !section.is_for(role) {
+        return Vec::new();
+    }
+    let paths = section.many("paths");
+    problems.append(&mut section.problems);
+    paths
+}
+
 fn packages(layers: &Layers, role: &Role, problems: &mut Vec<Problem>) -> Option<PackageTerms> {
     let mut section = Section::of(layers, &["packages"]);
     if !section.is_for(role) {
@@ -365,6 +407,23 @@ mod tests {
     }
 
     #[test]
+    fn certificates_and_files_are_granted_by_name() {
+        let text = "operations: {certificates: {agents: [infra], mail: ada@shop.example}, files: {agents: [infra], paths: [/etc/motd]}}";
+        let got = rules_of("", text).unwrap().terms;
+        let one = got.certificates.unwrap();
+        assert_eq!(
+            (one.directory.as_str(), one.challenges().as_str()),
+            (LETS_ENCRYPT, "/var/lib/letsencrypt/ai-infra-challenges")
+        );
+        assert_eq!(got.files, ["/etc/motd".parse().unwrap()]);
+        // What the machine says a home neither adds to nor leads elsewhere.
+        let home = "operations: {certificates: {mail: eve@evil.example, directory: 'https://evil.example/d'}, files: {paths: [/etc/hosts]}}";
+        let got = rules_of(text, home).unwrap().terms;
+        assert_eq!(got.certificates.unwrap(), one);
+        assert_eq!(got.files.len(), 1);
+    }
+
+    #[test]
     fn a_home_widens_nothing_the_machine_named() {
         let more = "operations: {services: {shop: {verbs: [restart, stop], agents: [infra]}, ssh: {verbs: [stop], agents: [infra]}}}";
         let got = rules_of(SHOP, more).unwrap().terms;
@@ -403,6 +462,22 @@ mod tests {
             (
                 "operations: {sites: {agents: [infra], address: here}}",
                 "no IP address",
+            ),
+            (
+                "operations: {certificates: {agents: [infra]}}",
+                "certificates.mail`: say to whom",
+            ),
+            (
+                "operations: {certificates: {agents: [infra], mail: 'a b'}}",
+                "mail address",
+            ),
+            (
+                "operations: {certificates: {agents: [infra], mail: a@b.c, directory: 'http://a.b'}}",
+                "ACME directory",
+            ),
+            (
+                "operations: {files: {agents: [infra], paths: [/etc/shadow]}}",
+                "who may do what",
             ),
             ("operations: {servces: {}}", "services"),
         ] {

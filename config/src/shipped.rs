@@ -101,6 +101,9 @@ const PLAYBOOKS: &[(&str, &str)] = playbooks![
     "check-backup",
     "restart-service",
     "put-site",
+    "certify-site",
+    "renew-certificates",
+    "install-security-updates",
 ];
 
 /// The shipped playbooks: name and YAML.

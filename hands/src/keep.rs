@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// The version of a note.
@@ -38,6 +38,29 @@ pub struct Note {
     pub before: Option<String>,
     /// Digest of what was placed; none: it was taken away.
     pub after: Option<String>,
+    /// Whose the file was.
+    #[serde(default)]
+    pub owner: Option<Owner>,
+}
+
+/// Who owns a file, and what who may do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Read, write and run, as chmod has them.
+    pub mode: u32,
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+}
+
+fn owner_of(path: &Path) -> Option<Owner> {
+    let about = fs::symlink_metadata(path).ok()?;
+    Some(Owner {
+        mode: about.mode() & 0o777,
+        uid: about.uid(),
+        gid: about.gid(),
+    })
 }
 
 fn place(order: &Order, id: &KeptId) -> PathBuf {
@@ -103,12 +126,13 @@ pub fn keep(
         what: what.to_owned(),
         before: before.map(|text| digest(text.as_bytes())),
         after: after.map(|text| digest(text.as_bytes())),
+        owner: owner_of(path),
     };
     if let Some(text) = before {
-        write(&folder.join("before"), text, 0o600).map_err(failed)?;
+        write(&folder.join("before"), text, 0o600, None).map_err(failed)?;
     }
     let json = serde_json::to_string(&note).map_err(|e| e.to_string())?;
-    write(&folder.join("note.json"), &json, 0o600).map_err(failed)?;
+    write(&folder.join("note.json"), &json, 0o600, None).map_err(failed)?;
     Ok(note)
 }
 
@@ -146,9 +170,17 @@ pub fn kept(order: &Order, id: &KeptId) -> Result<(Note, Option<String>), Refuse
 /// # Errors
 /// A sentence; then it is as it was.
 pub fn put(path: &Path, text: Option<&str>) -> Result<(), Refused> {
+    put_as(path, text, None)
+}
+
+/// The same for whoever owned it.
+///
+/// # Errors
+/// As [`put`].
+pub fn put_as(path: &Path, text: Option<&str>, owner: Option<&Owner>) -> Result<(), Refused> {
     let shown = path.display();
     let done = match text {
-        Some(text) => write(path, text, 0o644),
+        Some(text) => write(path, text, owner.map_or(0o644, |owner| owner.mode), owner),
         None => match fs::remove_file(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             done => done.and_then(|()| sync_folder(path)),
@@ -158,7 +190,7 @@ pub fn put(path: &Path, text: Option<&str>) -> Result<(), Refused> {
 }
 
 /// Writes a file whole, beside its place first.
-fn write(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+fn write(path: &Path, text: &str, mode: u32, owner: Option<&Owner>) -> std::io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
     let written = (|| {
@@ -166,8 +198,11 @@ fn write(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(mode)
+            .mode(0o600)
             .open(&beside)?;
+        if let Some(owner) = owner {
+            fchown(&file, Some(owner.uid), Some(owner.gid))?;
+        }
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
@@ -241,9 +276,12 @@ mod tests {
         let (file, kept_in) = (dir.path().join("a.conf"), dir.path().join("kept"));
         let order = order(&kept_in, 3);
         put(&file, Some("old\n")).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
         keep(&order, &file, Some("old\n"), Some("new\n"), "a test").unwrap();
         put(&file, Some("new\n")).unwrap();
         let (note, before) = kept(&order, &KeptId::of(3)).unwrap();
+        put_as(&file, Some("new\n"), note.owner.as_ref()).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
         assert_eq!(
             (before.as_deref(), note.path.ends_with("a.conf")),
             (Some("old\n"), true)

@@ -3,11 +3,18 @@
 //! has judged it, and answers what came of it. What it starts are the programs of `program`, by fixed
 //! paths, with arguments built of parsed fields and without a shell.
 //!
-//! `service` is systemd, `site` nginx, `keep` the files kept before a change, `packages` apt, `containers`
-//! the engine's API. `signature` says whose a signature is.
+//! `able` says what of it can be done here at all, `service` is systemd, `site` nginx, `acme` certbot, `file` other files, `keep` the files kept before a change, `packages`
+//! apt, `containers` the engine's API. `alone` lets one change happen at a time, `halt` hears the word to stop;
+//! `signature` says whose a signature is.
 
+pub mod able;
+mod acme;
+mod alone;
+mod certificate;
 mod containers;
 mod diff;
+mod file;
+mod halt;
 mod keep;
 mod packages;
 mod program;
@@ -45,6 +52,7 @@ impl From<&str> for Refused {
 /// When nobody can be answered.
 pub async fn serve() -> std::io::Result<()> {
     // Whoever ordered it settles it when this process ends in the middle, also with its own end.
+    halt::listen()?;
     let _not_without_it = set_pdeathsig(Signal::SIGTERM);
     let mut text = Vec::new();
     std::io::stdin()
@@ -75,6 +83,17 @@ pub async fn carry_out(order: &Order) -> Outcome {
     if let Err(why) = order.terms.allow(&order.duty) {
         return Outcome::not(why);
     }
+    let _alone = match order.wish != Wish::Look && order.duty.kind().is_some() {
+        false => None,
+        true => match alone::alone(&order.kept).await {
+            Ok(alone) => Some(alone),
+            // What was begun before is not known to have ended.
+            Err(Refused(why)) if order.wish == Wish::Settle => {
+                return Outcome::of(End::Unknown, why, serde_json::Value::Null);
+            }
+            Err(Refused(why)) => return Outcome::not(why),
+        },
+    };
     let done = match &order.duty {
         Duty::Service { unit, verb } => service::change(order, unit, *verb).await,
         Duty::ServiceStatus { unit } => service::status(unit).await,
@@ -82,8 +101,17 @@ pub async fn carry_out(order: &Order) -> Outcome {
         Duty::RemoveSite { name, over } => site::remove(order, name, *over).await,
         Duty::SiteStatus { name } => site::status(order, name).await,
         Duty::KeptFiles => keep::list(order),
+        Duty::Certificates => site::certify::list(order).await,
+        Duty::CertifySite { name } => site::certify::certify(order, name, false).await,
+        Duty::RenewCertificate { name } => site::certify::certify(order, name, true).await,
+        Duty::HostFile { path } => file::show(order, path),
+        Duty::PutFile { path, text } => file::put(order, path, text),
+        Duty::RestoreFile { kept, over } if file::is_granted(order, kept) => {
+            file::restore(order, kept, *over)
+        }
         Duty::RestoreFile { kept, over } => site::restore(order, kept, *over).await,
         Duty::SecurityUpdates => packages::waiting(order).await,
+        Duty::InstalledPackages { packages } => packages::versions(order, packages).await,
         Duty::InstallUpdates { packages } => packages::install(order, packages).await,
         Duty::Containers => containers::list(order).await,
         Duty::ContainerLogs { name, lines } => containers::logs(order, name, *lines).await,

@@ -1,13 +1,13 @@
 //! Security updates of packages: exactly the named ones in exactly the named versions, by apt. What apt would
 //! do is asked of apt first; where it would do more than was named, nothing is done.
 
-use crate::program::{Program, Ran, run};
-use crate::{Refused, failed, needs_root, unchanged};
+use crate::program::{Program, Ran, run, run_whole};
+use crate::{Refused, failed, halt, needs_root, unchanged};
 use protocol::duty::names::{PackageName, Version};
 use protocol::duty::order::{End, Order, Outcome, Wish};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const ASK: Duration = Duration::from_secs(90);
@@ -73,12 +73,7 @@ fn parse(text: &str) -> (Vec<Step>, Vec<String>) {
     (steps, removed)
 }
 
-async fn apt(
-    order: &Order,
-    program: Program,
-    args: &[&str],
-    patience: Duration,
-) -> Result<Ran, Refused> {
+fn settings(order: &Order) -> Result<Vec<(&str, &str)>, Refused> {
     let terms = order
         .terms
         .packages
@@ -91,7 +86,7 @@ async fn apt(
     if let Some(config) = &terms.config {
         env.push(("APT_CONFIG", config.as_str()));
     }
-    run(program, args, &env, patience).await
+    Ok(env)
 }
 
 /// Lists the security updates that wait, by the lists fetched last.
@@ -103,7 +98,7 @@ pub async fn waiting(order: &Order) -> Result<Outcome, Refused> {
         "upgrade",
         "--with-new-pkgs",
     ];
-    let ran = apt(order, Program::AptGet, &args, ASK).await?;
+    let ran = run(Program::AptGet, &args, &settings(order)?, ASK).await?;
     if !ran.good {
         return Err(format!("apt does not say what waits: {}", ran.why()).into());
     }
@@ -133,22 +128,36 @@ fn named(wanted: &Wanted) -> Vec<String> {
         .collect()
 }
 
-async fn asked(order: &Order, wanted: &Wanted, dry: bool) -> Result<Ran, Refused> {
+/// What apt is asked to do with the named ones.
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    Dry,
+    Fetch,
+    Install,
+}
+
+async fn asked(order: &Order, wanted: &Wanted, how: How) -> Result<Ran, Refused> {
     let names = named(wanted);
     let mut args = ALWAYS.to_vec();
-    args.extend(match dry {
-        true => ["-s", "-o", "Debug::NoLocking=true"].as_slice(),
-        false => ["-y", "-q"].as_slice(),
+    args.extend(match how {
+        How::Dry => ["-s", "-o", "Debug::NoLocking=true"].as_slice(),
+        How::Fetch => ["-y", "-q", "--download-only"].as_slice(),
+        How::Install => ["-y", "-q"].as_slice(),
     });
     args.extend(["install", "--only-upgrade", "--"]);
     args.extend(names.iter().map(String::as_str));
-    let patience = if dry { ASK } else { INSTALL };
-    apt(order, Program::AptGet, &args, patience).await
+    let patience = if how == How::Dry { ASK } else { INSTALL };
+    let env = settings(order)?;
+    match how {
+        // Packages that are half unpacked are worse than ones that are installed: this is brought to its end.
+        How::Install => run_whole(Program::AptGet, &args, &env, patience).await,
+        _ => run(Program::AptGet, &args, &env, patience).await,
+    }
 }
 
 /// What would be done, where it is what was named and nothing else.
 async fn simulated(order: &Order, wanted: &Wanted) -> Result<Vec<Step>, Refused> {
-    let ran = asked(order, wanted, true).await?;
+    let ran = asked(order, wanted, How::Dry).await?;
     if !ran.good {
         return Err(format!("apt would not do it: {}", ran.why()).into());
     }
@@ -183,11 +192,25 @@ fn judged(steps: &[Step], removed: &[String], wanted: &Wanted) -> Result<(), Ref
     Ok(())
 }
 
+/// Says in which versions packages are installed.
+pub async fn versions(order: &Order, names: &BTreeSet<PackageName>) -> Result<Outcome, Refused> {
+    // Without a name apt tells where packages come from.
+    let now = match names.is_empty() {
+        true => BTreeMap::new(),
+        false => installed(order, names.iter()).await?,
+    };
+    let text = format!("{} of {} packages are known to apt", now.len(), names.len());
+    Ok(Outcome::of(End::Done, text, json!({"installed": now})))
+}
+
 /// The versions that are installed now.
-async fn installed(order: &Order, wanted: &Wanted) -> Result<BTreeMap<String, String>, Refused> {
+async fn installed(
+    order: &Order,
+    names: impl Iterator<Item = &PackageName>,
+) -> Result<BTreeMap<String, String>, Refused> {
     let mut args = vec!["policy", "--"];
-    args.extend(wanted.keys().map(PackageName::as_str));
-    let ran = apt(order, Program::AptCache, &args, ASK).await?;
+    args.extend(names.map(PackageName::as_str));
+    let ran = run(Program::AptCache, &args, &settings(order)?, ASK).await?;
     Ok(policy(&ran.out))
 }
 
@@ -223,7 +246,7 @@ pub async fn install(order: &Order, wanted: &Wanted) -> Result<Outcome, Refused>
     if !own_apt {
         needs_root("installing updates")?;
     }
-    let was = installed(order, wanted).await?;
+    let was = installed(order, wanted.keys()).await?;
     if order.wish == Wish::Settle && all_there(&was, wanted) {
         return Ok(Outcome::of(
             End::Done,
@@ -254,8 +277,13 @@ pub async fn install(order: &Order, wanted: &Wanted) -> Result<Outcome, Refused>
     if order.wish == Wish::Make {
         unchanged(order, &seen)?;
     }
-    let ran = asked(order, wanted, false).await?;
-    let now = installed(order, wanted).await?;
+    let fetched = asked(order, wanted, How::Fetch).await?;
+    if !fetched.good {
+        return Err(format!("apt does not get them: {}", fetched.why()).into());
+    }
+    let ran = asked(order, wanted, How::Install).await?;
+    halt::finishing();
+    let now = installed(order, wanted.keys()).await?;
     let data = json!({"installed": now, "before": order.before["installed"]});
     if ran.good && all_there(&now, wanted) {
         let text = format!("installed: {}", named(wanted).join(", "));

@@ -1,7 +1,7 @@
 //! The programs that are started, by fixed paths, with a fixed environment, bounded in time and words. The
 //! one place of this room that starts any.
 
-use crate::Refused;
+use crate::{Refused, halt};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use protocol::text::safe;
@@ -13,6 +13,9 @@ use tokio::process::Command;
 
 /// Most bytes read of what a program says on each of its two ways out.
 const SAID: u64 = 1024 * 1024;
+
+/// How long a program that is stopped has to put its things away.
+const TIDY: Duration = Duration::from_millis(400);
 
 /// A program that may be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub enum Program {
     AptCache,
     /// Signatures.
     SshKeygen,
+    /// Certificates.
+    Certbot,
 }
 
 impl Program {
@@ -40,6 +45,7 @@ impl Program {
             Program::AptGet => (&["/usr/bin/apt-get"], "apt"),
             Program::AptCache => (&["/usr/bin/apt-cache"], "apt"),
             Program::SshKeygen => (&["/usr/bin/ssh-keygen"], "openssh-client"),
+            Program::Certbot => (&["/usr/bin/certbot", "/usr/local/bin/certbot"], "certbot"),
         }
     }
 
@@ -76,17 +82,18 @@ impl Ran {
     }
 }
 
-/// Runs one to its end.
+/// Runs one to its end, or until this process is told to stop.
 ///
 /// # Errors
-/// A sentence, where it is not there, cannot be started or does not end in time.
+/// A sentence, where it is not there, cannot be started, does not end in time or was stopped.
 pub async fn run(
     program: Program,
     args: &[&str],
     env: &[(&str, &str)],
     patience: Duration,
 ) -> Result<Ran, Refused> {
-    run_on(program, args, env, patience, Stdio::null()).await
+    halt::check()?;
+    started(program, args, env, patience, Stdio::null(), true).await
 }
 
 /// The same with something on its standard input.
@@ -99,6 +106,32 @@ pub async fn run_on(
     env: &[(&str, &str)],
     patience: Duration,
     input: Stdio,
+) -> Result<Ran, Refused> {
+    halt::check()?;
+    started(program, args, env, patience, input, true).await
+}
+
+/// The same for what is worse when it is stopped in the middle than when it ends.
+///
+/// # Errors
+/// As [`run`], but it is not stopped once it was started.
+pub async fn run_whole(
+    program: Program,
+    args: &[&str],
+    env: &[(&str, &str)],
+    patience: Duration,
+) -> Result<Ran, Refused> {
+    halt::check()?;
+    started(program, args, env, patience, Stdio::null(), false).await
+}
+
+async fn started(
+    program: Program,
+    args: &[&str],
+    env: &[(&str, &str)],
+    patience: Duration,
+    input: Stdio,
+    stops: bool,
 ) -> Result<Ran, Refused> {
     let path = program.path()?;
     let name = path.display();
@@ -125,12 +158,25 @@ pub async fn run_on(
         let (out, complained) = tokio::join!(read(out), read(complaints));
         (out, complained, child.wait().await)
     };
-    let Ok((out, complained, status)) = tokio::time::timeout(patience, all).await else {
+    let mut all = std::pin::pin!(all);
+    let told = |signal| {
         if let Some(group) = group {
-            let _may_be_gone = killpg(Pid::from_raw(group.cast_signed()), Signal::SIGKILL);
+            let _may_be_gone = killpg(Pid::from_raw(group.cast_signed()), signal);
         }
-        let seconds = patience.as_secs();
-        return Err(format!("{name} did not end within {seconds} s and was ended").into());
+    };
+    let (out, complained, status) = tokio::select! {
+        ended = &mut all => ended,
+        () = tokio::time::sleep(patience) => {
+            told(Signal::SIGKILL);
+            let seconds = patience.as_secs();
+            return Err(format!("{name} did not end within {seconds} s and was ended").into());
+        }
+        () = halt::wait(), if stops => {
+            told(Signal::SIGTERM);
+            let _cleaned_up = tokio::time::timeout(TIDY, &mut all).await;
+            told(Signal::SIGKILL);
+            return Err(halt::stopped());
+        }
     };
     let status = status.map_err(|error| format!("{name} cannot be waited for: {error}"))?;
     Ok(Ran {

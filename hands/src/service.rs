@@ -2,7 +2,7 @@
 //! is so before and after is read from systemd, and an interrupted verb is settled by comparing the two.
 
 use crate::program::{Program, Ran, run};
-use crate::{Refused, digest, failed, needs_root, unchanged};
+use crate::{Refused, digest, failed, halt, needs_root, unchanged};
 use protocol::duty::Verb;
 use protocol::duty::names::Unit;
 use protocol::duty::order::{End, Order, Outcome, Wish};
@@ -152,8 +152,15 @@ pub async fn change(order: &Order, unit: &Unit, verb: Verb) -> Result<Outcome, R
     }
     let word = verb.as_str();
     let args = [word, "--no-ask-password", "--no-pager", "--", unit.as_str()];
-    let ran = run(Program::Systemctl, &args, &[], VERB).await?;
+    let ran = run(Program::Systemctl, &args, &[], VERB).await;
+    if halt::asked() {
+        return stopped(unit, verb, ran.is_ok()).await;
+    }
+    let ran = ran?;
     let after = settled(unit).await?;
+    if halt::asked() {
+        return stopped(unit, verb, true).await;
+    }
     if ran.good && happened(verb, &before, &after) {
         return Ok(told(unit, verb, &before, &after, "done"));
     }
@@ -183,13 +190,30 @@ fn told(unit: &Unit, verb: Verb, before: &State, after: &State, how: &str) -> Ou
     Outcome::of(End::Done, text, about)
 }
 
+/// systemd was told, and nobody waits for what comes of it any more: what stands is said.
+async fn stopped(unit: &Unit, verb: Verb, answered: bool) -> Result<Outcome, Refused> {
+    halt::finishing();
+    let now = look(unit).await?;
+    let word = verb.as_str();
+    let then = if answered {
+        ""
+    } else {
+        ", and goes on with it"
+    };
+    let text = format!(
+        "it was told to stop (freeze) when systemd had been told to {word} {unit}{then}: now {}",
+        said(&now)
+    );
+    Ok(failed(text, data(unit, &now)))
+}
+
 /// Waits until it is neither coming up nor going down.
 async fn settled(unit: &Unit) -> Result<State, Refused> {
     let began = std::time::Instant::now();
     loop {
         let state = look(unit).await?;
         let moving = ["activating", "deactivating", "reloading"].contains(&state.active.as_str());
-        if !moving || began.elapsed() > SETTLED {
+        if !moving || halt::asked() || began.elapsed() > SETTLED {
             return Ok(state);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;

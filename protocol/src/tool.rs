@@ -1,10 +1,15 @@
 //! A tool call as an engine asks for it, and its answer. Names and inputs are Claude Code's.
 
+use crate::duty;
+use crate::duty::tools::joined;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 59] = [
+pub const TOOLS: [&str; 65] = joined(HERE, duty::tools::ALL);
+
+/// Those that the executor and the team do; the others are the warden's.
+const HERE: [&str; 46] = [
     "Read",
     "Write",
     "Edit",
@@ -51,19 +56,6 @@ pub const TOOLS: [&str; 59] = [
     "TryBackup",
     "CheckPage",
     "HostCertificates",
-    "Service",
-    "ServiceStatus",
-    "PutSite",
-    "RemoveSite",
-    "SiteStatus",
-    "KeptFiles",
-    "RestoreFile",
-    "SecurityUpdates",
-    "InstallUpdates",
-    "Containers",
-    "ContainerLogs",
-    "Container",
-    "PullImage",
 ];
 
 /// Whether calls of a tool leave nothing behind but in the task's own clone, whatever their input:
@@ -103,14 +95,9 @@ pub fn stays_inside(tool: &str) -> bool {
             | "TryBackup"
             | "CheckPage"
             | "HostCertificates"
-            | "ServiceStatus"
-            | "SiteStatus"
-            | "KeptFiles"
-            | "SecurityUpdates"
-            | "Containers"
-            | "ContainerLogs"
     ) || HOST.contains(&tool)
         || DATA.contains(&tool)
+        || duty::tools::LOOK.contains(&tool)
 }
 
 /// Those that look at the host and at no workspace, read-only.
@@ -145,42 +132,24 @@ pub const TALK: [&str; 2] = ["AskUserQuestion", "AddCriteria"];
 
 /// Those that change what lies outside the clone: they are not made a second time when a playbook
 /// is run from its start again.
-pub const OUTSIDE: [&str; 10] = [
-    "HttpRequest",
-    "SqlExecute",
-    "BackupDatabase",
-    "Service",
-    "PutSite",
-    "RemoveSite",
-    "RestoreFile",
-    "InstallUpdates",
-    "Container",
-    "PullImage",
-];
+pub const OUTSIDE: [&str; 13] = joined(
+    ["HttpRequest", "SqlExecute", "BackupDatabase"],
+    duty::tools::CHANGE,
+);
 
 /// Those that reach what was granted by name, and never look at the files of a workspace.
-pub const AWAY: [&str; 20] = [
-    "HttpRequest",
-    "SqlQuery",
-    "SqlExecute",
-    "BackupDatabase",
-    "TryBackup",
-    "CheckPage",
-    "HostCertificates",
-    "Service",
-    "ServiceStatus",
-    "PutSite",
-    "RemoveSite",
-    "SiteStatus",
-    "KeptFiles",
-    "RestoreFile",
-    "SecurityUpdates",
-    "InstallUpdates",
-    "Containers",
-    "ContainerLogs",
-    "Container",
-    "PullImage",
-];
+pub const AWAY: [&str; 26] = joined(
+    [
+        "HttpRequest",
+        "SqlQuery",
+        "SqlExecute",
+        "BackupDatabase",
+        "TryBackup",
+        "CheckPage",
+        "HostCertificates",
+    ],
+    duty::tools::ALL,
+);
 
 /// A call asked for by an engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

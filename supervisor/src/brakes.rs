@@ -14,6 +14,7 @@ use protocol::ids::Role;
 use protocol::task::{Class, Principal, Task};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
+use warden::client::Client;
 
 /// Longest wait for the bus before the person is told that it is away.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -134,9 +135,14 @@ pub async fn release(
 /// Tells the bus now; answers what the person should know when it is away.
 async fn tell(desk: &Desk) -> String {
     desk.braked.notify_one();
-    let told = match desk.link.now() {
-        Ok(bus) => timeout(PATIENCE, set(desk, &bus)).await,
-        Err(_) => return AWAY.to_owned(),
+    // One that does not answer keeps nobody else from stopping.
+    let bus = async {
+        let bus = desk.link.now().ok()?;
+        Some(timeout(PATIENCE, set(desk, &bus)).await)
+    };
+    let (told, ()) = tokio::join!(bus, tell_warden(desk));
+    let Some(told) = told else {
+        return AWAY.to_owned();
     };
     match told {
         Ok(Ok(_)) => String::new(),
@@ -173,6 +179,19 @@ pub async fn set(desk: &Desk, bus: &Bus) -> Result<Brakes, BrakeError> {
     Ok(brakes)
 }
 
+/// Makes the warden of this host know whether the team is frozen: it stops what it does on the host itself. One
+/// that is away begins nothing either, and is told again.
+async fn tell_warden(desk: &Desk) {
+    let Ok(brakes) = desk.ledger.brakes().await else {
+        return;
+    };
+    let mut warden = Client::new(&desk.home, Duration::ZERO);
+    let told = timeout(PATIENCE, warden.freeze(brakes.frozen.is_some())).await;
+    if !matches!(told, Ok(Ok(()))) {
+        tracing::debug!(?told, "the warden does not hear of the brakes");
+    }
+}
+
 /// Keeps the bus knowing the brakes. Runs for ever.
 pub async fn keep(desk: &Desk) {
     loop {
@@ -186,7 +205,8 @@ pub async fn keep(desk: &Desk) {
                 }
                 Ok::<_, BrakeError>(brakes)
             };
-            let pause = match set.await {
+            let (set, ()) = tokio::join!(set, tell_warden(desk));
+            let pause = match set {
                 Ok(_) if eager > 0 => EAGER,
                 Ok(brakes) if brakes.frozen.is_some() => FROZEN,
                 Ok(_) => CALM,

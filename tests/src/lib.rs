@@ -4,6 +4,7 @@
 // A story stops at the first thing that is not as it must be.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+pub mod acme;
 pub mod aws;
 pub mod bucket;
 pub mod clock;

@@ -115,6 +115,55 @@ impl Sites {
         answer
     }
 
+    /// What permissions.yaml says of an authority below `certificates`; the sites' certificates lie in `acme/live` then.
+    pub fn granted_with(
+        &self,
+        names: &str,
+        authority: &crate::acme::Authority,
+    ) -> (String, String) {
+        let sites = self
+            .granted(names)
+            .replace(&self.text("certs"), &self.text("acme/live"));
+        let certificates = format!(
+            "{{agents: [infra], mail: ada@shop.example, directory: '{}', trusted: '{}', work: '{}'}}",
+            authority.directory(),
+            authority.trusted().display(),
+            self.text("work"),
+        );
+        (sites, certificates)
+    }
+
+    /// Has the server read its settings and certificates again.
+    pub fn reload(&self) {
+        crate::processes::send(self.process.id(), nix::sys::signal::Signal::SIGHUP);
+    }
+
+    /// What certbot got for a name becomes one that ends in nine days, signed by itself.
+    pub fn age(&self, name: &str) {
+        let day = |from_now: i64| {
+            let now = std::time::SystemTime::now();
+            let now = now
+                .duration_since(std::time::UNIX_EPOCH)
+                .expect("a clock")
+                .as_secs();
+            let then = now as i64 / 86_400 + from_now;
+            rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(then as u64 * 86_400)
+        };
+        let mut params = rcgen::CertificateParams::new([name.to_owned()]).expect("a name");
+        (params.not_before, params.not_after) = (day(-81), day(9));
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        let folder = self.at("acme/live").join(name);
+        for (file, text) in [
+            ("fullchain.pem", &pem),
+            ("cert.pem", &pem),
+            ("privkey.pem", &key.serialize_pem()),
+        ] {
+            std::fs::write(folder.join(file), text).expect("a file");
+        }
+        self.reload();
+    }
+
     /// A certificate that the server can serve, for a name.
     pub fn certify(&self, name: &str) {
         let folder = self.at("certs").join(name);

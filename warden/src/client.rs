@@ -265,6 +265,14 @@ impl Client {
         }
     }
 
+    /// Says that the team is frozen, or goes on.
+    ///
+    /// # Errors
+    /// When the warden is away.
+    pub async fn freeze(&mut self, frozen: bool) -> Result<(), WardenError> {
+        self.ask(Ask::Freeze { frozen }).await.map(drop)
+    }
+
     /// Tickets with their four characters, newest first.
     ///
     /// # Errors

@@ -85,6 +85,8 @@ struct Office {
     plans: Plans,
     /// Whoever changes the host has it alone.
     turn: Mutex<()>,
+    /// Whether the team is frozen; a file says the same to the next warden.
+    frozen: watch::Sender<bool>,
     /// Up to which line everything is safe; an error ends all trust in the disk.
     safe: watch::Sender<Result<u64, String>>,
     /// Something is to be made safe.
@@ -129,6 +131,7 @@ pub async fn run_without(home: Home, host: String, walls: Removed) -> Result<(),
         deeds: RefCell::new(deeds),
         plans,
         turn: Mutex::new(()),
+        frozen: watch::Sender::new(home.warden().join(operate::FROZEN).exists()),
         book: RefCell::new(book),
         safe: watch::Sender::new(Ok(safe)),
         wanted: Notify::new(),
@@ -151,7 +154,7 @@ pub async fn run_without(home: Home, host: String, walls: Removed) -> Result<(),
     let ended = local
         .run_until(async {
             let mut safe = std::pin::pin!(keep_safe(office.clone()));
-            tokio::task::spawn_local(operate::settle_all(office.clone()));
+            tokio::task::spawn_local(operate::settle_open(office.clone()));
             loop {
                 tokio::select! {
                     _ = term.recv() => break None,
@@ -250,6 +253,7 @@ impl Office {
             Ask::Trusted { path, digest } => self.trusted(&path, &digest),
             Ask::Operate { wanted } => self.operate(&wanted).await,
             Ask::Hour { wanted, count } => self.hour(&wanted, count),
+            Ask::Freeze { frozen } => self.freeze(frozen),
             other => {
                 self.look_first(&other).await?;
                 self.of_tickets(other, peer).await

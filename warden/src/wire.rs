@@ -79,6 +79,11 @@ pub enum Ask {
         /// Which, and for what.
         wanted: Box<Wanted>,
     },
+    /// The team is frozen, or goes on: while it is, nothing of a duty is begun, and what runs is told to stop.
+    Freeze {
+        /// It is.
+        frozen: bool,
+    },
     /// What a task asked for is not wanted any more.
     Cancel {
         /// The task's uuid.

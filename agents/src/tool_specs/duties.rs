@@ -42,6 +42,38 @@ pub(super) fn of_duties() -> Vec<ToolSpec> {
             &["name"],
         ),
         spec(
+            "Certificates",
+            "The certificates that sites made by PutSite are served with: when each ends, whether it is due to be renewed.",
+            json!({}),
+            &[],
+        ),
+        spec(
+            "CertifySite",
+            "Get a certificate for every name of a site that PutSite made, and serve the site over HTTPS. The names and the authority are \
+             the install's. Where the authority gives none, or the site does not answer with it, the site is put back as it was.",
+            json!({"name": text}),
+            &["name"],
+        ),
+        spec(
+            "RenewCertificate",
+            "Renew the certificate of a site that ends soon, and have it served.",
+            json!({"name": text}),
+            &["name"],
+        ),
+        spec(
+            "HostFile",
+            "What a granted file of the host holds now.",
+            json!({"path": text}),
+            &["path"],
+        ),
+        spec(
+            "PutFile",
+            "Put a text in place of what a granted file of the host holds: the whole of it. It is shown to a person as a difference, and \
+             the file is kept as it was.",
+            json!({"path": text, "text": text}),
+            &["path", "text"],
+        ),
+        spec(
             "KeptFiles",
             "Files of the host as they were before they were changed, newest first.",
             json!({}),
@@ -58,6 +90,12 @@ pub(super) fn of_duties() -> Vec<ToolSpec> {
             "Security updates of packages that wait, by the lists fetched last.",
             json!({}),
             &[],
+        ),
+        spec(
+            "InstalledPackages",
+            "In which versions packages are installed.",
+            json!({"packages": {"type": "array", "items": text}}),
+            &["packages"],
         ),
         spec(
             "InstallUpdates",

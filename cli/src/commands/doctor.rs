@@ -1,5 +1,5 @@
 //! `doctor`: what the team needs on this machine and in its home, and what to do where it is missing.
-//! `tools`, `machine`, `home`, `redis`, `engine`, `shell` and `members` look, each at its own; what they see
+//! `tools`, `machine`, `home`, `redis`, `engine`, `shell`, `members` and `operations` look, each at its own; what they see
 //! is judged in functions without IO.
 
 mod backups;
@@ -8,6 +8,7 @@ mod home;
 pub(super) mod leave;
 mod machine;
 mod members;
+mod operations;
 mod redis;
 mod shell;
 mod tools;
@@ -107,6 +108,7 @@ async fn all(context: &Context) -> Vec<Finding> {
     findings.extend(members.findings);
     findings.extend(differs);
     findings.extend(leave::look(settings, context).await);
+    findings.extend(operations::look(settings, &context.home));
     findings
 }
 

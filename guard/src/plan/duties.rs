@@ -4,32 +4,16 @@
 use super::{PlanError, View, input, wrong};
 use crate::act::Operation;
 use protocol::duty::names::{
-    ContainerName, Folder, HostName, Image, KeptId, PackageName, SiteName, Target, Unit, Upstream,
-    Version,
+    ContainerName, Folder, HostFile, HostName, Image, KeptId, PackageName, SiteName, Target, Unit,
+    Upstream, Version,
 };
 use protocol::duty::site::{Serve, Site};
+use protocol::duty::tools::ALL;
 use protocol::duty::{ContainerVerb, Duty, Verb};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeMap;
-
-/// Every tool of this sort.
-pub(super) const NAMES: [&str; 13] = [
-    "Service",
-    "ServiceStatus",
-    "PutSite",
-    "RemoveSite",
-    "SiteStatus",
-    "KeptFiles",
-    "RestoreFile",
-    "SecurityUpdates",
-    "InstallUpdates",
-    "Containers",
-    "ContainerLogs",
-    "Container",
-    "PullImage",
-];
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,10 +71,29 @@ struct BareName {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct PathInput {
+    path: HostFile,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PutInput {
+    path: HostFile,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RestoreInput {
     kept: KeptId,
     #[serde(default)]
     over: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PackagesInput {
+    packages: BTreeSet<PackageName>,
 }
 
 #[derive(Deserialize)]
@@ -144,7 +147,7 @@ const LINES: u32 = 100;
 
 pub(super) fn duty(name: &str, value: &Value, view: &View) -> Result<Operation, PlanError> {
     // The caller knows the name; one it does not know would be told as such.
-    let tool = NAMES
+    let tool = ALL
         .iter()
         .copied()
         .find(|known| *known == name)
@@ -165,10 +168,26 @@ pub(super) fn duty(name: &str, value: &Value, view: &View) -> Result<Operation, 
         "SiteStatus" => Duty::SiteStatus {
             name: input::<BareName>(tool, value)?.name,
         },
+        "CertifySite" => Duty::CertifySite {
+            name: input::<BareName>(tool, value)?.name,
+        },
+        "RenewCertificate" => Duty::RenewCertificate {
+            name: input::<BareName>(tool, value)?.name,
+        },
+        "HostFile" => Duty::HostFile {
+            path: input::<PathInput>(tool, value)?.path,
+        },
+        "PutFile" => {
+            let PutInput { path, text } = input(tool, value)?;
+            Duty::PutFile { path, text }
+        }
         "RestoreFile" => {
             let RestoreInput { kept, over } = input(tool, value)?;
             Duty::RestoreFile { kept, over }
         }
+        "InstalledPackages" => Duty::InstalledPackages {
+            packages: input::<PackagesInput>(tool, value)?.packages,
+        },
         "InstallUpdates" => Duty::InstallUpdates {
             packages: input::<UpdatesInput>(tool, value)?.packages,
         },
@@ -188,6 +207,7 @@ pub(super) fn duty(name: &str, value: &Value, view: &View) -> Result<Operation, 
             let Nothing {} = input(tool, value)?;
             match other {
                 "KeptFiles" => Duty::KeptFiles,
+                "Certificates" => Duty::Certificates,
                 "SecurityUpdates" => Duty::SecurityUpdates,
                 _ => Duty::Containers,
             }

@@ -70,6 +70,36 @@ fn what_is_no_field_of_a_duty_is_no_call() {
             json!({"name": "../../etc/passwd"}),
             "name of a site",
         ),
+        (
+            "CertifySite",
+            json!({"name": "shop", "names": "evil.example"}),
+            "unknown field",
+        ),
+        (
+            "CertifySite",
+            json!({"name": "shop --deploy-hook id"}),
+            "name of a site",
+        ),
+        (
+            "RenewCertificate",
+            json!({"name": "shop", "server": "https://evil.example/d"}),
+            "unknown field",
+        ),
+        (
+            "PutFile",
+            json!({"path": "/etc/shadow", "text": "x"}),
+            "who may do what",
+        ),
+        (
+            "PutFile",
+            json!({"path": "/etc/motd/../shadow", "text": "x"}),
+            "absolute path",
+        ),
+        (
+            "PutFile",
+            json!({"path": "/etc/motd", "text": "x", "mode": "4755"}),
+            "unknown field",
+        ),
         ("RestoreFile", json!({"kept": "../k1"}), "such as k12"),
         (
             "InstallUpdates",

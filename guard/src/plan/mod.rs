@@ -115,7 +115,7 @@ pub fn plan(call: &ToolCall, view: &View) -> Result<Act, PlanError> {
         "TryBackup" => away::try_backup(input)?,
         "CheckPage" => away::page(input)?,
         "HostCertificates" => away::certificates(input)?,
-        name if duties::NAMES.contains(&name) => duties::duty(name, input, view)?,
+        name if protocol::duty::tools::ALL.contains(&name) => duties::duty(name, input, view)?,
         other => {
             return Err(PlanError::UnknownTool {
                 name: other.chars().take(60).collect(),

@@ -1,8 +1,8 @@
 //! Whether a site answers: each of its names is asked for on this host, at a path that only this very site
 //! knows, and then for its first page. Over HTTPS the certificate must be the one that was named.
 
-use crate::Refused;
 use crate::site::text::proof_path;
+use crate::{Refused, halt};
 use protocol::duty::site::{Serve, Site};
 use protocol::duty::terms::SiteTerms;
 use reqwest::redirect::Policy;
@@ -42,7 +42,10 @@ async fn lasting(
     let began = Instant::now();
     let mut good = 0;
     loop {
-        let (rows, wrong) = round(site, terms).await?;
+        let (rows, wrong) = tokio::select! {
+            asked = round(site, terms) => asked?,
+            () = halt::wait() => return Err(halt::stopped()),
+        };
         good = if wanted(&rows, &wrong) { good + 1 } else { 0 };
         if good == 2 || (good == 0 && began.elapsed() > PATIENCE) {
             return Ok((rows, wrong));
@@ -66,6 +69,73 @@ async fn round(site: &Site, terms: &SiteTerms) -> Result<(Vec<Value>, Option<Str
     Ok((rows, wrong))
 }
 
+/// Whether each name shows, over plain HTTP, what lies in the folder of challenges: asked here before an
+/// authority is, which counts what fails.
+///
+/// # Errors
+/// A sentence that names the one that does not.
+pub async fn shows(
+    site: &Site,
+    terms: &SiteTerms,
+    path: &str,
+    expected: &str,
+) -> Result<(), Refused> {
+    let began = Instant::now();
+    let mut good = 0;
+    loop {
+        let mut wrong = None;
+        for name in site.asked_at() {
+            let client = client(&name, SocketAddr::new(address(terms), terms.http))?;
+            let got = async {
+                let url = format!("http://{name}:{}{path}", terms.http);
+                client.get(url).send().await?.text().await
+            };
+            let got = tokio::select! {
+                got = got => got,
+                () = halt::wait() => return Err(halt::stopped()),
+            };
+            match got {
+                Ok(text) if text == expected => {}
+                Ok(_) => {
+                    wrong = Some(format!(
+                        "{name} does not show on this host what the authority would ask for"
+                    ))
+                }
+                Err(error) => {
+                    wrong = Some(format!(
+                        "{name} does not answer over http: {}",
+                        innermost(&error)
+                    ))
+                }
+            }
+        }
+        good = if wrong.is_none() { good + 1 } else { 0 };
+        match wrong {
+            None if good == 2 => return Ok(()),
+            Some(why) if began.elapsed() > PATIENCE => return Err(why.into()),
+            _ => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// Whether the first name of a site is served with the certificate of its file, asked once.
+pub async fn is_served(site: &Site, terms: &SiteTerms) -> bool {
+    let Some(name) = site.asked_at().into_iter().next() else {
+        return false;
+    };
+    let Ok((row, _)) = one(site, terms, &name, true).await else {
+        return false;
+    };
+    row["is_this"] == true
+}
+
+fn address(terms: &SiteTerms) -> IpAddr {
+    match terms.address {
+        Some(address) if !address.is_unspecified() => address,
+        _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
+    }
+}
+
 async fn one(
     site: &Site,
     terms: &SiteTerms,
@@ -76,11 +146,7 @@ async fn one(
         true => ("https", terms.https),
         false => ("http", terms.http),
     };
-    let address = match terms.address {
-        Some(address) if !address.is_unspecified() => address,
-        _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
-    };
-    let client = client(name, SocketAddr::new(address, port))?;
+    let client = client(name, SocketAddr::new(address(terms), port))?;
     let base = format!("{scheme}://{name}:{port}");
     let mut row = json!({"name": name, "scheme": scheme, "is_this": false, "status": null});
     let proof = client

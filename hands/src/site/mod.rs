@@ -1,35 +1,24 @@
 //! Web sites of nginx: a file of fields is tried, shown as a diff, placed, loaded and asked for; where any of
 //! that fails, the file is put back as it was. `text` writes and reads the file, `trial` tries it before it is
-//! placed, `asked` finds out whether the site answers.
+//! placed, `change` places it, `asked` finds out whether the site answers, `certify` gets it a certificate.
 
 mod asked;
+pub mod certify;
+mod change;
 mod text;
 mod trial;
 
-use crate::keep::{self, Note};
-use crate::program::{Program, run};
-use crate::{Refused, diff, digest, unchanged};
+use crate::program::Program;
+use crate::{Refused, digest, keep};
+use change::Change;
 use nix::unistd::{AccessFlags, access};
 use protocol::duty::names::{KeptId, SiteName};
 use protocol::duty::order::{End, Order, Outcome, Wish};
 use protocol::duty::site::{Serve, Site};
-use protocol::duty::terms::SiteTerms;
-use serde_json::{Value, json};
+use protocol::duty::terms::{CertificateTerms, SiteTerms};
+use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use text::Origin;
-
-const RELOAD: Duration = Duration::from_secs(30);
-
-/// One change of one file.
-struct Change<'a> {
-    order: &'a Order,
-    terms: &'a SiteTerms,
-    path: PathBuf,
-    what: String,
-    old: Option<String>,
-    new: Option<String>,
-}
 
 fn terms(order: &Order) -> Result<&SiteTerms, Refused> {
     let terms = order.terms.sites.as_ref();
@@ -52,7 +41,10 @@ pub async fn put(
         there(site, terms)?;
         may_replace(old.as_deref(), &path, over)?;
     }
-    let new = text::render(name, site, terms, Path::new("/proc/net/if_inet6").exists());
+    let ipv6 = Path::new("/proc/net/if_inet6").exists();
+    let challenges = order.terms.certificates.as_ref();
+    let challenges = challenges.map(CertificateTerms::challenges);
+    let new = text::render(name, site, terms, ipv6, challenges.as_deref());
     let change = Change {
         order,
         terms,
@@ -156,7 +148,7 @@ pub async fn status(order: &Order, name: &SiteName) -> Result<Outcome, Refused> 
 }
 
 /// Whether this process can do anything about nginx here at all.
-fn able(terms: &SiteTerms) -> Result<(), Refused> {
+pub fn able(terms: &SiteTerms) -> Result<(), Refused> {
     Program::Nginx.path()?;
     let folder = Path::new(terms.folder.as_str());
     if !Path::new(terms.config.as_str()).is_file() || !folder.is_dir() {
@@ -230,194 +222,4 @@ fn site_of(path: &Path, terms: &SiteTerms) -> Result<SiteName, Refused> {
     let in_folder = path.parent() == Some(Path::new(terms.folder.as_str()));
     name.filter(|_| in_folder)
         .ok_or_else(|| format!("{} is no file of a site: it is left alone", path.display()).into())
-}
-
-impl Change<'_> {
-    async fn carried_out(self) -> Result<Outcome, Refused> {
-        let sum = |text: &Option<String>| text.as_ref().map(|text| digest(text.as_bytes()));
-        let bound = json!({"path": self.path, "old": sum(&self.old), "new": sum(&self.new)});
-        match self.order.wish {
-            Wish::Look => {
-                self.tried().await?;
-                Ok(Outcome::look(self.shown(), json!({"bound": bound})))
-            }
-            Wish::Make => {
-                unchanged(self.order, &json!({"bound": bound}))?;
-                self.tried().await?;
-                let note = keep::keep(
-                    self.order,
-                    &self.path,
-                    self.old.as_deref(),
-                    self.new.as_deref(),
-                    &self.what,
-                )?;
-                keep::put(&self.path, self.new.as_deref())?;
-                Ok(self.loaded(&note).await)
-            }
-            Wish::Settle => {
-                let now = sum(&self.old);
-                self.settled(now).await
-            }
-        }
-    }
-
-    async fn tried(&self) -> Result<(), Refused> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        trial::tried(self.terms, &name, self.new.as_deref()).await
-    }
-
-    /// An interrupted change: where the file is placed it is brought to its end, where it is not, nothing
-    /// happened, and where it is neither somebody else was here.
-    async fn settled(self, now: Option<String>) -> Result<Outcome, Refused> {
-        let id = self.order.id.clone().ok_or("it has no number")?;
-        let Ok((note, before)) = keep::kept(self.order, &id) else {
-            return Ok(Outcome::not(
-                "it was interrupted before anything was changed",
-            ));
-        };
-        if note.after == now {
-            let (path, what) = (self.path.clone(), note.what.clone());
-            let new = keep::read(&path)?;
-            let change = Change {
-                path,
-                what,
-                old: before,
-                new,
-                ..self
-            };
-            return Ok(change.loaded(&note).await);
-        }
-        if note.before == now {
-            return Ok(Outcome::not(
-                "it was interrupted before the file was placed: nothing was changed",
-            ));
-        }
-        let text = format!(
-            "{} is neither as it was before nor as it was to be: somebody changed it",
-            self.path.display()
-        );
-        Ok(Outcome::of(End::Unknown, text, json!({"kept": id})))
-    }
-
-    fn shown(&self) -> Vec<(String, String)> {
-        let mut lines = vec![
-            ("do".to_owned(), self.what.clone()),
-            ("file".to_owned(), self.path.display().to_string()),
-        ];
-        let changes = diff::lines(
-            self.old.as_deref().unwrap_or(""),
-            self.new.as_deref().unwrap_or(""),
-        );
-        for (at, line) in changes.into_iter().enumerate() {
-            let label = if at == 0 { "diff" } else { "" };
-            lines.push((label.to_owned(), line));
-        }
-        if self.old == self.new {
-            lines.push((
-                "note".to_owned(),
-                "it is so already: the file would not change".to_owned(),
-            ));
-        }
-        lines.push((
-            "tried".to_owned(),
-            "nginx takes the whole configuration with it".to_owned(),
-        ));
-        lines.push(("then".to_owned(), "it is placed, nginx loads it, each name is asked for; where one does not answer, the file is put back".to_owned()));
-        lines
-    }
-
-    /// The placed file loaded and asked for; put back where that fails.
-    async fn loaded(&self, note: &Note) -> Outcome {
-        match self.load(self.new.as_deref(), self.old.as_deref()).await {
-            Ok(rows) => {
-                let site = self.path.display();
-                let what = &self.what;
-                let data = json!({
-                    "path": self.path, "kept": note.id, "sha256": note.after, "was_there": note.before.is_some(), "names": rows,
-                });
-                Outcome::of(
-                    End::Done,
-                    format!(
-                        "{what}: done, {site} is loaded; as it was before it is kept as {}",
-                        note.id
-                    ),
-                    data,
-                )
-            }
-            Err(Refused(why)) => self.put_back(note, &why).await,
-        }
-    }
-
-    async fn put_back(&self, note: &Note, why: &str) -> Outcome {
-        let data = json!({"path": self.path, "kept": note.id, "why": why});
-        let what = &self.what;
-        if let Err(Refused(worse)) = keep::put(&self.path, self.old.as_deref()) {
-            let text = format!(
-                "{what}: {why}; and it could not be put back ({worse}): what was there is in {} under {}",
-                self.order.kept, note.id
-            );
-            return Outcome::of(End::Failed, text, data);
-        }
-        let text = match reload(self.terms).await {
-            Err(Refused(also)) => {
-                format!(
-                    "{what}: {why}; the file is put back as it was; nginx did not load it again: {also}"
-                )
-            }
-            Ok(()) => match self.answers_as_before().await {
-                None => {
-                    format!("{what}: {why}; the file is put back as it was and nginx runs with it")
-                }
-                Some(also) => format!("{what}: {why}; the file is put back as it was, and {also}"),
-            },
-        };
-        Outcome::of(End::Undone, text, data)
-    }
-
-    /// What is wrong with the site that was there before.
-    async fn answers_as_before(&self) -> Option<String> {
-        let Some(Origin::Ours(site)) = self.old.as_deref().map(text::origin) else {
-            return None;
-        };
-        match asked::all(&site, self.terms).await {
-            Ok((_, wrong)) => wrong,
-            Err(Refused(why)) => Some(why),
-        }
-    }
-
-    async fn load(&self, new: Option<&str>, old: Option<&str>) -> Result<Vec<Value>, Refused> {
-        reload(self.terms).await?;
-        if let Some(Origin::Ours(site)) = new.map(text::origin) {
-            let (rows, wrong) = asked::all(&site, self.terms).await?;
-            return match wrong {
-                None => Ok(rows),
-                Some(why) => Err(why.into()),
-            };
-        }
-        if let (None, Some(Origin::Ours(site))) = (new, old.map(text::origin))
-            && !asked::none(&site, self.terms).await?
-        {
-            return Err("it still answers after it was taken away".into());
-        }
-        Ok(Vec::new())
-    }
-}
-
-/// Has nginx read its settings, once it says that they are good.
-async fn reload(terms: &SiteTerms) -> Result<(), Refused> {
-    let main = terms.config.as_str();
-    let tested = trial::test(Path::new(main)).await?;
-    if !tested.good {
-        return Err(format!(
-            "nginx refuses the configuration: {}",
-            trial::lines(&tested.complained)
-        )
-        .into());
-    }
-    let args = ["-s", "reload", "-e", "stderr", "-c", main];
-    let ran = run(Program::Nginx, &args, &[], RELOAD).await?;
-    match ran.good {
-        true => Ok(()),
-        false => Err(format!("nginx does not load it, does it run? {}", ran.why()).into()),
-    }
 }

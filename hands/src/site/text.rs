@@ -34,18 +34,35 @@ pub fn proof_path(site: &Site) -> String {
     format!("/.well-known/ai-infra/{}", mark(site))
 }
 
-/// The file's text.
-pub fn render(name: &SiteName, site: &Site, terms: &SiteTerms, ipv6: bool) -> String {
+/// The folder that sites show to an authority of certificates, and where.
+pub const CHALLENGES: &str = "/.well-known/acme-challenge/";
+
+/// The file's text. With a folder of challenges what lies there is shown to an authority of certificates.
+pub fn render(
+    name: &SiteName,
+    site: &Site,
+    terms: &SiteTerms,
+    ipv6: bool,
+    challenges: Option<&str>,
+) -> String {
     let json = serde_json::to_string(site).unwrap_or_default();
     let mut body = format!("# site {name} {json}\n");
     match &site.certificate {
-        None => server(&mut body, site, terms, ipv6, Answer::Whole, None),
+        None => server(
+            &mut body,
+            site,
+            terms,
+            ipv6,
+            Answer::Whole,
+            None,
+            challenges,
+        ),
         Some(certificate) => {
             let plain = match site.only_https {
                 true => Answer::ToHttps,
                 false => Answer::Whole,
             };
-            server(&mut body, site, terms, ipv6, plain, None);
+            server(&mut body, site, terms, ipv6, plain, None, challenges);
             server(
                 &mut body,
                 site,
@@ -53,6 +70,7 @@ pub fn render(name: &SiteName, site: &Site, terms: &SiteTerms, ipv6: bool) -> St
                 ipv6,
                 Answer::Whole,
                 Some(certificate),
+                None,
             );
         }
     }
@@ -88,6 +106,7 @@ fn server(
     ipv6: bool,
     answer: Answer,
     certificate: Option<&SiteName>,
+    challenges: Option<&str>,
 ) {
     let (port, ssl) = match certificate {
         Some(_) => (terms.https, " ssl"),
@@ -117,6 +136,16 @@ fn server(
         "location = {} {{ access_log off; return 204; }}",
         proof_path(site)
     ));
+    if let Some(folder) = challenges {
+        lines.extend([
+            format!("location ^~ {CHALLENGES} {{"),
+            format!("    root {folder};"),
+            "    disable_symlinks off;".to_owned(),
+            "    default_type text/plain;".to_owned(),
+            "    try_files $uri =404;".to_owned(),
+            "}".to_owned(),
+        ]);
+    }
     match (answer, &site.serve) {
         (Answer::ToHttps, _) => {
             let port = match terms.https {
@@ -190,7 +219,8 @@ mod tests {
 
     #[track_caller]
     fn check(site: &Site, has: &[&str], lacks: &[&str]) {
-        let text = render(&"shop".parse().unwrap(), site, &terms(), true);
+        let name = "shop".parse().unwrap();
+        let text = render(&name, site, &terms(), true, Some("/var/lib/challenges"));
         for line in has {
             assert!(text.contains(line), "{line}: {text}");
         }
@@ -228,12 +258,13 @@ mod tests {
                 true,
             ),
             &[
+                "location ^~ /.well-known/acme-challenge/ {\n        root /var/lib/challenges;\n",
                 "return 301 https://$host$request_uri;",
                 "listen 443 ssl;",
                 "/etc/letsencrypt/live/shop.example/privkey.pem;",
                 "proxy_pass http://127.0.0.1:8080;",
             ],
-            &["root "],
+            &["root /srv"],
         );
         check(
             &site(
@@ -266,7 +297,7 @@ mod tests {
             for serve in serves {
                 let fields = json!({"names": ["a.example", format!("{name}.example")], "serve": serve, "certificate": null, "only_https": false});
                 let Ok(site) = serde_json::from_value::<Site>(fields) else { continue };
-                let text = render(&"shop".parse().unwrap(), &site, &terms(), false);
+                let text = render(&"shop".parse().unwrap(), &site, &terms(), false, None);
                 let known = ["listen", "server_name", "location", "root", "index", "disable_symlinks", "proxy_pass", "proxy_http_version", "proxy_set_header", "server", "}", "#"];
                 for line in text.lines() {
                     let word = line.split_whitespace().next().unwrap_or_default();

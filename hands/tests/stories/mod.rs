@@ -1,6 +1,8 @@
 //! How an order is given here.
 
+mod certificates;
 mod containers;
+mod files;
 mod forged;
 mod packages;
 mod services;

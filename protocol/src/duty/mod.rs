@@ -1,6 +1,7 @@
 //! Duties: what the warden does for the infra agent on the host itself. Each is built from fields that
 //! are parsed here, never from a line of text; what cannot be parsed cannot be said. `names` are the
-//! fields, `site` a web site, `terms` what an install grants, `order` how the warden hands one over.
+//! fields, `site` a web site, `terms` what an install grants, `order` how the warden hands one over, `tools` the
+//! names of the tools that ask for them.
 
 pub mod names;
 pub mod order;
@@ -8,12 +9,13 @@ pub mod site;
 pub mod terms;
 #[cfg(test)]
 mod tests;
+pub mod tools;
 
 use crate::level::Level;
-use names::{ContainerName, Image, KeptId, PackageName, SiteName, Unit, Version};
+use names::{ContainerName, HostFile, Image, KeptId, PackageName, SiteName, Unit, Version};
 use serde::{Deserialize, Serialize};
 use site::Site;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What may be done to a service. Nothing that edits, links, masks or runs a unit is among it.
@@ -134,6 +136,30 @@ pub enum Duty {
         /// Its name.
         name: SiteName,
     },
+    /// List the certificates that sites are served with, and when they end.
+    Certificates,
+    /// Get a certificate for every name of a site, and serve it over HTTPS.
+    CertifySite {
+        /// Its name.
+        name: SiteName,
+    },
+    /// Renew the certificate of a site that ends soon, and have it served.
+    RenewCertificate {
+        /// Its name.
+        name: SiteName,
+    },
+    /// Say what a granted file holds.
+    HostFile {
+        /// Which.
+        path: HostFile,
+    },
+    /// Put a text in place of what a granted file holds.
+    PutFile {
+        /// Which.
+        path: HostFile,
+        /// The whole of it.
+        text: String,
+    },
     /// List the files that were kept before they were changed.
     KeptFiles,
     /// Put a kept file back.
@@ -145,6 +171,11 @@ pub enum Duty {
     },
     /// List the security updates that wait.
     SecurityUpdates,
+    /// Say in which versions packages are installed.
+    InstalledPackages {
+        /// Which.
+        packages: BTreeSet<PackageName>,
+    },
     /// Install exactly these security updates.
     InstallUpdates {
         /// Packages and the versions they come to.
@@ -174,9 +205,12 @@ pub enum Duty {
 }
 
 /// Kinds of acts that duties are, as rules (`permissions.acts`) name them.
-pub const KINDS: [&str; 6] = [
+pub const KINDS: [&str; 9] = [
     "service.change",
     "site.change",
+    "certificate.issue",
+    "certificate.renew",
+    "file.change",
     "file.restore",
     "packages.install",
     "container.change",
@@ -192,9 +226,15 @@ impl Duty {
             Duty::PutSite { .. } => "PutSite",
             Duty::RemoveSite { .. } => "RemoveSite",
             Duty::SiteStatus { .. } => "SiteStatus",
+            Duty::Certificates => "Certificates",
+            Duty::CertifySite { .. } => "CertifySite",
+            Duty::RenewCertificate { .. } => "RenewCertificate",
+            Duty::HostFile { .. } => "HostFile",
+            Duty::PutFile { .. } => "PutFile",
             Duty::KeptFiles => "KeptFiles",
             Duty::RestoreFile { .. } => "RestoreFile",
             Duty::SecurityUpdates => "SecurityUpdates",
+            Duty::InstalledPackages { .. } => "InstalledPackages",
             Duty::InstallUpdates { .. } => "InstallUpdates",
             Duty::Containers => "Containers",
             Duty::ContainerLogs { .. } => "ContainerLogs",
@@ -208,14 +248,20 @@ impl Duty {
         match self {
             Duty::Service { .. } => Some("service.change"),
             Duty::PutSite { .. } | Duty::RemoveSite { .. } => Some("site.change"),
+            Duty::CertifySite { .. } => Some("certificate.issue"),
+            Duty::RenewCertificate { .. } => Some("certificate.renew"),
+            Duty::PutFile { .. } => Some("file.change"),
             Duty::RestoreFile { .. } => Some("file.restore"),
             Duty::InstallUpdates { .. } => Some("packages.install"),
             Duty::Container { .. } => Some("container.change"),
             Duty::PullImage { .. } => Some("image.pull"),
             Duty::ServiceStatus { .. }
             | Duty::SiteStatus { .. }
+            | Duty::Certificates
+            | Duty::HostFile { .. }
             | Duty::KeptFiles
             | Duty::SecurityUpdates
+            | Duty::InstalledPackages { .. }
             | Duty::Containers
             | Duty::ContainerLogs { .. } => None,
         }
@@ -244,9 +290,17 @@ impl Duty {
             }
             Duty::RemoveSite { name, .. } => format!("remove the site {name}"),
             Duty::SiteStatus { name } => format!("status of the site {name}"),
+            Duty::Certificates => "list certificates of sites".to_owned(),
+            Duty::CertifySite { name } => format!("get a certificate for the site {name}"),
+            Duty::RenewCertificate { name } => format!("renew the certificate of the site {name}"),
+            Duty::HostFile { path } => format!("read {path}"),
+            Duty::PutFile { path, text } => format!("put {path} ({} bytes)", text.len()),
             Duty::KeptFiles => "list kept files".to_owned(),
             Duty::RestoreFile { kept, .. } => format!("put back what {kept} keeps"),
             Duty::SecurityUpdates => "list security updates".to_owned(),
+            Duty::InstalledPackages { packages } => {
+                format!("versions of {} packages", packages.len())
+            }
             Duty::InstallUpdates { packages } => {
                 let all: Vec<String> = packages.iter().map(|(n, v)| format!("{n}={v}")).collect();
                 format!("install {}", all.join(" "))
@@ -267,7 +321,11 @@ impl Duty {
                 Verb::Enable => "the same with `enable`",
                 _ => "the same with `disable`",
             }),
-            Duty::PutSite { .. } | Duty::RemoveSite { .. } | Duty::RestoreFile { .. } => Some(
+            Duty::PutSite { .. }
+            | Duty::RemoveSite { .. }
+            | Duty::CertifySite { .. }
+            | Duty::PutFile { .. }
+            | Duty::RestoreFile { .. } => Some(
                 "the file is kept as it was: RestoreFile puts it back; where a check fails it is put back at once",
             ),
             Duty::Container { verb, .. } => match verb {
@@ -283,6 +341,7 @@ impl Duty {
     pub fn patience(&self) -> Duration {
         Duration::from_secs(match self {
             Duty::InstallUpdates { .. } | Duty::PullImage { .. } => 1800,
+            Duty::CertifySite { .. } | Duty::RenewCertificate { .. } => 720,
             Duty::SecurityUpdates => 120,
             _ => 180,
         })

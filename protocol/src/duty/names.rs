@@ -219,6 +219,65 @@ name!(
 );
 
 name!(
+    /// Whom an authority of certificates writes to: `ada@shop.example`.
+    Mail,
+    |text| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._+-".contains(&b);
+        let good = text.split_once('@').is_some_and(|(who, host)| {
+            let first = who.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+            first && who.len() <= 64 && who.bytes().all(plain) && host.contains('.') && is_host(host)
+        });
+        good.then(|| text.to_owned()).ok_or_else(|| no(text, "is a mail address, such as ada@shop.example"))
+    }
+);
+
+name!(
+    /// Where the directory of an authority of certificates (ACME) lies: `https://host/path`, with a port or none.
+    AcmeDirectory,
+    |text| {
+        let good = text.strip_prefix("https://").is_some_and(|rest| {
+            let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let (host, port) = place.split_once(':').unwrap_or((place, "443"));
+            let number = !port.starts_with(['+', '0']) && port.parse::<u16>().is_ok();
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._~-".contains(&b);
+            number && is_host(host) && path.len() <= 1024 && path.bytes().all(plain)
+        });
+        good.then(|| text.to_owned()).ok_or_else(|| no(text, "is the https:// address of an ACME directory"))
+    }
+);
+
+/// What says who may do what on a host: no grant makes these a file to be changed.
+const RULING: [&str; 11] = [
+    "/etc/ai-infra",
+    "/etc/passwd",
+    "/etc/shadow",
+    "/etc/group",
+    "/etc/gshadow",
+    "/etc/sudoers",
+    "/etc/sudoers.d",
+    "/etc/pam.d",
+    "/proc",
+    "/sys",
+    "/dev",
+];
+
+name!(
+    /// A file of the host that may be granted: a path as [`Folder`], and none of those that say who may do what.
+    HostFile,
+    |text| {
+        let path: Folder = text.parse()?;
+        let ruling = |above: &&str| {
+            let rest = text.strip_prefix(*above);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest.starts_with('-'))
+        };
+        match RULING.iter().find(|above| ruling(above)) {
+            Some(_) => Err(no(text, "is a file that does not say who may do what on this host")),
+            None => Ok(path.0),
+        }
+    }
+);
+
+name!(
     /// A file that was kept before it was changed: `k12`.
     KeptId,
     |text| {

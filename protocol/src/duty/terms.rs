@@ -1,11 +1,19 @@
 //! What an install grants of the duties (`permissions.operations`), and whether a duty keeps to it. Pure;
 //! the warden asks here before anybody is asked for leave, and again before anything is done.
 
-use super::names::{ContainerName, Folder, HostName, Image, Unit, Upstream};
+use super::names::{
+    AcmeDirectory, ContainerName, Folder, HostFile, HostName, Image, Mail, Unit, Upstream,
+};
 use super::site::{Serve, Site};
 use super::{Duty, Verb};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Longest text of a file that may be put, in bytes: it has to fit a line of the warden's wire.
+pub const MOST_TEXT: usize = 64 * 1024;
+
+/// Most packages that may be named at once.
+pub const MOST_PACKAGES: usize = 200;
 
 /// What one agent may have done. Nothing as shipped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +22,12 @@ pub struct Terms {
     pub services: BTreeMap<Unit, BTreeSet<Verb>>,
     /// Web sites.
     pub sites: Option<SiteTerms>,
+    /// Certificates of those sites.
+    #[serde(default)]
+    pub certificates: Option<CertificateTerms>,
+    /// Files that may be changed.
+    #[serde(default)]
+    pub files: Vec<HostFile>,
     /// Security updates of packages.
     pub packages: Option<PackageTerms>,
     /// Containers.
@@ -41,6 +55,26 @@ pub struct SiteTerms {
     pub http: u16,
     /// The port of HTTPS.
     pub https: u16,
+}
+
+/// Certificates that may be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateTerms {
+    /// Whom the authority may write to.
+    pub mail: Mail,
+    /// The authority's directory.
+    pub directory: AcmeDirectory,
+    /// A file of the authorities that the directory's own certificate is trusted by; the host's where none is said.
+    pub trusted: Option<Folder>,
+    /// The folder in which certbot works: its locks and logs, and what the authority is shown.
+    pub work: Folder,
+}
+
+impl CertificateTerms {
+    /// The folder that sites show to the authority.
+    pub fn challenges(&self) -> String {
+        format!("{}/ai-infra-challenges", self.work)
+    }
 }
 
 /// Updates that may be installed.
@@ -81,13 +115,32 @@ impl Terms {
             Duty::ServiceStatus { unit } => self.service(unit).map(drop),
             Duty::PutSite { site, .. } => self.site(site),
             Duty::RemoveSite { .. } | Duty::SiteStatus { .. } => self.sites().map(drop),
+            Duty::Certificates => self.sites().map(drop),
+            Duty::CertifySite { .. } | Duty::RenewCertificate { .. } => {
+                self.sites()?;
+                self.certificates().map(drop)
+            }
+            Duty::HostFile { path } => self.file(path),
+            Duty::PutFile { path, text } => {
+                self.file(path)?;
+                match text.len() <= MOST_TEXT && !text.contains('\0') {
+                    true => Ok(()),
+                    false => Err(format!(
+                        "a file of text has at most {MOST_TEXT} bytes and no zero byte"
+                    )),
+                }
+            }
             // What is kept was changed under these terms; each file is checked again by who puts it back.
+            Duty::KeptFiles | Duty::RestoreFile { .. } if !self.files.is_empty() => Ok(()),
             Duty::KeptFiles | Duty::RestoreFile { .. } => self.sites().map(drop),
-            Duty::SecurityUpdates => self.packages().map(drop),
+            Duty::InstalledPackages { packages } if packages.len() > MOST_PACKAGES => {
+                Err(format!("more than {MOST_PACKAGES} packages are named"))
+            }
+            Duty::SecurityUpdates | Duty::InstalledPackages { .. } => self.packages().map(drop),
             Duty::InstallUpdates { packages } => match packages.len() {
                 0 => Err("no package is named".to_owned()),
-                1..=200 => self.packages().map(drop),
-                _ => Err("more than 200 packages are named".to_owned()),
+                1..=MOST_PACKAGES => self.packages().map(drop),
+                _ => Err(format!("more than {MOST_PACKAGES} packages are named")),
             },
             Duty::Containers => self.containers().map(drop),
             Duty::ContainerLogs { name, .. } | Duty::Container { name, .. } => {
@@ -117,6 +170,20 @@ impl Terms {
     fn sites(&self) -> Result<&SiteTerms, String> {
         let none = "web sites are not granted: say so in `permissions.operations.sites`";
         self.sites.as_ref().ok_or_else(|| none.to_owned())
+    }
+
+    fn certificates(&self) -> Result<&CertificateTerms, String> {
+        let none = "certificates are not granted: say so in `permissions.operations.certificates`";
+        self.certificates.as_ref().ok_or_else(|| none.to_owned())
+    }
+
+    fn file(&self, path: &HostFile) -> Result<(), String> {
+        match self.files.contains(path) {
+            true => Ok(()),
+            false => Err(format!(
+                "the file {path} is not granted: add it to `permissions.operations.files.paths`"
+            )),
+        }
     }
 
     fn packages(&self) -> Result<&PackageTerms, String> {

@@ -154,6 +154,52 @@ fn fields_hold_names_and_nothing_else() {
         &["shop", "shop_db-1"],
         &["", "-a", "a/b", "a b", "../a", "a?x", "a%2f"],
     );
+    check::<Mail>(
+        &["ada@shop.example", "a.b+c_d@x.example"],
+        &[
+            "",
+            "ada",
+            "@a.b",
+            "-a@a.b",
+            "a@b",
+            "a b@c.d",
+            "a@b.c\n",
+            "a@b@c.d",
+            "a@1.2.3.4",
+            "--x@a.b",
+        ],
+    );
+    check::<AcmeDirectory>(
+        &[
+            "https://acme-v02.api.letsencrypt.org/directory",
+            "https://localhost:14000/dir",
+        ],
+        &[
+            "",
+            "http://a.b/dir",
+            "https://a.b:0/d",
+            "https://a.b/ d",
+            "https://u@a.b/d",
+            "https://a.b/d?x",
+            "https://1.2.3.4/d",
+            "--server",
+            "https://a:b:1/d",
+        ],
+    );
+    check::<HostFile>(
+        &["/etc/motd", "/etc/nginx/conf.d/a.conf", "/etc/groups.d/a"],
+        &[
+            "",
+            "etc/motd",
+            "/etc/../etc/shadow",
+            "/etc/shadow",
+            "/etc/shadow-",
+            "/etc/sudoers.d/x",
+            "/etc/ai-infra/permissions.yaml",
+            "/proc/sys/kernel/x",
+            "/etc/a b",
+        ],
+    );
     check::<KeptId>(
         &["k1", "k999"],
         &[
@@ -183,6 +229,9 @@ proptest! {
         if let Ok(one) = text.parse::<PackageName>() { prop_assert!(!odd(one.as_str()) && !one.as_str().starts_with('-')); }
         if let Ok(one) = text.parse::<Version>() { prop_assert!(!odd(one.as_str()) && !one.as_str().starts_with('-')); }
         if let Ok(one) = text.parse::<ContainerName>() { prop_assert!(!odd(one.as_str())); }
+        if let Ok(one) = text.parse::<Mail>() { prop_assert!(!odd(one.as_str()) && !one.as_str().starts_with('-')); }
+        if let Ok(one) = text.parse::<AcmeDirectory>() { prop_assert!(!odd(one.as_str()) && one.as_str().starts_with("https://")); }
+        if let Ok(one) = text.parse::<HostFile>() { prop_assert!(!odd(one.as_str()) && one.as_str().starts_with('/')); }
         if let Ok(one) = text.parse::<Image>() { prop_assert!(!odd(one.as_str())); }
     }
 
@@ -213,6 +262,8 @@ fn terms() -> Terms {
             http: 80,
             https: 443,
         }),
+        certificates: None,
+        files: vec!["/etc/motd".parse().unwrap()],
         packages: None,
         containers: None,
     }
@@ -248,6 +299,27 @@ fn terms_grant_what_they_name() {
         (
             json!({"duty": "containers"}),
             Some("containers are not granted"),
+        ),
+        (json!({"duty": "certificates"}), None),
+        (
+            json!({"duty": "certify_site", "name": "shop"}),
+            Some("certificates are not granted"),
+        ),
+        (
+            json!({"duty": "put_file", "path": "/etc/motd", "text": "hi"}),
+            None,
+        ),
+        (
+            json!({"duty": "put_file", "path": "/etc/motd", "text": "a\u{0}b"}),
+            Some("no zero byte"),
+        ),
+        (
+            json!({"duty": "put_file", "path": "/etc/issue", "text": "hi"}),
+            Some("/etc/issue is not granted"),
+        ),
+        (
+            json!({"duty": "host_file", "path": "/etc/issue"}),
+            Some("/etc/issue is not granted"),
         ),
     ] {
         let duty: Duty = serde_json::from_value(duty).unwrap();
@@ -318,5 +390,50 @@ fn what_a_duty_does_not_know_is_no_duty() {
     }
     for duty in [Duty::KeptFiles, Duty::Containers] {
         assert!(duty.kind().is_none() && duty.undo().is_none());
+    }
+}
+
+#[test]
+fn every_duty_has_a_tool_of_the_one_list() {
+    let duties = [
+        json!({"duty": "service", "unit": "shop", "verb": "restart"}),
+        json!({"duty": "service_status", "unit": "shop"}),
+        json!({"duty": "put_site", "name": "a", "over": false, "site": {"names": ["a.b"], "serve": {"root": "/a"}, "certificate": null, "only_https": false}}),
+        json!({"duty": "remove_site", "name": "a", "over": false}),
+        json!({"duty": "site_status", "name": "a"}),
+        json!({"duty": "certificates"}),
+        json!({"duty": "certify_site", "name": "a"}),
+        json!({"duty": "renew_certificate", "name": "a"}),
+        json!({"duty": "host_file", "path": "/etc/motd"}),
+        json!({"duty": "put_file", "path": "/etc/motd", "text": ""}),
+        json!({"duty": "kept_files"}),
+        json!({"duty": "restore_file", "kept": "k1", "over": false}),
+        json!({"duty": "security_updates"}),
+        json!({"duty": "installed_packages", "packages": []}),
+        json!({"duty": "install_updates", "packages": {}}),
+        json!({"duty": "containers"}),
+        json!({"duty": "container_logs", "name": "a", "lines": 1}),
+        json!({"duty": "container", "name": "a", "verb": "stop"}),
+        json!({"duty": "pull_image", "image": "a:1"}),
+    ];
+    let duties: Vec<Duty> = duties
+        .into_iter()
+        .map(|one| serde_json::from_value(one).unwrap())
+        .collect();
+    let mut named: Vec<&str> = duties.iter().map(Duty::tool).collect();
+    named.sort_unstable();
+    let mut known = tools::ALL.to_vec();
+    known.sort_unstable();
+    assert_eq!(named, known);
+    for duty in duties {
+        assert_eq!(
+            duty.kind().is_some(),
+            tools::CHANGE.contains(&duty.tool()),
+            "{duty:?}"
+        );
+        assert!(
+            duty.kind().is_none_or(|kind| KINDS.contains(&kind)),
+            "{duty:?}"
+        );
     }
 }

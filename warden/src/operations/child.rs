@@ -1,6 +1,8 @@
 //! The one process the warden starts: this very program as its hands, for one order, with an empty environment and
 //! no descriptor but its three pipes. It is told everything over its standard input.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use protocol::duty::order::{End, ORDER_BYTES, Order, Outcome, Signed};
 use serde::Serialize;
 use serde_json::Value;
@@ -8,6 +10,7 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
+use tokio::sync::watch;
 
 /// The program that runs now, also where its file was replaced since.
 const MYSELF: &str = "/proc/self/exe";
@@ -16,10 +19,11 @@ pub const HANDS: &str = "hands";
 /// Longer than any of its own limits.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// Has an order carried out. An end nobody heard of is [`End::Unknown`]: it is to be settled.
-pub async fn carried_out(order: &Order) -> Outcome {
+/// Has an order carried out. An end nobody heard of is [`End::Unknown`]: it is to be settled. Once the team is
+/// frozen it is told to stop: it begins no further step, puts back what it changed, and says what stands.
+pub async fn carried_out(order: &Order, frozen: watch::Receiver<bool>) -> Outcome {
     let patience = order.duty.patience() + MARGIN;
-    match tokio::time::timeout(patience, asked(order)).await {
+    match tokio::time::timeout(patience, asked(order, frozen)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => unheard(&error.to_string()),
         Err(_) => unheard(&format!("it took longer than {} s", patience.as_secs())),
@@ -36,7 +40,9 @@ fn unheard(why: &str) -> Outcome {
 /// # Errors
 /// A sentence: it is nobody's who counts.
 pub async fn signed_by(signed: &Signed) -> Result<(String, String), String> {
-    let outcome = match tokio::time::timeout(MARGIN, asked(signed)).await {
+    // A freeze stops no look at a signature.
+    let (_stays, never) = watch::channel(false);
+    let outcome = match tokio::time::timeout(MARGIN, asked(signed, never)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => return Err(format!("the signature was not looked at: {error}")),
         Err(_) => return Err("the signature was not looked at in time".to_owned()),
@@ -48,7 +54,10 @@ pub async fn signed_by(signed: &Signed) -> Result<(String, String), String> {
     }
 }
 
-async fn asked(order: &impl Serialize) -> std::io::Result<Outcome> {
+async fn asked(
+    order: &impl Serialize,
+    mut frozen: watch::Receiver<bool>,
+) -> std::io::Result<Outcome> {
     let mut child = Command::new(MYSELF)
         .arg(HANDS)
         .env_clear()
@@ -64,9 +73,21 @@ async fn asked(order: &impl Serialize) -> std::io::Result<Outcome> {
     }
     let mut answer = Vec::new();
     if let Some(out) = child.stdout.take() {
-        out.take(ORDER_BYTES as u64)
-            .read_to_end(&mut answer)
-            .await?;
+        let mut out = out.take(ORDER_BYTES as u64);
+        let mut read = std::pin::pin!(out.read_to_end(&mut answer));
+        let all = tokio::select! {
+            all = &mut read => Some(all),
+            Ok(_) = frozen.wait_for(|frozen| *frozen) => None,
+        };
+        match all {
+            Some(all) => all?,
+            None => {
+                if let Some(id) = child.id() {
+                    let _may_have_ended = kill(Pid::from_raw(id.cast_signed()), Signal::SIGTERM);
+                }
+                read.await?
+            }
+        };
     }
     child.wait().await?;
     let read = serde_json::from_slice(&answer);

@@ -163,7 +163,8 @@ impl Office {
             | Ask::Note { .. }
             | Ask::Head
             | Ask::Operate { .. }
-            | Ask::Hour { .. } => {
+            | Ask::Hour { .. }
+            | Ask::Freeze { .. } => {
                 return Err("that is about the record".to_owned());
             }
         })

@@ -19,6 +19,9 @@ use protocol::walls::Wall;
 use serde_json::{Value, json};
 use std::rc::Rc;
 
+/// There while the team is frozen, in the warden's folder.
+pub(super) const FROZEN: &str = "frozen";
+
 /// Largest answer, in bytes: it has to fit a line of the wire.
 const ANSWER: usize = 200 * 1024;
 
@@ -38,7 +41,8 @@ impl Office {
         if self.plans.get(&digest).is_some() {
             return Ok(());
         }
-        let look = carried_out(&self.order(Wish::Look, &duty, &terms, None, Value::Null)).await;
+        let order = self.order(Wish::Look, &duty, &terms, None, Value::Null);
+        let look = carried_out(&order, self.frozen.subscribe()).await;
         if look.end != End::Done {
             return Err(look.text);
         }
@@ -93,7 +97,8 @@ impl Office {
         let outcome = match duty.kind() {
             None => {
                 let terms = self.judged(wanted, &duty)?.1;
-                carried_out(&self.order(Wish::Make, &duty, &terms, None, Value::Null)).await
+                let order = self.order(Wish::Make, &duty, &terms, None, Value::Null);
+                carried_out(&order, self.frozen.subscribe()).await
             }
             Some(_) => self.once(wanted, &duty, &key).await?,
         };
@@ -102,9 +107,39 @@ impl Office {
         })
     }
 
+    /// The team is frozen, or goes on.
+    pub(super) fn freeze(&self, frozen: bool) -> Result<Reply, String> {
+        let file = self.home.warden().join(FROZEN);
+        let kept = match frozen {
+            true => std::fs::write(&file, ""),
+            false => std::fs::remove_file(&file).or_else(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            }),
+        };
+        // What runs stops whether the next warden will know or not.
+        self.frozen
+            .send_if_modified(|was| std::mem::replace(was, frozen) != frozen);
+        kept.map_err(|error| format!("{} cannot be written: {error}", file.display()))?;
+        Ok(Reply::Done)
+    }
+
+    /// The right to change the host, once the team is not frozen.
+    async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        let mut frozen = self.frozen.subscribe();
+        loop {
+            // The other end lies in this office.
+            drop(frozen.wait_for(|frozen| !frozen).await);
+            let turn = self.turn.lock().await;
+            if !*frozen.borrow_and_update() {
+                return turn;
+            }
+        }
+    }
+
     /// A change, once for its key; one at a time on this host.
     async fn once(&self, wanted: &Wanted, duty: &Duty, key: &str) -> Result<Outcome, String> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn().await;
         let digest = wanted.digest(&self.host);
         let known = self.deeds.borrow().get(key).cloned();
         match known {
@@ -128,7 +163,8 @@ impl Office {
                 .as_ref()
                 .ok_or("nobody was shown what would be done: ask for leave again")?;
         }
-        let look = carried_out(&self.order(Wish::Look, duty, &terms, None, Value::Null)).await;
+        let order = self.order(Wish::Look, duty, &terms, None, Value::Null);
+        let look = carried_out(&order, self.frozen.subscribe()).await;
         if look.end != End::Done {
             return Ok(look);
         }
@@ -156,8 +192,10 @@ impl Office {
         self.line(&deed, Stage::Before, "").await?;
         self.deeds.borrow_mut().write(deed.clone())?;
         let order = self.order(Wish::Make, duty, &terms, Some(deed.id.clone()), look.before);
-        let outcome = carried_out(&order).await;
+        let outcome = carried_out(&order, self.frozen.subscribe()).await;
         match outcome.end {
+            // It stays open, and is settled when the team goes on.
+            End::Unknown if *self.frozen.borrow() => Ok(unheard(outcome)),
             End::Unknown => self.settle(deed).await,
             _ => self.ended(deed, outcome).await,
         }
@@ -185,14 +223,18 @@ impl Office {
         // What it was begun under may have been taken back since; it is brought to an end all the same.
         let (id, before) = (Some(deed.id.clone()), deed.before.clone());
         let order = self.order(Wish::Settle, &deed.duty, &deed.terms, id, before);
-        let outcome = carried_out(&order).await;
+        let outcome = carried_out(&order, self.frozen.subscribe()).await;
+        if outcome.end == End::Unknown && *self.frozen.borrow() {
+            return Ok(unheard(outcome));
+        }
         self.ended(deed, outcome).await
     }
 
-    async fn ended(&self, deed: Deed, mut outcome: Outcome) -> Result<Outcome, String> {
-        if outcome.end == End::Unknown {
-            outcome.data = json!({"unknown": true, "about": outcome.data});
-        }
+    async fn ended(&self, deed: Deed, outcome: Outcome) -> Result<Outcome, String> {
+        let outcome = match outcome.end {
+            End::Unknown => unheard(outcome),
+            _ => outcome,
+        };
         let outcome = bounded(outcome);
         let deed = Deed {
             outcome: Some(outcome.clone()),
@@ -231,9 +273,19 @@ impl Office {
     }
 }
 
-/// After a start: what was begun and has no end is settled before anything else is begun.
-pub(super) async fn settle_all(office: Rc<Office>) {
-    let _turn = office.turn.lock().await;
+/// After a start, and after each freeze: what was begun and has no end is settled before anything else is begun.
+pub(super) async fn settle_open(office: Rc<Office>) {
+    let mut frozen = office.frozen.subscribe();
+    loop {
+        settle_all(&office).await;
+        if frozen.wait_for(|frozen| *frozen).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn settle_all(office: &Office) {
+    let _turn = office.turn().await;
     let open = office.deeds.borrow().open_ones();
     for deed in open {
         let what = deed.duty.title();
@@ -243,6 +295,13 @@ pub(super) async fn settle_all(office: Rc<Office>) {
             }
             Err(error) => tracing::error!(what, error, "an interrupted duty is not settled"),
         }
+    }
+}
+
+fn unheard(outcome: Outcome) -> Outcome {
+    Outcome {
+        data: json!({"unknown": true, "about": outcome.data}),
+        ..outcome
     }
 }
 

@@ -17,9 +17,11 @@ pub(super) fn may(role: &str, ask: &Ask) -> Result<(), String> {
         | Ask::Burn { wanted, .. }
         | Ask::Operate { wanted }
         | Ask::Hour { wanted, .. } => wanted.agent.as_str(),
-        Ask::Head | Ask::Trusted { .. } => return Ok(()),
+        // Whoever hears of a freeze may say so; that the team goes on is not theirs to say.
+        Ask::Head | Ask::Trusted { .. } | Ask::Freeze { frozen: true } => return Ok(()),
         Ask::For { .. } => return Err("whoever speaks here was named already".to_owned()),
-        Ask::Cancel { .. }
+        Ask::Freeze { frozen: false }
+        | Ask::Cancel { .. }
         | Ask::Tickets { .. }
         | Ask::Ticket { .. }
         | Ask::Answer { .. }

@@ -7,6 +7,8 @@ pub fn params_of(name: &str) -> Option<Value> {
     Some(match name {
         "restart-service" => json!({"unit": "shop.service"}),
         "put-site" => json!({"host": "shop.example", "root": "/srv/www/shop"}),
+        "renew-certificates" | "install-security-updates" => json!({}),
+        "certify-site" => json!({"host": "shop.example"}),
         _ => return None,
     })
 }
@@ -16,13 +18,60 @@ fn state(invocation: &str, pid: u32, enabled: &str) -> Value {
         "pid": pid, "since": if pid == 0 { "" } else { "Sat 2026-11-21 13:00:00 UTC" }, "kind": "simple", "description": if pid == 0 { "" } else { "The shop" }, "file": "/etc/systemd/system/shop.service", "dropins": [], "can_reload": false})
 }
 
+fn certificate() -> Value {
+    json!({"sha256": "ee", "begins": "2026-11-21T13:00:00Z", "ends": "2027-02-19T13:00:00Z", "issuer": "CN=E7, O=An Authority", "names": ["shop.example"]})
+}
+
+/// What sites are served with; one of them due, or none.
+fn certificates(due: bool) -> Value {
+    let one = certificate();
+    let mut rows = vec![json!({
+        "name": "shop.example", "names": ["shop.example"], "certificate": "shop.example", "of_certbot": true, "why": null, "served": true, "due": due,
+        "ends": one["ends"], "issuer": one["issuer"], "sha256": one["sha256"],
+    })];
+    if due {
+        rows.push(json!({
+            "name": "old", "names": ["old.example"], "certificate": "other", "of_certbot": false, "why": "its file is missing", "served": false, "due": true,
+            "ends": null, "issuer": null, "sha256": null,
+        }));
+    }
+    let names = if due {
+        json!(["shop.example"])
+    } else {
+        json!([])
+    };
+    json!({"certificates": rows, "due": names})
+}
+
 fn world(was_there: bool, names: Value, pid: u32, enabled: &str) -> World {
     let now = state("b2", pid, enabled);
     let mut restarted = now.clone();
     restarted["before"] = state("a1", 6, enabled);
     restarted["verb"] = json!("restart");
     let path = "/etc/nginx/conf.d/ai-infra-shop.example.conf";
+    let certified = json!({"path": path, "kept": "k7", "sha256": "cc", "was_there": was_there, "names": names, "certificate": certificate(), "name": "shop.example"});
+    let updates = match was_there {
+        true => json!([
+            {"package": "openssl", "installed": "3.0.19-1", "version": "3.0.20-1", "from": "Debian-Security:12/stable-security [amd64]", "security": true},
+            {"package": "curl", "installed": "7.88.1-10", "version": "7.88.1-11", "from": "Debian-Security:12/stable-security [amd64]", "security": true},
+        ]),
+        false => json!([]),
+    };
+    let versions = |key: &str| -> Value {
+        let rows = updates.as_array().unwrap().iter();
+        let pairs = rows.map(|row| {
+            (
+                row["package"].as_str().unwrap().to_owned(),
+                row[key].clone(),
+            )
+        });
+        Value::Object(pairs.collect())
+    };
     json!({
+        "Certificates": certificates(was_there), "CertifySite": certified, "RenewCertificate": certified,
+        "SecurityUpdates": {"updates": updates, "packages": versions("version")},
+        "InstallUpdates": {"installed": versions("version"), "before": versions("installed")},
+        "InstalledPackages": {"installed": versions("version")},
         "ServiceStatus": now, "Service": restarted,
         "PutSite": {"path": path, "kept": "k7", "sha256": "cc", "was_there": was_there, "names": names},
         "SiteStatus": {"name": "shop.example", "path": path, "placed": true, "changed_by_hand": false, "answers": true, "sha256": "cc", "names": names},
@@ -80,6 +129,71 @@ shop.example answers from /srv/www/shop.
 - File: /etc/nginx/conf.d/ai-infra-shop.example.conf
 - To take it back: put back k7 (the file as it was)",
     );
+}
+
+#[test]
+fn reports_of_certificates_and_updates_say_what_was_done() {
+    check(
+        "certify-site",
+        &bare(),
+        "\
+shop.example is served over HTTPS, with a certificate of CN=E7, O=An Authority that is good until 2027-02-19.
+- http://shop.example: this site, first page 404
+- File: /etc/nginx/conf.d/ai-infra-shop.example.conf
+- To take it back: put back k7 (the certificate stays)",
+    );
+    check(
+        "renew-certificates",
+        &rich(),
+        "\
+1 certificate was due and renewed, of 2.
+- shop.example: until 2027-02-19, by CN=E7, O=An Authority, renewed
+- old: its file is missing; the port serves another one; certbot does not keep it, so it is not renewed here",
+    );
+    check(
+        "renew-certificates",
+        &bare(),
+        "\
+1 certificate of sites, none of them is due.
+- shop.example: until 2027-02-19, by CN=E7, O=An Authority",
+    );
+    check(
+        "install-security-updates",
+        &rich(),
+        "\
+2 security updates are installed.
+- openssl 3.0.19-1 → 3.0.20-1
+- curl 7.88.1-10 → 7.88.1-11
+
+Services were not restarted by it.",
+    );
+    check(
+        "install-security-updates",
+        &bare(),
+        "No security update waits, by the lists fetched last.",
+    );
+}
+
+#[test]
+fn what_was_not_renewed_or_installed_is_caught() {
+    let none = nothing();
+    let (done, _) = play("renew-certificates", &none, &rich());
+    let mut other = rich();
+    other["Certificates"]["certificates"][0]["sha256"] = json!("dd");
+    assert_eq!(
+        unproven("renew-certificates", &none, &done, &other),
+        ["c1", "c2"]
+    );
+    let mut failed = done.clone();
+    failed[1].1.is_error = true;
+    assert_eq!(
+        unproven("renew-certificates", &none, &failed, &rich()),
+        ["c2"]
+    );
+    let (done, _) = play("install-security-updates", &none, &rich());
+    let mut old = rich();
+    old["InstalledPackages"]["installed"]["curl"] = json!("7.88.1-10");
+    assert!(unproven("install-security-updates", &none, &done, &old).contains(&"c1".to_owned()));
 }
 
 #[test]

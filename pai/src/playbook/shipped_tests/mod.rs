@@ -53,6 +53,9 @@ const SHIPPED: &[&str] = &[
     // of what the warden does on the host
     include_str!("../../../../config/playbooks/restart-service.yaml"),
     include_str!("../../../../config/playbooks/put-site.yaml"),
+    include_str!("../../../../config/playbooks/certify-site.yaml"),
+    include_str!("../../../../config/playbooks/renew-certificates.yaml"),
+    include_str!("../../../../config/playbooks/install-security-updates.yaml"),
     // of data
     include_str!("../../../../config/playbooks/profile-table.yaml"),
     include_str!("../../../../config/playbooks/compare-tables.yaml"),
