@@ -22,6 +22,8 @@ pub enum File {
     Blob(String),
     /// What a task has begun outside.
     Begun(ShortId),
+    /// The key of the names that a task's secrets have.
+    Names(ShortId),
     /// What a task changed.
     Patch(ShortId),
 }
@@ -57,6 +59,7 @@ impl Disk {
         match file {
             File::Blob(name) => self.home.blobs().join(name),
             File::Begun(task) => self.task(*task).join("begun.json"),
+            File::Names(task) => self.task(*task).join("names.key"),
             File::Patch(task) => self.task(*task).join("patch.diff"),
         }
     }

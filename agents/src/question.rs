@@ -9,6 +9,8 @@ use serde_json::Value;
 /// A question to the sandbox of the clone.
 #[derive(Debug, Clone, Copy)]
 pub enum Question<'a> {
+    /// What a file holds that is about to be changed; never journaled or shown.
+    Holds(&'a str),
     /// Keep the clone as it is; answers the tree's hash.
     Snapshot,
     /// What to remember before this act.
@@ -24,7 +26,7 @@ pub enum Question<'a> {
 /// What it answered.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
-    /// A hash or a patch; empty for a reset.
+    /// A hash, a patch, what a file holds; empty for a reset.
     Text(String),
     /// What was seen before an act.
     Seen(Value),
@@ -39,6 +41,7 @@ impl Question<'_> {
     /// When the sandbox has ended or cannot do it.
     pub async fn put(self, executor: &mut Executor) -> Result<Reply, ExecutorError> {
         Ok(match self {
+            Question::Holds(path) => Reply::Text(executor.holds(path).await?),
             Question::Snapshot => Reply::Text(executor.snapshot().await?),
             Question::Before(act) => Reply::Seen(executor.before(act).await?),
             Question::Probe(act, before) => Reply::Probed(executor.probe(act, before).await?),

@@ -46,13 +46,13 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
         ),
         spec(
             "Write",
-            "Write a whole file; folders are made.",
+            "Write a whole file; folders are made. Where a file was shown with [secret:NAME] in it, write that as it is: it is put back into this file.",
             json!({"file_path": text, "content": text}),
             &["file_path", "content"],
         ),
         spec(
             "Edit",
-            "Replace an exact piece of a file. old_string must occur once unless replace_all is true.",
+            "Replace an exact piece of a file. old_string must occur once unless replace_all is true. [secret:NAME] stands for a secret of the file: write it as it was shown.",
             json!({"file_path": text, "old_string": text, "new_string": text, "replace_all": {"type": "boolean"}}),
             &["file_path", "old_string", "new_string"],
         ),

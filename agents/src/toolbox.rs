@@ -5,6 +5,7 @@
 mod audited;
 mod bounded;
 mod doubted;
+mod hidden;
 
 use crate::call_line::{done, line, refusal, summary};
 use crate::disk::hex;
@@ -21,6 +22,7 @@ use guard::act::{Act, Operation, Place};
 use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, Grant, judge_with};
 use guard::host_view::HostView;
+use guard::masks::Masks;
 use guard::outside::Reach;
 use guard::plan::View;
 use guard::redact::Redactor;
@@ -31,7 +33,7 @@ use protocol::report::Progress;
 use protocol::tool::{ToolAnswer, ToolCall};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use warden::client::Burned;
 
@@ -92,6 +94,8 @@ pub struct Toolbox {
     ticket: Option<Burned>,
     /// How much the ticket is for, where that is counted.
     bound: Option<Bound>,
+    /// Hides secrets in answers behind names, and puts them back into the file that holds them.
+    masks: OnceLock<Masks>,
 }
 
 impl Toolbox {
@@ -116,6 +120,7 @@ impl Toolbox {
             executor: None,
             ticket: None,
             bound: None,
+            masks: OnceLock::new(),
         }
     }
 
@@ -183,6 +188,7 @@ impl Toolbox {
         act: &Act,
         timeout: Option<Duration>,
     ) -> Result<ToolAnswer, Stop> {
+        let act = &self.put_back(act).await?;
         let mut tries = Tries::default();
         loop {
             let leave = match judge_with(act, &self.grant, self.ticket.as_ref()) {
@@ -420,13 +426,13 @@ impl Toolbox {
         }
     }
 
-    /// An outcome as an answer, with secrets hidden.
+    /// An outcome as an answer, with secrets hidden behind their names.
     pub fn answer(&self, call: &ToolCall, outcome: Outcome) -> ToolAnswer {
         ToolAnswer {
             id: call.id.clone(),
             is_error: outcome.is_error,
-            text: self.redactor.text(&outcome.text),
-            data: self.redactor.value(outcome.data),
+            text: self.masks().text(&outcome.text),
+            data: self.masks().value(outcome.data),
             took_ms: outcome.took.as_millis() as u64,
         }
     }

@@ -4,6 +4,7 @@
 use protocol::fault::Faults;
 use protocol::walls::Wall;
 use regex::{Regex, RegexSet};
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// Shorter known values are not masked: they would be found in ordinary words.
@@ -55,7 +56,7 @@ fn shapes() -> Option<&'static Shapes> {
 /// Masks secrets; cheap where there are none.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    /// Longest first, so that a secret that holds another is masked whole.
+    /// Longest first.
     known: Vec<String>,
     /// A test took the masking away.
     off: bool,
@@ -87,26 +88,58 @@ impl Redactor {
 
     /// The text with secrets replaced by `[secret]`.
     pub fn text(&self, text: &str) -> String {
-        let mut text = text.to_owned();
+        let mut masked = String::with_capacity(text.len());
+        let mut at = 0;
+        for span in self.spans(text) {
+            masked.push_str(text.get(at..span.start).unwrap_or_default());
+            masked.push_str("[secret]");
+            at = span.end;
+        }
+        masked.push_str(text.get(at..).unwrap_or_default());
+        masked
+    }
+
+    /// Where secrets stand in a text, in order and apart from each other: those that overlap are one.
+    pub fn spans(&self, text: &str) -> Vec<Range<usize>> {
+        let mut spans = Vec::new();
         if self.off {
-            return text;
+            return spans;
         }
         for secret in &self.known {
-            if text.contains(secret.as_str()) {
-                text = text.replace(secret.as_str(), "[secret]");
+            let mut from = 0;
+            // One that begins within another of itself is found too.
+            while let Some(at) = text.get(from..).and_then(|rest| rest.find(secret.as_str())) {
+                let at = from + at;
+                spans.push(at..at + secret.len());
+                from = at
+                    + text
+                        .get(at..)
+                        .and_then(|t| t.chars().next())
+                        .map_or(1, char::len_utf8);
             }
         }
-        let Some(shapes) = shapes() else { return text };
-        for index in shapes.any.matches(&text) {
-            if let Some(shape) = shapes.each.get(index) {
-                let with = match index < SHAPES.len() {
-                    true => "[secret]",
-                    false => "${keep}[secret]${end}",
+        if let Some(shapes) = shapes() {
+            for index in shapes.any.matches(text) {
+                let Some(shape) = shapes.each.get(index) else {
+                    continue;
                 };
-                text = shape.replace_all(&text, with).into_owned();
+                for found in shape.captures_iter(text) {
+                    let Some(whole) = found.get(0) else { continue };
+                    let from = found.name("keep").map_or(whole.start(), |keep| keep.end());
+                    let to = found.name("end").map_or(whole.end(), |end| end.start());
+                    spans.push(from..to);
+                }
             }
         }
-        text
+        spans.sort_by_key(|span| (span.start, span.end));
+        let mut apart: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+        for span in spans {
+            match apart.last_mut() {
+                Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+                _ => apart.push(span),
+            }
+        }
+        apart
     }
 
     /// The same for every string of a value, keys included.

@@ -58,6 +58,8 @@ pub enum Wall {
     AgentCalls,
     /// An agent is a user of its own where root may make it one, and holds no right of root.
     AgentUser,
+    /// A secret is put back only into the file that holds it.
+    Placeholders,
 }
 
 /// Walls that are taken away in this process; none, unless a test said so.
@@ -86,7 +88,7 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 27] = [
+        const ALL: [(&str, Wall); 28] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
@@ -114,6 +116,7 @@ impl std::str::FromStr for Removed {
             ("agent-files", Wall::AgentFiles),
             ("agent-calls", Wall::AgentCalls),
             ("agent-user", Wall::AgentUser),
+            ("placeholders", Wall::Placeholders),
         ];
         names.split('+').try_fold(Self::default(), |taken, name| {
             let wall = ALL.iter().find(|(known, _)| *known == name);

@@ -66,6 +66,7 @@ mod operations;
 mod peers;
 mod pictures;
 mod pinned;
+mod placeholders;
 mod places;
 mod plans;
 mod pressure;

@@ -150,7 +150,7 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Seen>) {
         None => {
             seen.replies += 1;
             seen.requests.push(body.clone());
-            message(&content(&seen, &body))
+            message(&named(content(&seen, &body), &body))
         }
     };
     drop(seen);
@@ -191,6 +191,20 @@ fn request_of(stream: &mut TcpStream) -> Option<(String, Value)> {
             return Some((text + "\r\n", body));
         }
     }
+}
+
+/// `{placeholder}` in a reply is the first name of a secret that the conversation shows: which one it is, only its
+/// task knows.
+fn named(content: Vec<Value>, body: &Value) -> Vec<Value> {
+    let said = body["messages"].to_string();
+    let found = said.find("[secret:").and_then(|at| {
+        let end = said[at..].find(']')?;
+        said.get(at..=at + end)
+    });
+    let Some(name) = found else { return content };
+    let text = Value::Array(content).to_string();
+    let text = text.replace("{placeholder}", name);
+    serde_json::from_str(&text).expect("it was JSON")
 }
 
 fn content(seen: &Seen, body: &Value) -> Vec<Value> {

@@ -190,6 +190,13 @@ impl Executor {
         }
     }
 
+    /// The text of a file of the clone as it is, secrets and all: for [`crate::masks`] alone. Nothing where
+    /// there is no such text, or it has more than 2 MB.
+    pub async fn holds(&mut self, path: &str) -> Result<String, ExecutorError> {
+        let path = path.to_owned();
+        self.ask_text(Ask::Holds { path }).await
+    }
+
     /// Keeps the clone as it is now; answers the tree's hash. Files that `.gitignore` names are
     /// not kept.
     pub async fn snapshot(&mut self) -> Result<String, ExecutorError> {

@@ -99,6 +99,11 @@ pub enum Ask {
         /// What `Before` answered.
         before: Value,
     },
+    /// What a file holds that is about to be changed, for the holder alone.
+    Holds {
+        /// The file.
+        path: String,
+    },
     /// Keep the clone as it is; answers the tree's hash.
     Snapshot,
     /// Put the clone back.

@@ -7,9 +7,11 @@ use guard::apply::{ApplyError, ControlFiles, apply};
 use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError};
 use guard::gate::{Decision, Grant, judge};
+use guard::masks::Masks;
 use guard::outside::Outside;
 use guard::plan::{View, plan};
 use guard::proxy::{Allowed, Proxy, Terms};
+use guard::redact::Redactor;
 use guard::sandbox::spec::{Kind, Limits, SandboxSpec};
 use protocol::level::Level;
 use protocol::tool::ToolCall;
@@ -50,6 +52,14 @@ impl Attempt<'_> {
             None => None,
         };
         spec.proxy = proxy.as_ref().map(Proxy::socket);
+        let redactor = Redactor::new([self.canary.to_owned()]);
+        let masks = Masks::new(redactor, [7; 32], spec.limits.faults);
+        // As the task was told of it.
+        let placeholder = masks.text(self.canary);
+        let fill = |words: &str| {
+            let words = world.fill(words, self.redis);
+            words.replace("{placeholder}", &placeholder)
+        };
         let mut executor = Executor::start(spec).await.map_err(|e| e.to_string())?;
         let before = match self.applies() {
             true => executor.snapshot().await.map_err(|e| e.to_string())?,
@@ -61,9 +71,9 @@ impl Attempt<'_> {
                 Part::Inside(lines) => ToolCall {
                     id: "c".into(),
                     name: "Bash".into(),
-                    input: json!({"command": world.fill(lines, self.redis), "timeout": 6000}),
+                    input: json!({"command": fill(lines), "timeout": 6000}),
                 },
-                Part::Call(json) => tool_call(&world.fill(json, self.redis)),
+                Part::Call(json) => tool_call(&fill(json)),
                 Part::Apply => {
                     said += &self
                         .bring_home(&world, &mut executor, &before, without)
@@ -72,7 +82,7 @@ impl Attempt<'_> {
                 }
                 Part::Workspace(_) | Part::File(..) | Part::Leave(..) => continue,
             };
-            said += &self.call(&mut executor, &call).await;
+            said += &self.call(&mut executor, &masks, &call).await;
             said.push('\n');
         }
         executor.stop().await;
@@ -122,7 +132,7 @@ impl Attempt<'_> {
     }
 
     /// What a call was answered, refusals among it.
-    async fn call(&self, executor: &mut Executor, call: &ToolCall) -> String {
+    async fn call(&self, executor: &mut Executor, masks: &Masks, call: &ToolCall) -> String {
         let view = View {
             workspace: true,
             writable: !self.case.level_zero,
@@ -131,6 +141,14 @@ impl Attempt<'_> {
         let act = match plan(call, &view) {
             Ok(act) => act,
             Err(why) => return format!("not planned: {why}"),
+        };
+        let act = match (masks.put_back_anywhere(&act), masks.file_of(&act)) {
+            (Some(act), _) => act,
+            (None, Some(path)) => match executor.holds(path).await {
+                Ok(holds) => masks.put_back(&act, &holds),
+                Err(why) => return format!("not looked at: {why}"),
+            },
+            (None, None) => act,
         };
         let level = match self.case.level_zero {
             true => Level::Restricted,

@@ -14,6 +14,8 @@ use std::path::Path;
 
 /// Largest file an edit reads, in bytes.
 const EDIT_BYTES: u64 = 64 * 1024 * 1024;
+/// Largest file in which secrets are put back, in bytes; escaped as JSON it still fits a frame.
+const HELD_BYTES: u64 = 2 * 1024 * 1024;
 
 pub(super) fn write(path: &str, content: &str) -> Result<Done, String> {
     let real = place::writable(path)?;
@@ -106,6 +108,16 @@ fn sha_of(path: &str) -> Value {
         Some(bytes) => Value::String(sha(&bytes)),
         None => Value::Null,
     }
+}
+
+/// The text of a file; nothing where there is none, it is no text, or it is too large for a frame.
+pub(super) fn holds(path: &str) -> String {
+    let real = place::existing(path).ok().filter(|real| {
+        let about = fs::metadata(real);
+        about.is_ok_and(|about| about.is_file() && about.len() <= HELD_BYTES)
+    });
+    real.and_then(|real| fs::read_to_string(real).ok())
+        .unwrap_or_default()
 }
 
 /// What to keep with the intent of an operation.

@@ -83,6 +83,9 @@ pub(super) fn answer(hello: &Hello, lifeline: &Lifeline, id: u64, ask: Ask) -> R
         Ask::Probe { operation, before } => Reply::Probed {
             answer: changes::probe(&operation, &before),
         },
+        Ask::Holds { path } => Reply::Text {
+            text: changes::holds(&path),
+        },
         Ask::Snapshot => text(snapshot::take(&hello.mounts, leash(UPKEEP))),
         Ask::Reset { tree } => {
             text(snapshot::reset(&tree, &hello.mounts, leash(UPKEEP)).map(|()| String::new()))
