@@ -1,7 +1,9 @@
 //! The tools as a model sees them: Claude Code's names and inputs.
 
+mod bring;
 mod duties;
 
+use bring::of_bringing;
 use duties::of_duties;
 use engine::conversation::ToolSpec;
 use protocol::tool::TALK;
@@ -253,7 +255,7 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
             &["hosts"],
         ),
     ];
-    let all = all.into_iter().chain(of_duties());
+    let all = all.into_iter().chain(of_bringing()).chain(of_duties());
     all.filter(|tool| {
         allowed.is_empty() || allowed.contains(&tool.name) || TALK.contains(&tool.name.as_str())
     })

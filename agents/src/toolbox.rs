@@ -140,6 +140,7 @@ impl Toolbox {
             workspace: self.sandboxes.clone.is_some(),
             writable: self.writable,
             host: self.grant.host_read,
+            branch: self.sandboxes.branch(),
         }
     }
 

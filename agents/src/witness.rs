@@ -268,8 +268,10 @@ impl Witness {
     fn of_connection(&self, told: &Told) -> Entry {
         let seen = &told.connection;
         let place = match seen.host.is_empty() {
+            true if !seen.asked.is_empty() => seen.asked.clone(),
             true => "a place that cannot be read".to_owned(),
-            false => format!("{}:{}", seen.host, seen.port),
+            false if seen.asked.is_empty() => format!("{}:{}", seen.host, seen.port),
+            false => format!("{} at {}:{}", seen.asked, seen.host, seen.port),
         };
         let carried = format!(
             "{} bytes out, {} in, {} ms",
@@ -291,7 +293,7 @@ impl Witness {
             ticket: String::new(),
             tool: "connect".to_owned(),
             args_sha256: hex(&Sha256::digest(&place)),
-            summary: place,
+            summary: self.redactor.text(&place),
             stage,
             outcome: self.redactor.text(&outcome),
         }

@@ -5,6 +5,7 @@ use crate::attached::Kept;
 use crate::blob::Blobs;
 use crate::brain::Brain;
 use crate::checks::{Measure, on_host};
+use crate::granted;
 use crate::outbox::Outbox;
 use crate::pulse::Hold;
 use crate::record::Record;
@@ -17,9 +18,8 @@ use crate::witness::Witness;
 use crate::workbench::{BASE, Workbench};
 use crate::workspace::Sandboxes;
 use bus::claim::Delivery;
-use config::settings::{AgentSettings, DatabaseGrant, EndpointGrant, HostGrant, SourceGrant};
+use config::settings::AgentSettings;
 use guard::gate::Grant;
-use guard::outside::{Credential, Database, Endpoint, Outside, Source, WebHost};
 use jiff::Timestamp;
 use pai::algorithm::{Answer, Ask, Machine, Outcome};
 use protocol::criterion::{Criterion, Evidence};
@@ -59,6 +59,7 @@ pub async fn open(
         clone: None,
         attachments: None,
         programs: shared.agent.programs.clone(),
+        doors: granted::doors_of(&shared.agent),
         witness: Arc::new(Witness::of(shared, &task, lease, hold.faults())),
         proxy: Default::default(),
     };
@@ -87,50 +88,8 @@ fn granted(agent: &AgentSettings, ceiling: Option<Ceiling>) -> Grant {
         level,
         tools: agent.tools.clone(),
         host_read: agent.host_read && ceiling.is_none_or(|ceiling| ceiling.host_read),
-        outside: outside_of(agent),
+        outside: granted::outside_of(agent),
         acts: agent.acts.clone(),
-    }
-}
-
-/// What the agent's settings grant outside, in guard's words.
-pub(crate) fn outside_of(agent: &AgentSettings) -> Outside {
-    let endpoint = |grant: &EndpointGrant| Endpoint {
-        url: grant.url.clone(),
-        key_header: grant.key_header.clone(),
-        token: grant
-            .token
-            .as_ref()
-            .map(|token| Credential::new(token.reveal())),
-    };
-    let source = |grant: &SourceGrant| Source {
-        database: match &grant.database {
-            DatabaseGrant::Sqlite(file) => Database::Sqlite { file: file.clone() },
-            DatabaseGrant::Postgres { address, password } => Database::Postgres {
-                address: address.clone(),
-                password: password
-                    .as_ref()
-                    .map(|password| Credential::new(password.reveal())),
-            },
-        },
-        write: grant.write,
-        backups: grant.backups.clone(),
-    };
-    let host = |grant: &HostGrant| WebHost {
-        authority: grant.authority.clone(),
-    };
-    let named = |(name, grant)| (String::clone(name), endpoint(grant));
-    Outside {
-        endpoints: agent.endpoints.iter().map(named).collect(),
-        sources: agent
-            .sources
-            .iter()
-            .map(|(name, grant)| (name.clone(), source(grant)))
-            .collect(),
-        hosts: agent
-            .hosts
-            .iter()
-            .map(|(name, grant)| (name.clone(), host(grant)))
-            .collect(),
     }
 }
 
@@ -422,6 +381,9 @@ mod tests {
                     sources: Default::default(),
                     hosts: Default::default(),
                     programs: None,
+                    registries: Default::default(),
+                    remotes: Default::default(),
+                    forges: Default::default(),
                 };
                 let ceiling = ceiling.map(|(level, host_read)| Ceiling { level, host_read });
                 let grant = granted(&agent, ceiling);

@@ -13,6 +13,7 @@ use guard::act::Operation;
 use guard::clone::Clone as TaskClone;
 use guard::executor::{Executor, ExecutorError, Launched};
 use guard::launcher::channel::Answer;
+use guard::proxy::door::Doors;
 use guard::proxy::{Allowed, Proxy, Terms};
 use guard::sandbox::spec::Owner;
 use protocol::acts::Bound;
@@ -21,7 +22,7 @@ use protocol::journal::EntryKind;
 use protocol::report::Artifact;
 use protocol::trace::Trace;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,8 @@ pub struct Sandboxes {
     pub clone: Option<TaskClone>,
     /// Hosts its programs may reach: none at all, or where none is named those that packages come from.
     pub programs: Option<BTreeSet<String>>,
+    /// Registries they may fetch from with a token that the proxy adds.
+    pub doors: Doors,
     /// Writes the record, of what programs reach too.
     pub witness: Arc<Witness>,
     /// The proxy of the task, from its first sandbox on.
@@ -66,6 +69,11 @@ impl Sandboxes {
     /// The task's folder.
     pub fn folder(&self) -> PathBuf {
         self.disk.task(self.task)
+    }
+
+    /// The branch that is the task's own.
+    pub fn branch(&self) -> String {
+        protocol::branch::of_task(self.task)
     }
 
     /// Makes the clone, once. Whatever lies there without being in the journal is no clone of this
@@ -158,21 +166,23 @@ impl Sandboxes {
 
     /// Starts the proxy of the task, once, where its programs may reach anything.
     async fn way_out(&self, owner: Owner) -> Result<(), Stop> {
-        let Some(named) = &self.programs else {
+        if self.programs.is_none() && self.doors.is_empty() {
             return Ok(());
-        };
+        }
         let start = || async {
-            let hosts = match named.is_empty() {
-                true => {
+            let hosts = match &self.programs {
+                None => BTreeSet::new(),
+                Some(named) if named.is_empty() => {
                     let asked = self.hatch.ask::<BTreeSet<String>>(&Wish::Registries, b"");
                     asked.map_err(fail)?.0
                 }
-                false => named.clone(),
+                Some(named) => named.clone(),
             };
             let allowed = Allowed::of(hosts.iter().map(String::as_str))
                 .map_err(|why| Stop::Fail(format!("`permissions.programs.hosts`: {why}")))?;
             let terms = Terms {
                 allowed,
+                doors: self.doors_with_authorities()?,
                 owner,
                 frozen: self.hold.frost(),
                 record: Some(recorded(self.witness.clone())),
@@ -182,6 +192,23 @@ impl Sandboxes {
                 .map_err(|e| Stop::Fail(format!("the proxy of the task cannot be started: {e}")))
         };
         self.proxy.get_or_try_init(start).await.map(drop)
+    }
+
+    /// The registries with the certificates that vouch for them: files that this process may not read.
+    fn doors_with_authorities(&self) -> Result<Doors, Stop> {
+        let mut doors = self.doors.clone();
+        if doors.is_empty() {
+            return Ok(doors);
+        }
+        let asked = self
+            .hatch
+            .ask::<BTreeMap<String, String>>(&Wish::Authorities, b"");
+        for (name, text) in asked.map_err(fail)?.0 {
+            if let Some(door) = doors.get_mut(&name) {
+                door.authority = Some(text);
+            }
+        }
+        Ok(doors)
     }
 
     fn entered(&self, terms: Terms) -> io::Result<Proxy> {

@@ -10,7 +10,7 @@ use crate::schema::{self, Found};
 use crate::settings::AgentSettings;
 use crate::shipped;
 use crate::trial::Trial;
-use crate::{operations, permissions};
+use crate::{operations, permissions, registries, remotes};
 use protocol::duty::terms::Terms;
 use protocol::ids::Role;
 use protocol::level::Level;
@@ -89,6 +89,9 @@ pub fn parse(text: &str, origin: &Origin) -> Result<AgentText, Problem> {
         sources: Default::default(),
         hosts: Default::default(),
         programs: None,
+        registries: BTreeMap::new(),
+        remotes: BTreeMap::new(),
+        forges: BTreeMap::new(),
     };
     Ok(AgentText {
         settings,
@@ -317,6 +320,13 @@ fn grant_tools(agent: &mut AgentSettings, terms: &Terms) {
         ("TryBackup", backups),
         ("CheckPage", !agent.hosts.is_empty()),
         ("HostCertificates", !agent.hosts.is_empty()),
+        // What is pushed was committed before.
+        ("GitCommit", !agent.remotes.is_empty()),
+        ("GitPush", !agent.remotes.is_empty()),
+        ("OpenPull", !agent.forges.is_empty()),
+        ("ListPulls", !agent.forges.is_empty()),
+        ("StartWorkflow", !agent.forges.is_empty()),
+        ("WorkflowRuns", !agent.forges.is_empty()),
         ("ServiceStatus", !terms.services.is_empty()),
         (
             "Service",
@@ -404,6 +414,9 @@ fn settle(
     agent.sources = outside::sources(layers, &role);
     agent.hosts = outside::hosts(layers, &role);
     agent.programs = outside::programs(layers, &role);
+    agent.registries = registries::registries(layers, &role);
+    agent.remotes = remotes::remotes(layers, &role);
+    agent.forges = remotes::forges(layers, &role);
     for section in ["endpoints", "sources"] {
         for name in layers.names_below(&["permissions", section]) {
             if let Some(url) = layers.get(&["permissions", section, &name, "url"]) {

@@ -64,6 +64,9 @@ pub struct S3Settings {
     pub access_key: Option<Secret>,
     /// The secret key.
     pub secret_key: Option<Secret>,
+    /// What belongs to keys that end by themselves.
+    #[serde(default)]
+    pub session_token: Option<Secret>,
 }
 
 /// Section `backup.keep`.

@@ -207,7 +207,7 @@ fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
     settle_secret(layers, sources, &["backup", "token"]);
     settle_secret(layers, sources, &["notices", "webhook"]);
     settle_secret(layers, sources, &["notices", "mail", "password"]);
-    for key in ["access_key", "secret_key"] {
+    for key in ["access_key", "secret_key", "session_token"] {
         settle_secret(layers, sources, &["backup", "s3", key]);
     }
     for name in layers.names_below(&["backup", "jobs"]) {
@@ -218,12 +218,10 @@ fn settle_values(layers: &mut Layers, sources: &Sources<'_>) {
             layers.problems.push(Problem::new(place, message));
         }
     }
-    for name in layers.names_below(&["permissions", "endpoints"]) {
-        settle_secret(
-            layers,
-            sources,
-            &["permissions", "endpoints", &name, "token"],
-        );
+    for section in ["endpoints", "registries", "remotes", "forges"] {
+        for name in layers.names_below(&["permissions", section]) {
+            settle_secret(layers, sources, &["permissions", section, &name, "token"]);
+        }
     }
     for name in layers.names_below(&["permissions", "sources"]) {
         settle_secret(

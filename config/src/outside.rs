@@ -5,6 +5,7 @@ use crate::error::{Problem, did_you_mean, quoted};
 use crate::layers::{Layers, Origin};
 use crate::secret::Secret;
 use crate::settings::{DatabaseGrant, EndpointGrant, HostGrant, SourceGrant};
+use crate::{registries, remotes};
 use protocol::ids::Role;
 use protocol::postgres::{Address, Tls};
 use serde_json::Value;
@@ -20,12 +21,13 @@ const KEY_HEADER: &str = "Idempotency-Key";
 fn first_key(section: &str) -> &'static str {
     match section {
         "hosts" => "agents",
+        "forges" => "repository",
         _ => "url",
     }
 }
 
 /// The names in a section that count: all, or those of the machine where it has any.
-fn names(layers: &Layers, section: &str) -> Vec<String> {
+pub(crate) fn names(layers: &Layers, section: &str) -> Vec<String> {
     let mut all = layers.names_below(&["permissions", section]);
     all.dedup();
     let of_machine = |name: &String| {
@@ -39,9 +41,23 @@ fn names(layers: &Layers, section: &str) -> Vec<String> {
 }
 
 /// Keys that a home adds to nothing the machine names: they would widen it.
-const WIDENING: [&str; 6] = ["write", "backups", "tls", "authority", "password", "token"];
+const WIDENING: [&str; 8] = [
+    "write",
+    "backups",
+    "tls",
+    "authority",
+    "password",
+    "token",
+    "branches",
+    "control_files",
+];
 
-fn value<'a>(layers: &'a Layers, section: &str, name: &str, key: &str) -> Option<&'a Value> {
+pub(crate) fn value<'a>(
+    layers: &'a Layers,
+    section: &str,
+    name: &str,
+    key: &str,
+) -> Option<&'a Value> {
     let of_machine = |key: &str| {
         let entry = layers.get(&["permissions", section, name, key]);
         entry.is_some_and(|entry| matches!(entry.origin, Origin::System(..)))
@@ -54,13 +70,13 @@ fn value<'a>(layers: &'a Layers, section: &str, name: &str, key: &str) -> Option
         .map(|entry| &entry.value)
 }
 
-fn text(layers: &Layers, section: &str, name: &str, key: &str) -> Option<String> {
+pub(crate) fn text(layers: &Layers, section: &str, name: &str, key: &str) -> Option<String> {
     value(layers, section, name, key)?
         .as_str()
         .map(str::to_owned)
 }
 
-fn is_for(layers: &Layers, section: &str, name: &str, role: &Role) -> bool {
+pub(crate) fn is_for(layers: &Layers, section: &str, name: &str, role: &Role) -> bool {
     let agents = value(layers, section, name, "agents").and_then(Value::as_array);
     agents.is_some_and(|all| all.iter().any(|one| one.as_str() == Some(role.as_str())))
 }
@@ -224,7 +240,14 @@ pub fn check(layers: &Layers, roles: &[String], problems: &mut Vec<Problem>) {
             ));
         }
     }
-    for section in ["endpoints", "sources", "hosts"] {
+    for section in [
+        "endpoints",
+        "sources",
+        "hosts",
+        "registries",
+        "remotes",
+        "forges",
+    ] {
         for name in names(layers, section) {
             let place = |key: &str| format!("permissions.{section}.{}.{key}", quoted(&name));
             let url = layers.get(&["permissions", section, &name, first_key(section)]);
@@ -243,6 +266,16 @@ pub fn check(layers: &Layers, roles: &[String], problems: &mut Vec<Problem>) {
             }
             if section == "hosts"
                 && let Err((key, why)) = host(layers, &name)
+            {
+                say(format!("`{}` {why}", place(key)));
+            }
+            if section == "registries"
+                && let Err((key, why)) = registries::judge(layers, &name)
+            {
+                say(format!("`{}` {why}", place(key)));
+            }
+            if ["remotes", "forges"].contains(&section)
+                && let Err((key, why)) = remotes::judge(layers, section, &name)
             {
                 say(format!("`{}` {why}", place(key)));
             }

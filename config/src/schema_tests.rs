@@ -63,6 +63,7 @@ fn text_is_read_by_kind() {
             "c",
             Err("is `c`, must be one of a, b"),
         ),
+        (Kind::Choice(&["on", "off"]), "off", Ok(json!("off"))),
         (
             Kind::WebUrl,
             "http://127.0.0.1:9/",

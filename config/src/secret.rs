@@ -15,13 +15,14 @@ use std::fmt;
 const SECRET_BYTES: u64 = 64 * 1024;
 
 /// Names that also have a well-known variable.
-const VARIABLES: [(&str, &str); 6] = [
+const VARIABLES: [(&str, &str); 7] = [
     ("anthropic-api-key", "ANTHROPIC_API_KEY"),
     ("redis-password", "REDIS_PASSWORD"),
     ("postgres-password", "POSTGRES_PASSWORD"),
     ("github-pat", "GITHUB_TOKEN"),
     ("s3-access-key", "AWS_ACCESS_KEY_ID"),
     ("s3-secret-key", "AWS_SECRET_ACCESS_KEY"),
+    ("s3-session-token", "AWS_SESSION_TOKEN"),
 ];
 
 /// Names that the program itself looks for.

@@ -2,6 +2,7 @@
 //! shipped values are in `config/*.yaml`.
 
 use crate::backup::BackupSettings;
+use crate::grants::{ForgeGrant, RegistryGrant, RemoteGrant};
 use crate::layers::Origin;
 pub use crate::notices::{MailSettings, MailTls, NoticeSettings};
 use crate::secret::Secret;
@@ -72,12 +73,18 @@ impl Settings {
         let own = own.chain(&self.ledger.password);
         let sources = self.agents.iter().flat_map(|agent| agent.sources.values());
         let own = own.chain(sources.filter_map(|source| source.password()));
+        let registries = (self.agents.iter()).flat_map(|agent| agent.registries.values());
+        let own = own.chain(registries.map(|registry| &registry.token));
+        let remotes = (self.agents.iter()).flat_map(|agent| agent.remotes.values());
+        let own = own.chain(remotes.map(|remote| &remote.token));
+        let forges = self.agents.iter().flat_map(|agent| agent.forges.values());
+        let own = own.chain(forges.map(|forge| &forge.token));
         let backup = &self.backup;
-        let kept = [&backup.token, &backup.s3.access_key, &backup.s3.secret_key];
+        let s3 = &backup.s3;
+        let s3 = [&s3.access_key, &s3.secret_key, &s3.session_token];
+        let kept = [&backup.token].into_iter().chain(s3);
         let told = (self.notices.webhook.iter()).chain(&self.notices.mail.password);
-        own.chain(tokens)
-            .chain(kept.into_iter().flatten())
-            .chain(told)
+        own.chain(tokens).chain(kept.flatten()).chain(told)
     }
 
     /// An agent by role.
@@ -306,6 +313,12 @@ pub struct AgentSettings {
     /// Hosts that programs of its sandboxes may reach through the proxy, by `host` or `host:port`: none
     /// of them, or where none is named the git hosts and package registries this host uses.
     pub programs: Option<BTreeSet<String>>,
+    /// Registries that programs of its sandboxes may fetch from with a token they never see, by name.
+    pub registries: BTreeMap<String, RegistryGrant>,
+    /// Remotes it may push a branch to, by name.
+    pub remotes: BTreeMap<String, RemoteGrant>,
+    /// Repositories it may work with at a host with an API, by name.
+    pub forges: BTreeMap<String, ForgeGrant>,
 }
 
 /// An endpoint that an agent was granted.

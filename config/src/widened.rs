@@ -107,6 +107,15 @@ fn of_agent(before: Option<&AgentSettings>, after: &AgentSettings) -> Vec<(&'sta
         ("hosts", "hosts", |a| {
             serde_json::to_value(&a.hosts).unwrap_or_default()
         }),
+        ("registries", "registries", |a| {
+            serde_json::to_value(&a.registries).unwrap_or_default()
+        }),
+        ("remotes", "remotes", |a| {
+            serde_json::to_value(&a.remotes).unwrap_or_default()
+        }),
+        ("forges", "repositories", |a| {
+            serde_json::to_value(&a.forges).unwrap_or_default()
+        }),
     ] {
         if !same(which) {
             wider.push((key, format!("agent {name} would be granted other {what}")));

@@ -1,6 +1,6 @@
 //! Requests to the API: one version, one token, answers of bounded size, all pages of a list.
 
-use crate::error::{ForgeError, explained, said};
+use crate::error::{DOUBT, ForgeError, explained, said};
 use crate::request::{Asked, Body, Got, next_page};
 use crate::wait::{self, Answer, Next};
 use config::error::quoted;
@@ -289,7 +289,7 @@ impl GitHub {
                             );
                             return Err(match (error, twice) {
                                 (ForgeError::Broken(why), false) => ForgeError::Broken(format!(
-                                    "{why}; whether it was done cannot be known: look before it is tried again"
+                                    "{why}; {DOUBT}: look before it is tried again"
                                 )),
                                 (error, _) => error,
                             });
@@ -303,9 +303,7 @@ impl GitHub {
                     if !again {
                         let place = self.base.host_str().unwrap_or_default().to_owned();
                         let why = match begun && !twice {
-                            true => format!(
-                                "{why}; whether it was done cannot be known: look before it is tried again"
-                            ),
+                            true => format!("{why}; {DOUBT}: look before it is tried again"),
                             false => why,
                         };
                         return Err(ForgeError::Away { place, why });

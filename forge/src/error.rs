@@ -53,6 +53,14 @@ pub enum ForgeError {
 }
 
 impl ForgeError {
+    /// Whether it may have been done all the same.
+    pub fn in_doubt(&self) -> bool {
+        match self {
+            ForgeError::Away { why, .. } | ForgeError::Broken(why) => why.contains(DOUBT),
+            _ => false,
+        }
+    }
+
     /// Exit code of the command line.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -66,6 +74,9 @@ impl ForgeError {
         }
     }
 }
+
+/// What is said of a change that may have been made.
+pub const DOUBT: &str = "whether it was done cannot be known";
 
 /// How the token is changed.
 const SET: &str = "ai-infra secret set github-pat";

@@ -18,4 +18,5 @@ pub mod wait;
 pub mod workflows;
 
 pub use client::GitHub;
+pub use config::secret::Secret;
 pub use error::ForgeError;

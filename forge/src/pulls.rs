@@ -61,6 +61,21 @@ impl GitHub {
             .await
     }
 
+    /// The open one that offers this branch of the repository itself; `None` where there is none.
+    pub async fn pull_from(
+        &self,
+        of: &Named,
+        head: &str,
+        base: &str,
+    ) -> Result<Option<Pull>, ForgeError> {
+        let parts = ["repos", &of.owner, &of.name, "pulls"];
+        let head = format!("{}:{head}", of.owner);
+        let query = [("state", "open"), ("head", head.as_str()), ("base", base)];
+        let what = format!("looking for the pull request of {head} in {of}");
+        let found: Vec<Pull> = self.list(&what, &parts, &query, None, 1).await?;
+        Ok(found.into_iter().next())
+    }
+
     /// One by its number; `None` where there is none.
     pub async fn pull(&self, of: &Named, number: u64) -> Result<Option<Pull>, ForgeError> {
         let number = number.to_string();

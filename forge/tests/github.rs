@@ -130,6 +130,8 @@ async fn every_request_is_one_that_the_description_allows() {
         made.number
     );
     assert!(!github.pulls(&of, "all", 3).await.unwrap().is_empty());
+    let offered = github.pull_from(&of, "ai-infra/t7", "main").await;
+    assert!(offered.unwrap().is_some());
 
     assert!(!github.workflows(&of, 10).await.unwrap().is_empty());
     let inputs = BTreeMap::from([("name".to_owned(), "Mona".to_owned())]);

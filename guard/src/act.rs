@@ -1,9 +1,10 @@
 //! What a tool call comes down to: one operation of the executor, with what it touches, how its
 //! effect is recovered, and how it is shown to people. Plain data; journaled with every intent.
 
+mod classes;
 mod names;
 
-use crate::outside::changes;
+use crate::bring::ForgeAsk;
 use crate::shown::{hosts_of, paths_of, preview_of, undo_of};
 use inspect::data::scan::DataScan;
 use inspect::host::Scan;
@@ -149,6 +150,26 @@ pub enum Operation {
         /// The key of the step.
         key: String,
     },
+    /// Push a commit as a branch to a granted remote, never by force.
+    GitPush {
+        /// Its name.
+        remote: String,
+        /// Its address.
+        url: String,
+        /// The branch.
+        branch: String,
+        /// The commit, its whole id.
+        commit: String,
+    },
+    /// Work with a granted repository at a host with an API.
+    Forge {
+        /// Its name.
+        forge: String,
+        /// The repository, as owner/name.
+        repository: String,
+        /// What is asked.
+        ask: ForgeAsk,
+    },
     /// Ask or tell a granted endpoint something.
     HttpRequest {
         /// Its name.
@@ -256,6 +277,8 @@ impl Operation {
             | Operation::QuickChecks
             | Operation::Linters
             | Operation::GitCommit { .. }
+            | Operation::GitPush { .. }
+            | Operation::Forge { .. }
             | Operation::HttpRequest { .. }
             | Operation::SqlQuery { .. }
             | Operation::SqlExecute { .. }
@@ -269,35 +292,14 @@ impl Operation {
         }
     }
 
-    /// What recovery may do with it.
-    pub fn effect(&self) -> EffectClass {
-        match self {
-            Operation::Write { .. } => EffectClass::Idempotent,
-            Operation::Edit { .. } => EffectClass::Probed,
-            Operation::Bash { .. }
-            | Operation::Tests { .. }
-            | Operation::QuickChecks
-            | Operation::Linters => EffectClass::Contained,
-            Operation::GitCommit { .. }
-            | Operation::SqlExecute { .. }
-            | Operation::BackupDatabase { .. } => EffectClass::Keyed,
-            Operation::HttpRequest { method, key, .. } => match key {
-                _ if !changes(method) => EffectClass::Pure,
-                Some(_) => EffectClass::Keyed,
-                None => EffectClass::Once,
-            },
-            // The warden remembers what it did under a key, and finds out what became of what it began.
-            Operation::Duty { duty, .. } if duty.kind().is_some() => EffectClass::Keyed,
-            _ => EffectClass::Pure,
-        }
-    }
-
     /// Where it is carried out.
     pub fn place(&self) -> Place {
         match self {
             Operation::HostFacts | Operation::HostScan { .. } => Place::Host,
             Operation::Duty { .. } => Place::Warden,
-            Operation::HttpRequest { .. }
+            Operation::GitPush { .. }
+            | Operation::Forge { .. }
+            | Operation::HttpRequest { .. }
             | Operation::SqlQuery { .. }
             | Operation::SqlExecute { .. }
             | Operation::BackupDatabase { .. }
@@ -306,22 +308,6 @@ impl Operation {
             | Operation::HostCertificates { .. } => Place::Outside,
             Operation::DataScan { scan } if !scan.sources().is_empty() => Place::Outside,
             _ => Place::Clone,
-        }
-    }
-
-    /// Whether what reaches outside looks at files of the workspace too.
-    pub fn reads_files(&self) -> bool {
-        matches!(self, Operation::DataScan { scan } if scan.files().next().is_some())
-    }
-
-    /// The kind of act it is, where rules (`permissions.acts`) have a word: what changes something outside
-    /// the clone and the sandbox.
-    pub fn kind(&self) -> Option<&'static str> {
-        match self {
-            Operation::HttpRequest { method, .. } if changes(method) => Some("http.change"),
-            Operation::SqlExecute { .. } => Some("sql.change"),
-            Operation::Duty { duty, .. } => duty.kind(),
-            _ => None,
         }
     }
 

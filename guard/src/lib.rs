@@ -9,6 +9,7 @@
 
 pub mod act;
 pub mod apply;
+pub mod bring;
 pub mod clone;
 pub mod control_files;
 pub mod deadline;

@@ -2,6 +2,7 @@
 //! by one. Calls name them; addresses and credentials come from the grant alone.
 
 use crate::act::Operation;
+use crate::bring::{self, ForgeRepository, Remote};
 use protocol::acts::Bound;
 use protocol::postgres::Address;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,10 @@ pub struct Outside {
     pub sources: BTreeMap<String, Source>,
     /// Hosts whose pages and certificates may be looked at, as `host` (ports 80 and 443) or `host:port`.
     pub hosts: BTreeMap<String, WebHost>,
+    /// Remotes of git that take a push, by name.
+    pub remotes: BTreeMap<String, Remote>,
+    /// Repositories at a host with an API, by name.
+    pub forges: BTreeMap<String, ForgeRepository>,
 }
 
 /// A host that may be looked at.
@@ -135,6 +140,19 @@ pub enum Reach {
         /// A throwaway folder.
         scratch: Option<PathBuf>,
     },
+    /// A remote of git, for a push from the clone.
+    Remote {
+        /// Which.
+        remote: Remote,
+        /// The clone, and where its objects lie: (on the host, inside).
+        #[serde(default)]
+        shown: Vec<(PathBuf, PathBuf)>,
+    },
+    /// A repository at a host with an API.
+    Forge {
+        /// Which.
+        at: ForgeRepository,
+    },
     /// Hosts, for pages and certificates.
     Web {
         /// As they were granted.
@@ -152,6 +170,9 @@ impl Reach {
 impl Outside {
     /// What an operation reaches, where this grants it; else why not.
     pub fn reach(&self, operation: &Operation) -> Result<Reach, String> {
+        if let Some(reach) = bring::reach(self, operation) {
+            return reach;
+        }
         match operation {
             Operation::HttpRequest {
                 endpoint,
@@ -313,7 +334,7 @@ pub fn not_granted(host: &str, port: u16, hosts: &BTreeMap<String, WebHost>) -> 
     )
 }
 
-fn no<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
+pub(crate) fn no<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
     let known: Vec<&str> = known.map(String::as_str).collect();
     let name: String = name.chars().take(60).collect();
     match known.is_empty() {

@@ -26,13 +26,13 @@ pub(crate) fn hosts_of(operation: &Operation) -> Vec<String> {
             duty: Duty::PutSite { site, .. },
             ..
         } => site.names.iter().map(|name| name.to_string()).collect(),
-        Operation::HttpRequest { url, .. } | Operation::CheckPage { url, .. } => {
-            reqwest::Url::parse(url)
-                .ok()
-                .and_then(|url| url.host_str().map(str::to_owned))
-                .into_iter()
-                .collect()
-        }
+        Operation::HttpRequest { url, .. }
+        | Operation::GitPush { url, .. }
+        | Operation::CheckPage { url, .. } => reqwest::Url::parse(url)
+            .ok()
+            .and_then(|url| url.host_str().map(str::to_owned))
+            .into_iter()
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -52,6 +52,15 @@ pub(crate) fn preview_of(operation: &Operation) -> String {
         Operation::Profile { path } => format!("profile {path}"),
         Operation::DataScan { scan } => scan.preview(),
         Operation::GitCommit { message, .. } => format!("commit {message}"),
+        Operation::GitPush {
+            remote,
+            url,
+            branch,
+            commit,
+        } => format!("push {commit} as {branch} to {remote} ({url})"),
+        Operation::Forge {
+            repository, ask, ..
+        } => ask.preview(repository),
         Operation::HttpRequest {
             endpoint,
             method,

@@ -21,6 +21,8 @@ mod case;
 mod leave;
 #[path = "redteam/listeners.rs"]
 mod listeners;
+#[path = "redteam/registry.rs"]
+mod registry;
 #[path = "redteam/report.rs"]
 mod report;
 #[path = "redteam/world.rs"]

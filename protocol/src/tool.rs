@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 65] = joined(HERE, duty::tools::ALL);
+pub const TOOLS: [&str; 70] = joined(HERE, duty::tools::ALL);
 
 /// Those that the executor and the team do; the others are the warden's.
-const HERE: [&str; 46] = [
+const HERE: [&str; 51] = [
     "Read",
     "Write",
     "Edit",
@@ -49,6 +49,11 @@ const HERE: [&str; 46] = [
     "ServiceUnits",
     "ProcessTop",
     "GitCommit",
+    "GitPush",
+    "OpenPull",
+    "ListPulls",
+    "StartWorkflow",
+    "WorkflowRuns",
     "HttpRequest",
     "SqlQuery",
     "SqlExecute",
@@ -91,6 +96,8 @@ pub fn stays_inside(tool: &str) -> bool {
             | "AskUserQuestion"
             | "AddCriteria"
             | "GitCommit"
+            | "ListPulls"
+            | "WorkflowRuns"
             | "SqlQuery"
             | "TryBackup"
             | "CheckPage"
@@ -132,14 +139,25 @@ pub const TALK: [&str; 2] = ["AskUserQuestion", "AddCriteria"];
 
 /// Those that change what lies outside the clone: they are not made a second time when a playbook
 /// is run from its start again.
-pub const OUTSIDE: [&str; 13] = joined(
-    ["HttpRequest", "SqlExecute", "BackupDatabase"],
+pub const OUTSIDE: [&str; 16] = joined(
+    [
+        "GitPush",
+        "OpenPull",
+        "StartWorkflow",
+        "HttpRequest",
+        "SqlExecute",
+        "BackupDatabase",
+    ],
     duty::tools::CHANGE,
 );
 
 /// Those that reach what was granted by name, and never look at the files of a workspace.
-pub const AWAY: [&str; 26] = joined(
+pub const AWAY: [&str; 30] = joined(
     [
+        "OpenPull",
+        "ListPulls",
+        "StartWorkflow",
+        "WorkflowRuns",
         "HttpRequest",
         "SqlQuery",
         "SqlExecute",

@@ -6,6 +6,7 @@
 mod again;
 mod agent_walls;
 mod agent_window;
+mod answers_of_others;
 mod applies;
 mod approvals;
 mod asked_back;
@@ -70,7 +71,9 @@ mod placeholders;
 mod places;
 mod plans;
 mod pressure;
+mod pushes;
 mod redteam_record;
+mod registries;
 mod retention;
 mod run_tests;
 mod schedule_clock;

@@ -207,3 +207,29 @@ fn storage_that_checks_who_asks_says_what_the_key_lacks() {
     aws.owner(&["withdraw", &aws.team[0]]);
     says(&run().expect(5), "it does not know the access key");
 }
+
+#[test]
+fn storage_opens_to_keys_that_end_by_themselves_with_their_token_alone() {
+    let Some(aws) = Aws::start("s3:*") else {
+        return;
+    };
+    aws.owner(&["bucket", "kept"]);
+    let keys = aws.session();
+    let with = |token: &str| {
+        Team::new(AI_INFRA)
+            .backs_up_by_hand()
+            .with_env("AI_INFRA__BACKUP__REMOTE", "s3://kept/of/this")
+            .with_env("AI_INFRA__BACKUP__S3__ENDPOINT", &aws.url)
+            .with_env("AWS_ACCESS_KEY_ID", &keys[0])
+            .with_env("AWS_SECRET_ACCESS_KEY", &keys[1])
+            .with_env("AWS_SESSION_TOKEN", token)
+    };
+    let wrong = with("a-token-of-yesterday");
+    wrong.up().expect(0);
+    let ran = wrong.ai(&["backup", "run", "memory"]).expect(5);
+    assert!(!said(&ran).contains("a-token-of-yesterday"));
+    wrong.down();
+    let team = with(&keys[2]);
+    team.up().expect(0);
+    lost_and_back(&team);
+}

@@ -36,6 +36,14 @@ elif what == "bucket":
 elif what == "allow":
     rule = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": sys.argv[5], "Resource": "*"}]}
     boto3.client("iam", **at).put_user_policy(UserName="team", PolicyName="p", PolicyDocument=json.dumps(rule))
+elif what == "session":
+    iam = boto3.client("iam", **at)
+    anybody = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
+    role = iam.create_role(RoleName="keeper", AssumeRolePolicyDocument=json.dumps(anybody))["Role"]["Arn"]
+    rule = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName="keeper", PolicyName="p", PolicyDocument=json.dumps(rule))
+    got = boto3.client("sts", **at).assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
+    print(got["AccessKeyId"], got["SecretAccessKey"], got["SessionToken"])
 elif what == "withdraw":
     boto3.client("iam", **at).delete_access_key(UserName="team", AccessKeyId=sys.argv[5])
 else:
@@ -115,6 +123,13 @@ impl Aws {
     pub fn owner(&self, words: &[&str]) {
         let own = [&self.url, &self.owner[0], &self.owner[1]].map(String::as_str);
         python(OWNER, &[&own[..], words].concat());
+    }
+
+    /// Keys that end by themselves, for whoever may do anything with buckets: name, value, and the token that belongs to them.
+    pub fn session(&self) -> Vec<String> {
+        let own = [&self.url, &self.owner[0], &self.owner[1]].map(String::as_str);
+        let said = python(OWNER, &[&own[..], &["session"]].concat());
+        said.split_whitespace().map(str::to_owned).collect()
     }
 
     /// Ends it.

@@ -30,6 +30,11 @@ pub struct GitHttps {
 /// Starts one that lets `x-access-token` with this token in; `None`, with a word on standard error, where something is
 /// not installed.
 pub fn start(token: &str) -> Option<GitHttps> {
+    start_beside(token, "")
+}
+
+/// The same, beside other `location` blocks of nginx.
+pub fn start_beside(token: &str, others: &str) -> Option<GitHttps> {
     let wrap = ["/usr/sbin/fcgiwrap", "/usr/bin/fcgiwrap"];
     let Some(wrap) = wrap.iter().find(|path| Path::new(path).exists()) else {
         eprintln!("skipped: no fcgiwrap; `apt-get install fcgiwrap` gets it");
@@ -53,7 +58,7 @@ pub fn start(token: &str) -> Option<GitHttps> {
         .status();
     assert!(made.expect("git runs").success());
     let location = LOCATION.replace("OWN", &own).replace("BACKEND", &backend);
-    let nginx = nginx::start(&[], &location)?;
+    let nginx = nginx::start(&[], &(location + others))?;
     let socket = folder.path().join("socket");
     let wrap = Command::new(wrap)
         .arg("-s")

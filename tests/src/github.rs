@@ -16,6 +16,12 @@ pub struct Kept {
     pub releases: BTreeMap<u64, Value>,
     /// Files by number.
     pub files: BTreeMap<u64, Vec<u8>>,
+    /// Pull requests, as they were asked for.
+    pub pulls: Vec<Value>,
+    /// Workflows that were started, as they were asked for.
+    pub started: Vec<Value>,
+    /// Changes are made and their answers never come.
+    pub silent: bool,
     /// So many uploads break off in the middle.
     pub breaks: u64,
     next: u64,
@@ -74,7 +80,11 @@ fn serve(mut stream: TcpStream, url: &str, kept: &Mutex<Kept>) {
                 .into_bytes(),
         ),
     };
+    let silent = kept.silent && method == "POST" && path.ends_with("dispatches");
     drop(kept);
+    if silent {
+        return;
+    }
     let head = format!(
         "HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         answer.len()
@@ -93,6 +103,52 @@ fn answer(method: &str, path: &str, body: &[u8], url: &str, kept: &mut Kept) -> 
     let id = kept.next;
     let (status, said) = match (method, parts.as_slice()) {
         ("GET", ["user"]) => (200, json!({"login": "me"})),
+        ("GET", ["repos", owner, _, "pulls"]) => {
+            let head = query.split('&').find_map(|part| part.strip_prefix("head="));
+            let head = head.map(|head| head.replace("%3A", ":").replace("%2F", "/"));
+            let of = |pull: &&Value| {
+                let branch = pull["head"].as_str().unwrap_or_default();
+                head.as_ref()
+                    .is_none_or(|head| *head == format!("{owner}:{branch}"))
+            };
+            (200, kept.pulls.iter().filter(of).cloned().collect())
+        }
+        ("POST", ["repos", owner, name, "pulls"]) => {
+            let mut pull = sent;
+            pull["number"] = id.into();
+            pull["state"] = json!("open");
+            pull["html_url"] = json!(format!("https://127.0.0.1/{owner}/{name}/pull/{id}"));
+            kept.pulls.push(pull.clone());
+            (201, pull)
+        }
+        (
+            "POST",
+            [
+                "repos",
+                _,
+                _,
+                "actions",
+                "workflows",
+                workflow,
+                "dispatches",
+            ],
+        ) => {
+            kept.started
+                .push(json!({"workflow": workflow, "sent": sent}));
+            (200, json!({"workflow_run_id": id}))
+        }
+        ("GET", ["repos", _, _, "actions", "runs"]) => {
+            let run = |(at, started): (usize, &Value)| {
+                json!({"id": at, "name": started["workflow"], "event": "workflow_dispatch", "status": "completed",
+                    "conclusion": "success", "head_branch": started["sent"]["ref"], "created_at": "2026-01-01T00:00:00Z",
+                    "html_url": format!("https://127.0.0.1/runs/{at}")})
+            };
+            let runs: Vec<Value> = kept.started.iter().enumerate().map(run).collect();
+            (
+                200,
+                json!({"total_count": runs.len(), "workflow_runs": runs}),
+            )
+        }
         ("POST", ["user", "repos"]) => {
             let name = format!("me/{}", sent["name"].as_str().unwrap_or_default());
             kept.repositories

@@ -22,6 +22,7 @@ pub mod nginx;
 pub mod postgres;
 pub mod processes;
 pub mod projects;
+pub mod registry;
 pub mod sites;
 pub mod small_disk;
 pub mod sshd;

@@ -4,15 +4,16 @@
 
 use super::wish::{On, Wanted};
 use crate::disk::Disk;
-use crate::work_loop::outside_of;
+use crate::granted::{doors_of, outside_of};
 use config::home::Home;
 use config::settings::{AgentSettings, SandboxSettings};
 use guard::act::Operation;
 use guard::clone::{Clone as TaskClone, CloneError};
 use guard::host_view::HostView;
 use guard::outside::{Database, Outside, Reach};
+use guard::proxy::clients;
 use guard::sandbox::cgroup::{machine_mb, whole_mb};
-use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
+use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec, WORKSPACE, WayOut};
 use protocol::fault::Faults;
 use protocol::ids::ShortId;
 use std::collections::BTreeMap;
@@ -107,10 +108,14 @@ impl Workshop {
                 (kind, owner, false)
             }
         };
-        let proxy = match online {
+        let socket = match online {
             true => self.entrance(task),
             false => None,
         };
+        let proxy = socket.map(|socket| WayOut {
+            socket,
+            clients: clients::told(&doors_of(&self.agent)),
+        });
         // How large a backup is, the database says.
         let unbounded = matches!(
             kind,
@@ -138,6 +143,22 @@ impl Workshop {
             deadline: wanted.deadline,
             trace: wanted.trace,
         })
+    }
+
+    /// The certificates that vouch for registries, where they have files of their own.
+    pub fn authorities(&self) -> io::Result<BTreeMap<String, String>> {
+        let named = self.agent.registries.iter();
+        let named = named.filter_map(|(name, grant)| Some((name, grant.authority.as_ref()?)));
+        let text = |(name, file): (&String, &PathBuf)| {
+            let text = std::fs::read_to_string(file);
+            let key = format!(
+                "`permissions.registries.{name}.authority` {}",
+                file.display()
+            );
+            text.map(|text| (name.clone(), text))
+                .map_err(|e| said(format!("{key}: {e}")))
+        };
+        named.map(text).collect()
     }
 
     fn entrance(&self, task: ShortId) -> Option<PathBuf> {
@@ -198,14 +219,14 @@ impl Workshop {
         };
         let attached = (attached && operation.reads_files()).then(|| self.attachments(task));
         let scratch = self.disk.task(task).join("restore");
-        let reach = reach(
-            &outside_of(&self.agent),
-            operation,
-            clone.map(|clone| clone.work),
-            attached,
-            scratch,
-        )
-        .map_err(said)?;
+        let work = clone.as_ref().map(|clone| clone.work.clone());
+        let granted = outside_of(&self.agent);
+        let mut reach = reach(&granted, operation, work, attached, scratch).map_err(said)?;
+        // Settings and hooks that programs wrote are not obeyed there: a push takes nothing but objects.
+        if let (Reach::Remote { shown, .. }, Some(clone)) = (&mut reach, clone) {
+            shown.push((clone.work, WORKSPACE.into()));
+            shown.extend(clone.read_only);
+        }
         let owner = self.reached_as(&reach)?;
         Ok((Kind::Outside(reach), owner))
     }
@@ -240,9 +261,15 @@ impl Workshop {
                 });
                 self.owner_of(file.unwrap_or(&self.home.root))
             }
-            Reach::Endpoint { .. } | Reach::Database { .. } | Reach::Web { .. } => {
-                self.owner_of(&self.home.root)
+            // Who may read the clone may read its objects.
+            Reach::Remote { shown, .. } => {
+                let clone = shown.first().map(|(clone, _)| clone);
+                self.owner_of(clone.unwrap_or(&self.home.root))
             }
+            Reach::Endpoint { .. }
+            | Reach::Forge { .. }
+            | Reach::Database { .. }
+            | Reach::Web { .. } => self.owner_of(&self.home.root),
         }
     }
 }

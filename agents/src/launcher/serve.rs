@@ -164,6 +164,7 @@ impl Launcher {
                 let hosts = guard::proxy::registries::of_host(&shop.toolchain_home);
                 say(line, &hosts)?;
             }
+            Wish::Authorities => say(line, &shop.authorities()?)?,
             Wish::Project { workspace } => say(line, &shop.disk.project(&workspace))?,
             Wish::Check { workspace } => {
                 let checked = guard::clone::check_workspace(&workspace, &shop.home.root);

@@ -78,6 +78,8 @@ pub enum Wish {
         /// The task.
         task: ShortId,
     },
+    /// The certificates that vouch for the agent's registries, where they have files of their own: name to text.
+    Authorities,
     /// Starts a sandbox; it lives as long as the conversation.
     Sandbox(Box<Wanted>),
     /// A socket that is bound into the task's sandboxes, to be listened at: its path, and the socket beside. It is

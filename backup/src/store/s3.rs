@@ -43,6 +43,8 @@ pub struct Access {
     pub access_key: Option<Secret>,
     /// The secret key.
     pub secret_key: Option<Secret>,
+    /// What belongs to keys that end by themselves.
+    pub session_token: Option<Secret>,
 }
 
 /// A bucket.
@@ -112,6 +114,10 @@ impl S3 {
             .build()
             .map_err(|error| wrong(error.to_string()))?;
         let prefix = prefix.trim_matches('/');
+        // Amazon's keys that stay begin so: a token that lies around in a shell belongs to others.
+        let stays = key.reveal().starts_with("AKIA");
+        let session = access.session_token.as_ref().filter(|_| !stays);
+        let session = session.map(|token| token.reveal().to_owned());
         Ok(Self {
             bucket,
             prefix: match prefix {
@@ -119,7 +125,7 @@ impl S3 {
                 prefix => format!("{prefix}/"),
             },
             region: access.region.clone(),
-            credentials: Credentials::new(key.reveal(), secret.reveal(), None, None, "settings"),
+            credentials: Credentials::new(key.reveal(), secret.reveal(), session, None, "settings"),
             client,
             runtime,
             pauses: &PAUSES,

@@ -68,6 +68,7 @@ fn read(answers: &'static [Answer]) -> (Result<Option<Vec<u8>>, String>, usize) 
         region: "r".to_owned(),
         access_key: Some(Secret::new("key")),
         secret_key: Some(Secret::new("hunter2-hunter2")),
+        session_token: None,
     };
     let patience = (Duration::from_secs(5), Duration::from_millis(300));
     let mut s3 = S3::patient("kept", "", &access, patience).unwrap();

@@ -33,6 +33,8 @@ impl Operation {
             Operation::HostFacts => "HostFacts",
             Operation::HostScan { scan } => scan.tool(),
             Operation::GitCommit { .. } => "GitCommit",
+            Operation::GitPush { .. } => "GitPush",
+            Operation::Forge { ask, .. } => ask.tool(),
             Operation::HttpRequest { .. } => "HttpRequest",
             Operation::SqlQuery { .. } => "SqlQuery",
             Operation::SqlExecute { .. } => "SqlExecute",

@@ -48,6 +48,10 @@ pub(super) fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
         mounts,
         landlock: Rules::default(),
         online: spec.proxy.is_some(),
+        cargo: spec
+            .proxy
+            .as_ref()
+            .map_or_else(String::new, |way| way.clients.cargo.clone()),
         deadline: spec.deadline,
     }
 }

@@ -44,6 +44,9 @@ pub struct Hello {
     pub landlock: Rules,
     /// Programs may reach hosts through a proxy.
     pub online: bool,
+    /// Lines for cargo's settings that say where registries are; empty = none.
+    #[serde(default)]
+    pub cargo: String,
     /// Until when to live without an extension.
     pub deadline: Deadline,
 }

@@ -3,6 +3,7 @@
 
 mod analysers;
 mod away;
+mod bring;
 mod duties;
 mod files;
 mod outside;
@@ -30,6 +31,8 @@ pub struct View {
     pub outside: Outside,
     /// The key of the step: the same on every attempt of the task.
     pub key: String,
+    /// The branch that is the task's own.
+    pub branch: String,
 }
 
 /// Why a call cannot be planned.
@@ -115,6 +118,7 @@ pub fn plan(call: &ToolCall, view: &View) -> Result<Act, PlanError> {
         "TryBackup" => away::try_backup(input)?,
         "CheckPage" => away::page(input)?,
         "HostCertificates" => away::certificates(input)?,
+        name if bring::NAMES.contains(&name) => bring::bring(name, input, view)?,
         name if protocol::duty::tools::ALL.contains(&name) => duties::duty(name, input, view)?,
         other => {
             return Err(PlanError::UnknownTool {

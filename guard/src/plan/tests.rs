@@ -20,6 +20,7 @@ static ALL: LazyLock<View> = LazyLock::new(|| View {
         ..Outside::default()
     },
     key: "k1".to_owned(),
+    branch: "ai-infra/t1".to_owned(),
 });
 
 fn endpoint(key_header: Option<&str>) -> Endpoint {
@@ -243,6 +244,23 @@ fn every_tool_has_its_class() {
             Pure,
         ),
         ("GitCommit", json!({"message": "m"}), Keyed),
+        (
+            "GitPush",
+            json!({"remote": "origin", "commit": "a1".repeat(20), "branch": "preview"}),
+            Keyed,
+        ),
+        (
+            "OpenPull",
+            json!({"forge": "shop", "title": "t", "head": "a"}),
+            Keyed,
+        ),
+        ("ListPulls", json!({"forge": "shop"}), Pure),
+        (
+            "StartWorkflow",
+            json!({"forge": "shop", "workflow": "tests.yml", "branch": "a", "inputs": {"n": 1}}),
+            Once,
+        ),
+        ("WorkflowRuns", json!({"forge": "shop"}), Pure),
         ("HttpRequest", json!({"endpoint": "hooks"}), Pure),
         ("HttpRequest", post("hooks"), Keyed),
         ("HttpRequest", post("plain"), Once),
@@ -325,6 +343,43 @@ fn requests_stay_with_their_endpoint() {
         json!({"source": "s", "statement": "x", "params": [[1]]}),
         "plain values",
     );
+}
+
+#[test]
+fn a_push_names_a_whole_commit_and_a_plain_branch() {
+    let commit = "a1".repeat(20);
+    let push = |more: Value| {
+        let mut input = json!({"remote": "origin", "commit": commit});
+        for (key, value) in more.as_object().unwrap() {
+            input[key] = value.clone();
+        }
+        input
+    };
+    for (more, why) in [
+        (json!({"commit": "HEAD"}), "whole id"),
+        (json!({"commit": "--all"}), "whole id"),
+        (json!({"branch": "+main"}), "plain name"),
+        (json!({"branch": "a:main"}), "plain name"),
+        (json!({"branch": "refs/heads/main"}), "plain name"),
+        (json!({"force": true}), "unknown field"),
+    ] {
+        refused("GitPush", push(more), why);
+    }
+    refused(
+        "OpenPull",
+        json!({"forge": "f", "title": "a\nb", "head": "x"}),
+        "one line",
+    );
+    refused(
+        "OpenPull",
+        json!({"forge": "f", "title": "a", "head": "me:x"}),
+        "plain names",
+    );
+    let start =
+        |inputs: Value| json!({"forge": "f", "workflow": "a.yml", "branch": "x", "inputs": inputs});
+    refused("StartWorkflow", start(json!({"a": []})), "plain values");
+    let path = json!({"forge": "f", "workflow": "../x", "branch": "x"});
+    refused("StartWorkflow", path, "name of its file");
 }
 
 proptest! {

@@ -2,17 +2,28 @@
 //! is bound into it. It connects to hosts that were named, and to nothing else: [`request`] reads
 //! what is asked, [`address`] says which addresses are the world's, [`greeting`] compares the name
 //! in the TLS greeting, [`serve`] carries bytes, [`told`] says what was asked for to whoever keeps the
-//! record. Pure but for `serve` and [`registries`].
+//! record. From registries that want a token ([`door`]) it fetches itself, so that no program ever has the
+//! token: [`asked`] reads the question, `fetch` asks it, `hand` hands the answer on, [`mask`] looks through the answer, [`clients`] says
+//! where clients find it. Pure but for `serve`, `fetch`, `hand` and [`registries`].
 
 pub mod address;
+pub mod asked;
+#[cfg(debug_assertions)]
+mod careless;
+pub mod clients;
+pub mod door;
+mod fetch;
 pub mod greeting;
+mod hand;
+pub mod mask;
 pub mod registries;
 pub mod request;
 mod serve;
 pub mod told;
 
 use crate::launcher::channel::Line;
-use crate::sandbox::spec::Owner;
+use crate::sandbox::spec::{Owner, WayOut};
+use door::Doors;
 use protocol::fault::Faults;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -38,6 +49,8 @@ const ENDING: Duration = Duration::from_secs(3);
 pub struct Terms {
     /// Where its connections may lead.
     pub allowed: Allowed,
+    /// What it fetches from with a token.
+    pub doors: Doors,
     /// Who the programs run as.
     pub owner: Owner,
     /// Whether the team is frozen: then nothing is carried until the thaw.
@@ -104,6 +117,8 @@ pub struct Connection {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// What was asked of a registry that wants a token, as `GET name/path`; empty for what is only carried.
+    pub asked: String,
     /// Whether it was allowed and written down; whether the host was reached is another matter.
     pub begun: bool,
     /// `None` = it was carried; else why not, or why it was cut.
@@ -165,6 +180,7 @@ enum Keeps {
 /// A running proxy; it ends, and its socket goes, when this is dropped.
 #[derive(Debug)]
 pub struct Proxy {
+    told: clients::Told,
     socket: PathBuf,
     _entrance: Keeps,
     serving: tokio::sync::Mutex<JoinHandle<()>>,
@@ -206,6 +222,7 @@ impl Proxy {
             tracing::info!(
                 host = connection.host,
                 port = connection.port,
+                asked = connection.asked,
                 refused = connection.refused,
                 up = connection.up,
                 down = connection.down,
@@ -218,6 +235,7 @@ impl Proxy {
             }
         };
         Ok(Proxy {
+            told: clients::told(&terms.doors),
             socket,
             _entrance: entrance,
             serving: tokio::spawn(serve::serve(listener, terms, closing.subscribe(), tell)).into(),
@@ -237,6 +255,14 @@ impl Proxy {
     /// The socket, to be bound into sandboxes.
     pub fn socket(&self) -> PathBuf {
         self.socket.clone()
+    }
+
+    /// The way to it, for a sandbox.
+    pub fn way(&self) -> WayOut {
+        WayOut {
+            socket: self.socket(),
+            clients: self.told.clone(),
+        }
     }
 
     /// The connections so far, those refused among them.

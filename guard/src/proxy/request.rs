@@ -4,8 +4,8 @@
 /// Longest head of a request, in bytes.
 pub const HEAD_BYTES: usize = 8 * 1024;
 
-/// Reads the head of a request, up to and with its empty line; answers host, lower-case, and port.
-pub fn connect(head: &[u8]) -> Result<(String, u16), &'static str> {
+/// The first line of a head and what stands below it, each line with its end.
+pub(super) fn lines(head: &[u8]) -> Result<(&str, &str), &'static str> {
     let head = std::str::from_utf8(head).map_err(|_| "is no text")?;
     if head
         .bytes()
@@ -17,6 +17,12 @@ pub fn connect(head: &[u8]) -> Result<(String, u16), &'static str> {
     if !rest.ends_with("\r\n") || rest.replace("\r\n", "").contains(['\r', '\n']) {
         return Err("has lines that do not end as they must");
     }
+    Ok((line, rest))
+}
+
+/// Reads the head of a request, up to and with its empty line; answers host, lower-case, and port.
+pub fn connect(head: &[u8]) -> Result<(String, u16), &'static str> {
+    let (line, _) = lines(head)?;
     let words: Vec<&str> = line.split(' ').collect();
     let [method, place, version] = words.as_slice() else {
         return Err("is not `CONNECT host:port HTTP/1.1`");

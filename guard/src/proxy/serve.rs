@@ -1,9 +1,10 @@
 //! Carries bytes between a sandbox and the hosts it may reach, within bounds on time and number.
 
+use super::fetch::{self, Fetch};
 use super::greeting::{GREETING_BYTES, Greeting, read};
 use super::request::{HEAD_BYTES, connect};
 use super::told::{Frost, Record};
-use super::{Allowed, Connection, Terms, address};
+use super::{Allowed, Connection, Terms, address, asked};
 use protocol::fault::Faults;
 use protocol::walls::Wall;
 use std::net::SocketAddr;
@@ -18,26 +19,27 @@ use tokio::time::timeout;
 /// Connections at the same time; the next one waits.
 const AT_ONCE: usize = 64;
 /// Longest wait for a question, for a greeting and for a host to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest silence in both directions.
-const IDLE: Duration = Duration::from_secs(120);
+pub(super) const IDLE: Duration = Duration::from_secs(120);
 /// Longest life of a connection.
 const LIFE: Duration = Duration::from_secs(3600);
 /// Most bytes that leave in all connections of a task: questions, not data.
-const UP_BYTES: u64 = 64 * 1024 * 1024;
+pub(super) const UP_BYTES: u64 = 64 * 1024 * 1024;
 /// Most bytes that come in.
-const DOWN_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+pub(super) const DOWN_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 
 /// Most connections that are asked for in a task: each is two lines of the record.
 const MOST: u64 = 5000;
 
-struct Shared {
-    allowed: Allowed,
-    faults: Faults,
-    frost: Frost,
-    record: Record,
-    up: AtomicU64,
-    down: AtomicU64,
+pub(super) struct Shared {
+    pub(super) allowed: Allowed,
+    pub(super) fetch: Fetch,
+    pub(super) faults: Faults,
+    pub(super) frost: Frost,
+    pub(super) record: Record,
+    pub(super) up: AtomicU64,
+    pub(super) down: AtomicU64,
 }
 
 /// Serves until it is closed or dropped.
@@ -51,6 +53,7 @@ pub(super) async fn serve(
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let shared = Arc::new(Shared {
         allowed: terms.allowed,
+        fetch: Fetch::from(terms.doors),
         faults: terms.faults,
         frost: Frost(terms.frozen),
         record: Record(terms.record),
@@ -102,6 +105,7 @@ async fn connection(
     let mut told = Connection {
         host: String::new(),
         port: 0,
+        asked: String::new(),
         begun: false,
         refused: None,
         up: 0,
@@ -132,6 +136,16 @@ async fn carry(
         .await
         .map_err(|_| "nothing was asked".to_owned())?
         .map_err(|e| format!("the question broke off: {e}"))?;
+    if !shared.fetch.doors.is_empty() && !head.starts_with(b"CONNECT ") {
+        return match asked::read(&head) {
+            Ok(asked) => fetch::fetch(stream, number, shared, (&asked, &head), told).await,
+            #[cfg(debug_assertions)]
+            Err(_) if !shared.faults.stands(Wall::Proxy) => {
+                super::careless::careless(stream, &head, &shared.fetch.doors).await
+            }
+            Err(why) => refuse(stream, 400, format!("the request {why}")).await,
+        };
+    }
     let (host, port) = match connect(&head) {
         Ok(place) => place,
         #[cfg(debug_assertions)]
@@ -188,10 +202,15 @@ async fn head(stream: &mut UnixStream) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-async fn refuse(stream: &mut UnixStream, status: u16, why: String) -> Result<(), String> {
+pub(super) async fn refuse(
+    stream: &mut UnixStream,
+    status: u16,
+    why: String,
+) -> Result<(), String> {
     let reason = match status {
         400 => "Bad Request",
         403 => "Forbidden",
+        404 => "Not Found",
         503 => "Service Unavailable",
         _ => "Bad Gateway",
     };
@@ -204,8 +223,12 @@ async fn refuse(stream: &mut UnixStream, status: u16, why: String) -> Result<(),
     Err(why)
 }
 
-/// Looks the name up once, judges every address it has, and connects to one of those.
-async fn reach(host: &str, port: u16, private: bool) -> Result<TcpStream, (u16, String)> {
+/// Looks the name up once and judges every address it has.
+pub(super) async fn look_up(
+    host: &str,
+    port: u16,
+    private: bool,
+) -> Result<Vec<SocketAddr>, (u16, String)> {
     let found = timeout(PATIENCE, lookup_host((host, port))).await;
     let found: Vec<SocketAddr> = match found {
         Ok(Ok(found)) => found.collect(),
@@ -223,6 +246,12 @@ async fn reach(host: &str, port: u16, private: bool) -> Result<TcpStream, (u16, 
         );
         return Err((403, why));
     }
+    Ok(found)
+}
+
+/// Connects to one of the addresses that a name has, if all of them may be.
+async fn reach(host: &str, port: u16, private: bool) -> Result<TcpStream, (u16, String)> {
+    let found = look_up(host, port, private).await?;
     let mut last = format!("{host} has no address");
     for at in found {
         match timeout(PATIENCE, TcpStream::connect(at)).await {

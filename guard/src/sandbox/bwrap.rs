@@ -140,8 +140,8 @@ pub fn argv(
     }
     args.made.insert("/run".into());
     args.mount("--ro-bind", &spec.exe, Path::new(EXECUTOR));
-    if let Some(socket) = &spec.proxy {
-        args.mount("--bind", socket, Path::new(PROXY_SOCKET));
+    if let Some(way) = &spec.proxy {
+        args.mount("--bind", &way.socket, Path::new(PROXY_SOCKET));
     }
     // What bwrap made belongs to the user inside where there is a user namespace.
     args.add(["--remount-ro", "/run"]);
@@ -233,7 +233,14 @@ fn outside(args: &mut Arguments, around: &Surroundings, reach: &Reach) {
         args.mount("--ro-bind", from, to);
     }
     match reach {
-        Reach::Endpoint { .. } => {}
+        Reach::Endpoint { .. } | Reach::Forge { .. } => {}
+        Reach::Remote { remote, shown } => {
+            for (from, to) in shown {
+                args.mount("--ro-bind", from, to);
+            }
+            let own = remote.authority.iter();
+            own.for_each(|file| args.mount("--ro-bind-try", file, file));
+        }
         Reach::Database {
             database, write, ..
         } => data(args, database, *write),

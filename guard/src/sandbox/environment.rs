@@ -48,8 +48,9 @@ pub fn environment(spec: &SandboxSpec, profile: &Profile) -> Vec<(String, String
     env.push(("PATH".to_owned(), path(profile)));
     env.extend(profile.env.iter().cloned());
     env.extend(caches(spec));
-    if spec.proxy.is_some() {
+    if let Some(way) = &spec.proxy {
         env.extend(online(spec));
+        env.extend(way.clients.env.iter().cloned());
     }
     env.extend(
         spec.trace

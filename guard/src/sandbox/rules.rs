@@ -92,6 +92,8 @@ fn ports(kind: &Kind) -> Option<Vec<u16>> {
         Kind::Workspace { .. } | Kind::Outside(Reach::Kept { .. }) => None,
         Kind::Host | Kind::Scan(_) => Some(Vec::new()),
         Kind::Outside(Reach::Endpoint { url, .. }) => Some(vec![NAMES, of_url(url)?]),
+        Kind::Outside(Reach::Remote { remote, .. }) => Some(vec![NAMES, of_url(&remote.url)?]),
+        Kind::Outside(Reach::Forge { at }) => Some(vec![NAMES, of_url(&at.url)?]),
         Kind::Outside(Reach::Database { database, .. } | Reach::Backup { database, .. }) => {
             Some([NAMES].into_iter().chain(of_database(database)).collect())
         }

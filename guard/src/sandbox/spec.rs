@@ -3,6 +3,7 @@
 use crate::deadline::Deadline;
 use crate::host_view::HostView;
 use crate::outside::Reach;
+use crate::proxy::clients::Told;
 use protocol::fault::Faults;
 use protocol::trace::Trace;
 use serde::{Deserialize, Serialize};
@@ -94,6 +95,15 @@ pub enum Kind {
     Outside(Reach),
 }
 
+/// The way to a proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WayOut {
+    /// Its socket on the host.
+    pub socket: PathBuf,
+    /// What clients inside are told besides.
+    pub clients: Told,
+}
+
 /// Everything needed to start an executor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxSpec {
@@ -109,8 +119,8 @@ pub struct SandboxSpec {
     pub home: PathBuf,
     /// Bounds.
     pub limits: Limits,
-    /// The socket of its task's proxy, where its programs may reach hosts at all.
-    pub proxy: Option<PathBuf>,
+    /// The way to its task's proxy, where its programs may reach hosts at all.
+    pub proxy: Option<WayOut>,
     /// Until when it lives without an extension.
     pub deadline: Deadline,
     /// The trace that programs inside are told.

@@ -8,12 +8,14 @@ use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError};
 use guard::gate::{Decision, Grant, judge};
 use guard::masks::Masks;
-use guard::outside::Outside;
+use guard::outside::{Credential, Outside};
 use guard::plan::{View, plan};
+use guard::proxy::door::{Door, Doors};
 use guard::proxy::{Allowed, Proxy, Terms};
 use guard::redact::Redactor;
 use guard::sandbox::spec::{Kind, Limits, SandboxSpec};
 use protocol::level::Level;
+use protocol::registry::RegistryKind;
 use protocol::tool::ToolCall;
 use serde_json::json;
 use std::path::Path;
@@ -39,9 +41,10 @@ impl Attempt<'_> {
         let mut spec = self.spec(&world, without)?;
         let proxy = match &self.case.proxy {
             Some(hosts) => {
-                let allowed = Allowed::of(hosts.split(' '))?;
+                let allowed = Allowed::of(hosts.split_whitespace())?;
                 let started = Proxy::start(Terms {
                     allowed,
+                    doors: self.doors(&world)?,
                     owner: spec.owner,
                     frozen: tokio::sync::watch::channel(false).1,
                     record: None,
@@ -51,7 +54,7 @@ impl Attempt<'_> {
             }
             None => None,
         };
-        spec.proxy = proxy.as_ref().map(Proxy::socket);
+        spec.proxy = proxy.as_ref().map(Proxy::way);
         let redactor = Redactor::new([self.canary.to_owned()]);
         let masks = Masks::new(redactor, [7; 32], spec.limits.faults);
         // As the task was told of it.
@@ -90,6 +93,23 @@ impl Attempt<'_> {
             eprintln!("--- {} without {without:?}:\n{said}", self.case.name);
         }
         Ok(world.proof(self.case, &said, self.canary))
+    }
+
+    /// The registry, where the case has one.
+    fn doors(&self, world: &World) -> Result<Doors, String> {
+        let Some(kind) = &self.case.registry else {
+            return Ok(Doors::new());
+        };
+        let door = Door {
+            url: format!("http://127.0.0.1:{}/kept", world.registry.port),
+            kind: RegistryKind::parse(kind).ok_or("no such kind of registry")?,
+            token: Credential::new(self.canary),
+            user: None,
+            index: None,
+            scope: None,
+            authority: None,
+        };
+        Ok([("corp".to_owned(), door)].into())
     }
 
     fn applies(&self) -> bool {

@@ -42,6 +42,8 @@ pub struct Case {
     pub level_zero: bool,
     /// Hosts that its proxy allows, where it has one.
     pub proxy: Option<String>,
+    /// Whose clients fetch from the registry `corp` through it, with a token that is the secret.
+    pub registry: Option<String>,
     /// A file that must not appear in the user's workspace.
     pub planted: Option<String>,
     pub parts: Vec<Part>,
@@ -98,6 +100,7 @@ impl Case {
             needs: Vec::new(),
             level_zero: false,
             proxy: None,
+            registry: None,
             planted: None,
             parts: Vec::new(),
         };
@@ -116,6 +119,7 @@ impl Case {
                 "needs" => case.needs = value.split(' ').map(str::to_owned).collect(),
                 "level" => case.level_zero = value == "0",
                 "proxy" => case.proxy = Some(value),
+                "registry" => case.registry = Some(value),
                 "planted" => case.planted = Some(value),
                 other => return Err(format!("there is no key `{other}`")),
             }

@@ -3,6 +3,7 @@
 
 use super::case::{Case, Part};
 use super::listeners::Listeners;
+use super::registry::Registry;
 use guard::clone::{self, Clone};
 use guard::sandbox::spec::Owner;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -23,6 +24,7 @@ pub struct World {
     pub workspace: PathBuf,
     pub clone: Clone,
     pub listeners: Listeners,
+    pub registry: Registry,
     victim: Child,
     /// The secret, open and inherited by whatever is not closed.
     open: OwnedFd,
@@ -54,6 +56,7 @@ impl World {
             open_to_all(&at(file));
         }
         let listeners = Listeners::start(&at("socket"), canary);
+        let registry = Registry::start(canary, listeners.tcp);
         let workspace = at("shop");
         lay_out(case, &workspace, outside.path(), canary)?;
         let owner = clone::owner_of(&workspace, SERVICE).map_err(|e| e.to_string())?;
@@ -79,6 +82,7 @@ impl World {
             workspace,
             clone,
             listeners,
+            registry,
             victim,
             product,
         })

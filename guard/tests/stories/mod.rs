@@ -11,6 +11,8 @@ mod output;
 mod outside;
 mod postgres;
 mod proxy;
+mod pushes;
+mod registries;
 mod rows;
 mod scans;
 mod tools;
@@ -112,7 +114,7 @@ pub fn grant(level: Level) -> Grant {
         tools: vec![],
         host_read: true,
         outside: guard::outside::Outside::default(),
-        acts: ["http.change", "sql.change"]
+        acts: ["http.change", "sql.change", "git.push"]
             .map(|kind| (kind.to_owned(), protocol::approval::Rule::Allow))
             .into(),
     }

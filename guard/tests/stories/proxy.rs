@@ -10,6 +10,7 @@ use std::net::ToSocketAddrs;
 fn terms(stage: &Stage, allowed: Allowed) -> Terms {
     Terms {
         allowed,
+        doors: Default::default(),
         owner: stage.clone.owner,
         frozen: tokio::sync::watch::channel(false).1,
         record: None,
@@ -30,7 +31,7 @@ async fn online(stage: &Stage, hosts: &[&str]) -> (Executor, Proxy) {
     if let Kind::Workspace { cache: place, .. } = &mut spec.kind {
         *place = Some(cache);
     }
-    spec.proxy = Some(proxy.socket());
+    spec.proxy = Some(proxy.way());
     (Executor::start(spec).await.unwrap(), proxy)
 }
 
@@ -198,7 +199,7 @@ async fn cargo_builds_with_a_crate() {
     }
     let mut spec = stage.spec();
     spec.toolchains = true;
-    spec.proxy = Some(proxy.socket());
+    spec.proxy = Some(proxy.way());
     if let Kind::Workspace { cache: place, .. } = &mut spec.kind {
         *place = Some(cache);
     }
@@ -269,7 +270,7 @@ async fn a_connection_is_told_before_it_is_made_and_nothing_is_carried_while_fro
     })
     .unwrap();
     let mut spec = stage.spec();
-    spec.proxy = Some(proxy.socket());
+    spec.proxy = Some(proxy.way());
     let mut executor = Executor::start(spec).await.unwrap();
     let heard_bytes = || count.load(std::sync::atomic::Ordering::Relaxed);
     let pause = |ms| tokio::time::sleep(Duration::from_millis(ms));
@@ -316,7 +317,7 @@ async fn what_cannot_be_written_down_is_not_reached() {
     })
     .unwrap();
     let mut spec = stage.spec();
-    spec.proxy = Some(proxy.socket());
+    spec.proxy = Some(proxy.way());
     let mut executor = Executor::start(spec).await.unwrap();
     let words = format!("CONNECT 127.0.0.1:{port} HTTP/1.1\\r\\n\\r\\n");
     let said = ask(&mut executor, &words).await;

@@ -165,6 +165,9 @@ mod tests {
                 sources: Default::default(),
                 hosts: Default::default(),
                 programs: None,
+                registries: Default::default(),
+                remotes: Default::default(),
+                forges: Default::default(),
             })
             .collect()
     }

@@ -191,6 +191,7 @@ fn keys(settings: &Settings, cache: &Path) -> Keys {
             region: s3.region.clone(),
             access_key: s3.access_key.clone(),
             secret_key: s3.secret_key.clone(),
+            session_token: s3.session_token.clone(),
         },
     }
 }

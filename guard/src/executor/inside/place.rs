@@ -31,6 +31,11 @@ pub(super) fn prepare_caches(hello: &Hello) -> io::Result<()> {
         return Ok(());
     }
     std::fs::create_dir_all(cargo)?;
+    let own = cargo.join("config.toml");
+    // What a task before this one was told is over.
+    if own.symlink_metadata().is_ok_and(|file| file.is_file()) {
+        std::fs::remove_file(&own)?;
+    }
     let shown = hello.landlock.paths.keys();
     for folder in shown.filter(|path| path.ends_with(".cargo")) {
         for name in ["config.toml", "config"] {
@@ -41,7 +46,24 @@ pub(super) fn prepare_caches(hello: &Hello) -> io::Result<()> {
             }
         }
     }
-    Ok(())
+    match hello.cargo.is_empty() {
+        true => Ok(()),
+        false => tell_cargo(cargo, &own, &hello.cargo),
+    }
+}
+
+/// Adds to the settings that came along where cargo finds its registries: it knows no variable for that.
+fn tell_cargo(cargo: &Path, own: &Path, lines: &str) -> io::Result<()> {
+    // Of two files cargo reads the one with the old name.
+    let old = cargo.join("config");
+    let known = std::fs::read_to_string(&old).or_else(|_| std::fs::read_to_string(own));
+    for link in [&old, own] {
+        match std::fs::remove_file(link) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    std::fs::write(own, known.unwrap_or_default() + "\n" + lines)
 }
 
 /// The workspace as a path.

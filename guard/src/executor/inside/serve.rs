@@ -176,7 +176,9 @@ fn operate(operation: &Operation, hello: &Hello, leash: Leash<'_>) -> Result<Don
             paths,
             key,
         } => commit::commit(message, paths, key, leash),
-        Operation::HttpRequest { .. }
+        Operation::GitPush { .. }
+        | Operation::Forge { .. }
+        | Operation::HttpRequest { .. }
         | Operation::SqlQuery { .. }
         | Operation::SqlExecute { .. }
         | Operation::BackupDatabase { .. }

@@ -2,10 +2,12 @@
 //! operations for that thing, and never a program.
 
 mod backup;
+mod forge;
 mod http;
 mod later;
 mod page;
 mod postgres;
+mod push;
 mod rows;
 mod sqlite;
 mod tls;
@@ -43,6 +45,9 @@ pub(super) fn run(operation: &Operation, reach: &Reach, leash: Leash<'_>) -> Res
         (Operation::TryBackup { source, file }, Reach::Kept { folder, .. }) => {
             return backup::try_one(source, file.as_deref(), folder, leash);
         }
+        (Operation::GitPush { commit, branch, .. }, Reach::Remote { remote, .. }) => {
+            return settled(push::push(&push::Order { commit, branch }, remote, leash));
+        }
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -58,6 +63,11 @@ pub(super) fn run(operation: &Operation, reach: &Reach, leash: Leash<'_>) -> Res
             .await
             .unwrap_or(Err(Failed::Unknown(late)))
     });
+    settled(done)
+}
+
+/// What is told of an operation that ended in one way or another.
+fn settled(done: Result<Done, Failed>) -> Result<Done, String> {
     match done {
         Ok(done) => Ok(done),
         Err(Failed::Refused(why)) => Err(why),
@@ -128,6 +138,7 @@ async fn carry_out(operation: &Operation, reach: &Reach, most: Duration) -> Resu
                 postgres::execute(address, password.as_ref(), &statement, &keyed).await
             }
         },
+        (Operation::Forge { ask, .. }, Reach::Forge { at }) => forge::carry_out(ask, at).await,
         (Operation::CheckPage { url, text }, Reach::Web { hosts }) => {
             let found = page::check(url, text.as_deref(), hosts, most).await;
             Done::report(&found.map_err(Failed::Refused)?).map_err(Failed::Refused)

@@ -1,0 +1,347 @@
+//! A registry that the proxy shows a token: where a question to it leads, what it is shown, and what of its answers is told
+//! anew. Pure.
+
+use super::asked::{Asked, Method};
+use crate::outside::{Credential, below};
+use crate::sandbox::spec::PROXY_PORT;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use protocol::registry::RegistryKind;
+use reqwest::Url;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Everything that programs of a task may fetch from in this way, by name.
+pub type Doors = BTreeMap<String, Door>;
+
+/// One registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// Its base address.
+    pub url: String,
+    /// Whose clients fetch from it.
+    pub kind: RegistryKind,
+    /// Shown to it and to nobody else.
+    pub token: Credential,
+    /// Who the token belongs to, where that is not the usual name.
+    pub user: Option<String>,
+    /// Where the index lies below the address, where that is not the usual place.
+    pub index: Option<String>,
+    /// The scope of npm whose packages come from it.
+    pub scope: Option<String>,
+    /// Certificates that vouch for it besides those the system knows, as PEM.
+    pub authority: Option<String>,
+}
+
+impl Door {
+    /// The base with a slash at its end. An index of Python is often named itself: what belongs to it lies beside it.
+    pub fn base(&self) -> String {
+        let url = self.url.trim_end_matches('/');
+        let url = match (self.kind, &self.index) {
+            (RegistryKind::Pip, None) => url.strip_suffix("/simple").unwrap_or(url),
+            _ => url,
+        };
+        format!("{url}/")
+    }
+
+    /// Where its index lies below the base: empty, or with a slash at its end.
+    pub fn index(&self) -> String {
+        let index = match (&self.index, self.kind) {
+            (Some(index), _) => index.trim_matches('/'),
+            (None, RegistryKind::Pip) => "simple",
+            (None, _) => "",
+        };
+        match index {
+            "" => String::new(),
+            index => format!("{index}/"),
+        }
+    }
+
+    /// Where a question leads.
+    ///
+    /// # Errors
+    /// A sentence: it must not be asked.
+    pub fn target(&self, asked: &Asked) -> Result<Url, String> {
+        let service = |name: &str| {
+            let query = asked.query.as_deref().unwrap_or_default();
+            query.contains(name) || asked.path.ends_with(name)
+        };
+        let git = self.kind == RegistryKind::Git;
+        if git && service("git-receive-pack") {
+            return Err(
+                "programs fetch, they do not push: an agent pushes with GitPush".to_owned(),
+            );
+        }
+        if asked.method == Method::Post
+            && !(git && asked.path.ends_with("/git-upload-pack") && asked.query.is_none())
+        {
+            return Err(
+                "it is asked with GET and HEAD alone; POST is for fetching from git".to_owned(),
+            );
+        }
+        let base = self.base();
+        let mut address = format!("{base}{}", asked.path);
+        if let Some(query) = &asked.query {
+            address = format!("{address}?{query}");
+        }
+        let url = Url::parse(&address).map_err(|e| format!("the address is none: {e}"))?;
+        match below(url.as_str(), &base) && !url.path().contains("/../") {
+            true => Ok(url),
+            false => Err("the address leads out of the registry".to_owned()),
+        }
+    }
+
+    /// The header that lets in.
+    pub fn authorization(&self) -> String {
+        let token = self.token.reveal();
+        match (&self.user, self.kind) {
+            (None, RegistryKind::Npm) => format!("Bearer {token}"),
+            // Cargo sends a token as it is.
+            (None, RegistryKind::Cargo) => token.to_owned(),
+            _ => format!("Basic {}", self.basic()),
+        }
+    }
+
+    fn basic(&self) -> String {
+        let usual = match self.kind {
+            RegistryKind::Pip => "__token__",
+            _ => "x-access-token",
+        };
+        let user = self.user.as_deref().unwrap_or(usual);
+        STANDARD.encode(format!("{user}:{}", self.token.reveal()))
+    }
+
+    /// The shapes in which the token could come back.
+    pub fn secrets(&self) -> Vec<String> {
+        let token = self.token.reveal();
+        // What cargo is told to send may hold a scheme: the token is what stands behind it.
+        let bare = token.rsplit(' ').next().unwrap_or(token);
+        let coded = utf8_percent_encode(bare, NON_ALPHANUMERIC).to_string();
+        let mut all = vec![bare.to_owned(), self.basic(), coded, STANDARD.encode(bare)];
+        all.retain(|one| !one.is_empty());
+        all.sort_by_key(|one| std::cmp::Reverse(one.len()));
+        all.dedup();
+        all
+    }
+
+    /// What of an answer's text names the registry itself, told as programs reach it.
+    pub fn told_anew(&self, name: &str, path: &str, text: &[u8]) -> Vec<u8> {
+        let base = self.base();
+        let local = local(name);
+        let text = match self.kind {
+            RegistryKind::Cargo if path == format!("{}config.json", self.index()) => {
+                without_demand(text)
+            }
+            _ => text.to_vec(),
+        };
+        let mut text = replaced(&text, base.as_bytes(), local.as_bytes());
+        // Servers behind something that speaks TLS for them often do not know that they are.
+        if let Some(rest) = base.strip_prefix("https://") {
+            text = replaced(&text, format!("http://{rest}").as_bytes(), local.as_bytes());
+        }
+        if self.kind == RegistryKind::Pip
+            && let Ok(url) = Url::parse(&base)
+        {
+            for quote in ['"', '\''] {
+                let (from, to) = (
+                    format!("href={quote}{}", url.path()),
+                    format!("href={quote}{local}"),
+                );
+                text = replaced(&text, from.as_bytes(), to.as_bytes());
+            }
+        }
+        text
+    }
+}
+
+/// Where programs find it, with a slash at its end.
+pub fn local(name: &str) -> String {
+    format!("http://127.0.0.1:{PROXY_PORT}/{name}/")
+}
+
+/// Cargo's description of a registry without the word that it wants a token: the proxy has it.
+fn without_demand(text: &[u8]) -> Vec<u8> {
+    match serde_json::from_slice(text) {
+        Ok(Value::Object(mut map)) => {
+            map.shift_remove("auth-required");
+            Value::Object(map).to_string().into_bytes()
+        }
+        _ => text.to_vec(),
+    }
+}
+
+/// `text` with every `from` as `to`.
+pub(super) fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut all = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while !from.is_empty() && rest.len() >= from.len() {
+        let Some(at) = rest.windows(from.len()).position(|part| part == from) else {
+            break;
+        };
+        all.extend_from_slice(rest.get(..at).unwrap_or_default());
+        all.extend_from_slice(to);
+        rest = rest.get(at + from.len()..).unwrap_or_default();
+    }
+    all.extend_from_slice(rest);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::proxy::asked::read;
+
+    fn door(url: &str, kind: RegistryKind) -> Door {
+        Door {
+            url: url.to_owned(),
+            kind,
+            token: Credential::new("s3cret+t"),
+            user: None,
+            index: None,
+            scope: None,
+            authority: None,
+        }
+    }
+
+    fn ask(method: &str, target: &str) -> Asked {
+        let body = match method {
+            "POST" => "Content-Length: 4\r\n",
+            _ => "",
+        };
+        read(format!("{method} {target} HTTP/1.1\r\nHost: localhost:3128\r\n{body}\r\n").as_bytes())
+            .unwrap()
+    }
+
+    #[test]
+    fn questions_lead_below_the_base() {
+        use RegistryKind::{Cargo, Git, Npm, Pip};
+        for (url, kind, method, target, expected) in [
+            (
+                "https://h/p/simple",
+                Pip,
+                "GET",
+                "/c/simple/six/",
+                Some("https://h/p/simple/six/"),
+            ),
+            (
+                "https://h/p",
+                Pip,
+                "GET",
+                "/c/packages/a.whl",
+                Some("https://h/p/packages/a.whl"),
+            ),
+            (
+                "https://h",
+                Npm,
+                "GET",
+                "/c/@a%2fb",
+                Some("https://h/@a%2fb"),
+            ),
+            (
+                "https://h:8/i",
+                Cargo,
+                "HEAD",
+                "/c/config.json",
+                Some("https://h:8/i/config.json"),
+            ),
+            (
+                "https://h/g",
+                Git,
+                "POST",
+                "/c/x.git/git-upload-pack",
+                Some("https://h/g/x.git/git-upload-pack"),
+            ),
+            (
+                "https://h/g",
+                Git,
+                "POST",
+                "/c/x.git/git-upload-pack?a",
+                None,
+            ),
+            (
+                "https://h/g",
+                Git,
+                "POST",
+                "/c/x.git/git-receive-pack",
+                None,
+            ),
+            (
+                "https://h/g",
+                Git,
+                "GET",
+                "/c/x.git/info/refs?service=git-receive-pack",
+                None,
+            ),
+            ("https://h/g", Git, "POST", "/c/x.git/other", None),
+            (
+                "https://h",
+                Npm,
+                "POST",
+                "/c/-/npm/v1/security/advisories/bulk",
+                None,
+            ),
+            ("https://h", Npm, "POST", "/c/x/git-upload-pack", None),
+        ] {
+            let got = door(url, kind).target(&ask(method, target)).ok();
+            assert_eq!(got.as_ref().map(Url::as_str), expected, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn each_kind_is_shown_the_token_in_its_way() {
+        use RegistryKind::{Cargo, Git, Npm, Pip};
+        for (kind, expected) in [
+            (Pip, "Basic X190b2tlbl9fOnMzY3JldCt0"),
+            (Npm, "Bearer s3cret+t"),
+            (Cargo, "s3cret+t"),
+            (Git, "Basic eC1hY2Nlc3MtdG9rZW46czNjcmV0K3Q="),
+        ] {
+            let mut door = door("https://h", kind);
+            assert_eq!(door.authorization(), expected);
+            door.user = Some("me".to_owned());
+            assert_eq!(door.authorization(), "Basic bWU6czNjcmV0K3Q=");
+            for shape in ["s3cret+t", "s3cret%2Bt", "bWU6czNjcmV0K3Q="] {
+                assert!(door.secrets().contains(&shape.to_owned()), "{shape}");
+            }
+        }
+    }
+
+    #[track_caller]
+    fn anew(door: &Door, path: &str, text: &str, expected: &str) {
+        let got = door.told_anew("c", path, text.as_bytes());
+        assert_eq!(String::from_utf8_lossy(&got), expected);
+    }
+
+    #[test]
+    fn what_names_the_registry_names_the_proxy() {
+        let pip = door("https://h/p/simple", RegistryKind::Pip);
+        anew(
+            &pip,
+            "simple/six/",
+            "<a href=\"https://h/p/f/six.whl#sha256=1\"><a href='/p/f/b'><a href=\"../../f/c\"><a href=\"https://other/f/d\">",
+            "<a href=\"http://127.0.0.1:3128/c/f/six.whl#sha256=1\"><a href='http://127.0.0.1:3128/c/f/b'><a href=\"../../f/c\"><a href=\"https://other/f/d\">",
+        );
+        let npm = door("https://h", RegistryKind::Npm);
+        anew(
+            &npm,
+            "cart",
+            r#"{"tarball":"http://h/cart/-/cart-1.tgz"}"#,
+            r#"{"tarball":"http://127.0.0.1:3128/c/cart/-/cart-1.tgz"}"#,
+        );
+        let cargo = door("https://h/i", RegistryKind::Cargo);
+        anew(
+            &cargo,
+            "config.json",
+            r#"{"dl":"https://h/i/dl","auth-required":true}"#,
+            r#"{"dl":"http://127.0.0.1:3128/c/dl"}"#,
+        );
+        anew(
+            &cargo,
+            "ab/cd/abcd",
+            r#"{"auth-required":true}"#,
+            r#"{"auth-required":true}"#,
+        );
+    }
+}
