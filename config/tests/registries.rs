@@ -88,7 +88,11 @@ fn what_is_wrong_with_one_is_said() {
             "must be the absolute path of a file",
         ),
         ("a", format!("{GOOD}, user: \"a:b\""), "is no user's name"),
-        ("a", format!("{GOOD}, secret: corp"), "token"),
+        (
+            "a",
+            format!("{GOOD}, secret: corp"),
+            "unknown key `permissions.registries.a.secret`",
+        ),
     ] {
         let said = with(&format!("registries:\n  {name}: {{{text}}}\n")).unwrap_err();
         assert!(said.contains(expected), "{text}: {said}");

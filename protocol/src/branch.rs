@@ -11,7 +11,7 @@ pub fn is_plain(name: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || b"-_.+@/".contains(&b);
     let part = |part: &str| {
         !part.is_empty()
-            && !part.starts_with(['.', '-'])
+            && !part.starts_with(['.', '-', '+'])
             && !part.ends_with('.')
             && !part.ends_with(".lock")
     };
@@ -64,6 +64,7 @@ mod tests {
             ("a b", false),
             ("a:b", false),
             ("+a:b", false),
+            ("+a", false),
             ("a~1", false),
             ("a^", false),
             ("a*", false),
