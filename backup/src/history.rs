@@ -251,10 +251,15 @@ mod tests {
         }];
         let mut history = History::default();
         let (first, second, third) = (name(1), name(2), name(3));
-        assert_eq!(history.folders("code", Some(&first), &both, &[]), None);
+        // As a run notes them: the snapshot, then its folders.
+        let run = |history: &mut History, at: &SnapshotName, kept: &[String], gone: &[Gone]| {
+            history.made(at, Size { files: 1, bytes: 1 });
+            history.folders("code", Some(at), kept, gone)
+        };
+        assert_eq!(run(&mut history, &first, &both, &[]), None);
         assert_eq!(history.stay("code", &gone), HashSet::from([first.clone()]));
         for at in [&second, &third] {
-            let said = history.folders("code", Some(at), &one, &gone).unwrap();
+            let said = run(&mut history, at, &one, &gone).unwrap();
             assert!(
                 said.contains("/b is gone") && said.contains(&first.to_string()),
                 "{said}"
@@ -266,9 +271,9 @@ mod tests {
         // Nothing is left to be kept: it is said all the same.
         assert!(history.folders("code", None, &[], &gone).is_some());
         // Forgotten, or back.
-        assert_eq!(history.folders("code", Some(&third), &one, &[]), None);
+        assert_eq!(run(&mut history, &third, &one, &[]), None);
         assert_eq!(history.stay("memory", &[]), HashSet::new());
-        let never = history.folders("code", Some(&third), &one, &gone).unwrap();
+        let never = run(&mut history, &third, &one, &gone).unwrap();
         assert!(never.contains("no backup"), "{never}");
     }
 
