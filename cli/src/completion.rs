@@ -251,13 +251,14 @@ mod tests {
     use super::*;
 
     /// Positions that take a name and offer none, and why.
-    const NOT_OFFERED: [&str; 7] = [
+    const NOT_OFFERED: [&str; 8] = [
         "run host",
         "host invite name",
         "schedule add name",
         "workspace add name",
         "workspace add host",
         "agent name",
+        "try-as-agent name",
         "supervisor name",
     ];
 
