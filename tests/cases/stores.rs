@@ -219,11 +219,15 @@ struct OwnRedis {
 impl OwnRedis {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), open).expect("an open folder");
         let socket = folder.path().join("own.sock");
         let child = Command::new("redis-server")
             .args(["--port", "0", "--save", "", "--appendonly", "no"])
             .arg("--unixsocket")
             .arg(&socket)
+            // On a root install agents are users of their own, which must get there.
+            .args(["--unixsocketperm", "777"])
             .arg("--dir")
             .arg(folder.path())
             .stdout(Stdio::null())
