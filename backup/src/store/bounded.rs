@@ -20,6 +20,9 @@ const MOVES: u64 = 64 * 1024;
 /// Most bytes kept of what it complains about.
 const COMPLAINTS: u64 = 64 * 1024;
 
+/// Most bytes that room is made for before anything came.
+const ROOM: usize = 32 * 1024 * 1024;
+
 /// How much it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -63,15 +66,15 @@ pub fn run(
         let feeding = scope.spawn(move || to.map_or(Ok(()), |mut to| to.write_all(input)));
         let complained = scope.spawn(move || {
             let mut complaints = complaints;
-            let (kept, _more) = kept(complaints.as_mut(), COMPLAINTS);
+            let (kept, _more) = kept(complaints.as_mut(), Vec::new(), COMPLAINTS);
             // The rest is read too, or it would wait for us.
             let _rest = complaints.map(|mut rest| io::copy(&mut rest, &mut io::sink()));
             kept
         });
         let (tell, told) = mpsc::channel();
-        let most = bounds.answer;
+        let (room, most) = (room(bounds.answer), bounds.answer);
         scope.spawn(move || {
-            let _nobody_waits = tell.send(kept(from, most));
+            let _nobody_waits = tell.send(kept(from, room, most));
         });
         let mut over = None;
         let mut answer = Vec::new();
@@ -165,9 +168,15 @@ fn moved(pid: u32) -> u64 {
     counted.filter_map(|(_, n)| n.parse::<u64>().ok()).sum()
 }
 
+/// Room for an answer of at most so many bytes, where that is no more than one of our own packs: a buffer that grows is
+/// there twice while it does. Made by whoever keeps it: each thread keeps what it once made room for.
+fn room(most: u64) -> Vec<u8> {
+    let most = usize::try_from(most).ok().filter(|most| *most <= ROOM);
+    Vec::with_capacity(most.unwrap_or_default())
+}
+
 /// What came, up to so many bytes, and whether there was more.
-fn kept(from: Option<impl Read>, most: u64) -> (Vec<u8>, bool) {
-    let mut bytes = Vec::new();
+fn kept(from: Option<impl Read>, mut bytes: Vec<u8>, most: u64) -> (Vec<u8>, bool) {
     let Some(mut from) = from else {
         return (bytes, false);
     };

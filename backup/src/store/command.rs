@@ -102,6 +102,16 @@ impl Git {
         self.run_with(words, input, None)
     }
 
+    /// A blob of which it is known how large it is. Read into as much room, it is never in memory twice.
+    pub fn blob(&self, id: &str, bytes: u64) -> Result<Vec<u8>, BackupError> {
+        let exactly = Bounds {
+            answer: bytes,
+            ..self.bounds
+        };
+        let done = self.spawned(&["cat-file", "blob", id], &[], None, &exactly)?;
+        self.good(done)
+    }
+
     /// A tree of `mode id TAB name NUL` lines.
     pub fn tree(&self, lines: &[u8]) -> Result<String, BackupError> {
         self.tree_upon(None, lines)
@@ -142,7 +152,7 @@ impl Git {
             words.push(path.to_string_lossy().into_owned());
         }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let done = self.spawned(&words, &[], None)?;
+        let done = self.spawned(&words, &[], None, &self.bounds)?;
         match done.status.code() {
             Some(0) => Ok(Some(done.stdout)),
             Some(1..=127) => Ok(None),
@@ -191,7 +201,11 @@ impl Git {
         input: &[u8],
         index: Option<&Path>,
     ) -> Result<Vec<u8>, BackupError> {
-        let done = self.spawned(words, input, index)?;
+        let done = self.spawned(words, input, index, &self.bounds)?;
+        self.good(done)
+    }
+
+    fn good(&self, done: Output) -> Result<Vec<u8>, BackupError> {
         match done.status.success() {
             true => Ok(done.stdout),
             false => Err(self.failed(&done)),
@@ -203,6 +217,7 @@ impl Git {
         words: &[&str],
         input: &[u8],
         index: Option<&Path>,
+        bounds: &Bounds,
     ) -> Result<Output, BackupError> {
         let mut command = Command::new("git");
         command.arg("--git-dir").arg(&self.here);
@@ -236,10 +251,10 @@ impl Git {
             target: shown(&self.url),
             said,
         };
-        let ran = bounded::run(command, input, &self.here, &self.bounds);
+        let ran = bounded::run(command, input, &self.here, bounds);
         let ran = ran
             .map_err(|error| wrong(format!("git cannot be run ({error}): apt-get install git")))?;
-        ran.map_err(|over| wrong(too_much(over, &self.bounds)))
+        ran.map_err(|over| wrong(too_much(over, bounds)))
     }
 
     fn failed(&self, done: &Output) -> BackupError {

@@ -5,8 +5,12 @@ use super::{Found, Store};
 use crate::error::BackupError;
 use crate::names::{PACKS, SNAPSHOTS};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-/// Holds packs back until a snapshot was put.
+/// How long there is between the snapshot and its packs for whoever kills the program there.
+const BETWEEN: Duration = Duration::from_secs(60);
+
+/// Holds packs back until a while after a snapshot was put.
 pub(crate) struct Late {
     store: Box<dyn Store>,
     held: BTreeMap<String, Vec<u8>>,
@@ -52,6 +56,7 @@ impl Store for Late {
         self.store.put(name, bytes)?;
         if name.starts_with(SNAPSHOTS) {
             self.store.settle()?;
+            std::thread::sleep(BETWEEN);
             while let Some((name, bytes)) = self.held.pop_first() {
                 self.store.put(&name, &bytes)?;
             }
