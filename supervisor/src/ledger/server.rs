@@ -18,7 +18,7 @@ const OLDEST: i64 = 140_000;
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// A connection that lay about for longer is asked whether it still lives before it is used.
-const FRESH: Duration = Duration::from_millis(5);
+pub(super) const FRESH: Duration = Duration::from_millis(5);
 
 /// What every session of the ledger is opened with. Whoever died in the middle of a write is ended by the server,
 /// so that the next one does not wait for ever; a commit is on the disk whatever the database's own default says.

@@ -3,8 +3,10 @@
 
 use super::*;
 use crate::ledger::inspect::{Seen, inspect};
+use crate::ledger::server::FRESH;
 use crate::ledger::store::LedgerError;
 use config::secret::Secret;
+use sqlx::AnyPool;
 use tests::postgres::{self, PASSWORD};
 
 /// A database of its own, and a place in it for each home and user.
@@ -38,13 +40,21 @@ impl Stage {
     }
 
     /// Ends every session but the one that says so, and waits until they are gone: one that is only told to
-    /// end may still take a first word, and leave the next without an answer.
-    fn end_sessions(&self) {
+    /// end may still take a first word, and leave the next without an answer. Before, whatever of the ledger's
+    /// is on its way back is awaited, and after, until nothing counts as used a moment ago: such a connection
+    /// is not asked whether it lives.
+    async fn end_sessions(&self, back: &[&AnyPool]) {
         let name = &self.0.name;
+        for pool in back {
+            while pool.num_idle() < pool.size() as usize {
+                tokio::time::sleep(FRESH).await;
+            }
+        }
         self.0.cluster().sql(&format!(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
              WHERE datname = '{name}' AND pid <> pg_backend_pid()",
         ));
+        tokio::time::sleep(FRESH * 2).await;
     }
 }
 
@@ -99,7 +109,7 @@ fn sessions_that_are_ended_lose_nothing_and_leave_nothing_half() {
     told(async |stage| {
         let ledger = Ledger::open(&stage.place()).await.unwrap();
         let task = kept(&ledger).await;
-        stage.end_sessions();
+        stage.end_sessions(&[&ledger.writer, &ledger.reader]).await;
         // Between two writes: nobody notices.
         assert_eq!(state(&ledger, &task).await, TaskState::Queued);
         ledger.fold(&[claimed(&task, 1, 1)]).await.unwrap();
@@ -110,7 +120,7 @@ fn sessions_that_are_ended_lose_nothing_and_leave_nothing_half() {
             .execute(&mut *half)
             .await
             .unwrap();
-        stage.end_sessions();
+        stage.end_sessions(&[&ledger.reader]).await;
         let failed = half.commit().await;
         assert!(matches!(failed, Err(LedgerError::Away(_))), "{failed:?}");
         let phase = Phase::Observe;
@@ -119,7 +129,7 @@ fn sessions_that_are_ended_lose_nothing_and_leave_nothing_half() {
         let name = &stage.0.name;
         let cluster = stage.0.cluster();
         cluster.sql(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
-        stage.end_sessions();
+        stage.end_sessions(&[&ledger.reader]).await;
         let refused = ledger.keep(&new_task("away", "a"), 10).await;
         let error = refused.unwrap_err();
         assert!(matches!(error, LedgerError::Away(_)), "{error:?}");
