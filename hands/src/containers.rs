@@ -1,7 +1,7 @@
 //! Containers that are there, over the engine's own API on its socket (Docker's, which podman speaks too). None is
 //! ever made, none is entered: a name from settings is started, stopped, restarted, listed or listened to.
 
-use crate::{Refused, failed, unchanged};
+use crate::{Refused, failed, halt, unchanged};
 use protocol::duty::ContainerVerb;
 use protocol::duty::names::{ContainerName, Image};
 use protocol::duty::order::{End, Order, Outcome, Wish};
@@ -18,6 +18,8 @@ const SAID: usize = 4 * 1024 * 1024;
 const LINES: u32 = 500;
 /// Seconds a container has to end by itself.
 const GRACE: u32 = 10;
+/// Longest that the engine goes on with a verb whose asker is gone: the grace, and a start.
+const GOES_ON: Duration = Duration::from_secs(GRACE as u64 + 5);
 
 struct Engine<'a> {
     client: Client,
@@ -86,6 +88,24 @@ impl<'a> Engine<'a> {
         match same {
             true => Ok(state(&found)),
             false => Err(format!("there is no container named {name}").into()),
+        }
+    }
+
+    /// How one stands once a verb that may have been begun shows, or had its time: the engine goes on with it when
+    /// whoever asked is gone, and does not say that it does.
+    async fn once_at_rest(
+        &self,
+        name: &ContainerName,
+        verb: ContainerVerb,
+        before: &Value,
+    ) -> Result<Value, Refused> {
+        let began = std::time::Instant::now();
+        loop {
+            let now = self.one(name).await?;
+            if happened(verb, before, &now) || began.elapsed() > GOES_ON || halt::asked() {
+                return Ok(now);
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }
 }
@@ -196,7 +216,14 @@ pub async fn change(
     verb: ContainerVerb,
 ) -> Result<Outcome, Refused> {
     let engine = Engine::of(order)?;
-    let now = engine.one(name).await?;
+    let now = match order.wish {
+        Wish::Settle => {
+            engine
+                .once_at_rest(name, verb, &order.before["state"])
+                .await?
+        }
+        _ => engine.one(name).await?,
+    };
     let seen = json!({"bound": {"id": now["id"]}, "state": now});
     let word = verb.as_str();
     if order.wish == Wish::Look {

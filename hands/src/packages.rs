@@ -282,15 +282,21 @@ pub async fn install(order: &Order, wanted: &Wanted) -> Result<Outcome, Refused>
         return Err(format!("apt does not get them: {}", fetched.why()).into());
     }
     let ran = asked(order, wanted, How::Install).await?;
+    let late = match halt::asked() {
+        true => {
+            " (it was told to stop (freeze) when they were being unpacked, which is brought to its end)"
+        }
+        false => "",
+    };
     halt::finishing();
     let now = installed(order, wanted.keys()).await?;
     let data = json!({"installed": now, "before": order.before["installed"]});
     if ran.good && all_there(&now, wanted) {
-        let text = format!("installed: {}", named(wanted).join(", "));
+        let text = format!("installed: {}{late}", named(wanted).join(", "));
         return Ok(Outcome::of(End::Done, text, data));
     }
     Ok(failed(
-        format!("apt did not come to the end: {}", ran.why()),
+        format!("apt did not come to the end: {}{late}", ran.why()),
         data,
     ))
 }

@@ -36,10 +36,13 @@ struct State {
     file: String,
     dropins: Vec<String>,
     can_reload: bool,
+    /// What systemd is doing about it or has yet to do, `""` = nothing.
+    #[serde(default)]
+    job: String,
 }
 
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,UnitFileState,Result,InvocationID,MainPID,\
-StateChangeTimestamp,Type,Description,FragmentPath,DropInPaths,CanReload";
+StateChangeTimestamp,Type,Description,FragmentPath,DropInPaths,CanReload,Job";
 
 /// What `systemctl show` says, taken apart.
 fn parse(text: &str) -> State {
@@ -62,6 +65,7 @@ fn parse(text: &str) -> State {
             .map(str::to_owned)
             .collect(),
         can_reload: of("CanReload") == "yes",
+        job: of("Job"),
     }
 }
 
@@ -124,7 +128,18 @@ fn data(unit: &Unit, state: &State) -> Value {
 /// Looks, makes or settles a change.
 pub async fn change(order: &Order, unit: &Unit, verb: Verb) -> Result<Outcome, Refused> {
     needs_root(&format!("`systemctl {} {unit}`", verb.as_str()))?;
-    let now = look(unit).await?;
+    // What was begun may go on without whoever told systemd: told once more in the middle of it, it would be done twice.
+    let now = match order.wish {
+        Wish::Settle => at_rest(unit, VERB).await?,
+        _ => look(unit).await?,
+    };
+    if order.wish == Wish::Settle && now.moves() {
+        let text = format!(
+            "nobody knows how it ends: systemd still works on {unit}, now {}",
+            said(&now)
+        );
+        return Ok(Outcome::of(End::Unknown, text, data(unit, &now)));
+    }
     let seen = json!({"bound": bound(unit, &now), "state": now});
     if now.load == "masked" {
         return Err(format!("{unit} is masked: a person unmasks it first").into());
@@ -157,7 +172,7 @@ pub async fn change(order: &Order, unit: &Unit, verb: Verb) -> Result<Outcome, R
         return stopped(unit, verb, ran.is_ok()).await;
     }
     let ran = ran?;
-    let after = settled(unit).await?;
+    let after = at_rest(unit, SETTLED).await?;
     if halt::asked() {
         return stopped(unit, verb, true).await;
     }
@@ -207,16 +222,23 @@ async fn stopped(unit: &Unit, verb: Verb, answered: bool) -> Result<Outcome, Ref
     Ok(failed(text, data(unit, &now)))
 }
 
-/// Waits until it is neither coming up nor going down.
-async fn settled(unit: &Unit) -> Result<State, Refused> {
+/// Waits until it is neither coming up nor going down and systemd has nothing left to do about it, so long at most.
+async fn at_rest(unit: &Unit, most: Duration) -> Result<State, Refused> {
     let began = std::time::Instant::now();
     loop {
         let state = look(unit).await?;
-        let moving = ["activating", "deactivating", "reloading"].contains(&state.active.as_str());
-        if !moving || halt::asked() || began.elapsed() > SETTLED {
+        if !state.moves() || halt::asked() || began.elapsed() > most {
             return Ok(state);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+impl State {
+    /// Whether it is about to be another one.
+    fn moves(&self) -> bool {
+        let on_its_way = ["activating", "deactivating", "reloading"];
+        on_its_way.contains(&self.active.as_str()) || !["", "0"].contains(&self.job.as_str())
     }
 }
 
@@ -262,6 +284,7 @@ fn shown(unit: &Unit, verb: Verb, now: &State) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn state(active: &str, invocation: &str, enabled: &str) -> State {
@@ -281,6 +304,27 @@ mod tests {
             ("A = b", "active")
         );
         assert_eq!(parse("nonsense").load, "");
+    }
+
+    #[test]
+    fn what_systemd_still_works_on_is_told_from_what_stands() {
+        for (active, job, expected) in [
+            ("active", "", false),
+            ("active", "0", false),
+            ("failed", "", false),
+            ("activating", "", true),
+            ("deactivating", "12", true),
+            // Between its stop and its start.
+            ("inactive", "12", true),
+        ] {
+            let mut state = state(active, "i", "enabled");
+            state.job = job.to_owned();
+            assert_eq!(state.moves(), expected, "{active} {job}");
+        }
+        // As an older version kept it.
+        let mut kept = serde_json::to_value(state("active", "i", "enabled")).unwrap();
+        kept.as_object_mut().unwrap().remove("job");
+        assert_eq!(serde_json::from_value::<State>(kept).unwrap().job, "");
     }
 
     #[test]

@@ -1,153 +1,23 @@
 //! Services under a real systemd, booted in namespaces of its own over a throwaway copy of this host's files. It takes root;
 //! where it cannot be had, that is said.
 
-use super::{Warden, ends, is_there};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use super::{Warden, ends};
 use protocol::duty::order::{End, Wish};
 use serde_json::{Value, json};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use tests::processes::wait_until;
+use tests::systemd::{Host, PROGRAM};
 
-/// What is done before systemd is process 1 of its namespaces.
-const BOOT: &str = r#"
-set -eu
-mount --make-rprivate /
-cd "$1"; mkdir -p layer mnt; mount -t tmpfs t layer; mkdir layer/u layer/w
-mount -t overlay o -o lowerdir=/,upperdir=layer/u,workdir=layer/w mnt
-mount -t proc proc mnt/proc; mount -t tmpfs t mnt/run; mount -t tmpfs t mnt/tmp; mount --rbind /dev mnt/dev
-mount -t sysfs -o ro sysfs mnt/sys; mount -t tmpfs t mnt/sys/fs/cgroup
-mkdir mnt/sys/fs/cgroup/systemd; mount -t cgroup -o none,name=systemd cg mnt/sys/fs/cgroup/systemd
-rm -rf mnt/etc/systemd/system; mkdir -p mnt/etc/systemd/system mnt/opt/hands; : > mnt/etc/fstab
-cp "$2" mnt/opt/hands/hands
-cat > mnt/etc/systemd/system/shop.service <<U
-[Unit]
-Description=The shop of the story
-[Service]
-ExecStart=/bin/sleep 1000
-ExecReload=/bin/true
-[Install]
-WantedBy=multi-user.target
-U
-printf '[Service]\nExecStart=/bin/false\n' > mnt/etc/systemd/system/broken.service
-ln -s /dev/null mnt/etc/systemd/system/masked.service
-exec chroot mnt env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system --unit=basic.target --log-level=err
-"#;
-
-/// A host with systemd.
-struct Host {
-    boot: Child,
-    init: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Host {
-    fn boot() -> Option<Self> {
-        if !nix::unistd::geteuid().is_root() || !is_there("systemctl") || !is_there("unshare") {
-            eprintln!("skipped: a systemd of its own takes root, systemd and util-linux");
-            return None;
-        }
-        // The overlay cannot lie on an overlay: the layer is a tmpfs of its own.
-        let folder = tempfile::tempdir().unwrap();
-        let boot = Command::new("unshare")
-            .args([
-                "-m",
-                "-p",
-                "-u",
-                "-i",
-                "-n",
-                "-C",
-                "--fork",
-                "--kill-child",
-                "bash",
-                "-c",
-                BOOT,
-                "boot",
-            ])
-            .arg(folder.path())
-            .arg(super::HANDS)
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let mut host = Self {
-            init: String::new(),
-            boot,
-            _folder: folder,
-        };
-        let up = wait_until(Duration::from_secs(60), || {
-            host.init = host.child().unwrap_or_default();
-            !host.init.is_empty() && host.is_up()
-        });
-        if !up {
-            eprintln!(
-                "skipped: no systemd can be booted here (namespaces, cgroups or overlay are missing)"
-            );
-            return None;
-        }
-        Some(host)
-    }
-
-    /// The first process of the namespace, as seen from outside.
-    fn child(&self) -> Option<String> {
-        let pid = self.boot.id();
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-        children.split_whitespace().next().map(str::to_owned)
-    }
-
-    fn words(&self) -> Vec<String> {
-        [
-            "nsenter", "-t", &self.init, "-m", "-p", "-u", "-i", "-n", "-r", "-w",
-        ]
-        .map(str::to_owned)
-        .to_vec()
-    }
-
-    fn run(&self, words: &[&str]) -> (bool, String) {
-        let enter = self.words();
-        let out = Command::new(&enter[0])
-            .args(&enter[1..])
-            .args(words)
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .stderr(Stdio::null())
-            .output()
-            .unwrap();
-        (
-            out.status.success(),
-            String::from_utf8_lossy(&out.stdout).trim().to_owned(),
-        )
-    }
-
-    fn is_up(&self) -> bool {
-        ["running", "degraded"].contains(&self.run(&["systemctl", "is-system-running"]).1.as_str())
-    }
-
-    fn warden(&self) -> Warden {
-        let all = json!(["start", "stop", "restart", "reload", "enable", "disable"]);
-        let mut warden = Warden::new(
-            json!({"services": {"shop.service": all, "broken.service": ["start"], "gone.service": ["start"], "masked.service": ["start"]}, "sites": null, "packages": null, "containers": null}),
-        );
-        warden.before = self.words();
-        warden.program = "/opt/hands/hands".to_owned();
-        warden
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        let _gone = kill(Pid::from_raw(self.boot.id().cast_signed()), Signal::SIGKILL);
-        if let Ok(init) = self.init.parse() {
-            let _gone = kill(Pid::from_raw(init), Signal::SIGKILL);
-        }
-        let _reaped = self.boot.wait();
-    }
+fn warden(host: &Host) -> Warden {
+    let all = json!(["start", "stop", "restart", "reload", "enable", "disable"]);
+    let mut warden = Warden::new(
+        json!({"services": {"shop.service": all, "late.service": ["restart"], "broken.service": ["start"], "gone.service": ["start"], "masked.service": ["start"]}, "sites": null, "packages": null, "containers": null}),
+    );
+    warden.before = host.words();
+    warden.program = PROGRAM.to_owned();
+    warden
 }
 
 fn service(unit: &str, verb: &str) -> Value {
@@ -156,8 +26,10 @@ fn service(unit: &str, verb: &str) -> Value {
 
 #[test]
 fn services_are_started_stopped_and_restarted_by_systemd_itself() {
-    let Some(host) = Host::boot() else { return };
-    let mut warden = host.warden();
+    let Some(host) = Host::boot(Path::new(super::HANDS)) else {
+        return;
+    };
+    let mut warden = warden(&host);
     let status = json!({"duty": "service_status", "unit": "shop"});
     assert_eq!(warden.ask(&status).data["active"], "inactive");
     let started = warden.make(&service("shop", "start"));
@@ -218,6 +90,38 @@ fn services_are_started_stopped_and_restarted_by_systemd_itself() {
         End::Not,
         "is masked",
     );
+}
+
+/// Whoever told systemd died with the hands, and systemd goes on: whoever settles it waits for that, and tells it nothing.
+#[test]
+fn a_restart_that_systemd_still_works_on_is_not_made_again() {
+    let Some(host) = Host::boot(Path::new(super::HANDS)) else {
+        return;
+    };
+    let warden = warden(&host);
+    let duty = service("late", "restart");
+    let (may, begun) = (host.at("/run/late-may-start"), host.at("/run/late-begun"));
+    let starts = || std::fs::read_to_string(&begun).unwrap_or_default();
+    std::fs::write(&may, "").unwrap();
+    assert!(host.run(&["systemctl", "start", "late"]).0);
+    std::fs::remove_file(&may).unwrap();
+    let seen = warden.look(&duty).before;
+    assert!(host.run(&["systemctl", "--no-block", "restart", "late"]).0);
+    let patience = std::time::Duration::from_secs(20);
+    assert!(wait_until(patience, || starts().lines().count() == 2));
+    let (early, settled) = std::thread::scope(|scope| {
+        let settling = scope.spawn(|| warden.give(&warden.order(Wish::Settle, &duty, seen)));
+        // It looks, and looks again, while the service is still on its way.
+        let short = std::time::Duration::from_millis(1500);
+        let early = wait_until(short, || {
+            settling.is_finished() || starts().lines().count() > 2
+        });
+        std::fs::write(&may, "").unwrap();
+        (early, settling.join().unwrap())
+    });
+    assert!(!early, "{} {settled:?}", starts());
+    ends(&settled, End::Done, "before the interruption");
+    assert_eq!(starts().lines().count(), 2);
 }
 
 #[test]
