@@ -29,6 +29,9 @@ use warden::tickets::ticket::{Ticket, Wanted};
 /// How long a warden that is being started again is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The same where it was at work on a duty when it died: nobody else knows what became of it.
+const RETURN: Duration = Duration::from_secs(60);
+
 /// The witness of one held task.
 #[derive(Debug)]
 pub struct Witness {
@@ -63,7 +66,7 @@ impl Witness {
             id: task.id,
             role: task.agent.to_string(),
             epoch: lease.epoch.0,
-            unattended: task.request_id.as_str().starts_with("schedule"),
+            unattended: task.request_id.is_by_schedule(),
             far: shared
                 .settings
                 .joined
@@ -177,7 +180,7 @@ impl Witness {
     pub async fn carry_out(&self, step: &str, act: &Act, leave: Leave) -> Result<Outcome, String> {
         let kind = act.operation.kind().unwrap_or_default();
         let wanted = self.wanted(step, act, kind, &act.preview);
-        let mut warden = self.warden.lock().await.another();
+        let mut warden = self.warden.lock().await.another().waiting(RETURN);
         guard::duty::carry_out(&mut warden, act, leave, &wanted).await
     }
 

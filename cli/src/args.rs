@@ -107,6 +107,7 @@ pub enum Command {
     /// Stop all effects at once: nothing is begun, and what runs is stopped in place
     Freeze,
     /// Let a frozen team go on
+    #[command(alias = "unfreeze")]
     Thaw,
     /// The team at a glance, drawn again as it changes; `?` shows the keys
     Monitor,

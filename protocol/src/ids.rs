@@ -218,6 +218,12 @@ impl RequestId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+    /// What the ids of runs begin with that began by themselves; those of their parts too.
+    pub const BY_SCHEDULE: &str = "schedule/";
+    /// Whether nobody asked for it: a schedule did.
+    pub fn is_by_schedule(&self) -> bool {
+        self.0.starts_with(Self::BY_SCHEDULE)
+    }
 }
 
 impl Default for RequestId {

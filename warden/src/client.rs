@@ -23,6 +23,8 @@ use tokio::time::{sleep, timeout};
 const ANSWER: Duration = Duration::from_secs(10);
 /// The same where something is looked at first.
 const LOOK: Duration = Duration::from_secs(200);
+/// How often it may die over one question before whoever asked is told.
+const LOST: u32 = 5;
 /// Between two tries to reach it.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -130,6 +132,11 @@ impl Client {
             dial: Some(Arc::new(dial)),
             ..Self::new(home, patience)
         }
+    }
+
+    /// The same, that waits so long for a warden that is away.
+    pub fn waiting(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Another connection to the same warden.
@@ -282,9 +289,24 @@ impl Client {
         open: bool,
         limit: usize,
     ) -> Result<Vec<(Ticket, String)>, WardenError> {
-        match self.ask(Ask::Tickets { open, limit }).await? {
-            Reply::Tickets { tickets } => Ok(tickets),
-            _ => Err(WardenError::Strange),
+        let mut all: Vec<(Ticket, String)> = Vec::new();
+        loop {
+            let before = all.last().map(|(last, _)| last.id);
+            let limit = limit.saturating_sub(all.len());
+            let ask = Ask::Tickets {
+                open,
+                limit,
+                before,
+            };
+            let Reply::Tickets { mut tickets } = self.ask(ask).await? else {
+                return Err(WardenError::Strange);
+            };
+            // A warden of an older version knows no pages and says the same again.
+            tickets.retain(|(one, _)| before.is_none_or(|id| one.id < id));
+            if tickets.is_empty() {
+                return Ok(all);
+            }
+            all.extend(tickets);
         }
     }
 
@@ -304,8 +326,9 @@ impl Client {
         };
         let mut line = serde_json::to_vec(&request).map_err(|_| WardenError::Strange)?;
         line.push(b'\n');
-        let began = Instant::now();
+        let (mut away, mut lost) = (None, 0);
         loop {
+            let tried = Instant::now();
             let said = match timeout(answer, self.once(&line)).await {
                 Ok(Ok(Reply::Refused { why })) => return Err(WardenError::Refused(why)),
                 Ok(Ok(reply)) => return Ok(reply),
@@ -313,10 +336,18 @@ impl Client {
                     return Err(WardenError::Strange);
                 }
                 Ok(Err(error)) => error.to_string(),
-                Err(_) => "no answer in time".to_owned(),
+                Err(_) => {
+                    lost = LOST;
+                    "no answer in time".to_owned()
+                }
             };
             self.open = None;
-            if began.elapsed() >= self.patience {
+            // One that was at work on this when it died is waited for from then on.
+            if lost < LOST && tried.elapsed() > self.patience {
+                (away, lost) = (None, lost + 1);
+            }
+            let since: &Instant = away.get_or_insert(Instant::now());
+            if lost == LOST || since.elapsed() >= self.patience {
                 let socket = self.socket.clone();
                 return Err(WardenError::Away { socket, said });
             }

@@ -248,8 +248,14 @@ impl Office {
                 self.make_safe(head.seq).await?;
                 Ok(Reply::Head { head })
             }
-            Ask::Trust { path, digest, pin } => self.trusts(path, digest, pin, peer).await,
-            Ask::Distrust { path } => self.distrusts(&path),
+            Ask::Trust {
+                path,
+                digest,
+                pin,
+                signature,
+            } => self.trusts(&path, digest, pin, signature, peer).await,
+            Ask::Distrust { path, signature } => self.distrusts(&path, signature, peer).await,
+            Ask::TrustToSign { path, digest } => self.trust_to_sign(&path, digest),
             Ask::Trusted { path, digest } => self.trusted(&path, &digest),
             Ask::Operate { wanted } => self.operate(&wanted).await,
             Ask::Hour { wanted, count } => self.hour(&wanted, count),

@@ -5,6 +5,8 @@ use super::*;
 use crate::audit::line::tests::entry;
 use crate::audit::reader::check;
 use crate::client::{Client, WardenError};
+use crate::tickets::ticket::Wanted;
+use protocol::approval::TicketState;
 use std::time::Instant;
 
 async fn with_warden<F: Future<Output = ()>>(work: impl FnOnce(Home) -> F) {
@@ -97,8 +99,36 @@ async fn a_warden_that_is_away_is_an_error() {
     assert!(said.to_string().contains("does not answer at"), "{said}");
 }
 
-fn wanted(step: &str) -> crate::tickets::ticket::Wanted {
-    crate::tickets::ticket::Wanted {
+#[tokio::test]
+async fn one_that_dies_at_work_is_waited_for_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::at(folder.path().join("h"));
+    home.ensure().unwrap();
+    let patience = Duration::from_millis(200);
+    let socket = tokio::net::UnixListener::bind(home.warden_sock()).unwrap();
+    let dies = async {
+        for last in [false, true] {
+            let (stream, _) = socket.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            stream.read_line(&mut String::new()).await.unwrap();
+            if last {
+                let answer = serde_json::to_vec(&Reply::Written { seq: 7 }).unwrap();
+                stream.get_mut().write_all(&answer).await.unwrap();
+                stream.get_mut().write_all(b"\n").await.unwrap();
+            } else {
+                // At work for longer than anybody waits for one that is away.
+                tokio::time::sleep(patience * 2).await;
+            }
+        }
+    };
+    let mut warden = Client::new(&home, patience);
+    let entry = entry("x");
+    let (said, ()) = tokio::join!(warden.note(&entry, false), dies);
+    assert_eq!(said.unwrap(), 7);
+}
+
+fn wanted(step: &str) -> Wanted {
+    Wanted {
         task: "01".to_owned(),
         short: "t1".to_owned(),
         step: step.to_owned(),
@@ -219,6 +249,7 @@ async fn an_agent_speaks_for_itself_and_answers_nothing() {
                 Ask::Tickets {
                     open: true,
                     limit: 1,
+                    before: None,
                 },
                 "for people",
             ),
@@ -226,6 +257,13 @@ async fn an_agent_speaks_for_itself_and_answers_nothing() {
                 Ask::Pin {
                     old: None,
                     new: "1234567".to_owned(),
+                },
+                "for people",
+            ),
+            (
+                Ask::TrustToSign {
+                    path: "/srv/shop".to_owned(),
+                    digest: Some("a".repeat(64)),
                 },
                 "for people",
             ),
@@ -242,6 +280,80 @@ async fn an_agent_speaks_for_itself_and_answers_nothing() {
         agent.head().await.unwrap();
         // A person's own connection is nobody's.
         client(&home).note(&others, true).await.unwrap();
+    })
+    .await;
+}
+
+/// Whoever asks says nothing of the size of it: the warden counts itself before a yes to the kind is enough.
+#[tokio::test]
+async fn a_yes_to_a_kind_holds_within_the_rules_whatever_is_said() {
+    for (rules, expected) in [
+        ("acts: {http.change: ask}\n", TicketState::Approved),
+        (
+            "acts: {http.change: ask}\nat_most: {http.change: {per_hour: 1}}\n",
+            TicketState::Requested,
+        ),
+    ] {
+        with_warden(|home| async move {
+            let file = home.root.join("config/permissions.yaml");
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, rules).unwrap();
+            let mut warden = client(&home);
+            let new = "over the hill".to_owned();
+            let pin = Some(new.clone());
+            warden.ask(Ask::Pin { old: None, new }).await.unwrap();
+            let (ticket, mark) = warden.leave(&wanted("a")).await.unwrap();
+            assert_eq!(ticket.wanted.above, None);
+            let answer = Ask::Answer {
+                id: ticket.id,
+                mark,
+                yes: true,
+                for_task: true,
+                because: String::new(),
+                pin,
+                signature: None,
+            };
+            warden.ask(answer).await.unwrap();
+            warden.burn(ticket.id, &wanted("a")).await.unwrap();
+            let (next, _) = warden.leave(&wanted("b")).await.unwrap();
+            assert_eq!(next.state, expected, "{next:?}");
+            let above = next.wanted.above.unwrap_or_default();
+            let asks = expected == TicketState::Requested;
+            assert_eq!(above.contains("1 within the hour already"), asks, "{above}");
+            // The step that has its ticket is told the same one again.
+            let (again, _) = warden.leave(&wanted("a")).await.unwrap();
+            assert_eq!((again.id, again.state), (ticket.id, TicketState::Used));
+        })
+        .await;
+    }
+}
+
+/// However large what is asked for is, nothing of what waits is hidden by it.
+#[tokio::test]
+async fn a_list_holds_every_ticket_whatever_their_size() {
+    with_warden(|home| async move {
+        let mut warden = client(&home);
+        let mut large = wanted("large");
+        large.action["body"] = "\u{1}".repeat(10_000).into();
+        for n in 0..12 {
+            let step = format!("s{n}");
+            let one = Wanted {
+                step,
+                ..large.clone()
+            };
+            warden.leave(&one).await.unwrap();
+        }
+        for (limit, expected) in [(500, 12), (12, 12), (7, 7), (1, 1), (0, 0)] {
+            let all = warden.tickets(true, limit).await.unwrap();
+            let ids: Vec<u64> = all.iter().map(|(one, _)| one.id.0).collect();
+            let newest: Vec<u64> = (0..expected).map(|n| 12 - n).collect();
+            assert_eq!(ids, newest);
+        }
+        // What nobody could look at is not asked for at all.
+        let mut claimed = wanted("claimed");
+        claimed.claimed = "x".repeat(100_000);
+        let said = warden.leave(&claimed).await.unwrap_err().to_string();
+        assert!(said.contains("nobody could look at it"), "{said}");
     })
     .await;
 }

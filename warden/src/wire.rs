@@ -89,12 +89,15 @@ pub enum Ask {
         /// The task's uuid.
         task: String,
     },
-    /// Tickets, newest first.
+    /// Tickets, newest first, as many as fit a line.
     Tickets {
-        /// Only those that wait for an answer.
+        /// Only those that wait for an answer, or to be used.
         open: bool,
         /// How many at most.
         limit: usize,
+        /// Only those asked for before this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<TicketId>,
     },
     /// One ticket.
     Ticket {
@@ -135,11 +138,24 @@ pub enum Ask {
         digest: String,
         /// The PIN.
         pin: Option<String>,
+        /// A signature of `trust::signed::text`, armoured, instead of a PIN.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
     },
     /// Trust in a workspace is over.
     Distrust {
         /// The workspace.
         path: String,
+        /// A signature that says whose word it is; none is needed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
+    },
+    /// What a person signs to trust a workspace, or to trust it no more.
+    TrustToSign {
+        /// The workspace, absolute.
+        path: String,
+        /// The digest of what it says now; none: it is to be trusted no more.
+        digest: Option<String>,
     },
     /// Whether a workspace that says this now is trusted. Where it said something else when a person
     /// trusted it, that trust is over.
@@ -197,6 +213,14 @@ pub enum Reply {
         pin_wanted: bool,
         /// One is kept.
         pin_kept: bool,
+        /// The rules take one.
+        #[serde(default = "taken")]
+        pin_taken: bool,
+    },
+    /// What is to be signed, line by line.
+    ToSign {
+        /// It.
+        text: String,
     },
     /// The trust in a workspace, where there is some.
     Trusted {
@@ -210,4 +234,9 @@ pub enum Reply {
         /// A sentence.
         why: String,
     },
+}
+
+/// A warden that does not say takes a PIN.
+fn taken() -> bool {
+    true
 }

@@ -10,7 +10,7 @@ pub struct Proof {
     /// Sign the answer with this ssh key, or with the key in your agent that this .pub file names
     #[arg(long, value_name = "KEY", conflicts_with = "signature")]
     pub sign: Option<PathBuf>,
-    /// A signature that was made elsewhere of what `show --to-sign` prints; - reads it from standard input
+    /// A signature that was made elsewhere of what --to-sign prints; - reads it from standard input
     #[arg(long, value_name = "FILE")]
     pub signature: Option<PathBuf>,
 }

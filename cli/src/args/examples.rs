@@ -75,7 +75,9 @@ Examples:
   ai-infra workspace add ~/code/shop --name shop
   ai-infra run \"run the tests\" --workspace shop      from wherever you are
   ai-infra workspace trust ~/code/shop --show         what it says to agents
-  ai-infra workspace trust ~/code/shop                models may be told its AGENTS.md, as it is now";
+  ai-infra workspace trust ~/code/shop                models may be told its AGENTS.md, as it is now
+  ai-infra workspace trust ~/code/shop --sign ~/.ssh/id_ed25519     the same, signed with your key
+  ai-infra workspace trust ~/code/shop --to-sign      what to sign where your key is; then --signature FILE";
 
 /// Below `ai-infra memory --help`.
 pub const MEMORY: &str = "\

@@ -86,6 +86,7 @@ fn lines_are_understood_or_refused() {
         ("memory import", false),
         ("freeze", true),
         ("thaw", true),
+        ("unfreeze", true),
         ("dead list --json", true),
         ("dead replay", false),
         ("dead show code/1-0", true),

@@ -1,5 +1,6 @@
 //! What can be done with the list of folders the team works in.
 
+use super::approvals::Proof;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -30,11 +31,16 @@ pub enum WorkspaceCommand {
         #[arg(value_name = "DIR", default_value = ".")]
         folder: PathBuf,
         /// Only show what it says, and whether it is trusted
-        #[arg(long, conflicts_with = "revoke")]
+        #[arg(long, conflicts_with_all = ["revoke", "to_sign", "sign", "signature"])]
         show: bool,
-        /// Trust it no more
+        /// Trust it no more; needs no proof, a signature says whose word it is
         #[arg(long)]
         revoke: bool,
+        /// Print only what is to be signed, good for half an hour
+        #[arg(long, conflicts_with_all = ["sign", "signature"])]
+        to_sign: bool,
+        #[command(flatten)]
+        proof: Proof,
         /// Print one JSON document, with --show
         #[arg(long, requires = "show")]
         json: bool,

@@ -198,13 +198,28 @@ fn document(ticket: &Ticket, mark: &str, shown: &[(String, String)]) -> serde_js
     })
 }
 
-/// Whether an answer needs a PIN, and whether one is kept.
-pub async fn proof(warden: &mut Client) -> Result<(bool, bool), Failure> {
+/// What an answer of ours needs: a PIN, which may be kept or not, and which the rules may not take.
+pub struct Needs {
+    /// One is wanted.
+    pub pin: bool,
+    /// One is kept.
+    pub kept: bool,
+    /// The rules take one.
+    pub taken: bool,
+}
+
+/// Asks the warden that.
+pub async fn needs(warden: &mut Client) -> Result<Needs, Failure> {
     match warden.ask(Ask::Proof).await.map_err(failed)? {
         Reply::Proof {
             pin_wanted,
             pin_kept,
-        } => Ok((pin_wanted, pin_kept)),
+            pin_taken,
+        } => Ok(Needs {
+            pin: pin_wanted,
+            kept: pin_kept,
+            taken: pin_taken,
+        }),
         _ => Err(failed(WardenError::Strange)),
     }
 }
@@ -217,12 +232,18 @@ pub async fn pin_where_wanted(warden: &mut Client) -> Result<Option<String>, Fai
     }
 }
 
-/// Whether an answer of ours needs a PIN. One is kept then.
+/// Whether an answer of ours needs a PIN. One is kept then, and the rules take it.
 pub async fn pin_wanted(warden: &mut Client) -> Result<bool, Failure> {
-    match proof(warden).await? {
-        (wanted, kept) if kept || !wanted => Ok(wanted),
-        _ => Err(Failure::new(
-            protocol::exit::REFUSED,
+    let needs = needs(warden).await?;
+    let refused = |why: &str| Failure::new(protocol::exit::REFUSED, why);
+    match (needs.pin, needs.taken, needs.kept) {
+        (false, ..) => Ok(false),
+        (true, true, true) => Ok(true),
+        (true, false, _) => Err(refused(
+            "the rules take no PIN here (permissions.principals.pin)",
+        )
+        .hint("sign with a key: --sign KEY, or --to-sign and --signature FILE for one elsewhere")),
+        (true, true, false) => Err(refused(
             "the agents run as the same user as you, so only a PIN tells you apart, and none is kept",
         )
         .hint("keep one first: ai-infra approvals pin")),
@@ -230,8 +251,7 @@ pub async fn pin_wanted(warden: &mut Client) -> Result<bool, Failure> {
 }
 
 async fn keep_pin(warden: &mut Client) -> Result<(), Failure> {
-    let (_, kept) = proof(warden).await?;
-    let old = match kept {
+    let old = match needs(warden).await?.kept {
         true => Some(read("the PIN there is (not shown): ")?),
         false => None,
     };

@@ -1,4 +1,4 @@
-//! An answer signed by a key: with ssh-keygen, here, or a signature that was made elsewhere. The key stays where it is.
+//! A person's word signed by a key: with ssh-keygen, here, or a signature that was made elsewhere. The key stays where it is.
 
 use crate::args::Proof;
 use crate::failure::Failure;
@@ -60,6 +60,6 @@ fn read(file: &Path) -> Result<String, Failure> {
     match text.contains("SSH SIGNATURE") {
         true => Ok(text),
         false => Err(Failure::usage(format!("{shown} holds no signature of ssh-keygen"))
-            .hint("ai-infra approvals show a41 --to-sign | ssh-keygen -Y sign -n ai-infra-approval -f KEY")),
+            .hint("sign what --to-sign prints: … --to-sign | ssh-keygen -Y sign -n ai-infra-approval -f KEY")),
     }
 }

@@ -40,13 +40,16 @@ pub async fn run(context: &Context, command: WorkspaceCommand) -> Result<u8, Fai
             folder,
             show,
             revoke,
+            to_sign,
+            proof,
             json,
         } => {
             let folder = super::run::absolute(&folder)?;
-            return match (show, revoke) {
-                (true, _) => trust::show(context, &folder, json).await,
-                (_, true) => trust::revoke(context, &folder).await,
-                _ => trust::give(context, &folder).await,
+            return match (show, to_sign, revoke) {
+                (true, ..) => trust::show(context, &folder, json).await,
+                (_, true, _) => trust::to_sign(context, &folder, revoke).await,
+                (_, _, true) => trust::revoke(context, &folder, &proof).await,
+                _ => trust::give(context, &folder, &proof).await,
             };
         }
         WorkspaceCommand::Forget { name } => Verb::WorkspaceForget { name },

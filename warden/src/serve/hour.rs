@@ -1,9 +1,10 @@
-//! What the warden does about bounds of the hour: it reads the rules itself, now, as it does for duties.
+//! What the warden does about bounds of the hour, and of the size of duties: it reads the rules itself, now.
 
 use super::Office;
 use crate::operations::judge::{duty_of, is_duty};
 use crate::tickets::ticket::Wanted;
 use crate::wire::Reply;
+use config::operations::{Rules, rules};
 use jiff::Timestamp;
 use protocol::approval::Rule;
 
@@ -26,11 +27,8 @@ impl Office {
         wanted: &Wanted,
         now: Timestamp,
     ) -> Result<Option<(Rule, String)>, String> {
-        let role = wanted.agent.parse();
-        let role = role.map_err(|_| "that is no agent".to_owned())?;
-        let rules = config::operations::rules(&self.home, &role).map_err(|e| e.to_string())?;
         let kind = &wanted.kind;
-        let Some(most) = rules.acts.at_most(kind) else {
+        let Some(most) = self.rules(wanted)?.acts.at_most(kind) else {
             return Ok(None);
         };
         let Some(bound) = most.per_hour else {
@@ -44,6 +42,36 @@ impl Office {
             );
             (most.above, why)
         }))
+    }
+
+    /// Why leave is asked for an act although its kind is allowed, or a person said yes to the kind for the task: its size, or
+    /// how many there were. Looked at here: a yes to a kind must hold within the rules whatever whoever asks says.
+    ///
+    /// # Errors
+    /// Where the rules deny it for that, or cannot be read.
+    pub(super) fn above(&self, wanted: &Wanted, now: Timestamp) -> Result<Option<String>, String> {
+        let by_size = match is_duty(&wanted.action) {
+            false => None,
+            true => {
+                let (duty, _) = duty_of(wanted, self.walls)?;
+                let acts = self.rules(wanted)?.acts;
+                duty.kind().and_then(|kind| acts.above(kind, duty.count()))
+            }
+        };
+        let above = match by_size {
+            Some(above) => Some(above),
+            None => self.above_hour(wanted, now)?,
+        };
+        match above {
+            Some((Rule::Deny, why)) => Err(why),
+            above => Ok(above.map(|(_, why)| why)),
+        }
+    }
+
+    fn rules(&self, wanted: &Wanted) -> Result<Rules, String> {
+        let role = wanted.agent.parse();
+        let role = role.map_err(|_| "that is no agent".to_owned())?;
+        rules(&self.home, &role).map_err(|error| error.to_string())
     }
 
     /// Counts an act that is done next.

@@ -9,7 +9,7 @@ use crate::tickets::pin::Pin;
 use crate::tickets::store::Answer;
 use crate::tickets::ticket::{Said, Ticket};
 use crate::tickets::{shown, signed};
-use crate::wire::{Ask, Reply};
+use crate::wire::{Ask, LINE_BYTES, Reply};
 use config::operations::principals;
 use jiff::Timestamp;
 use nix::unistd::{Uid, User};
@@ -18,8 +18,9 @@ use protocol::duty::order::{ORDER_VERSION, Signed};
 use protocol::walls::Wall;
 use std::path::PathBuf;
 
-/// Most tickets of one answer.
+/// Most tickets of one answer, and most bytes of them: an answer has to fit a line of the wire.
 const LISTED: usize = 500;
+const PAGE_BYTES: usize = LINE_BYTES / 2;
 /// Longest reason of a person, in characters.
 const BECAUSE: usize = 500;
 
@@ -34,7 +35,9 @@ impl Office {
             self.write(&ticket, "nobody answered or used it in time", now)?;
         }
         Ok(match ask {
-            Ask::Request { wanted } => {
+            Ask::Request { mut wanted } => {
+                let above = self.above(&wanted, now)?;
+                wanted.above = wanted.above.take().or(above);
                 let before = self.tickets.borrow().all().count();
                 let task = wanted.task.clone();
                 let asked = self.tickets.borrow_mut().request(*wanted, now);
@@ -76,13 +79,23 @@ impl Office {
                 }
                 Reply::Done
             }
-            Ask::Tickets { open, limit } => {
+            Ask::Tickets {
+                open,
+                limit,
+                before,
+            } => {
                 let tickets = self.tickets.borrow();
-                let wanted = tickets
-                    .all()
-                    .rev()
-                    .filter(|one| !open || !one.state.is_final());
-                let listed = wanted.take(limit.min(LISTED));
+                let wanted = tickets.all().rev().filter(|one| {
+                    (!open || !one.state.is_final()) && before.is_none_or(|id| one.id < id)
+                });
+                // Large ones must not keep the others from being seen.
+                let mut bytes = 0;
+                let fits = |one: &&Ticket| {
+                    let first = bytes == 0;
+                    bytes += serde_json::to_vec(one).map_or(0, |text| text.len());
+                    first || bytes <= PAGE_BYTES
+                };
+                let listed = wanted.take(limit.min(LISTED)).take_while(fits);
                 Reply::Tickets {
                     tickets: listed.map(|one| (one.clone(), one.mark())).collect(),
                 }
@@ -155,8 +168,13 @@ impl Office {
                 pin_kept: Pin::read(&self.pin_path())
                     .map_err(|e| e.to_string())?
                     .is_some(),
+                // Settings that cannot be read are told where an answer is tried.
+                pin_taken: principals(&self.home).map_or(true, |rules| rules.pin),
             },
-            Ask::Trust { .. } | Ask::Distrust { .. } | Ask::Trusted { .. } => {
+            Ask::Trust { .. }
+            | Ask::Distrust { .. }
+            | Ask::TrustToSign { .. }
+            | Ask::Trusted { .. } => {
                 return Err("that is about trust".to_owned());
             }
             Ask::For { .. }
@@ -198,8 +216,8 @@ impl Office {
         }
     }
 
-    /// Who signed an answer, and with which key: the owner's rules, read now, say whose signatures count.
-    async fn signer(
+    /// Who signed this, and with which key: the owner's rules, read now, say whose signatures count.
+    pub(super) async fn signer(
         &self,
         text: String,
         signature: String,
@@ -226,7 +244,7 @@ impl Office {
 
     async fn proven_by_pin(&self, pin: Option<String>, now: Timestamp) -> Result<(), String> {
         if !principals(&self.home).map_err(|e| e.to_string())?.pin {
-            return Err("the rules take no PIN here (permissions.principals.pin): sign with a key, see ai-infra approvals approve --help".to_owned());
+            return Err("the rules take no PIN here (permissions.principals.pin): sign with a key, --sign KEY".to_owned());
         }
         let kept = Pin::read(&self.pin_path()).map_err(|e| e.to_string())?;
         let kept = kept.ok_or(
@@ -245,7 +263,7 @@ impl Office {
         Err("that is not the PIN; nothing was answered".to_owned())
     }
 
-    fn note(&self, said: &str, now: Timestamp) -> Result<(), String> {
+    pub(super) fn note(&self, said: &str, now: Timestamp) -> Result<(), String> {
         let written = self.book.borrow_mut().append(note("warden", said), now);
         self.wanted.notify_one();
         written.map(drop).map_err(|error| error.to_string())

@@ -28,6 +28,7 @@ pub(super) fn may(role: &str, ask: &Ask) -> Result<(), String> {
         | Ask::Pin { .. }
         | Ask::Trust { .. }
         | Ask::Distrust { .. }
+        | Ask::TrustToSign { .. }
         | Ask::Proof => {
             return Err(format!("that is for people, and this is the agent {role}"));
         }

@@ -18,6 +18,8 @@ const OPEN_OF_TASK: usize = 16;
 const OPEN: usize = 256;
 /// Largest action that can be asked for, in bytes: a person must be able to look at it.
 const ACTION_BYTES: usize = 64 * 1024;
+/// The same with all that is said about it.
+const WANTED_BYTES: usize = ACTION_BYTES + 32 * 1024;
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -236,7 +238,8 @@ impl Store {
                 before.id
             ));
         }
-        if wanted.action.to_string().len() > ACTION_BYTES {
+        let bytes = serde_json::to_vec(&wanted).map_or(usize::MAX, |text| text.len());
+        if wanted.action.to_string().len() > ACTION_BYTES || bytes > WANTED_BYTES {
             return Err(format!(
                 "it is larger than {ACTION_BYTES} bytes: nobody could look at it before saying yes"
             ));

@@ -1,7 +1,9 @@
 //! `workspace trust`: a person reads what a folder says to agents and lets models be told it, for exactly this
-//! content. Kept by the warden, under the same proof as leave.
+//! content. Kept by the warden, under the same proof as leave: a PIN, or a signature of exactly this word.
 
+use crate::args::Proof;
 use crate::commands::approvals::{failed, pin_where_wanted, warden};
+use crate::commands::signed::signature;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::text::{count, one_line, safe, size};
@@ -32,9 +34,56 @@ async fn asked(context: &Context, ask: Ask) -> Result<Option<Trust>, Failure> {
 }
 
 async fn now(context: &Context, folder: &Path, found: &Obeyed) -> Result<Option<Trust>, Failure> {
-    let path = folder.display().to_string();
+    let path = named(folder)?;
     let digest = found.digest.clone();
     asked(context, Ask::Trusted { path, digest }).await
+}
+
+/// The folder, as the warden knows it.
+fn named(folder: &Path) -> Result<String, Failure> {
+    let name = folder.to_str().map(str::to_owned);
+    name.ok_or_else(|| {
+        Failure::usage(format!("{} is no UTF-8", folder.display()))
+            .hint("a folder that is trusted has a name that can be written")
+    })
+}
+
+/// What is to be signed: to trust it where its digest is given, else to trust it no more.
+async fn lines(
+    context: &Context,
+    folder: &Path,
+    digest: Option<String>,
+) -> Result<String, Failure> {
+    let path = named(folder)?;
+    match warden(context).ask(Ask::TrustToSign { path, digest }).await {
+        Ok(Reply::ToSign { text }) => Ok(text),
+        Ok(_) => Err(failed(WardenError::Strange)),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// A signature where one is given or asked for.
+async fn signed(
+    context: &Context,
+    folder: &Path,
+    proof: &Proof,
+    digest: Option<String>,
+) -> Result<Option<String>, Failure> {
+    let text = match proof.sign {
+        Some(_) => lines(context, folder, digest).await?,
+        None => String::new(),
+    };
+    signature(proof, &text)
+}
+
+/// Prints what is to be signed.
+pub async fn to_sign(context: &Context, folder: &Path, revoke: bool) -> Result<u8, Failure> {
+    let digest = match revoke {
+        true => None,
+        false => Some(look(folder)?.digest),
+    };
+    terminal::print(&lines(context, folder, digest).await?);
+    Ok(exit::DONE)
 }
 
 /// What a folder says, and whether it is trusted.
@@ -49,18 +98,19 @@ pub async fn show(context: &Context, folder: &Path, json: bool) -> Result<u8, Fa
     }
     terminal::print(&page(folder, &found));
     terminal::line(&match trust {
-        Some(trust) => format!(
-            "trusted by {} since {}",
-            safe(&trust.by),
-            trust.at.strftime("%Y-%m-%d %H:%M UTC")
-        ),
+        Some(trust) => {
+            let key = trust.key.as_ref();
+            let key = key.map_or_else(String::new, |key| format!(", signed with {}", safe(key)));
+            let at = trust.at.strftime("%Y-%m-%d %H:%M UTC");
+            format!("trusted by {} since {at}{key}", safe(&trust.by))
+        }
         None => "not trusted: nothing of it is obeyed".to_owned(),
     });
     Ok(exit::DONE)
 }
 
 /// Trusts it as it is now.
-pub async fn give(context: &Context, folder: &Path) -> Result<u8, Failure> {
+pub async fn give(context: &Context, folder: &Path, proof: &Proof) -> Result<u8, Failure> {
     let found = look(folder)?;
     terminal::print(&page(folder, &found));
     if found.instructions.is_empty() {
@@ -71,9 +121,25 @@ pub async fn give(context: &Context, folder: &Path) -> Result<u8, Failure> {
         terminal::line("it is trusted already, as it is");
         return Ok(exit::DONE);
     }
-    let pin = pin_where_wanted(&mut warden(context)).await?;
-    let (path, digest) = (folder.display().to_string(), found.digest);
-    asked(context, Ask::Trust { path, digest, pin }).await?;
+    let signature = signed(context, folder, proof, Some(found.digest.clone())).await?;
+    let pin = match signature {
+        Some(_) => None,
+        None => pin_where_wanted(&mut warden(context)).await?,
+    };
+    let ask = Ask::Trust {
+        path: named(folder)?,
+        digest: found.digest,
+        pin,
+        signature,
+    };
+    asked(context, ask).await.map_err(|failure| {
+        match proof.signature.is_some() && failure.exit == exit::REFUSED {
+            true => failure.hint(
+                "a signature is for what the folder said when it was made: ai-infra workspace trust DIR --to-sign says what to sign now",
+            ),
+            false => failure,
+        }
+    })?;
     let names: Vec<&str> = found.instructions.iter().map(|i| i.path.as_str()).collect();
     terminal::line(&format!(
         "✓ {} is told to models that work there, as the folder's own words; nothing else in it is obeyed yet. A change of any of these files ends it",
@@ -83,9 +149,10 @@ pub async fn give(context: &Context, folder: &Path) -> Result<u8, Failure> {
 }
 
 /// Trusts it no more.
-pub async fn revoke(context: &Context, folder: &Path) -> Result<u8, Failure> {
-    let path = folder.display().to_string();
-    asked(context, Ask::Distrust { path }).await?;
+pub async fn revoke(context: &Context, folder: &Path, proof: &Proof) -> Result<u8, Failure> {
+    let signature = signed(context, folder, proof, None).await?;
+    let path = named(folder)?;
+    asked(context, Ask::Distrust { path, signature }).await?;
     terminal::line(&format!(
         "✓ {} is not trusted; nothing of it is obeyed",
         safe(&folder.display().to_string())
