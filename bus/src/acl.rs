@@ -19,10 +19,10 @@ const CONNECT: &str = "+ping +info +evalsha +script|load";
 /// What agents' scripts and calls are made of.
 pub(crate) const WORK: &str = "+get +mget +exists +time +hget +hset +hmget +hgetall +hdel +zadd +zrem \
     +zrange +zrangebyscore +xadd +xlen +xrange +xrevrange +xread +xreadgroup +xack +xdel \
-    +xgroup|create +blpop +publish +subscribe +unsubscribe";
-/// What the supervisor needs beside that.
+    +xgroup|create +blpop +subscribe +unsubscribe";
+/// What the supervisor needs beside that. Hints are its alone: agents only listen.
 pub(crate) const LEAD: &str = "+set +del +rename +zcard +pexpire +sadd +smembers +hvals +rpush \
-    +xinfo|stream +multi +exec";
+    +xinfo|stream +multi +exec +publish";
 /// What the daemon needs to free what a dead process held, to stop Redis, and to let other hosts in
 /// and out while it runs (the file of the users is the daemon's own in any case).
 const WATCH: &str = "+get +set +time +smembers +hget +hset +hmget +hgetall +hdel +hvals +sadd +zadd \
@@ -105,7 +105,7 @@ pub fn host_lines(
     let mut lines = Vec::new();
     if let Some(digest) = digests.get(DAEMON) {
         let own = patterns("~", &keys.of_host_daemon(roles, host));
-        let read = patterns("%R~", &keys.read_by_host_daemons());
+        let read = patterns("%R~", &keys.read_by_host_daemon(host));
         let name = format!("{DAEMON}@{host}");
         // A script that names a key as its own must be let write it; its commands only read.
         let lanes = format!("(+evalsha ~{})", keys.lanes());

@@ -1,6 +1,7 @@
 //! Money is a gate in front of the call: it is taken before a model is asked, and put right after.
 //! A call that is lost in flight stays charged at its reservation. What a month has cost is known to the
 //! ledger: a Redis that has not heard it from there (it is new, or forgot everything) lets no call through.
+//! What a task has cost it hears with the task, where that is sent to it anew.
 
 use crate::connect::{Again, Bus, Call};
 use crate::error::{BusError, Cap};
@@ -92,10 +93,18 @@ impl Bus {
 
     /// Says what the ledger knows was spent or set aside in a month (`2026-11`). The sum here is never lowered by it.
     pub async fn month_is(&self, month: &str, spent: MicroUsd) -> Result<(), BusError> {
-        let call = Call::on([self.keys().month_spend(month)])
-            .arg(spent.0)
-            .arg(KEPT.as_millis());
-        self.run::<i64>(&scripts::MONTH, &call, Again::Yes)
+        self.is_spent(self.keys().month_spend(month), spent).await
+    }
+
+    /// Says what the ledger knows was spent or set aside by a task, before it is sent anew to a Redis that has
+    /// forgotten it. The sum here is never lowered by it.
+    pub async fn task_is(&self, task: TaskId, spent: MicroUsd) -> Result<(), BusError> {
+        self.is_spent(self.keys().task_spend(task), spent).await
+    }
+
+    async fn is_spent(&self, key: String, spent: MicroUsd) -> Result<(), BusError> {
+        let call = Call::on([key]).arg(spent.0).arg(KEPT.as_millis());
+        self.run::<i64>(&scripts::SPENT, &call, Again::Yes)
             .await
             .map(drop)
     }

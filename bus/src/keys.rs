@@ -138,6 +138,11 @@ impl Keys {
     pub fn host(&self, host: &str) -> String {
         self.key(&format!("host:{host}"))
     }
+    /// Which tasks are over of those that another host still keeps open tickets of. Nobody but the
+    /// supervisor writes there.
+    pub fn over(&self, host: &str) -> String {
+        self.key(&format!("over:{host}"))
+    }
     /// What the supervisor wants done on another host. Nobody but it writes there.
     pub fn orders(&self, host: &str) -> String {
         self.key(&format!("orders:{host}"))
@@ -259,9 +264,9 @@ impl Keys {
         }
         patterns
     }
-    /// What it may only read: who is alive.
-    pub fn read_by_host_daemons(&self) -> Vec<String> {
-        vec![self.lanes(), self.here_prefix() + "*"]
+    /// What it may only read: who is alive, and what is over there.
+    pub fn read_by_host_daemon(&self, host: &str) -> Vec<String> {
+        vec![self.lanes(), self.here_prefix() + "*", self.over(host)]
     }
     /// Pattern of every place where an answer is waited for.
     pub fn any_reply(&self) -> String {

@@ -103,8 +103,8 @@ scripts! {
     CANCEL = "cancel", always;
     /// Let a folded task expire.
     FORGET = "forget", always;
-    /// What a month has cost so far, as the ledger knows it.
-    MONTH = "month", always;
+    /// What a month or a task has cost so far, as the ledger knows it.
+    SPENT = "spent", always;
     /// Take money before a call.
     RESERVE = "reserve", needs_room;
     /// Put the real price in place of the reservation.

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use protocol::envelope::{Envelope, EnvelopeError, MessageType};
 use protocol::ids::{Epoch, ShortId, TaskId, TeamName};
 use protocol::journal::JournalEntry;
+use protocol::money::MicroUsd;
 use protocol::task::{Class, Task};
 use protocol::task_state::{LATE, TaskState, WaitReason};
 use protocol::tool::stays_inside;
@@ -346,7 +347,7 @@ async fn sweep(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
         let mut unsent = Vec::new();
         for (task, known) in listed.into_iter().zip(known) {
             if !known {
-                unsent.extend(unknown(desk, task).await?);
+                unsent.extend(unknown(desk, bus, task).await?);
             }
         }
         for (task, _) in &unsent {
@@ -360,6 +361,7 @@ async fn sweep(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
 /// ledger is asked once more before anything is sent. Answers what is to be sent, and when it is due.
 async fn unknown(
     desk: &Desk,
+    bus: &Bus,
     listed: TaskId,
 ) -> Result<Option<(Task, Option<Timestamp>)>, OutboxError> {
     let id = protocol::ids::TaskRef::Id(listed);
@@ -385,6 +387,11 @@ async fn unknown(
             on: WaitReason::Time | WaitReason::Host,
         } => {
             desk.ledger.owe_words_again(task.id).await?;
+            // Its limit holds for what it cost before, too.
+            let spent = desk.ledger.spent_by(task.id).await?;
+            if spent > MicroUsd(0) {
+                bus.task_is(task.id, spent).await?;
+            }
             return Ok(Some((task, due)));
         }
         TaskState::Cancelling => {

@@ -13,6 +13,7 @@ use bus::outflow::Outflow;
 use bus::presence::Presence;
 use jiff::Timestamp;
 use protocol::envelope::{Envelope, MessageType};
+use protocol::ids::TaskId;
 use protocol::money::MicroUsd;
 use protocol::task::Class;
 use std::time::Duration;
@@ -180,6 +181,7 @@ async fn an_agent_cannot_touch_what_is_not_its_own() {
         "PEXPIRE {main}:out:code 1",
         "DEL {main}:out:code",
         "PUBLISH elsewhere x",
+        "PUBLISH {main}:broadcast x",
         "FLUSHALL",
         "FLUSHDB",
         "KEYS *",
@@ -318,6 +320,13 @@ async fn orders_are_the_supervisors(supervisor: &Bus, there: &Bus) {
     there.say_host(&word).await.unwrap();
     let words = supervisor.host_words(&hosts).await.unwrap();
     assert_eq!(words, [Some(Some(word)), None]);
+    let (task, other) = (TaskId::new(), TaskId::new());
+    assert_eq!(there.over_on("web2").await.unwrap(), []);
+    supervisor.say_over("web2", &[task]).await.unwrap();
+    supervisor.say_over("web3", &[other]).await.unwrap();
+    assert_eq!(there.over_on("web2").await.unwrap(), [task]);
+    assert!(there.over_on("web3").await.is_err());
+    assert!(there.say_over("web2", &[other]).await.is_err());
     let order = Envelope::new(&team(), MessageType::Control, "supervisor", "web2");
     let short = Duration::from_millis(50);
     let missed = supervisor.order("web2", &order, short).await;

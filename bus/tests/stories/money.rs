@@ -110,3 +110,35 @@ async fn a_redis_that_does_not_know_the_month_lets_no_call_through() {
     assert!(reserve(7).await.is_err());
     reserve(6).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_a_task_has_cost_is_heard_with_it_and_never_lowered() {
+    let server = Server::start();
+    let bus = server.bus().await;
+    let (task, cap, month) = (TaskId::new(), MicroUsd(100), "2026-11");
+    let large = MicroUsd(1_000);
+    let reserve = async |task, amount| bus.reserve(task, MicroUsd(amount), cap, large, month).await;
+    let is = async |spent| bus.task_is(task, MicroUsd(spent)).await.unwrap();
+    bus.month_is(month, MicroUsd(0)).await.unwrap();
+    let lost = reserve(task, 60).await.unwrap();
+    let _: String = redis::cmd("FLUSHALL").query(&mut server.raw()).unwrap();
+    bus.month_is(month, MicroUsd(60)).await.unwrap();
+    is(60).await;
+    let over = reserve(task, 41).await;
+    assert!(
+        matches!(over, Err(BusError::Budget { cap: Cap::Task, spent, .. }) if spent == MicroUsd(60)),
+        "{over:?}"
+    );
+    // A call of before the loss ends: nothing is given back for it here.
+    bus.settle(lost, MicroUsd(1)).await.unwrap();
+    let held = reserve(task, 40).await.unwrap();
+    // Said again it changes nothing, nor does a ledger that is behind; what is settled later is put right.
+    for spent in [60, 10, 100] {
+        is(spent).await;
+        assert_eq!(bus.spent_by(task).await.unwrap(), MicroUsd(100));
+    }
+    bus.settle(held, MicroUsd(10)).await.unwrap();
+    assert_eq!(bus.spent_by(task).await.unwrap(), MicroUsd(70));
+    // Nobody else's limit has to do with it.
+    reserve(TaskId::new(), 100).await.unwrap();
+}

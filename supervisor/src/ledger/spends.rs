@@ -7,7 +7,7 @@ use super::standing::{self, from_json, micros, time, to_json};
 use super::store::{Ledger, LedgerError};
 use super::talks;
 use jiff::Timestamp;
-use protocol::ids::{Role, ShortId};
+use protocol::ids::{Role, ShortId, TaskId};
 use protocol::money::MicroUsd;
 use protocol::report::Usage;
 use sqlx::{AnyConnection, Row};
@@ -236,6 +236,18 @@ impl Ledger {
         .await?;
         let talks = talks::cost_since(&mut tx, since).await?;
         Ok(MicroUsd(sum.saturating_add(talks).max(0).unsigned_abs()))
+    }
+
+    /// What a task has spent so far and has set aside.
+    pub async fn spent_by(&self, task: TaskId) -> Result<MicroUsd, LedgerError> {
+        let mut tx = self.read().await?;
+        let sum: i64 = sqlx::query_scalar(
+            "SELECT CAST(COALESCE(SUM(cost_micro_usd), 0) AS BIGINT) FROM spends WHERE task = $1",
+        )
+        .bind(task.to_string())
+        .fetch_one(&mut *tx)
+        .await?;
+        Ok(MicroUsd(sum.max(0).unsigned_abs()))
     }
 
     /// Every call since a time, oldest first.

@@ -61,6 +61,9 @@ async fn check(
     let sum: u64 = expected.iter().map(|(_, cost)| cost).sum();
     assert_eq!(room.ledger.spent_since(at(0)).await.unwrap().0, sum);
     assert_eq!(room.ledger.spent_since(at(99)).await.unwrap().0, 0);
+    assert_eq!(room.ledger.spent_by(task.id).await.unwrap().0, sum);
+    let other = kept(&room.ledger).await;
+    assert_eq!(room.ledger.spent_by(other.id).await.unwrap().0, 0);
     let shown = room.ledger.line(TaskRef::Id(task.id)).await.unwrap();
     assert_eq!(shown.cost.0, line);
     let page = room.ledger.page(TaskRef::Id(task.id)).await.unwrap();
