@@ -7,10 +7,11 @@ use crate::desk::Desk;
 use crate::dispatch;
 use crate::ledger::error::LedgerError;
 use crate::ledger::questions::Taken;
+use bus::host::OPEN_TASKS;
 use jiff::Timestamp;
 use protocol::approval::{TicketState, TicketWord};
 use protocol::document::QuestionDocument;
-use protocol::ids::{ShortId, TaskRef};
+use protocol::ids::{ShortId, TaskId, TaskRef};
 use protocol::question::{Said, TicketMark};
 use protocol::task::Principal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -164,6 +165,30 @@ async fn over(desk: &Desk, warden: &mut Client) -> Result<(), LedgerError> {
         }
     }
     Ok(())
+}
+
+/// Which of the tasks that a host named, because tickets of theirs are open there, are over: ended, unknown, or not that
+/// host's. Its daemon has the warden there take those tickets back.
+///
+/// # Errors
+/// When the ledger does not answer.
+pub async fn over_there(
+    desk: &Desk,
+    host: &str,
+    named: &[TaskId],
+) -> Result<Vec<TaskId>, LedgerError> {
+    let mut over = Vec::new();
+    for task in named.iter().take(OPEN_TASKS) {
+        let waits = match desk.ledger.find(TaskRef::Id(*task)).await {
+            Ok(open) => !open.state.is_final() && open.task.host.as_deref() == Some(host),
+            Err(LedgerError::NoTask(_)) => false,
+            Err(error) => return Err(error),
+        };
+        if !waits {
+            over.push(*task);
+        }
+    }
+    Ok(over)
 }
 
 /// Refuses an answer to a question that asks for leave: only the warden takes that, from a person it can

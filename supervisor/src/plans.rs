@@ -223,7 +223,7 @@ async fn task_of(desk: &Desk, ready: &ReadyPart) -> Result<NewTask, IntakeError>
             plan.ceiling.as_ref().map(|ceiling| ceiling.level),
         ),
         id: TaskId::new(),
-        request_id: request_id(plan.id, &ready.part.id, ready.number)?,
+        request_id: request_id(plan, &ready.part.id, ready.number)?,
         asked: format!("part {} of {}", ready.part.id, plan.short_id),
         principal: plan.principal.clone(),
         request,
@@ -255,13 +255,18 @@ async fn task_of(desk: &Desk, ready: &ReadyPart) -> Result<NewTask, IntakeError>
     Ok(new)
 }
 
-/// The same part and try always has the same id, so it is one task whatever happens in between.
-fn request_id(plan: TaskId, part: &str, number: u32) -> Result<RequestId, IntakeError> {
-    let id = format!("plan/{plan}/{part}/{number}");
+/// The same part and try always has the same id, so it is one task whatever happens in between. Where nobody is there
+/// to ask for the plan, nobody is for its parts.
+fn request_id(plan: &Task, part: &str, number: u32) -> Result<RequestId, IntakeError> {
+    let by = match plan.request_id.is_by_schedule() {
+        true => RequestId::BY_SCHEDULE,
+        false => "",
+    };
+    let id = format!("{by}plan/{}/{part}/{number}", plan.id);
     id.parse().map_err(|_| {
         IntakeError::Ledger(LedgerError::Unreadable {
             what: "part",
-            task: plan.to_string(),
+            task: plan.id.to_string(),
             why: part.to_owned(),
         })
     })

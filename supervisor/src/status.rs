@@ -63,7 +63,10 @@ pub async fn status(desk: &Desk) -> Result<TeamStatus, LedgerError> {
                 .await
                 .is_err()
             {
-                problem(&mut status, "redis is slow to answer: look at its log");
+                problem(
+                    &mut status,
+                    "redis is slow to answer: ai-infra logs --agent redis",
+                );
             }
             if desk.link.is_tight() {
                 problem(&mut status, TIGHT);

@@ -5,6 +5,7 @@ use super::text::{clock, columns, count, one_line, safe, time};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use protocol::schedule::{Outcome, ScheduleLine, ScheduleList, SchedulePage, ScheduleRun};
+use protocol::task_state::TaskState;
 use std::time::Duration;
 
 /// `schedule list`, as of `now`.
@@ -58,11 +59,11 @@ fn until(due: Timestamp, zone: &str, now: Timestamp) -> String {
 }
 
 fn last(run: &ScheduleRun, now: Timestamp) -> String {
-    format!("{}: {}", ago(run.due, now), came(run))
+    format!("{}: {}", ago(run.due, now), came(run, 100))
 }
 
-/// What became of a time at which it came round.
-fn came(run: &ScheduleRun) -> String {
+/// What became of a time at which it came round, with so many characters of why.
+fn came(run: &ScheduleRun, most: usize) -> String {
     let many = |why: &str| match run.number {
         0 | 1 => format!("left out, {why}"),
         number => format!("{} left out, {why}", count(number, "run", "runs")),
@@ -71,19 +72,22 @@ fn came(run: &ScheduleRun) -> String {
         (Outcome::Started, Some(task), Some(state)) => {
             let by = run.asked_by.as_ref();
             let by = by.map_or(String::new(), |by| format!(" (asked for by {})", safe(by)));
-            let why = run.reason.as_ref();
-            let why = why.map_or(String::new(), |why| format!(": {}", one_line(why, 300)));
+            let why = run.reason.as_ref().or(match state {
+                TaskState::Failed { reason } | TaskState::Refused { reason } => Some(reason),
+                _ => None,
+            });
+            let why = why.map_or(String::new(), |why| format!(": {}", one_line(why, most)));
             format!("{task} {}{by}{why}", one_line(&state.to_string(), 60))
         }
-        (Outcome::Done, ..) => one_line(run.reason.as_deref().unwrap_or("done"), 300),
+        (Outcome::Done, ..) => one_line(run.reason.as_deref().unwrap_or("done"), most),
         (Outcome::Failed, ..) => format!(
             "failed: {}",
-            one_line(run.reason.as_deref().unwrap_or_default(), 300)
+            one_line(run.reason.as_deref().unwrap_or_default(), most)
         ),
         (Outcome::Started | Outcome::Owed, ..) => "being started".to_owned(),
         (Outcome::Refused, ..) => format!(
             "refused: {}",
-            one_line(run.reason.as_deref().unwrap_or_default(), 200)
+            one_line(run.reason.as_deref().unwrap_or_default(), most)
         ),
         (Outcome::Missed, ..) => many("nobody could start it in time"),
         (Outcome::Overlap, ..) => many("the run before had not ended"),
@@ -120,7 +124,7 @@ pub fn page(page: &SchedulePage, now: Timestamp) -> String {
     let runs: Vec<Vec<String>> = page
         .runs
         .iter()
-        .map(|run| vec![format!("  {}", clock(run.due)), came(run)])
+        .map(|run| vec![format!("  {}", clock(run.due)), came(run, 300)])
         .collect();
     text.push_str(&columns(&runs));
     text
@@ -176,6 +180,12 @@ mod tests {
             (
                 last(json!({"task": "t7", "state": {"state": "done"}})),
                 "t7 done",
+            ),
+            (
+                last(
+                    json!({"task": "t7", "state": {"state": "failed", "reason": "30 rows\u{1b}[2J, and 20 are allowed"}}),
+                ),
+                "t7 failed: 30 rows\\u{1b}[2J, and 20 are allowed",
             ),
             (
                 last(json!({"outcome": "missed", "number": 3})),

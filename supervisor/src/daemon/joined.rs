@@ -10,25 +10,29 @@ use crate::approvals;
 use crate::hosts::carry_out;
 use bus::connect::Bus;
 use bus::error::BusError;
-use bus::host::HostWord;
+use bus::host::{HostWord, OPEN_TASKS};
 use config::bus_access::{self, BusAccess};
 use config::home::Home;
 use config::invitation;
 use config::settings::Settings;
 use jiff::Timestamp;
 use protocol::approval::TicketState;
-use protocol::ids::Role;
+use protocol::ids::{Role, TaskId};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use warden::client::Client;
+use warden::wire::Ask;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(2);
 /// Most tickets whose end is told, newest first, and most characters of a reason.
 const TICKETS: usize = 100;
 const BECAUSE: usize = 80;
+/// Most tickets looked at for tasks that may be over.
+const OPEN: usize = 500;
 /// Longest look.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -178,6 +182,7 @@ async fn once(
         said => said,
     }
     .map_err(|error| ready::explained(&error.to_string()))?;
+    take_back(home, &bus, &word).await;
     // Its agents say the same sooner; where none of them lives the warden hears it here.
     if let Ok(frozen) = bus.is_frozen().await {
         let _told_again = Client::new(home, Duration::ZERO).freeze(frozen).await;
@@ -196,8 +201,28 @@ async fn of_the_warden(home: &Home, word: &mut HostWord) {
             ticket.because = ticket.because.chars().take(BECAUSE).collect();
         }
     }
+    if let Ok(open) = warden.tickets(true, OPEN).await {
+        let tasks = open.iter().map(|(ticket, _)| ticket.wanted.task.parse());
+        let tasks: BTreeSet<TaskId> = tasks.filter_map(Result::ok).collect();
+        word.open = tasks.into_iter().take(OPEN_TASKS).collect();
+    }
     if let Ok(head) = warden.head().await {
         word.record = Some((head.seq, head.hash));
+    }
+}
+
+/// Has the warden take the tickets back of tasks that are over, as the first host says of those this word named: nobody is
+/// to be asked for what nobody waits for. Whatever was away is named again, so the next look does what is left.
+async fn take_back(home: &Home, bus: &Bus, word: &HostWord) {
+    if word.open.is_empty() {
+        return;
+    }
+    // A first host of an older version lets nobody read it: its tickets expire.
+    let over = bus.over_on(&word.host).await.unwrap_or_default();
+    let mut warden = Client::new(home, Duration::ZERO);
+    for task in over.iter().filter(|task| word.open.contains(task)) {
+        let task = task.to_string();
+        let _next_look = warden.ask(Ask::Cancel { task }).await;
     }
 }
 

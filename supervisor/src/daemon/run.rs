@@ -1,7 +1,6 @@
 //! The daemon process and its one loop: questions from the socket, signals, and a look at every
 //! process ten times a second (much more often while the team starts).
 
-use super::disk;
 use super::error::DaemonError;
 use super::handed::Handed;
 use super::identity::{self, Identity};
@@ -21,7 +20,6 @@ use config::env::Env;
 use config::home::Home;
 use config::settings::Settings;
 use protocol::control::{Answer, Reply, Verb};
-use protocol::document::TeamStatus;
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -86,25 +84,25 @@ enum Wish {
     Restart,
 }
 
-struct Daemon {
-    settings: Settings,
-    home: Home,
+pub(super) struct Daemon {
+    pub(super) settings: Settings,
+    pub(super) home: Home,
     no_tmux: bool,
     exe: PathBuf,
-    session: Option<Session>,
+    pub(super) session: Option<Session>,
     windows: Vec<(u32, String, Process)>,
-    members: Vec<Member>,
+    pub(super) members: Vec<Member>,
     /// Children of this daemon, reaped as they end.
     children: Vec<Child>,
     releases: Releases,
-    handed: Handed,
+    pub(super) handed: Handed,
     clean: Vec<(String, String)>,
     policy: Policy,
     bus: Option<Bus>,
     /// The look at the team's Redis, where that is another host's.
-    far: Option<joined::Far>,
+    pub(super) far: Option<joined::Far>,
     began: Instant,
-    was_ready: bool,
+    pub(super) was_ready: bool,
 }
 
 impl Daemon {
@@ -282,26 +280,6 @@ impl Daemon {
             _ => serve::refuse("that is a question for the supervisor, not for the daemon"),
         };
         let _gone = question.answer.send(reply);
-    }
-
-    fn status(&self) -> TeamStatus {
-        let team = roster::status(&self.members, self.was_ready);
-        let own = process::daemon_line(std::process::id());
-        let far = self.far.as_ref();
-        let least = self.settings.team.min_free_mb;
-        let problems = disk::problem(&self.home, least)
-            .into_iter()
-            .chain(self.handed.problems());
-        let problems = problems.chain(far.and_then(joined::Far::problem));
-        TeamStatus {
-            joined: far.map(joined::Far::sentence),
-            problems: problems.chain(team.problems).collect(),
-            processes: std::iter::once(own).chain(team.processes).collect(),
-            home: self.home.root.to_string_lossy().into_owned(),
-            team_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            attach: self.session.as_ref().map(Session::attach_command),
-            ..team
-        }
     }
 
     async fn turn(&mut self) {

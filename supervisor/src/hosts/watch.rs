@@ -4,6 +4,7 @@
 use super::fate::{self, Fate};
 use super::roll;
 use crate::anchor;
+use crate::approvals;
 use crate::desk::Desk;
 use crate::ledger::away::KnownHost;
 use crate::ledger::store::LedgerError;
@@ -94,6 +95,11 @@ async fn look(
                 let record = word.as_ref().and_then(|word| word.record.clone());
                 if let Some((seq, hash)) = record {
                     anchor::seen(desk, &name, seq, hash, &mut sights.records).await?;
+                }
+                let open = word.as_ref().map(|word| word.open.as_slice());
+                let over = approvals::over_there(desk, &name, open.unwrap_or_default()).await?;
+                if !over.is_empty() {
+                    bus.say_over(&name, &over).await?;
                 }
                 sights.hosts.insert(name, now);
                 here(desk, host, word, now).await?;

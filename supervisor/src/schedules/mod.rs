@@ -255,7 +255,8 @@ fn request_id(run: &OwedRun) -> RequestId {
     if let Some(Ok(own)) = run.request_id.as_deref().map(str::parse) {
         return own;
     }
-    let id = format!("schedule/{}/{}", run.schedule, run.due.as_microsecond());
+    let by = RequestId::BY_SCHEDULE;
+    let id = format!("{by}{}/{}", run.schedule, run.due.as_microsecond());
     // A name is at most 48 letters, digits and hyphens.
     id.parse().unwrap_or_default()
 }

@@ -18,6 +18,10 @@ use tokio::time::{Instant, sleep};
 /// How long its team may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long it may answer and not be whole, and the pause between two looks.
+const WHOLE: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_millis(100);
+
 /// How long a restore that was cut off may still write.
 const WRITTEN: Duration = Duration::from_secs(10);
 
@@ -83,21 +87,30 @@ impl Aside {
         }
         let started = start::up(&self.home, &self.context.env, true, PATIENCE).await;
         started.map_err(|error| error.to_string())?;
-        let asked = client::ask(&self.home, Verb::Status).await;
-        let Ok(Answer::Status { status }) = asked else {
-            return Err("its supervisor does not answer".to_owned());
-        };
-        if status.state != "up" {
-            return Err(format!(
-                "it is {}: {}",
-                status.state,
-                status.problems.join("; ")
-            ));
-        }
+        self.is_whole().await?;
         match client::ask(&self.home, Verb::MemoryStats).await {
             Ok(Answer::MemoryStats { stats }) => Ok(stats.records),
             Ok(_) => Err("its supervisor answered something else".to_owned()),
             Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Waits until its team is up, which it is a moment after it answers: its supervisor has to meet its redis first.
+    async fn is_whole(&self) -> Result<(), String> {
+        let began = Instant::now();
+        loop {
+            let asked = client::ask(&self.home, Verb::Status).await;
+            let Ok(Answer::Status { status }) = asked else {
+                return Err("its supervisor does not answer".to_owned());
+            };
+            if status.state == "up" {
+                return Ok(());
+            }
+            if began.elapsed() >= WHOLE {
+                let problems = status.problems.join("; ");
+                return Err(format!("it is {}: {problems}", status.state));
+            }
+            sleep(LOOK).await;
         }
     }
 }
