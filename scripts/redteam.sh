@@ -20,6 +20,7 @@ need cc gcc
 need make make
 need perl perl
 need curl curl
+need fcgiwrap fcgiwrap
 [ -x /usr/sbin/nginx ] || need nginx nginx-light
 install_missing
 find_rust

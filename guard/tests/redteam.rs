@@ -15,8 +15,12 @@ compile_error!(
 
 #[path = "redteam/attempt.rs"]
 mod attempt;
+#[path = "redteam/bring.rs"]
+mod bring;
 #[path = "redteam/case.rs"]
 mod case;
+#[path = "redteam/duties.rs"]
+mod duties;
 #[path = "redteam/leave.rs"]
 mod leave;
 #[path = "redteam/listeners.rs"]
@@ -25,6 +29,10 @@ mod listeners;
 mod registry;
 #[path = "redteam/report.rs"]
 mod report;
+#[path = "redteam/resp.rs"]
+mod resp;
+#[path = "redteam/users.rs"]
+mod users;
 #[path = "redteam/world.rs"]
 mod world;
 

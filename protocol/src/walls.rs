@@ -60,6 +60,8 @@ pub enum Wall {
     AgentUser,
     /// A secret is put back only into the file that holds it.
     Placeholders,
+    /// A push is made from a repository that no program could write to.
+    OwnRepository,
 }
 
 /// Walls that are taken away in this process; none, unless a test said so.
@@ -88,7 +90,7 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 28] = [
+        const ALL: [(&str, Wall); 29] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
@@ -117,6 +119,7 @@ impl std::str::FromStr for Removed {
             ("agent-calls", Wall::AgentCalls),
             ("agent-user", Wall::AgentUser),
             ("placeholders", Wall::Placeholders),
+            ("own-repository", Wall::OwnRepository),
         ];
         names.split('+').try_fold(Self::default(), |taken, name| {
             let wall = ALL.iter().find(|(known, _)| *known == name);

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Longest one call may take.
-const CALL: Duration = Duration::from_secs(20);
+pub const CALL: Duration = Duration::from_secs(20);
 
 pub struct Attempt<'a> {
     pub case: &'a Case,
@@ -36,6 +36,12 @@ impl Attempt<'_> {
     pub async fn carry_out(&self, without: Option<&str>) -> Result<Option<String>, String> {
         if let [Part::Leave(about, lines)] = self.case.parts.as_slice() {
             return super::leave::tried(*about, lines, self.exe, without).await;
+        }
+        if let [Part::User(lines)] = self.case.parts.as_slice() {
+            return super::users::tried(lines, self.canary, without).await;
+        }
+        if self.brings() {
+            return self.bring_elsewhere(without).await;
         }
         let world = World::new(self.case, self.canary)?;
         let mut spec = self.spec(&world, without)?;
@@ -74,7 +80,7 @@ impl Attempt<'_> {
                 Part::Inside(lines) => ToolCall {
                     id: "c".into(),
                     name: "Bash".into(),
-                    input: json!({"command": fill(lines), "timeout": 6000}),
+                    input: json!({"command": fill(lines), "timeout": 10000}),
                 },
                 Part::Call(json) => tool_call(&fill(json)),
                 Part::Apply => {
@@ -83,7 +89,13 @@ impl Attempt<'_> {
                         .await?;
                     continue;
                 }
-                Part::Workspace(_) | Part::File(..) | Part::Leave(..) => continue,
+                Part::Workspace(_)
+                | Part::File(..)
+                | Part::Leave(..)
+                | Part::User(_)
+                | Part::Bring(_) => {
+                    continue;
+                }
             };
             said += &self.call(&mut executor, &masks, &call).await;
             said.push('\n');
@@ -119,7 +131,7 @@ impl Attempt<'_> {
             .any(|part| matches!(part, Part::Apply))
     }
 
-    fn spec(&self, world: &World, without: Option<&str>) -> Result<SandboxSpec, String> {
+    pub fn spec(&self, world: &World, without: Option<&str>) -> Result<SandboxSpec, String> {
         let mut limits = Limits {
             memory_mb: 512,
             whole_mb: 700,
@@ -152,7 +164,7 @@ impl Attempt<'_> {
     }
 
     /// What a call was answered, refusals among it.
-    async fn call(&self, executor: &mut Executor, masks: &Masks, call: &ToolCall) -> String {
+    pub async fn call(&self, executor: &mut Executor, masks: &Masks, call: &ToolCall) -> String {
         let view = View {
             workspace: true,
             writable: !self.case.level_zero,

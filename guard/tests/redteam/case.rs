@@ -20,6 +20,10 @@ pub enum Part {
     Apply,
     /// Somebody is asked for leave, and whoever tries it has the agents' user: see `leave.rs`.
     Leave(About, String),
+    /// What a role's own user says to Redis: see `users.rs`.
+    User(String),
+    /// A call that brings work elsewhere: see `bring.rs`.
+    Bring(String),
 }
 
 #[derive(Debug, Clone)]
@@ -136,6 +140,8 @@ impl Case {
                     "call" => Part::Call(rest.trim().to_owned()),
                     "apply" => Part::Apply,
                     "leave" => Part::Leave(About::Rows, rest.to_owned()),
+                    "bring" => Part::Bring(rest.trim().to_owned()),
+                    "user" => Part::User(rest.to_owned()),
                     "duty" => Part::Leave(About::Sites, rest.to_owned()),
                     other => return Err(format!("there is no part `{other}`")),
                 },

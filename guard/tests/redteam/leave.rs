@@ -4,10 +4,13 @@
 //!
 //! Lines of a case: `ask [X]` (the agent asks leave for its act, or for the variant X), `person yes|no`
 //! (who knows the PIN answers the last ticket), `act [X]` (the agent uses that ticket for its act, or for X, and does it),
-//! `bare [X]` (it acts with no ticket), `late` (the warden is away until the ticket's time is over), `restart`, and
+//! `bare [X]` (it acts with no ticket), `forged KIND DUTY` (the same with this very duty; `{www}` is what sites are served from,
+//! `{else}` a folder beside it, `{service}` a service and `{file}` a file of the host), `late` (the warden is away until the ticket's time is over), `restart`, and
 //! `say JSON` (a line to the warden's socket; `{id}`, `{mark}` and `{wanted}` are the last ticket's).
-//! Variants: `step`, `task`, `other` (another act), `kind` (called another kind of act), `agent` (of a lower level).
+//! In a control without `grants` the rules grant what a duty was forged for. Variants: `step`, `task`, `other` (another act), `kind` (called another kind of act), `agent` (of a lower level).
 
+use super::duties;
+use super::registry::Registry;
 use config::home::Home;
 use guard::act::{Act, Operation};
 use guard::executor::Executor;
@@ -39,11 +42,14 @@ pub async fn tried(
     exe: &Path,
     without: Option<&str>,
 ) -> Result<Option<String>, String> {
-    let walls: Removed = match without {
-        Some(walls) => walls.parse()?,
-        None => Removed::default(),
+    let gone = without.map_or(Vec::new(), |walls| walls.split('+').collect());
+    let (grants, walls): (Vec<&str>, Vec<&str>) = gone.iter().partition(|name| **name == "grants");
+    let walls: Removed = match walls.is_empty() {
+        false => walls.join("+").parse()?,
+        true => Removed::default(),
     };
     let mut stage = Stage::new(about, exe, walls)?;
+    stage.all_granted = !grants.is_empty();
     let local = tokio::task::LocalSet::new();
     local.run_until(stage.play(lines)).await?;
     let done = stage.effects()?;
@@ -66,12 +72,16 @@ struct Stage<'a> {
     exe: &'a Path,
     /// Where it is about sites: the server.
     sites: Option<Sites>,
+    /// A service of the host.
+    service: Registry,
     walls: Removed,
     warden: Option<tokio::task::JoinHandle<()>>,
     /// The last ticket: its number, its four characters, what it is for.
     last: Option<(TicketId, String, Wanted)>,
     /// How often a person said it may happen.
     allowed: u64,
+    /// The rules grant all that is tried.
+    all_granted: bool,
 }
 
 impl<'a> Stage<'a> {
@@ -85,12 +95,17 @@ impl<'a> Stage<'a> {
                 About::Rows => None,
                 About::Sites => Some(Sites::start().ok_or("no nginx")?),
             },
+            service: Registry::start("", 0),
             walls,
             warden: None,
             last: None,
             allowed: 0,
+            all_granted: false,
         };
         std::fs::create_dir(stage.at("shop")).map_err(|e| e.to_string())?;
+        if let Some(sites) = &stage.sites {
+            duties::lay_out(sites, &stage.at("shop")).map_err(|e| e.to_string())?;
+        }
         stage.sql(
             "CREATE TABLE stock (name TEXT); INSERT INTO stock VALUES ('pear'), ('plum'), ('fig')",
         )?;
@@ -124,8 +139,7 @@ impl<'a> Stage<'a> {
     /// How often it happened.
     fn effects(&self) -> Result<u64, String> {
         if let Some(sites) = &self.sites {
-            let files = std::fs::read_dir(sites.at("etc/conf.d")).map_err(|e| e.to_string())?;
-            return Ok(files.count() as u64);
+            return duties::effects(sites).map_err(|e| e.to_string());
         }
         let said = self.sql("SELECT count(*) FROM stock")?;
         let left: u64 = said.parse().map_err(|_| format!("`{said}` rows"))?;
@@ -155,9 +169,7 @@ impl<'a> Stage<'a> {
     async fn play(&mut self, lines: &str) -> Result<(), String> {
         self.home.ensure().map_err(|e| e.to_string())?;
         if let Some(sites) = &self.sites {
-            let granted = sites.granted("shop.example, other.example");
-            let granted = granted.replace("[infra]", "[infra, qa]");
-            let rules = format!("acts: {{http.change: allow}}\noperations:\n  sites: {granted}\n");
+            let rules = duties::rules(sites, &self.at("shop"), self.service.port, self.all_granted);
             let file = self.home.config().join("permissions.yaml");
             std::fs::write(file, rules).map_err(|e| e.to_string())?;
         }
@@ -174,6 +186,7 @@ impl<'a> Stage<'a> {
                     let wanted = self.variant(variant)?;
                     self.carry_out(&wanted, None).await?;
                 }
+                ("forged", rest) => self.forged(rest).await?,
                 ("late", "") => self.late().await?,
                 ("restart", "") => {
                     self.down().await;
@@ -196,7 +209,7 @@ impl<'a> Stage<'a> {
             return Err(format!("there is no variant `{name}`"));
         }
         let act = match &self.sites {
-            Some(sites) => site(sites, name),
+            Some(sites) => duties::site(sites, name),
             None => statement(name),
         };
         let of = |is: bool, usual: &str| match is {
@@ -263,6 +276,23 @@ impl<'a> Stage<'a> {
             Ok(burned) => self.carry_out(&wanted, Some(burned)).await,
             Err(_) => Ok(()),
         }
+    }
+
+    /// A duty as somebody forged it who speaks to the warden.
+    async fn forged(&self, words: &str) -> Result<(), String> {
+        let sites = self.sites.as_ref().ok_or("it is about no server")?;
+        let (kind, duty) = words.split_once(' ').ok_or("KIND DUTY")?;
+        let duty = duties::filled(sites, &self.at("shop"), self.service.port, duty)?;
+        let (mut wanted, _) = self.variant("")?;
+        wanted.kind = kind.to_owned();
+        wanted.action["duty"] = duty;
+        let answer = self
+            .said(&json!({"ask": "operate", "wanted": wanted}))
+            .await?;
+        if super::attempt::verbose() {
+            eprintln!("--- {answer}");
+        }
+        Ok(())
     }
 
     async fn carry_out(
@@ -388,21 +418,6 @@ fn statement(variant: &str) -> Act {
         statement: statement.to_owned(),
         params: Vec::new(),
         // The key of a step: another step does it again.
-        key: format!("key{variant}"),
-    })
-}
-
-/// The site, or another one.
-fn site(sites: &Sites, variant: &str) -> Act {
-    let name = match variant {
-        "" | "agent" | "kind" => "shop",
-        _ => "other",
-    };
-    let duty = json!({"duty": "put_site", "name": name, "over": false, "site": {
-        "names": [format!("{name}.example")], "serve": {"root": sites.text("www/shop")}, "certificate": null, "only_https": false,
-    }});
-    Act::of(Operation::Duty {
-        duty: serde_json::from_value(duty).expect("a duty"),
         key: format!("key{variant}"),
     })
 }

@@ -216,3 +216,98 @@ async fn nothing_that_programs_wrote_is_obeyed_where_the_token_is() {
     assert!(!stage.clone.work.join("obeyed").exists());
     assert!(!pushed.text.contains(TOKEN));
 }
+
+#[tokio::test]
+async fn a_push_goes_on_from_whatever_the_remote_has() {
+    if !can_sandbox() {
+        return;
+    }
+    let Some(server) = tests::git_https::start(TOKEN) else {
+        return;
+    };
+    // What build services obey is there already, and is not of the branch.
+    let stage = Stage::new(|w| {
+        git(w, &["init", "-q", "-b", "main"]);
+        write(w, ".github/workflows/x.yml", "on: push\n");
+        write(w, "src/a/b.txt", "one\n");
+        git(w, &["add", "."]);
+        git(w, &["commit", "-qm", "one"]);
+        write(w, "README.md", "here\n");
+        git(w, &["add", "."]);
+        git(w, &["commit", "-qm", "two"]);
+        let there = server.repository().display().to_string();
+        git(w, &["push", "-q", &there, "HEAD:refs/heads/main"]);
+        git(w, &["push", "-q", &there, "HEAD~1:refs/heads/old"]);
+    });
+    let to = remote(&server, TOKEN);
+    let good = async |branch: &str, commit: &str| {
+        let pushed = push(&stage, &to, branch, commit).await;
+        assert!(!pushed.is_error, "{}", pushed.text);
+        assert_eq!(there(&server, branch), commit);
+    };
+    let first = commit(&stage, "new.txt").await;
+    good("ai-infra/t4", &first).await;
+    let second = commit(&stage, "src/a/b.txt").await;
+    // Another branch of the remote is nearer than its own.
+    good("ai-infra/t5", &second).await;
+    let third = commit(&stage, "src/a/c.txt").await;
+    good("ai-infra/t4", &third).await;
+    // Two lines of work that were brought together.
+    let mut executor = stage.executor().await;
+    let said = sh(
+        &mut executor,
+        "git config user.name a && git config user.email a@b && line=$(git rev-parse HEAD) && git checkout -q -b side HEAD~2 && date +%N > side.txt && git add -A \
+         && git commit -qm side && git merge -q -m both $line 2>&1 && echo id $(git rev-parse HEAD)",
+    )
+    .await;
+    executor.stop().await;
+    let merged = said.split("id ").nth(1).expect(&said).trim().to_owned();
+    good("ai-infra/t4", &merged).await;
+    // The remote has gone on with what the clone has never seen.
+    git(
+        &stage.workspace,
+        &["commit", "-q", "--allow-empty", "-m", "three"],
+    );
+    let kept = server.repository().display().to_string();
+    git(
+        &stage.workspace,
+        &["push", "-q", &kept, "HEAD:refs/heads/main"],
+    );
+    let fourth = commit(&stage, "more.txt").await;
+    good("ai-infra/t4", &fourth).await;
+    let back = push(&stage, &to, "ai-infra/t4", &second).await;
+    assert!(
+        back.is_error && back.text.contains("nothing is pushed by force"),
+        "{}",
+        back.text
+    );
+}
+
+#[tokio::test]
+async fn a_workspace_without_its_whole_past_is_pushed_from() {
+    if !can_sandbox() {
+        return;
+    }
+    let Some(server) = tests::git_https::start(TOKEN) else {
+        return;
+    };
+    let kept = server.repository().display().to_string();
+    let past = Stage::new(|w| {
+        git(w, &["init", "-q"]);
+        for text in ["one\n", "two\n"] {
+            write(w, ".github/workflows/x.yml", text);
+            git(w, &["add", "."]);
+            git(w, &["commit", "-qm", "more"]);
+        }
+        git(w, &["push", "-q", &kept, "HEAD:refs/heads/main"]);
+    });
+    let from = format!("file://{}", past.workspace.display());
+    let stage = Stage::new(|w| {
+        git(w, &["clone", "-q", "--depth", "1", &from, "."]);
+    });
+    let to = remote(&server, TOKEN);
+    let first = commit(&stage, "new.txt").await;
+    let pushed = push(&stage, &to, "ai-infra/t6", &first).await;
+    assert!(!pushed.is_error, "{}", pushed.text);
+    assert_eq!(there(&server, "ai-infra/t6"), first);
+}

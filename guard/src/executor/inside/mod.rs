@@ -73,6 +73,7 @@ fn begin(stdin: &mut Stdin, stdout: &mut Stdout) -> Result<Hello, String> {
     }
     program::keep_leftovers(!hello.limits.faults.stands(Wall::Leftovers));
     place::check_links(hello.limits.faults.stands(Wall::Links));
+    outside::push_from_its_own(hello.limits.faults.stands(Wall::OwnRepository));
     place::prepare(hello.host || hello.reach.is_some())
         .map_err(|e| format!("the folders inside cannot be used: {e}"))?;
     if hello.online {

@@ -1,4 +1,4 @@
-//! Runs a program: its own process group, nothing on its input, bounded output, and nothing of it
+//! Runs a program: its own process group, nothing on its input (or one file), bounded output, and nothing of it
 //! left when it is over. As first process of the namespace this also reaps every orphan.
 
 use super::lifeline::Lifeline;
@@ -93,12 +93,17 @@ impl Program {
             false => Leaves::Nothing,
             true => Leaves::Others,
         };
-        self.run_until(leash, leaves)
+        self.run_until(leash, leaves, Stdio::null())
+    }
+
+    /// The same, with what a file holds on its input.
+    pub(super) fn run_on(&self, input: File, leash: Leash<'_>) -> io::Result<Ended> {
+        self.run_until(leash, Leaves::Nothing, Stdio::from(input))
     }
 
     /// The same, and a [`Companion`] goes on meanwhile and afterwards.
     pub(super) fn run_beside(&self, leash: Leash<'_>) -> io::Result<Ended> {
-        self.run_until(leash, Leaves::Others)
+        self.run_until(leash, Leaves::Others, Stdio::null())
     }
 
     /// Starts it to run beside others; what it says goes to `log`.
@@ -124,7 +129,7 @@ impl Program {
             .map(Companion)
     }
 
-    fn run_until(&self, leash: Leash<'_>, leaves: Leaves) -> io::Result<Ended> {
+    fn run_until(&self, leash: Leash<'_>, leaves: Leaves, input: Stdio) -> io::Result<Ended> {
         let started = Instant::now();
         let (program, arguments) = self
             .argv
@@ -135,7 +140,7 @@ impl Program {
             .args(arguments)
             .current_dir(&self.cwd)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);

@@ -8,9 +8,12 @@ mod later;
 mod page;
 mod postgres;
 mod push;
+mod pushed;
 mod rows;
 mod sqlite;
 mod tls;
+
+pub(super) use push::from_its_own as push_from_its_own;
 
 use super::program::Leash;
 use super::serve::Done;

@@ -1,8 +1,9 @@
 //! Pushes one commit as one branch of one granted remote, never by force. It is done from a repository of its own, made in
 //! the sandbox's memory, that borrows the clone's objects: nothing that programs wrote into the clone's settings or hooks is
-//! obeyed where the token is. Whether it happened the remote says: asked before, and again when an answer did not come.
+//! obeyed where the token is; and what it brings is looked at in a copy whose objects are what they are called (`pushed.rs`). Whether it happened the remote says: asked before, and again when an answer did not come.
 
 use super::Failed;
+use super::pushed::Pushed;
 use crate::bring::Remote;
 use crate::control_files::obeyed_by;
 use crate::executor::inside::place;
@@ -12,10 +13,11 @@ use crate::sandbox::spec::HOME;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Where it is pushed from.
@@ -27,7 +29,7 @@ const AUTHORITIES: [&str; 3] = [
     "/etc/ssl/cert.pem",
 ];
 /// Longest question to the remote, and longest push.
-const QUESTION: Duration = Duration::from_secs(30);
+pub(super) const QUESTION: Duration = Duration::from_secs(30);
 const PUSH: Duration = Duration::from_secs(300);
 /// Tries to learn what became of a push whose answer did not come.
 const TRIES: usize = 3;
@@ -36,6 +38,13 @@ const BRANCHES: usize = 2000;
 const NAMES: usize = 8 * 1024 * 1024;
 /// Most control files that are named.
 const NAMED: usize = 5;
+
+static OWN: AtomicBool = AtomicBool::new(true);
+
+/// Says whether it is pushed from a repository of its own.
+pub(in super::super) fn from_its_own(own: bool) {
+    OWN.store(own, Ordering::Relaxed);
+}
 
 /// What is pushed.
 pub(super) struct Order<'a> {
@@ -66,33 +75,35 @@ pub(super) fn push(order: &Order<'_>, to: &Remote, leash: Leash<'_>) -> Result<D
     if there.as_deref() == Some(order.commit) {
         return Ok(told(order, true));
     }
-    if let Some(there) = &there {
-        let below = git(
-            &["merge-base", "--is-ancestor", there, order.commit],
-            leash,
-            QUESTION,
-        );
-        if below.map_err(refused)?.exit != Some(0) {
-            return Err(refused(format!(
-                "the branch {} is there with other work ({}), and nothing is pushed by force",
-                order.branch,
-                there.get(..12).unwrap_or(there)
-            )));
+    // Its own branch counts, wherever it is listed.
+    let named = heads.iter().map(|(commit, _)| commit.as_str());
+    let own_branch = there.as_deref().into_iter();
+    let known = own_branch.chain(named.take(BRANCHES)).collect();
+    let clone = place::root().join(".git").display().to_string();
+    let pushed = match OWN.load(Ordering::Relaxed) {
+        true => {
+            Pushed::copied(FROM, order.commit, there.as_deref(), known, leash).map_err(refused)?
         }
+        false => Pushed::believed(&clone, order.commit, known),
+    };
+    if let Some(there) = &there
+        && !pushed.goes_on_from(there, leash).map_err(refused)?
+    {
+        return Err(refused(format!(
+            "the branch {} is there with other work ({}), and nothing is pushed by force",
+            order.branch,
+            there.get(..12).unwrap_or(there)
+        )));
     }
     if !to.control_files {
-        control_files(order, &heads, leash).map_err(refused)?;
+        control_files(&pushed.changes(leash).map_err(refused)?).map_err(refused)?;
     }
     let to_branch = format!("{}:refs/heads/{}", order.commit, order.branch);
-    let words = [
-        "push",
-        "--porcelain",
-        "--no-verify",
-        "--no-follow-tags",
-        "--recurse-submodules=no",
-        &to.url,
-        &to_branch,
-    ];
+    let mut words = vec!["push", "--porcelain"];
+    if OWN.load(Ordering::Relaxed) {
+        words.extend(["--no-verify", "--no-follow-tags", "--recurse-submodules=no"]);
+    }
+    words.extend([to.url.as_str(), &to_branch]);
     let pushed = git(&words, leash, PUSH).map_err(refused)?;
     if pushed.exit == Some(0) {
         return Ok(told(order, false));
@@ -123,27 +134,32 @@ fn told(order: &Order<'_>, before: bool) -> Done {
     )
 }
 
-/// Makes the repository and git's settings anew.
-fn prepare(order: &Order<'_>, to: &Remote) -> io::Result<()> {
-    let own = Path::new(FROM);
+/// Makes an empty repository anew.
+pub(super) fn make(own: &Path, sha256: bool) -> io::Result<()> {
     if own.exists() {
         fs::remove_dir_all(own)?;
-    }
-    let objects = place::root().join(".git/objects");
-    if !objects.is_dir() {
-        return Err(io::Error::other("the workspace is no repository of git"));
     }
     for folder in ["objects/info", "objects/pack", "refs/heads"] {
         fs::create_dir_all(own.join(folder))?;
     }
     fs::write(own.join("HEAD"), "ref: refs/heads/none\n")?;
-    let format = match order.commit.len() {
-        64 => {
+    let format = match sha256 {
+        true => {
             "[core]\n\trepositoryformatversion = 1\n\tbare = true\n[extensions]\n\tobjectformat = sha256\n"
         }
-        _ => "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
+        false => "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
     };
-    fs::write(own.join("config"), format)?;
+    fs::write(own.join("config"), format)
+}
+
+/// Makes the repository and git's settings anew.
+fn prepare(order: &Order<'_>, to: &Remote) -> io::Result<()> {
+    let own = Path::new(FROM);
+    let objects = place::root().join(".git/objects");
+    if !objects.is_dir() {
+        return Err(io::Error::other("the workspace is no repository of git"));
+    }
+    make(own, order.commit.len() == 64)?;
     fs::write(
         own.join("objects/info/alternates"),
         format!("{}\n", objects.display()),
@@ -195,12 +211,31 @@ fn settings(to: &Remote) -> String {
 }
 
 fn git(words: &[&str], leash: Leash<'_>, most: Duration) -> Result<Ended, String> {
-    let mut argv = vec!["git", "--git-dir", FROM];
+    let clone = place::root().join(".git").display().to_string();
+    let from = match OWN.load(Ordering::Relaxed) {
+        true => FROM,
+        false => &clone,
+    };
+    git_at(from, words, None, leash, most)
+}
+
+/// Git at a repository, with a file on its input where there is one.
+pub(super) fn git_at(
+    at: &str,
+    words: &[&str],
+    input: Option<File>,
+    leash: Leash<'_>,
+    most: Duration,
+) -> Result<Ended, String> {
+    let mut argv = vec!["git", "--git-dir", at];
     argv.extend(words);
     let mut program = Program::new(&argv);
     program.cwd = "/tmp".into();
     program.keep = NAMES;
-    let ended = program.run(leash.shorter(most));
+    let ended = match input {
+        Some(input) => program.run_on(input, leash.shorter(most)),
+        None => program.run(leash.shorter(most)),
+    };
     ended.map_err(|e| format!("git cannot be started: {e}"))
 }
 
@@ -212,6 +247,9 @@ fn heads(to: &Remote, leash: Leash<'_>) -> Result<Vec<(String, String)>, String>
     }
     let one = |line: &str| {
         let (commit, name) = line.split_once('\t')?;
+        if commit.is_empty() || !commit.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
         Some((
             commit.to_owned(),
             name.strip_prefix("refs/heads/")?.to_owned(),
@@ -221,44 +259,10 @@ fn heads(to: &Remote, leash: Leash<'_>) -> Result<Vec<(String, String)>, String>
 }
 
 /// Refuses what build services and others obey as soon as it is pushed.
-fn control_files(
-    order: &Order<'_>,
-    heads: &[(String, String)],
-    leash: Leash<'_>,
-) -> Result<(), String> {
-    let mut words = vec![
-        "log",
-        "-m",
-        "--no-renames",
-        "--name-only",
-        "--format=",
-        "-z",
-        "--ignore-missing",
-        order.commit,
-        "--not",
-    ];
-    let known = heads
-        .iter()
-        .take(BRANCHES)
-        .map(|(commit, _)| commit.as_str());
-    words.extend(known.filter(|commit| commit.bytes().all(|b| b.is_ascii_hexdigit())));
-    let listed = git(&words, leash, QUESTION)?;
-    if listed.exit != Some(0) || listed.truncated {
-        return Err(format!(
-            "what would be pushed cannot be listed: {}",
-            listed.stderr.trim()
-        ));
-    }
-    let names = listed
-        .stdout
-        .split('\0')
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
-    let mut found: Vec<String> = names
-        .filter_map(|name| {
-            obeyed_by(name).map(|by| format!("{} ({})", name.escape_debug(), by.by()))
-        })
-        .collect();
+fn control_files(changed: &[String]) -> Result<(), String> {
+    let named =
+        |name: &String| obeyed_by(name).map(|by| format!("{} ({})", name.escape_debug(), by.by()));
+    let mut found: Vec<String> = changed.iter().filter_map(named).collect();
     found.sort();
     found.dedup();
     if found.is_empty() {
