@@ -183,21 +183,25 @@ fn a_month_is_not_forgotten_with_redis() {
     std::fs::remove_dir_all(team.home().join("redis")).expect("forgotten");
     team.up();
     team.ai(&["agents", "resume", "code"]).expect(0);
-    let shown = || team.ai(&["task", "show", "t2", "--json"]).expect(0).json();
+    is_refused(&team, "t2", "the month budget of $1.00 has $0.90 spent");
+    let costs = costs(&team, &[]);
+    assert_eq!(costs["month"]["spent_usd"], 0.9, "{costs:#}");
+    team.down();
+}
+
+/// Waits until a task was refused for this reason; answers its page.
+fn is_refused(team: &Team, task: &str, why: &str) -> Value {
+    let shown = || team.ai(&["task", "show", task, "--json"]).expect(0).json();
     let over = || shown()["task"]["document"]["state"].clone();
     let refused = wait_until(Duration::from_secs(30), || over() == "refused");
     assert!(refused, "{:#}", shown());
     let page = shown();
-    let reason = page["task"]["document"]["reason"]
-        .as_str()
-        .unwrap_or_default();
+    let reason = page["task"]["document"]["reason"].as_str();
     assert!(
-        reason.contains("the month budget of $1.00 has $0.90 spent"),
-        "{reason}"
+        reason.is_some_and(|reason| reason.contains(why)),
+        "{page:#}"
     );
-    let costs = costs(&team, &[]);
-    assert_eq!(costs["month"]["spent_usd"], 0.9, "{costs:#}");
-    team.down();
+    page
 }
 
 #[test]
@@ -208,4 +212,40 @@ fn what_a_month_has_cost_outlives_redis() {
 #[test]
 fn what_a_month_has_cost_outlives_redis_with_the_ledger_on_a_server() {
     on_server(a_month_is_not_forgotten_with_redis);
+}
+
+/// Redis forgets everything while a task is in the middle of a call that its limit covers once.
+fn the_limit_of_a_task_holds_for_what_it_cost_before() {
+    let team = Team::new(AI_INFRA);
+    team.configure(
+        "team:\n  lease_ms: 1500\nengine:\n  name: playbook\n  allow_scripted: true\nbudget:\n  month_usd: 5.0\n  task_usd: 1.0\n",
+    );
+    team.up();
+    run(&team, &[proposal(0.2), say(0.5, 60_000)], &["--no-wait"]).expect(0);
+    let aside = || costs(&team, &[])["month"]["reserved_usd"] == 0.5;
+    let running = wait_until(Duration::from_secs(20), aside);
+    assert!(running, "{:#}", costs(&team, &[]));
+    team.ai(&["down"]).expect(0);
+    std::fs::remove_dir_all(team.home().join("redis")).expect("forgotten");
+    team.up();
+    let shown = || team.ai(&["task", "show", "t1", "--json"]).expect(0).json();
+    // It had done something that nobody can take back; a person looks, and lets it start anew.
+    let asked = || shown()["task"]["document"]["on"] == "input";
+    assert!(wait_until(Duration::from_secs(30), asked), "{:#}", shown());
+    team.ai(&["task", "answer", "t1", "again"]).expect(0);
+    let page = is_refused(&team, "t1", "the task budget of $1.00 has $0.90 spent");
+    assert_eq!(page["task"]["document"]["usage"]["cost_usd"], 0.9);
+    // The control: for a task that comes now the same limit covers the same calls.
+    run(&team, &[proposal(0.2), say(0.5, 0)], &[]).expect(0);
+    team.down();
+}
+
+#[test]
+fn what_a_task_has_cost_outlives_redis() {
+    the_limit_of_a_task_holds_for_what_it_cost_before();
+}
+
+#[test]
+fn what_a_task_has_cost_outlives_redis_with_the_ledger_on_a_server() {
+    on_server(the_limit_of_a_task_holds_for_what_it_cost_before);
 }

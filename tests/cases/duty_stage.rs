@@ -145,35 +145,35 @@ impl Stage {
 
     /// Lines of the record that the warden wrote of what it did itself.
     pub fn record(&self) -> Vec<String> {
-        let verify = self
-            .team
-            .ai(&["audit", "verify", "--json"])
-            .expect(0)
-            .json();
-        assert_eq!(verify["intact"], true, "{verify:#}");
-        let tail = self
-            .team
-            .ai(&["audit", "tail", "--lines", "200", "--json"])
-            .expect(0)
-            .stdout;
-        let lines = tail
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines
-            .filter(|line| {
-                line["agent"] == "warden"
-                    && line["tool"]
-                        .as_str()
-                        .is_some_and(|t| protocol::duty::tools::CHANGE.contains(&t))
-            })
-            .map(|line| {
-                format!(
-                    "{} {} {}",
-                    line["tool"].as_str().unwrap_or("?"),
-                    line["stage"].as_str().unwrap_or("?"),
-                    line["outcome"].as_str().unwrap_or("?")
-                )
-            })
-            .collect()
+        record_of(&self.team)
     }
+}
+
+/// The same of any team, whose record must hold.
+pub fn record_of(team: &Team) -> Vec<String> {
+    let verify = team.ai(&["audit", "verify", "--json"]).expect(0).json();
+    assert_eq!(verify["intact"], true, "{verify:#}");
+    let tail = team
+        .ai(&["audit", "tail", "--lines", "200", "--json"])
+        .expect(0)
+        .stdout;
+    let lines = tail
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines
+        .filter(|line| {
+            line["agent"] == "warden"
+                && line["tool"]
+                    .as_str()
+                    .is_some_and(|t| protocol::duty::tools::CHANGE.contains(&t))
+        })
+        .map(|line| {
+            format!(
+                "{} {} {}",
+                line["tool"].as_str().unwrap_or("?"),
+                line["stage"].as_str().unwrap_or("?"),
+                line["outcome"].as_str().unwrap_or("?")
+            )
+        })
+        .collect()
 }

@@ -272,12 +272,9 @@ fn a_host_is_given_only_what_it_runs() {
     team.down();
 }
 
-/// What asks on another host is answered there, by whoever that host's warden can tell apart; the team only hears
-/// what became of it, and a word that was forged gives nothing.
-#[test]
-fn leave_is_given_where_the_act_is_made() {
-    let team = first_host(Team::new(AI_INFRA));
-    let stage = Stage::new(team, "ask", "");
+/// Two hosts of a team, and a rule on each that asks.
+fn two_that_ask() -> (Stage, Stage) {
+    let stage = Stage::new(first_host(Team::new(AI_INFRA)), "ask", "");
     stage.team.up();
     let there = Stage::new(Team::new(AI_INFRA), "ask", "");
     let file = stage.team.scratch("invitations").join("web2");
@@ -287,6 +284,11 @@ fn leave_is_given_where_the_act_is_made() {
     ];
     stage.team.ai(&invite).expect(0);
     join(&there.team, &file).expect(0);
+    (stage, there)
+}
+
+/// Hands a task in that is worked on on the other host, and waits until it asks there.
+fn begin_there(stage: &Stage, there: &Stage, task: &str) {
     let work = there.work.display().to_string();
     let begin = [
         "run",
@@ -300,9 +302,17 @@ fn leave_is_given_where_the_act_is_made() {
     ];
     stage.team.ai(&begin).expect(0);
     let waits = wait_until(PATIENCE, || {
-        stage.task("t1")["document"]["on"] == "approval"
+        stage.task(task)["document"]["on"] == "approval"
     });
-    assert!(waits, "{:#}", stage.task("t1"));
+    assert!(waits, "{:#}", stage.task(task));
+}
+
+/// What asks on another host is answered there, by whoever that host's warden can tell apart; the team only hears
+/// what became of it, and a word that was forged gives nothing.
+#[test]
+fn leave_is_given_where_the_act_is_made() {
+    let (stage, there) = two_that_ask();
+    begin_there(&stage, &there, "t1");
     let status = stage.team.ai(&["status"]).expect(0).stdout;
     assert!(
         status.contains("on web2: ai-infra approvals show a1"),
@@ -344,6 +354,58 @@ fn leave_is_given_where_the_act_is_made() {
         known.contains("web2")
     });
     assert!(anchored);
+    there.intact();
+    there.team.down();
+    stage.team.down();
+}
+
+/// What a task asked for on another host is taken back when the task is over, answered or not, though that host was
+/// away just then; what still waits stays.
+#[test]
+fn leave_that_nobody_waits_for_is_taken_back_where_it_is_kept() {
+    let (stage, there) = two_that_ask();
+    there.keeps_pin();
+    for task in ["t1", "t2", "t3"] {
+        begin_there(&stage, &there, task);
+    }
+    let tickets = there.tickets();
+    let of = |task: &str| {
+        let found = tickets.iter().find(|one| one["task"] == task);
+        let text = |key: &str| found.expect("its ticket")[key].as_str().expect("text");
+        (text("id"), text("mark"))
+    };
+    let answers = |id: &str, mark: &str| {
+        let words = ["approvals", "approve", id, mark];
+        there.typed(&words, &format!("{PIN}\n"))
+    };
+    // A yes that nobody uses, because nothing is begun.
+    stage.team.ai(&["freeze"]).expect(0);
+    let (id, mark) = of("t2");
+    answers(id, mark).expect(0);
+    there.team.down();
+    for task in ["t1", "t2"] {
+        stage.team.ai(&["task", "cancel", task]).expect(0);
+        stage.comes_to(task, "cancelled");
+    }
+    // Nobody could tell that host, and nothing there did it of itself.
+    let kept = there.team.home().join("warden/tickets.jsonl");
+    let kept = std::fs::read_to_string(kept).expect("tickets");
+    assert!(!kept.contains("\"state\":\"cancelled\""), "{kept}");
+    there.team.ai(&["up", "--no-tmux"]).expect(0);
+    let state = |task| there.ticket(of(task).0)["state"].clone();
+    for task in ["t1", "t2"] {
+        let taken = wait_until(PATIENCE, || state(task) == "cancelled");
+        assert!(taken, "{task}: {}", state(task));
+        let (id, mark) = of(task);
+        let said = answers(id, mark).expect(4).stderr;
+        assert!(said.contains("cancelled already"), "{said}");
+    }
+    assert_eq!(state("t3"), "requested");
+    stage.team.ai(&["thaw"]).expect(0);
+    let (id, mark) = of("t3");
+    answers(id, mark).expect(0);
+    stage.comes_to("t3", "done");
+    assert_eq!((there.effects(), there.tickets().len()), (1, 0));
     there.intact();
     there.team.down();
     stage.team.down();
