@@ -1,10 +1,11 @@
 //! A whole team in a home of its own: time to ready, submit to first phase, what a task costs
 //! beyond its tools, what a line of the record costs, memory and processor time of the idle team.
 
-use crate::memory_use::{cpu_time, pss_mb};
+use crate::memory_use::{cpu_time, named, pss_mb};
 use crate::numbers::percentile;
 use crate::table::{Report, Row};
 use crate::team::{BenchError, Team, fail};
+use guard::launcher::name_of;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::path::Path;
@@ -116,6 +117,10 @@ fn idle_rows(team: &Team<'_>) -> Result<Vec<Row>, BenchError> {
             "MB",
         ));
         rows.push(Row::new(&format!("{name} idle, processor"), share, "%"));
+        if let Some(memory) = named(&name_of(*pid)).and_then(pss_mb) {
+            let row = format!("{name}, its launcher idle, memory (PSS)");
+            rows.push(Row::new(&row, memory, "MB"));
+        }
     }
     Ok(rows)
 }

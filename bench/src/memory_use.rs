@@ -13,6 +13,16 @@ pub fn data_mb(pid: u32) -> Option<f64> {
     rollup(pid, "Pss_Anon:")
 }
 
+/// The first process that goes by a name of the kernel's (`comm`, 15 bytes at most).
+pub fn named(name: &str) -> Option<u32> {
+    let entries = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.find(|pid| {
+        let comm = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+        comm.is_ok_and(|comm| comm.trim_end() == name)
+    })
+}
+
 /// Most of it that was in memory at any moment so far, in MB (10^6 bytes).
 pub fn peak_mb(pid: u32) -> Option<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
