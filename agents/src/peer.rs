@@ -45,7 +45,6 @@ pub async fn ask(bench: &mut Workbench, step: &str, call: &ToolCall) -> Result<T
     let task_usd = MicroUsd::from_dollars(bench.settings.budget.task_usd);
     let asked = PeerQuestion {
         v: PEER_VERSION,
-        by: bench.agent.name.clone(),
         task: bench.task.id,
         task_cap: bench.task.budget.unwrap_or(task_usd),
         question: bench.toolbox.redactor.text(&question),
@@ -64,7 +63,7 @@ pub async fn ask(bench: &mut Workbench, step: &str, call: &ToolCall) -> Result<T
     let began = Instant::now();
     let mut watch = bench.toolbox.watch.clone();
     let answered = tokio::select! {
-        answered = bench.bus.ask(&envelope, wait) => answered,
+        answered = bench.bus.ask(&bench.agent.name, &envelope, wait) => answered,
         _ = watch.wait_for(|signal| !matches!(signal, Signal::Go | Signal::Cancel)) => {
             stop::check(&bench.toolbox.watch)?;
             return Err(Stop::Lost);

@@ -6,11 +6,12 @@ use crate::brain::claude;
 use crate::peer::cut;
 use crate::remember;
 use crate::run::Shared;
-use bus::ask::PeerQuestions;
+use bus::ask::{Asked, PeerQuestions};
 use config::settings::{AgentSettings, EngineName};
 use engine::conversation::{Message, ModelRequest, ToolChoice};
 use jiff::Timestamp;
 use protocol::envelope::{Envelope, MessageType};
+use protocol::ids::Role;
 use protocol::memory::FoundMemory;
 use protocol::money::MicroUsd;
 use protocol::peer::{ASK, PEER_VERSION, PeerAnswer, PeerQuestion, QUESTION_BYTES};
@@ -60,12 +61,14 @@ pub async fn serve(shared: Arc<Shared>) {
     }
 }
 
-async fn answer(shared: &Shared, question: &Envelope) {
+async fn answer(shared: &Shared, asked: &Asked) {
+    let question = &asked.question;
+    let asker = asked.by.as_str();
     let left = question.deadline.map_or(PATIENCE, |deadline| {
         Duration::try_from(deadline.duration_since(Timestamp::now())).unwrap_or_default()
     });
-    let Ok(answer) = timeout(left, consider(shared, question)).await else {
-        tracing::info!(asker = question.source, "a peer's question ran out of time");
+    let Ok(answer) = timeout(left, consider(shared, asked)).await else {
+        tracing::info!(asker, "a peer's question ran out of time");
         return;
     };
     let text = cut(&shared.redactor.text(&answer.text));
@@ -77,18 +80,25 @@ async fn answer(shared: &Shared, question: &Envelope) {
     envelope.payload.action = ASK.to_owned();
     envelope.payload.context = serde_json::to_value(&answer).unwrap_or_default();
     match shared.bus.answer(question, &envelope).await {
-        Ok(()) => tracing::info!(asker = question.source, "answered a peer"),
+        Ok(()) => tracing::info!(asker, "answered a peer"),
         Err(error) => tracing::warn!(%error, "a peer's question could not be answered"),
     }
 }
 
-async fn consider(shared: &Shared, question: &Envelope) -> PeerAnswer {
+async fn consider(shared: &Shared, question: &Asked) -> PeerAnswer {
+    let (by, question) = (&question.by, &question.question);
     let asked: PeerQuestion = match serde_json::from_value(question.payload.context.clone()) {
         Ok(asked) if question.payload.action == ASK => asked,
         _ => return refused("that is no question to an agent".to_owned()),
     };
     if asked.v > PEER_VERSION || asked.question.len() > QUESTION_BYTES {
         return refused("the question is newer or longer than this agent reads".to_owned());
+    }
+    // What an answer costs is the asker's own task's.
+    match shared.bus.role_of(asked.task).await {
+        Ok(role) if role.as_ref() == Some(by) => {}
+        Ok(_) => return refused(format!("that is no task of {by}")),
+        Err(error) => return refused(error.to_string()),
     }
     // A question that comes while the team is frozen is thought about after the thaw, where there is
     // time left then.
@@ -99,7 +109,14 @@ async fn consider(shared: &Shared, question: &Envelope) -> PeerAnswer {
             Err(error) => return refused(error.to_string()),
         }
     }
-    let recalled = remember::recall(&shared.bus, &shared.instance, &asked.question, None).await;
+    let recalled = remember::recall(
+        &shared.bus,
+        &shared.agent.name,
+        &shared.instance,
+        &asked.question,
+        None,
+    )
+    .await;
     let memories = recalled.unwrap_or_default();
     let engine = &shared.settings.engine;
     if engine.name != EngineName::Anthropic || engine.api_key.is_none() {
@@ -109,7 +126,7 @@ async fn consider(shared: &Shared, question: &Envelope) -> PeerAnswer {
             ..PeerAnswer::default()
         };
     }
-    think(shared, &asked, &memories).await
+    think(shared, by, &asked, &memories).await
 }
 
 fn refused(text: String) -> PeerAnswer {
@@ -145,14 +162,19 @@ fn listed(memories: &[FoundMemory]) -> String {
 }
 
 /// One call of a model, paid by the asking task.
-async fn think(shared: &Shared, asked: &PeerQuestion, memories: &[FoundMemory]) -> PeerAnswer {
+async fn think(
+    shared: &Shared,
+    by: &Role,
+    asked: &PeerQuestion,
+    memories: &[FoundMemory],
+) -> PeerAnswer {
     let engine = match claude::engine(&shared.settings) {
         Ok(engine) => engine,
         Err(stop) => return refused(stop.to_string()),
     };
     let model = shared.agent.model.clone();
     let model = model.unwrap_or_else(|| shared.settings.engine.model.clone());
-    let mut text = format!("The agent {} asks:\n\n{}\n", asked.by, asked.question);
+    let mut text = format!("The agent {by} asks:\n\n{}\n", asked.question);
     if !memories.is_empty() {
         text.push_str("\nWhat the team remembers about it (may be out of date):\n");
         text.push_str(&listed(memories));

@@ -3,6 +3,7 @@
 use bus::connect::Bus;
 use jiff::{SignedDuration, Timestamp};
 use protocol::envelope::{Envelope, MessageType};
+use protocol::ids::Role;
 use protocol::memory::{FoundMemory, MemoryAnswer, MemoryQuery, NewMemory};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub struct NoMemory(String);
 /// Finds what was learned before.
 pub async fn recall(
     bus: &Bus,
+    role: &Role,
     instance: &str,
     query: &str,
     project: Option<String>,
@@ -26,7 +28,7 @@ pub async fn recall(
         project,
         limit: 5,
     };
-    match ask(bus, instance, &query).await? {
+    match ask(bus, role, instance, &query).await? {
         MemoryAnswer::Found { memories } => Ok(memories),
         MemoryAnswer::Error { message } => Err(NoMemory(message)),
         MemoryAnswer::Kept { .. } => Err(NoMemory("it answered another question".to_owned())),
@@ -34,21 +36,32 @@ pub async fn recall(
 }
 
 /// Keeps a record; the same key twice is one record.
-pub async fn remember(bus: &Bus, instance: &str, memory: NewMemory) -> Result<String, NoMemory> {
-    match ask(bus, instance, &MemoryQuery::Remember { memory }).await? {
+pub async fn remember(
+    bus: &Bus,
+    role: &Role,
+    instance: &str,
+    memory: NewMemory,
+) -> Result<String, NoMemory> {
+    match ask(bus, role, instance, &MemoryQuery::Remember { memory }).await? {
         MemoryAnswer::Kept { id } => Ok(id),
         MemoryAnswer::Error { message } => Err(NoMemory(message)),
         MemoryAnswer::Found { .. } => Err(NoMemory("it answered another question".to_owned())),
     }
 }
 
-async fn ask(bus: &Bus, instance: &str, query: &MemoryQuery) -> Result<MemoryAnswer, NoMemory> {
+async fn ask(
+    bus: &Bus,
+    role: &Role,
+    instance: &str,
+    query: &MemoryQuery,
+) -> Result<MemoryAnswer, NoMemory> {
     let failed = |e: &dyn std::fmt::Display| NoMemory(e.to_string());
     let mut envelope = Envelope::new(bus.team(), MessageType::Query, instance, "supervisor");
     envelope.payload.action = "memory".to_owned();
     envelope.payload.context = serde_json::to_value(query).map_err(|e| failed(&e))?;
     let patience = SignedDuration::try_from(PATIENCE).unwrap_or(SignedDuration::ZERO);
     envelope.deadline = Some(Timestamp::now() + patience);
-    let answer = bus.ask(&envelope, PATIENCE).await.map_err(|e| failed(&e))?;
+    let answered = bus.ask(role, &envelope, PATIENCE).await;
+    let answer = answered.map_err(|e| failed(&e))?;
     serde_json::from_value(answer.payload.context).map_err(|e| failed(&e))
 }

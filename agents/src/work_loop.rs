@@ -182,7 +182,14 @@ async fn recall(bench: &mut Workbench, record: &mut Record) -> Result<Vec<FoundM
         None => {
             let project = bench.toolbox.sandboxes.project.clone();
             let request = bench.task.request.clone();
-            let found = remember::recall(&bench.bus, &bench.instance, &request, project).await;
+            let found = remember::recall(
+                &bench.bus,
+                &bench.agent.name,
+                &bench.instance,
+                &request,
+                project,
+            )
+            .await;
             let memories = match found {
                 Ok(memories) => memories,
                 Err(error) => {
@@ -341,7 +348,8 @@ async fn learn(
         evidence: record.evidence.iter().map(evidence_line).collect(),
         key: format!("task/{}", bench.task.id),
     };
-    let ids = match remember::remember(&bench.bus, &bench.instance, memory).await {
+    let ids = match remember::remember(&bench.bus, &bench.agent.name, &bench.instance, memory).await
+    {
         Ok(id) => vec![id],
         Err(error) => {
             bench.note(error.to_string()).await?;

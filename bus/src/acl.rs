@@ -135,8 +135,9 @@ fn agent(keys: &Keys, name: &str, role: &Role, host: Option<&str>, digest: &str)
     let channel = channel(keys);
     let own = patterns("~", &keys.of_agent(role, host));
     let read = patterns("%R~", &keys.read_by_agents());
-    let ask = format!("(+xadd ~{})", keys.any_ask());
-    let lanes = format!("(+sadd ~{})", keys.lanes());
+    let ask = format!("(+xadd ~{})", keys.asked_by(role));
+    // Who there is tells whose questions are to be read.
+    let lanes = format!("(+sadd ~{0}) (+smembers %R~{0})", keys.lanes());
     // SET and PEXPIRE could turn a stream into something else, so they reach plain values only.
     let values = format!(
         "(+set {})",

@@ -5,8 +5,9 @@
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
 use crate::scripts;
+use protocol::ids::Role;
 use redis::aio::MultiplexedConnection;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -27,7 +28,9 @@ const BATCH: usize = 64;
 pub(crate) enum Source {
     /// The out stream of every role.
     Out,
-    /// This one.
+    /// The questions of every role to this one.
+    Asked(Role),
+    /// This stream.
     One(String),
 }
 
@@ -194,12 +197,16 @@ impl Pump {
             return Ok(());
         }
         self.bus.beat().await?;
+        let keys = self.bus.keys();
+        let of_roles = |roles: BTreeSet<Role>, of: &dyn Fn(&Role) -> String| {
+            roles.iter().map(of).collect::<Vec<String>>()
+        };
         let streams = match &self.source {
-            Source::One(stream) => vec![stream.clone()],
-            Source::Out => {
-                let roles = self.bus.roles().await?;
-                roles.iter().map(|role| self.bus.keys().out(role)).collect()
+            Source::Out => of_roles(self.bus.roles().await?, &|role| keys.out(role)),
+            Source::Asked(target) => {
+                of_roles(self.bus.roles().await?, &|role| keys.ask(target, role))
             }
+            Source::One(stream) => vec![stream.clone()],
         };
         for stream in streams {
             if !self.streams.contains(&stream) {

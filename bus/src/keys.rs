@@ -118,9 +118,13 @@ impl Keys {
     pub fn audit(&self) -> String {
         self.key("audit")
     }
-    /// Questions to a role.
-    pub fn ask(&self, target: &Role) -> String {
-        self.key(&format!("ask:{target}"))
+    /// Prefix of the questions to a role; the role that asks follows.
+    pub fn ask_prefix(&self, target: &Role) -> String {
+        self.key(&format!("ask:{target}:"))
+    }
+    /// Questions of one role to another. Nobody but the one writes there, so the name is the proof of who asks.
+    pub fn ask(&self, target: &Role, asker: &Role) -> String {
+        format!("{}{asker}", self.ask_prefix(target))
     }
     /// Where the answer to one question goes.
     pub fn reply(&self, id: Uuid) -> String {
@@ -206,9 +210,13 @@ impl Keys {
                 lane
             }
         };
-        patterns.extend(["task", "journal"].iter().map(|name| own(name) + ":*"));
         patterns.extend(
-            ["turn", "idle", "wake", "out", "dead", "here", "ask"]
+            ["task", "journal", "ask"]
+                .iter()
+                .map(|name| own(name) + ":*"),
+        );
+        patterns.extend(
+            ["turn", "idle", "wake", "out", "dead", "here"]
                 .iter()
                 .map(|n| own(n)),
         );
@@ -272,9 +280,9 @@ impl Keys {
     pub fn any_reply(&self) -> String {
         self.key("reply:*")
     }
-    /// Pattern of every ask stream.
-    pub fn any_ask(&self) -> String {
-        self.key("ask:*")
+    /// Pattern of a role's questions to others.
+    pub fn asked_by(&self, asker: &Role) -> String {
+        self.key(&format!("ask:*:{asker}"))
     }
     /// Pattern of every key of the team.
     pub fn all(&self) -> String {

@@ -192,7 +192,10 @@ impl Bus {
     }
 
     /// Which role works on a task, where the bus knows it.
-    pub(crate) async fn role_of(&self, task: TaskId) -> Result<Option<Role>, BusError> {
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn role_of(&self, task: TaskId) -> Result<Option<Role>, BusError> {
         let role: Option<String> = self
             .query(redis::cmd("GET").arg(self.keys().role_of(task)), Again::Yes)
             .await?;

@@ -1,12 +1,12 @@
 //! What one agent asks another, and what it answers.
 
-use crate::ids::{Role, TaskId};
+use crate::ids::TaskId;
 use crate::money::MicroUsd;
 use crate::report::Usage;
 use serde::{Deserialize, Serialize};
 
 /// Version of both.
-pub const PEER_VERSION: u32 = 1;
+pub const PEER_VERSION: u32 = 2;
 /// Longest question, in bytes.
 pub const QUESTION_BYTES: usize = 2000;
 /// Longest answer, in bytes.
@@ -19,8 +19,6 @@ pub const ASK: &str = "peer";
 pub struct PeerQuestion {
     /// [`PEER_VERSION`].
     pub v: u32,
-    /// Who asks.
-    pub by: Role,
     /// For which task: what the answer costs is that task's.
     pub task: TaskId,
     /// The most that task may cost.

@@ -3,12 +3,13 @@
 //! opened costs the answers, not the team; the next question tries again.
 
 use crate::bus_link::BusLink;
-use bus::ask::Questions;
+use bus::ask::{Asked, Questions};
 use bus::connect::Bus;
 use bus::error::BusError;
 use jiff::Timestamp;
 use memory::{Memory, MemoryError};
 use protocol::envelope::{Envelope, MessageType};
+use protocol::ids::Role;
 use protocol::memory::{
     FoundMemory, MemoryAnswer, MemoryFile, MemoryImported, MemoryQuery, MemoryStats, NewMemory,
 };
@@ -138,8 +139,8 @@ impl MemoryOwner {
         self.with(move |memory| memory.adopt(&files)).await
     }
 
-    /// Answers a question of an agent.
-    pub async fn answer(&self, query: MemoryQuery) -> MemoryAnswer {
+    /// Answers a question of an agent; what it wants kept is kept as its own.
+    pub async fn answer(&self, by: &Role, query: MemoryQuery) -> MemoryAnswer {
         let answer = match query {
             MemoryQuery::Recall {
                 query,
@@ -150,7 +151,10 @@ impl MemoryOwner {
                 .await
                 .map(|memories| MemoryAnswer::Found { memories }),
             MemoryQuery::Remember { memory } => self
-                .remember(memory)
+                .remember(NewMemory {
+                    source: by.to_string(),
+                    ..memory
+                })
                 .await
                 .map(|id| MemoryAnswer::Kept { id }),
         };
@@ -175,11 +179,11 @@ impl MemoryOwner {
     async fn serve_while_up(&self, bus: &Bus) -> Result<(), BusError> {
         let mut questions = Questions::open(bus, "supervisor").await?;
         loop {
-            let Some(question) = questions.next().await? else {
+            let Some(Asked { by, question }) = questions.next().await? else {
                 continue;
             };
             let answer = match read_question(&question) {
-                Ok(query) => self.answer(query).await,
+                Ok(query) => self.answer(&by, query).await,
                 Err(message) => MemoryAnswer::Error { message },
             };
             let answer = envelope_of(bus, &question, answer);

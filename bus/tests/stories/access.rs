@@ -128,11 +128,15 @@ async fn every_user_can_do_its_own_work() {
     let asked = Envelope::new(&team(), MessageType::Query, "code", "supervisor");
     let asking = {
         let code = code.clone();
-        tokio::spawn(async move { code.ask(&asked, Duration::from_secs(10)).await })
+        tokio::spawn(async move {
+            code.ask(&role("code"), &asked, Duration::from_secs(10))
+                .await
+        })
     };
     let question = loop {
-        if let Some(question) = questions.next().await.unwrap() {
-            break question;
+        if let Some(asked) = questions.next().await.unwrap() {
+            assert_eq!(asked.by, role("code"));
+            break asked.question;
         }
     };
     let answer = Envelope::new(&team(), MessageType::Answer, "supervisor", "code");
@@ -165,13 +169,14 @@ async fn an_agent_cannot_touch_what_is_not_its_own() {
         "XADD {main}:out:qa * e x",
         "XADD {main}:q:qa:any:urgent * e x",
         "XADD {main}:out:code-x * e x",
-        "XRANGE {main}:ask:supervisor - +",
-        "XREADGROUP GROUP g c STREAMS {main}:ask:supervisor >",
+        "XRANGE {main}:ask:supervisor:code - +",
+        "XREADGROUP GROUP g c STREAMS {main}:ask:supervisor:code >",
+        "XADD {main}:ask:supervisor:qa * e x",
+        "XADD {main}:ask:supervisor * e x",
         "SET {main}:role:x qa",
         "HSET {main}:task:qa:x state held",
         "XRANGE {main}:journal:qa:x - +",
         "ZADD {main}:lease:qa:any 1 x",
-        "SMEMBERS {main}:lanes",
         "ZADD {main}:delay:qa:any 1 x",
         "SET {main}:frozen x",
         "HSET {main}:paused:code x 1",

@@ -1,7 +1,8 @@
 //! Questions and answers, signs of life.
 
 use crate::server::*;
-use bus::ask::Questions;
+use bus::ask::{PeerQuestions, Questions};
+use bus::connect::Bus;
 use bus::error::BusError;
 use bus::presence::Presence;
 use jiff::Timestamp;
@@ -15,10 +16,30 @@ fn question(text: &str) -> Envelope {
     envelope
 }
 
+/// The bus of an agent that was heard of, as each is before it asks anything.
+async fn asker(server: &Server) -> Bus {
+    let bus = server.bus().await;
+    bus.announce(&presence("code-1")).await.unwrap();
+    bus
+}
+
+fn presence(instance: &str) -> Presence {
+    Presence {
+        instance: instance.to_owned(),
+        role: role("code"),
+        pid: 1,
+        version: "0".to_owned(),
+        host: "here".to_owned(),
+        task: None,
+        held_back: None,
+        at: Timestamp::now(),
+    }
+}
+
 #[tokio::test]
 async fn many_ask_at_once_and_each_gets_its_own_answer() {
     let server = Server::start();
-    let bus = server.bus().await;
+    let bus = asker(&server).await;
     let mut questions = Questions::open(&bus, "supervisor").await.unwrap();
     let answering = {
         let bus = bus.clone();
@@ -28,10 +49,14 @@ async fn many_ask_at_once_and_each_gets_its_own_answer() {
                 let Some(asked) = questions.next().await.unwrap() else {
                     continue;
                 };
-                let mut answer =
-                    Envelope::new(&team(), MessageType::Answer, "supervisor", &asked.source);
-                answer.payload.context = asked.payload.context.clone();
-                bus.answer(&asked, &answer).await.unwrap();
+                let mut answer = Envelope::new(
+                    &team(),
+                    MessageType::Answer,
+                    "supervisor",
+                    &asked.question.source,
+                );
+                answer.payload.context = asked.question.payload.context.clone();
+                bus.answer(&asked.question, &answer).await.unwrap();
                 answered += 1;
             }
         })
@@ -42,7 +67,7 @@ async fn many_ask_at_once_and_each_gets_its_own_answer() {
             tokio::spawn(async move {
                 let text = format!("question {n}");
                 let answer = bus
-                    .ask(&question(&text), Duration::from_secs(10))
+                    .ask(&role("code"), &question(&text), Duration::from_secs(10))
                     .await
                     .unwrap();
                 assert_eq!(answer.payload.context, text.as_str());
@@ -58,9 +83,9 @@ async fn many_ask_at_once_and_each_gets_its_own_answer() {
 #[tokio::test]
 async fn an_unanswered_question_ends_and_is_not_read_late() {
     let server = Server::start();
-    let bus = server.bus().await;
+    let bus = asker(&server).await;
     let error = bus
-        .ask(&question("late"), Duration::from_millis(100))
+        .ask(&role("code"), &question("late"), Duration::from_millis(100))
         .await
         .unwrap_err();
     assert!(matches!(error, BusError::NoAnswer { .. }), "{error}");
@@ -68,11 +93,15 @@ async fn an_unanswered_question_ends_and_is_not_read_late() {
     let mut questions = Questions::open(&bus, "supervisor").await.unwrap();
     assert!(questions.next().await.unwrap().is_none());
     let left: u64 = redis::cmd("XLEN")
-        .arg("{main}:ask:supervisor")
+        .arg("{main}:ask:supervisor:code")
         .query(&mut server.raw())
         .unwrap();
     assert_eq!(left, 0);
-    assert!(bus.ask(&question("x"), Duration::ZERO).await.is_err());
+    assert!(
+        bus.ask(&role("code"), &question("x"), Duration::ZERO)
+            .await
+            .is_err()
+    );
     let unaddressed = bus.answer(&question("x"), &question("y")).await;
     assert!(matches!(unaddressed, Err(BusError::Refused(_))));
 }
@@ -80,13 +109,17 @@ async fn an_unanswered_question_ends_and_is_not_read_late() {
 #[tokio::test]
 async fn a_late_answer_reaches_nobody_and_does_not_stay() {
     let server = Server::start();
-    let bus = server.bus().await;
+    let bus = asker(&server).await;
     let mut questions = Questions::open(&bus, "supervisor").await.unwrap();
     let asking = {
         let bus = bus.clone();
         tokio::spawn(async move {
-            bus.ask(&question("first"), Duration::from_millis(200))
-                .await
+            bus.ask(
+                &role("code"),
+                &question("first"),
+                Duration::from_millis(200),
+            )
+            .await
         })
     };
     let asked = next_question(&mut questions).await;
@@ -102,7 +135,10 @@ async fn a_late_answer_reaches_nobody_and_does_not_stay() {
     assert!((1..=60_000).contains(&left), "{left}");
     let asking = {
         let bus = bus.clone();
-        tokio::spawn(async move { bus.ask(&question("second"), Duration::from_secs(10)).await })
+        tokio::spawn(async move {
+            bus.ask(&role("code"), &question("second"), Duration::from_secs(10))
+                .await
+        })
     };
     let asked = next_question(&mut questions).await;
     assert_eq!(asked.payload.context, "second");
@@ -113,14 +149,17 @@ async fn a_late_answer_reaches_nobody_and_does_not_stay() {
 #[tokio::test]
 async fn a_peer_that_dies_costs_the_asker_its_deadline_and_the_next_one_answers() {
     let server = Server::start();
-    let bus = server.bus().await;
+    let bus = asker(&server).await;
     let asking = {
         let bus = bus.clone();
         tokio::spawn(async move {
-            let first = bus.ask(&question("x"), Duration::from_millis(300)).await;
+            let first = bus
+                .ask(&role("code"), &question("x"), Duration::from_millis(300))
+                .await;
             (
                 first,
-                bus.ask(&question("x"), Duration::from_secs(10)).await,
+                bus.ask(&role("code"), &question("x"), Duration::from_secs(10))
+                    .await,
             )
         })
     };
@@ -141,6 +180,34 @@ async fn a_peer_that_dies_costs_the_asker_its_deadline_and_the_next_one_answers(
     assert_eq!(second.unwrap().payload.context, "y");
 }
 
+#[tokio::test]
+async fn an_agent_hears_every_role_and_who_it_is() {
+    let server = Server::start();
+    let bus = asker(&server).await;
+    let mut heard = PeerQuestions::new(&bus, &role("qa"));
+    let mut asked = question("x");
+    asked.target = "qa".to_owned();
+    for by in ["code", "research"] {
+        let mut there = presence("one");
+        there.role = role(by);
+        bus.announce(&there).await.unwrap();
+        let asking = {
+            let (bus, asked) = (bus.clone(), asked.clone());
+            tokio::spawn(async move { bus.ask(&role(by), &asked, Duration::from_secs(30)).await })
+        };
+        let question = loop {
+            if let Some(question) = heard.next().await.unwrap() {
+                break question;
+            }
+        };
+        // The second says that it is the first.
+        assert_eq!(question.question.source, "code");
+        assert_eq!(question.by, role(by));
+        bus.answer(&question.question, &answer(by)).await.unwrap();
+        assert_eq!(asking.await.unwrap().unwrap().payload.context, by);
+    }
+}
+
 fn answer(text: &str) -> Envelope {
     let mut envelope = Envelope::new(&team(), MessageType::Answer, "supervisor", "code");
     envelope.payload.context = text.into();
@@ -149,8 +216,9 @@ fn answer(text: &str) -> Envelope {
 
 async fn next_question(questions: &mut Questions) -> Envelope {
     for _ in 0..20 {
-        if let Some(question) = questions.next().await.unwrap() {
-            return question;
+        if let Some(asked) = questions.next().await.unwrap() {
+            assert_eq!(asked.by, role("code"));
+            return asked.question;
         }
     }
     panic!("no question came");
@@ -160,16 +228,7 @@ async fn next_question(questions: &mut Questions) -> Envelope {
 async fn the_present_are_listed_until_they_fall_silent() {
     let server = Server::start();
     let bus = server.bus_with(Duration::from_millis(100)).await;
-    let mut presence = Presence {
-        instance: "code-1".to_owned(),
-        role: role("code"),
-        pid: 1,
-        version: "0".to_owned(),
-        host: "here".to_owned(),
-        task: None,
-        held_back: None,
-        at: Timestamp::now(),
-    };
+    let mut presence = presence("code-1");
     bus.announce(&presence).await.unwrap();
     bus.announce(&presence).await.unwrap();
     assert_eq!(bus.present().await.unwrap(), [presence.clone()]);

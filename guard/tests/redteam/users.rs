@@ -205,9 +205,9 @@ fn difference(
     Some(format!("changed {key}"))
 }
 
-/// Whether everybody may add to a key. What was there stays there.
+/// Whether the attacker, a `code`, may add to a key. What was there stays there.
 fn grows(key: &str) -> bool {
-    key == "{main}:lanes" || key.starts_with("{main}:ask:")
+    key == "{main}:lanes" || (key.starts_with("{main}:ask:") && key.ends_with(":code"))
 }
 
 /// What roles have on the bus; the tasks by what they are.
@@ -262,7 +262,9 @@ async fn work(
     let waiting = submit("code").await?;
     let mut question = Envelope::new(&team(), MessageType::Query, "qa", "supervisor");
     question.payload.action = canary.to_owned();
-    let _unanswered = qa.ask(&question, Duration::from_millis(1)).await;
+    let _unanswered = qa
+        .ask(&role("qa"), &question, Duration::from_millis(1))
+        .await;
     qa.announce(&Presence {
         instance: "qa-1".to_owned(),
         role: role("qa"),

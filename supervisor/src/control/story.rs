@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::story_team::{Team, asked};
+use bus::presence::Presence;
 use jiff::{SignedDuration, Timestamp};
 use protocol::control::{Answer, Reply, Submit, Verb};
 use protocol::envelope::{Envelope, MessageType};
@@ -261,6 +262,7 @@ async fn memory_has_one_owner_for_people_and_agents() {
         evidence: Vec::new(),
         key: "k1".to_owned(),
     };
+    let kept = memory.clone();
     team.ask(Verb::MemoryAdd { memory }).await.unwrap();
     let found = team
         .ask(Verb::MemorySearch {
@@ -275,6 +277,17 @@ async fn memory_has_one_owner_for_people_and_agents() {
     };
     assert_eq!(memories.len(), 1);
     let agent = team.agent().await;
+    let presence = Presence {
+        instance: "code-1".to_owned(),
+        role: "code".parse().unwrap(),
+        pid: 1,
+        version: "0".to_owned(),
+        host: "here".to_owned(),
+        task: None,
+        held_back: None,
+        at: Timestamp::now(),
+    };
+    agent.bus.announce(&presence).await.unwrap();
     let mut question = Envelope::new(agent.bus.team(), MessageType::Query, "code", "supervisor");
     question.payload.action = "memory".to_owned();
     let query = MemoryQuery::Recall {
@@ -283,14 +296,29 @@ async fn memory_has_one_owner_for_people_and_agents() {
         limit: 5,
     };
     question.payload.context = serde_json::to_value(query).unwrap();
-    let wait = Duration::from_secs(10);
-    let answer = agent.bus.ask(&question, wait).await.unwrap();
-    let answer: MemoryAnswer = serde_json::from_value(answer.payload.context).unwrap();
-    assert_eq!(answer, MemoryAnswer::Found { memories });
+    let ask = async |question: &Envelope| {
+        let (code, wait) = ("code".parse().unwrap(), Duration::from_secs(10));
+        let answer = agent.bus.ask(&code, question, wait).await.unwrap();
+        serde_json::from_value::<MemoryAnswer>(answer.payload.context).unwrap()
+    };
+    assert_eq!(ask(&question).await, MemoryAnswer::Found { memories });
+    // Whatever it says, what it wants kept is its own.
+    let memory = NewMemory {
+        source: "person".to_owned(),
+        key: "k2".to_owned(),
+        ..kept
+    };
+    question.payload.context = serde_json::to_value(MemoryQuery::Remember { memory }).unwrap();
+    let MemoryAnswer::Kept { id } = ask(&question).await else {
+        panic!("it was not kept")
+    };
+    let shown = team.ask(Verb::MemoryShow { id }).await.unwrap();
+    let Answer::Text { text } = shown else {
+        panic!("{shown:?}")
+    };
+    assert!(text.contains("source: \"code\""), "{text}");
     question.payload.action = "poem".to_owned();
-    let answer = agent.bus.ask(&question, wait).await.unwrap();
-    let answer: MemoryAnswer = serde_json::from_value(answer.payload.context).unwrap();
-    assert!(matches!(answer, MemoryAnswer::Error { .. }));
+    assert!(matches!(ask(&question).await, MemoryAnswer::Error { .. }));
 }
 
 #[tokio::test]
