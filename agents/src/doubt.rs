@@ -3,8 +3,9 @@
 
 use crate::steps::Begun;
 use crate::stop::Stop;
-use guard::act::Act;
+use guard::act::{Act, Operation};
 use guard::redact::Redactor;
+use protocol::duty::Duty;
 use protocol::effect::ProbeAnswer;
 use protocol::question::{Answered, Choice, Known, Question};
 
@@ -58,8 +59,19 @@ pub fn question(
         step: step.to_owned(),
         text: format!("did this happen: {preview}?"),
         known: all,
-        choices: Choice::ALL.to_vec(),
+        choices: choices(act),
         ticket: None,
+    }
+}
+
+/// What may be answered. A program on the host is never run again under a yes that was used: that is asked for anew.
+fn choices(act: &Act) -> Vec<Choice> {
+    match &act.operation {
+        Operation::Duty {
+            duty: Duty::HostRun { .. },
+            ..
+        } => vec![Choice::Happened, Choice::Stop],
+        _ => Choice::ALL.to_vec(),
     }
 }
 
@@ -97,7 +109,6 @@ pub fn verdict(act: &Act, answered: &Answered) -> Result<Verdict, Stop> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use guard::act::Operation;
     use jiff::Timestamp;
     use protocol::ids::Epoch;
     use protocol::question::Said;
@@ -138,6 +149,17 @@ mod tests {
             assert!(text.contains(words), "{text}");
         }
         assert!(!text.contains("hunter2"), "{text}");
+        assert_eq!(asked.choices, Choice::ALL);
+    }
+
+    #[test]
+    fn what_a_person_let_run_once_is_not_offered_again() {
+        let run = json!({"duty": "host_run", "run": {"argv": ["id"]}});
+        let act = Act::of(Operation::Duty {
+            duty: serde_json::from_value(run).unwrap(),
+            key: "k".to_owned(),
+        });
+        assert_eq!(choices(&act), [Choice::Happened, Choice::Stop]);
     }
 
     #[test]

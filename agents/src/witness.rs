@@ -11,7 +11,7 @@ use guard::executor::Outcome;
 use guard::gate::Leave;
 use guard::proxy::told::{Stage as Connecting, Told};
 use guard::redact::Redactor;
-use protocol::acts::Foreseen;
+use protocol::acts::{Foreseen, is_personal};
 use protocol::approval::{Rule, TicketId};
 use protocol::effect::EffectClass;
 use protocol::fault::Faults;
@@ -76,11 +76,12 @@ impl Witness {
         }
     }
 
-    /// Why nobody can be asked for leave; `None` where somebody can.
-    pub fn nobody_to_ask(&self) -> Option<&'static str> {
-        self.unattended.then_some(
-            "a schedule began this, so nobody is there to say yes: allow that kind in permissions.yaml, or run it yourself",
-        )
+    /// Why nobody can be asked for leave for a kind; `None` where somebody can.
+    pub fn nobody_to_ask(&self, kind: &str) -> Option<&'static str> {
+        self.unattended.then_some(match is_personal(kind) {
+            true => "a schedule began this, so nobody is there to say yes: run it yourself",
+            false => "a schedule began this, so nobody is there to say yes: allow that kind in permissions.yaml, or run it yourself",
+        })
     }
 
     /// The host whose warden keeps the tickets, where that is not the team's first one.
@@ -103,6 +104,7 @@ impl Witness {
             claimed: self.redactor.text(claimed),
             foreseen: None,
             above: None,
+            seen: None,
         }
     }
 

@@ -355,6 +355,7 @@ fn grant_tools(agent: &mut AgentSettings, terms: &Terms) {
         ("ContainerLogs", terms.containers.is_some()),
         ("Container", terms.containers.is_some()),
         ("PullImage", terms.containers.is_some()),
+        ("HostRun", terms.privileged),
     ] {
         if granted && !agent.tools.iter().any(|known| known == tool) {
             agent.tools.push(tool.to_owned());

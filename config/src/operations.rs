@@ -3,7 +3,7 @@
 //! each duty; agents only know whether they have any.
 
 use crate::env::Env;
-use crate::error::{ConfigError, Problem};
+use crate::error::{ConfigError, Problem, did_you_mean, quoted};
 use crate::home::Home;
 use crate::layers::{Layers, Origin};
 use crate::load::{SYSTEM_FOLDER, Sources, lay_all};
@@ -204,7 +204,15 @@ pub fn of(layers: &Layers, role: &Role, problems: &mut Vec<Problem>) -> Terms {
         files: files(layers, role, problems),
         packages: packages(layers, role, problems),
         containers: containers(layers, role, problems),
+        privileged: privileged(layers).any(|name| name == role.as_str()),
     }
+}
+
+/// Agents that may ask for programs on the host.
+fn privileged(layers: &Layers) -> impl Iterator<Item = &str> {
+    let entry = layers.get(&["permissions", "privileged"]);
+    let names = entry.and_then(|entry| entry.value.as_array());
+    names.into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// Everything that is wrong with the section, whichever agent it is for.
@@ -212,6 +220,15 @@ pub fn check(layers: &Layers, roles: &[String], problems: &mut Vec<Problem>) {
     let mut all = Vec::new();
     for role in roles.iter().filter_map(|role| role.parse().ok()) {
         let _terms = of(layers, &role, &mut all);
+    }
+    for name in privileged(layers).filter(|name| !roles.iter().any(|role| role == name)) {
+        let hint = did_you_mean(name, roles.iter().map(String::as_str));
+        let place = layers.place_below(&["permissions", "privileged"]);
+        let said = format!(
+            "`permissions.privileged` names no agent `{}`{hint}",
+            quoted(name)
+        );
+        all.push(Problem::new(place, said));
     }
     let mut seen = BTreeSet::new();
     all.retain(|problem| seen.insert(problem.message.clone()));
@@ -255,7 +272,7 @@ fn services(
                         origin.clone(),
                         &format!(
                             "`{}` is none of start, stop, restart, reload, enable, disable, status",
-                            crate::error::quoted(word)
+                            quoted(word)
                         ),
                     ),
                 }

@@ -115,3 +115,21 @@ fn what_cannot_be_a_name_is_told_and_grants_nothing() {
         assert!(said.contains(words), "{text}: {said}");
     }
 }
+
+#[test]
+fn programs_are_granted_to_those_that_are_named_and_never_without_asking() {
+    let named = "privileged: [infra]";
+    assert!(rules_of("", named).unwrap().terms.privileged);
+    assert!(!rules_of("", "privileged: [code]").unwrap().terms.privileged);
+    // A home names none beside those of the machine, and may name fewer.
+    assert!(
+        !rules_of("privileged: [code]", "privileged: [code, infra]")
+            .unwrap()
+            .terms
+            .privileged
+    );
+    assert!(!rules_of(named, "privileged: []").unwrap().terms.privileged);
+    // Whatever a file says: nothing of it is done without a person.
+    let allowed = rules_of("", "acts: {host.run: allow}").unwrap();
+    assert_eq!(allowed.acts.rule("host.run"), protocol::approval::Rule::Ask);
+}

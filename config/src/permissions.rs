@@ -3,7 +3,7 @@
 
 use crate::error::{Problem, did_you_mean, quoted};
 use crate::layers::{Entry, Layers, Origin};
-use protocol::acts::{Acts, AtMost};
+use protocol::acts::{Acts, AtMost, is_personal};
 use protocol::approval::Rule;
 use protocol::duty::KINDS;
 use protocol::ids::Role;
@@ -111,6 +111,15 @@ pub fn acts(layers: &Layers) -> Acts {
 
 /// Bounds that mean nothing: of a kind nobody knows, or of what cannot be counted of a kind.
 pub fn check(layers: &Layers, problems: &mut Vec<Problem>) {
+    for kind in KINDS.into_iter().filter(|kind| is_personal(kind)) {
+        let entry = layers.get(&["permissions", "acts", kind]);
+        if let Some(entry) = entry.filter(|entry| entry.value == "allow") {
+            let said = format!(
+                "`permissions.acts.{kind}` cannot be `allow`: each one wants a person's yes of its own; say ask or deny"
+            );
+            problems.push(Problem::new(entry.origin.to_string(), said));
+        }
+    }
     let known = || ["http.change", "sql.change"].into_iter().chain(KINDS);
     for kind in layers.names_below(&["permissions", "at_most"]) {
         let place = layers.place_below(&["permissions", "at_most", &kind]);

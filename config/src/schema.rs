@@ -157,6 +157,7 @@ pub const KEYS: &[Key] = &[
     key("permissions.forges.*.agents", Kind::Names, "agents that may work with it"),
     key("permissions.hosts.*.agents", Kind::Names, "agents that may look at the host's pages and certificates; its name may hold a port"),
     key("permissions.hosts.*.authority", Kind::Text, "file with the certificates that vouch for the host, where it is not one the system knows"),
+    key("permissions.privileged", Kind::Names, "agents that may ask for a program to be run on the host, each time after a person's yes to exactly that one [none]"),
     key("permissions.operations.services.*.verbs", Kind::Names, "what may be done to the service of this name: start, stop, restart, reload, enable, disable; to look is granted with it"),
     key("permissions.operations.services.*.agents", Kind::Names, "agents that may have it done"),
     key("permissions.operations.sites.agents", Kind::Names, "agents that may have web sites of nginx put, changed and removed"),

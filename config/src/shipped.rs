@@ -104,6 +104,7 @@ const PLAYBOOKS: &[(&str, &str)] = playbooks![
     "certify-site",
     "renew-certificates",
     "install-security-updates",
+    "run-on-host",
 ];
 
 /// The shipped playbooks: name and YAML.

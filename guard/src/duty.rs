@@ -11,7 +11,7 @@ use warden::client::{Client, WardenError};
 use warden::tickets::ticket::Wanted;
 
 /// How much longer than its own limit a duty is waited for: others may come first.
-const MARGIN: Duration = Duration::from_secs(600);
+const MARGIN: Duration = Duration::from_secs(3700);
 
 /// Has a duty done. `Err` says why nothing was.
 ///

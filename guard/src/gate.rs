@@ -5,6 +5,8 @@ use crate::outside::Outside;
 use crate::trial::may_be_tried;
 use protocol::acts::Acts;
 use protocol::approval::Rule;
+use protocol::duty::Duty;
+use protocol::duty::terms::NOT_PRIVILEGED;
 use protocol::level::Level;
 use warden::client::Burned;
 
@@ -86,8 +88,8 @@ pub fn judge_with(act: &Act, grant: &Grant, ticket: Option<&Burned>) -> Decision
     })
 }
 
-/// Whether what an act does is said by files and not by the act itself: programs run in the clone alone, without leave
-/// and without reach.
+/// Whether what an act does is said by files of a workspace and not by the act itself: such programs run in the clone alone, without
+/// leave and without reach. One that is run on the host is copied by the warden before anybody is asked.
 pub fn runs_files(act: &Act) -> bool {
     !act.argv.is_empty() || !act.paths.is_empty() || act.operation.place() == Place::Clone
 }
@@ -129,6 +131,15 @@ fn refusal(act: &Act, grant: &Grant) -> Option<String> {
             "the act of {tool} does not agree with its operation: plan it again"
         ));
     }
+    if let Operation::Duty {
+        duty: Duty::HostRun { .. },
+        ..
+    } = &act.operation
+        && !grant.tools.is_empty()
+        && !grant.tools.iter().any(|name| name == tool)
+    {
+        return Some(NOT_PRIVILEGED.to_owned());
+    }
     if !grant.tools.is_empty() && !grant.tools.iter().any(|name| name == tool) {
         return Some(format!(
             "{tool} is not among this agent's tools: {}",
@@ -150,7 +161,7 @@ fn refusal(act: &Act, grant: &Grant) -> Option<String> {
             "{tool} would run files of the workspace with leave, and nobody can see in a ticket what they will be by then"
         ));
     }
-    let needed = act.operation.level();
+    let needed = act.operation.level().of_agent();
     (grant.level < needed).then(|| {
         format!(
             "{tool} needs level {needed} and this agent has level {}",

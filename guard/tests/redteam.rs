@@ -31,6 +31,8 @@ mod registry;
 mod report;
 #[path = "redteam/resp.rs"]
 mod resp;
+#[path = "redteam/runs.rs"]
+mod runs;
 #[path = "redteam/users.rs"]
 mod users;
 #[path = "redteam/world.rs"]

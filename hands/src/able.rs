@@ -40,6 +40,9 @@ pub fn all(terms: &Terms) -> Vec<(&'static str, Option<String>)> {
             .map_err(|error| format!("{}: {error}", socket.display()).into());
         say("containers", able);
     }
+    if terms.privileged {
+        say("programs", Ok(()));
+    }
     all
 }
 

@@ -1,5 +1,6 @@
 //! One change of the host at a time, also across a crash: a lock that the started programs hold together with this
-//! process. Where the warden and its hands die in the middle of a program, whoever settles it waits for that program.
+//! process. Where the warden and its hands die in the middle of a program, whoever settles it waits for that program. One that
+//! is ended and not waited for does not hold it.
 
 use crate::Refused;
 use nix::errno::Errno;
@@ -15,19 +16,21 @@ const PATIENCE: Duration = Duration::from_secs(150);
 /// The right to change the host.
 pub type Alone = Flock<File>;
 
-/// Takes it, for whoever keeps things in this folder.
+/// Takes it, for whoever keeps things in this folder; `shared` with what is started.
 ///
 /// # Errors
 /// A sentence: it cannot be had, or what was begun before does not end.
-pub async fn alone(kept: &str) -> Result<Alone, Refused> {
+pub async fn alone(kept: &str, shared: bool) -> Result<Alone, Refused> {
     let path = Path::new(kept).join("lock");
     let failed = |error: std::io::Error| format!("{} cannot be had: {error}", path.display());
     std::fs::create_dir_all(kept).map_err(failed)?;
     let mut options = OpenOptions::new();
     let opened = options.create(true).truncate(false).write(true).open(&path);
     let mut file = opened.map_err(failed)?;
-    // What is started has it too, and keeps it when this process dies.
-    fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).map_err(|error| failed(error.into()))?;
+    if shared {
+        // What is started has it too, and keeps it when this process dies.
+        fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).map_err(|error| failed(error.into()))?;
+    }
     let began = Instant::now();
     loop {
         file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {

@@ -267,6 +267,8 @@ mod tests {
             kept: folder.display().to_string(),
             id: Some(KeptId::of(id)),
             before: json!(null),
+            copies: None,
+            walls: Default::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The hands of the warden: a process that is started for one duty and ends with it. It knows no secret, no
 //! Redis, no ledger and no ticket; it is told a duty in typed fields over its own pipe by the warden, which
 //! has judged it, and answers what came of it. What it starts are the programs of `program`, by fixed
-//! paths, with arguments built of parsed fields and without a shell.
+//! paths, with arguments built of parsed fields and without a shell, and (`run`) the one program that a person said yes to.
 //!
 //! `able` says what of it can be done here at all, `service` is systemd, `site` nginx, `acme` certbot, `file` other files, `keep` the files kept before a change, `packages`
 //! apt, `containers` the engine's API. `alone` lets one change happen at a time, `halt` hears the word to stop;
@@ -18,6 +18,7 @@ mod halt;
 mod keep;
 mod packages;
 mod program;
+mod run;
 mod service;
 mod signature;
 mod site;
@@ -85,14 +86,16 @@ pub async fn carry_out(order: &Order) -> Outcome {
     }
     let _alone = match order.wish != Wish::Look && order.duty.kind().is_some() {
         false => None,
-        true => match alone::alone(&order.kept).await {
-            Ok(alone) => Some(alone),
-            // What was begun before is not known to have ended.
-            Err(Refused(why)) if order.wish == Wish::Settle => {
-                return Outcome::of(End::Unknown, why, serde_json::Value::Null);
+        true => {
+            match alone::alone(&order.kept, !matches!(order.duty, Duty::HostRun { .. })).await {
+                Ok(alone) => Some(alone),
+                // What was begun before is not known to have ended.
+                Err(Refused(why)) if order.wish == Wish::Settle => {
+                    return Outcome::of(End::Unknown, why, serde_json::Value::Null);
+                }
+                Err(Refused(why)) => return Outcome::not(why),
             }
-            Err(Refused(why)) => return Outcome::not(why),
-        },
+        }
     };
     let done = match &order.duty {
         Duty::Service { unit, verb } => service::change(order, unit, *verb).await,
@@ -117,6 +120,7 @@ pub async fn carry_out(order: &Order) -> Outcome {
         Duty::ContainerLogs { name, lines } => containers::logs(order, name, *lines).await,
         Duty::Container { name, verb } => containers::change(order, name, *verb).await,
         Duty::PullImage { image } => containers::pull(order, image).await,
+        Duty::HostRun { run } => run::run(order, run).await,
     };
     done.unwrap_or_else(|Refused(why)| Outcome::not(why))
 }

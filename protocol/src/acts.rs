@@ -14,6 +14,11 @@ pub struct Acts {
     at_most: BTreeMap<String, AtMost>,
 }
 
+/// Whether a kind is such that each act of it wants a person's yes of its own: no rule, and no yes to others, allows it.
+pub fn is_personal(kind: &str) -> bool {
+    kind == crate::duty::run::KIND
+}
+
 /// How much of a kind is done without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AtMost {
@@ -79,8 +84,12 @@ impl Acts {
 
 impl FromIterator<(String, Rule)> for Acts {
     fn from_iter<T: IntoIterator<Item = (String, Rule)>>(rules: T) -> Self {
+        let at_least = |(kind, rule): (String, Rule)| match is_personal(&kind) {
+            true => (kind, rule.max(Rule::Ask)),
+            false => (kind, rule),
+        };
         Self {
-            rules: rules.into_iter().collect(),
+            rules: rules.into_iter().map(at_least).collect(),
             at_most: BTreeMap::new(),
         }
     }

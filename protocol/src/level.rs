@@ -17,6 +17,14 @@ pub enum Level {
     Privileged,
 }
 
+impl Level {
+    /// The level an agent must have to ask for an act of this one. No agent has the highest: an act of it is reached from
+    /// the one below, by a ticket of its own.
+    pub fn of_agent(self) -> Level {
+        self.min(Level::Elevated)
+    }
+}
+
 impl From<Level> for u8 {
     fn from(level: Level) -> u8 {
         level as u8

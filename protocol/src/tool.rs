@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Every tool there is, in the order people read them.
-pub const TOOLS: [&str; 70] = joined(HERE, duty::tools::ALL);
+pub const TOOLS: [&str; 71] = joined(HERE, duty::tools::ALL);
 
 /// Those that the executor and the team do; the others are the warden's.
 const HERE: [&str; 51] = [
@@ -139,7 +139,7 @@ pub const TALK: [&str; 2] = ["AskUserQuestion", "AddCriteria"];
 
 /// Those that change what lies outside the clone: they are not made a second time when a playbook
 /// is run from its start again.
-pub const OUTSIDE: [&str; 16] = joined(
+pub const OUTSIDE: [&str; 17] = joined(
     [
         "GitPush",
         "OpenPull",
@@ -152,7 +152,7 @@ pub const OUTSIDE: [&str; 16] = joined(
 );
 
 /// Those that reach what was granted by name, and never look at the files of a workspace.
-pub const AWAY: [&str; 30] = joined(
+pub const AWAY: [&str; 31] = joined(
     [
         "OpenPull",
         "ListPulls",

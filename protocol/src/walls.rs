@@ -62,6 +62,12 @@ pub enum Wall {
     Placeholders,
     /// A push is made from a repository that no program could write to.
     OwnRepository,
+    /// A program on the host is run from copies of the files that others than root can change.
+    Copies,
+    /// What a program on the host is run from is compared with what a person was shown, right before.
+    Compared,
+    /// No variable makes a program on the host another one.
+    Steering,
 }
 
 /// Walls that are taken away in this process; none, unless a test said so.
@@ -90,7 +96,7 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 29] = [
+        const ALL: [(&str, Wall); 32] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
@@ -120,6 +126,9 @@ impl std::str::FromStr for Removed {
             ("agent-user", Wall::AgentUser),
             ("placeholders", Wall::Placeholders),
             ("own-repository", Wall::OwnRepository),
+            ("copies", Wall::Copies),
+            ("compared", Wall::Compared),
+            ("steering", Wall::Steering),
         ];
         names.split('+').try_fold(Self::default(), |taken, name| {
             let wall = ALL.iter().find(|(known, _)| *known == name);

@@ -189,6 +189,8 @@ const PROCESS_STARTERS: &[&str] = &[
     "cli/src/commands/try_as_agent.rs",
     // systemctl, nginx and apt-get by fixed paths; ai-infra itself as the warden's hands
     "hands/src/program.rs",
+    // the one program that a person said yes to
+    "hands/src/run/started.rs",
     "warden/src/operations/child.rs",
     // git, on a bare repository of our own
     "backup/src/store/command.rs",

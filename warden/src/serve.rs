@@ -137,6 +137,7 @@ pub async fn run_without(home: Home, host: String, walls: Removed) -> Result<(),
         wanted: Notify::new(),
         urgent: Notify::new(),
     });
+    office.let_copies_go(Timestamp::now());
     let socket = home.warden_sock();
     let failed = |source| WardenDown::Listen {
         socket: socket.display().to_string(),
@@ -260,9 +261,11 @@ impl Office {
             Ask::Operate { wanted } => self.operate(&wanted).await,
             Ask::Hour { wanted, count } => self.hour(&wanted, count),
             Ask::Freeze { frozen } => self.freeze(frozen),
-            other => {
-                self.look_first(&other).await?;
-                self.of_tickets(other, peer).await
+            mut other => {
+                self.look_first(&mut other).await?;
+                let answered = self.of_tickets(other, peer).await;
+                self.let_copies_go(Timestamp::now());
+                answered
             }
         }
     }

@@ -141,6 +141,7 @@ fn wanted(step: &str) -> Wanted {
         claimed: "it must be".to_owned(),
         foreseen: None,
         above: None,
+        seen: None,
     }
 }
 

@@ -127,5 +127,16 @@ pub(super) fn of_duties() -> Vec<ToolSpec> {
             json!({"image": text}),
             &["image"],
         ),
+        spec(
+            "HostRun",
+            "Run one program on the host itself, as the user the team runs as (root, on a server of its own), once, after a person said yes to exactly this. \
+             argv: the program (a path from /, or a name) and its words; there is no shell. folder: where it runs, / unless given. env: variables, none that \
+             steer what is loaded. seconds: its time, 600 unless given. Use it only where no other tool does the work; it answers exit code and output.",
+            json!({
+                "argv": {"type": "array", "items": text, "minItems": 1, "maxItems": 64}, "folder": text,
+                "env": {"type": "object", "additionalProperties": text}, "seconds": {"type": "integer", "minimum": 1, "maximum": 3600},
+            }),
+            &["argv"],
+        ),
     ]
 }

@@ -118,7 +118,7 @@ impl Toolbox {
         above: Option<String>,
         foreseen: Option<Foreseen>,
     ) -> Result<Result<(), String>, Stop> {
-        if let Some(why) = self.witness.nobody_to_ask() {
+        if let Some(why) = self.witness.nobody_to_ask(kind) {
             let because = above.map_or_else(String::new, |above| format!(" ({above})"));
             return Ok(Err(format!(
                 "{kind} needs a person's leave{because}, and {why}"

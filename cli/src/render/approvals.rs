@@ -93,6 +93,7 @@ mod tests {
             claimed: "x\u{1b}[2J".to_owned(),
             foreseen: None,
             above: None,
+            seen: None,
         };
         let now = Timestamp::UNIX_EPOCH;
         let ticket = Ticket::of(TicketId(41), wanted, "web1", now);

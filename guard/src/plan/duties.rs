@@ -1,12 +1,14 @@
 //! Calls that the warden carries out on the host itself: fields become a duty, or a sentence that says which
 //! field is none.
 
+use super::words::words;
 use super::{PlanError, View, input, wrong};
 use crate::act::Operation;
 use protocol::duty::names::{
     ContainerName, Folder, HostFile, HostName, Image, KeptId, PackageName, SiteName, Target, Unit,
     Upstream, Version,
 };
+use protocol::duty::run::HostRun;
 use protocol::duty::site::{Serve, Site};
 use protocol::duty::tools::ALL;
 use protocol::duty::{ContainerVerb, Duty, Verb};
@@ -125,6 +127,21 @@ struct ImageInput {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RunInput {
+    #[serde(default)]
+    argv: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "given")]
+    command: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    folder: Option<String>,
+    #[serde(default)]
+    env: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    seconds: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Nothing {}
 
 /// A field that a playbook left empty is not given.
@@ -203,6 +220,7 @@ pub(super) fn duty(name: &str, value: &Value, view: &View) -> Result<Operation, 
         "PullImage" => Duty::PullImage {
             image: input::<ImageInput>(tool, value)?.image,
         },
+        "HostRun" => run(tool, input(tool, value)?)?,
         other => {
             let Nothing {} = input(tool, value)?;
             match other {
@@ -218,6 +236,28 @@ pub(super) fn duty(name: &str, value: &Value, view: &View) -> Result<Operation, 
         None => String::new(),
     };
     Ok(Operation::Duty { duty, key })
+}
+
+fn run(tool: &'static str, given: RunInput) -> Result<Duty, PlanError> {
+    let argv = match (given.argv, given.command) {
+        (Some(argv), None) => argv,
+        (None, Some(line)) => words(&line).map_err(|why| wrong(tool, why))?,
+        _ => {
+            return Err(wrong(
+                tool,
+                "give `argv`, a list of words, or `command`, a line of them",
+            ));
+        }
+    };
+    let run = HostRun::new(
+        argv,
+        given.folder,
+        given.env.unwrap_or_default(),
+        given.seconds,
+    );
+    let run = run.map_err(|why| wrong(tool, why))?;
+    run.steers_nothing().map_err(|why| wrong(tool, why))?;
+    Ok(Duty::HostRun { run })
 }
 
 fn put(tool: &'static str, given: SiteInput) -> Result<Duty, PlanError> {

@@ -127,6 +127,38 @@ fn what_is_no_field_of_a_duty_is_no_call() {
             "unknown field",
         ),
         ("PullImage", json!({"image": "nginx"}), "with its tag"),
+        ("HostRun", json!({}), "give `argv`"),
+        (
+            "HostRun",
+            json!({"argv": ["id"], "command": "id"}),
+            "give `argv`",
+        ),
+        ("HostRun", json!({"command": "ls | wc"}), "sh -c"),
+        (
+            "HostRun",
+            json!({"argv": ["./x"]}),
+            "neither an absolute path",
+        ),
+        (
+            "HostRun",
+            json!({"argv": ["id"], "folder": "x"}),
+            "the folder x",
+        ),
+        (
+            "HostRun",
+            json!({"argv": ["id"], "seconds": 9999}),
+            "1 to 3600",
+        ),
+        (
+            "HostRun",
+            json!({"argv": ["id"], "env": {"LD_PRELOAD": "/x.so"}}),
+            "LD_PRELOAD steers",
+        ),
+        (
+            "HostRun",
+            json!({"argv": ["id"], "user": "nobody"}),
+            "unknown field",
+        ),
     ] {
         let error = plan(&call(tool, input), &View::default()).unwrap_err();
         assert!(error.to_string().contains(words), "{tool}: {error}");
@@ -141,6 +173,16 @@ fn what_is_no_field_of_a_duty_is_no_call() {
     .unwrap();
     assert_eq!(put.hosts, ["shop.example"]);
     assert_eq!(put.operation.kind(), Some("site.change"));
+    let run = plan(
+        &call("HostRun", json!({"command": "id -u"})),
+        &View::default(),
+    )
+    .unwrap();
+    assert_eq!(run.operation.kind(), Some("host.run"));
+    assert_eq!(
+        (u8::from(run.level), run.preview.as_str()),
+        (3, "run id -u")
+    );
 }
 
 fn call(name: &str, input: Value) -> ToolCall {

@@ -11,6 +11,7 @@ pub mod paths;
 mod search;
 mod shell;
 mod suites;
+mod words;
 
 use crate::act::{Act, Operation, Place};
 use crate::outside::Outside;

@@ -297,11 +297,12 @@ fn every_tool_has_its_class() {
         ("ContainerLogs", json!({"name": "db", "lines": 9}), Pure),
         ("Container", json!({"name": "db", "verb": "stop"}), Keyed),
         ("PullImage", json!({"image": "nginx:1.27"}), Keyed),
+        ("HostRun", json!({"argv": ["id", "-u"]}), Keyed),
     ];
     for (tool, input, class) in &table {
         let act = plan(&call(tool, input.clone()), &ALL).unwrap();
         assert_eq!(act.effect, *class, "{tool} {input}");
-        // What leave is asked for runs no file: nobody can see in a ticket what a file will be by then.
+        // What leave is asked for runs no file of a workspace: nobody can see in a ticket what a file will be by then.
         let asks = act.operation.kind().is_some();
         assert!(!(asks && crate::gate::runs_files(&act)), "{tool} {input}");
     }

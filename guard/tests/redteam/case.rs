@@ -1,9 +1,19 @@
 //! One attempt as its file tells it: lines of `# key: value`, then parts that begin with `=== `.
 
-use super::leave::About;
 use guard::sandbox::cgroup;
 use protocol::tool::ToolCall;
 use std::path::Path;
+
+/// What leave is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Rows of a source.
+    Rows,
+    /// Sites of a web server.
+    Sites,
+    /// Programs on the host.
+    Programs,
+}
 
 /// What is done, in order.
 #[derive(Debug, Clone)]
@@ -143,6 +153,7 @@ impl Case {
                     "bring" => Part::Bring(rest.trim().to_owned()),
                     "user" => Part::User(rest.to_owned()),
                     "duty" => Part::Leave(About::Sites, rest.to_owned()),
+                    "run" => Part::Leave(About::Programs, rest.to_owned()),
                     other => return Err(format!("there is no part `{other}`")),
                 },
                 Some(("file", path)) => Part::File(path.to_owned(), rest.to_owned()),

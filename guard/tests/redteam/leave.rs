@@ -1,16 +1,19 @@
 //! Attempts on leave itself: a real warden over its socket, and what leave is for: rows of a real source behind a real
-//! sandbox (`=== leave`), or sites of a real nginx, made by the warden's own hands (`=== duty`); an agent that does what
+//! sandbox (`=== leave`), or sites of a real nginx, made by the warden's own hands (`=== duty`), or programs that they run
+//! (`=== run`, see `runs.rs`); an agent that does what
 //! agents do, and whoever has the agents' user beside it. What counts is what happens without a person's yes.
 //!
 //! Lines of a case: `ask [X]` (the agent asks leave for its act, or for the variant X), `person yes|no`
 //! (who knows the PIN answers the last ticket), `act [X]` (the agent uses that ticket for its act, or for X, and does it),
 //! `bare [X]` (it acts with no ticket), `forged KIND DUTY` (the same with this very duty; `{www}` is what sites are served from,
 //! `{else}` a folder beside it, `{service}` a service and `{file}` a file of the host), `late` (the warden is away until the ticket's time is over), `restart`, and
-//! `say JSON` (a line to the warden's socket; `{id}`, `{mark}` and `{wanted}` are the last ticket's).
+//! `swap HOW` (of programs: somebody changes a file), `say JSON` (a line to the warden's socket; `{id}`, `{mark}` and `{wanted}` are the last ticket's).
 //! In a control without `grants` the rules grant what a duty was forged for. Variants: `step`, `task`, `other` (another act), `kind` (called another kind of act), `agent` (of a lower level).
 
+use super::case::About;
 use super::duties;
 use super::registry::Registry;
+use super::runs::Runs;
 use config::home::Home;
 use guard::act::{Act, Operation};
 use guard::executor::Executor;
@@ -57,21 +60,14 @@ pub async fn tried(
         .then(|| format!("happened {done} times, {} with leave", stage.allowed)))
 }
 
-/// What leave is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum About {
-    /// Rows of a source.
-    Rows,
-    /// Sites of a web server.
-    Sites,
-}
-
 struct Stage<'a> {
     folder: tempfile::TempDir,
     home: Home,
     exe: &'a Path,
     /// Where it is about sites: the server.
     sites: Option<Sites>,
+    /// Where it is about programs: their files.
+    runs: Option<Runs>,
     /// A service of the host.
     service: Registry,
     walls: Removed,
@@ -92,8 +88,12 @@ impl<'a> Stage<'a> {
             folder,
             exe,
             sites: match about {
-                About::Rows => None,
+                About::Rows | About::Programs => None,
                 About::Sites => Some(Sites::start().ok_or("no nginx")?),
+            },
+            runs: match about {
+                About::Programs => Some(Runs::lay_out().map_err(|e| e.to_string())?),
+                About::Rows | About::Sites => None,
             },
             service: Registry::start("", 0),
             walls,
@@ -103,9 +103,11 @@ impl<'a> Stage<'a> {
             all_granted: false,
         };
         std::fs::create_dir(stage.at("shop")).map_err(|e| e.to_string())?;
-        if let Some(sites) = &stage.sites {
-            duties::lay_out(sites, &stage.at("shop")).map_err(|e| e.to_string())?;
-        }
+        let laid = stage
+            .sites
+            .as_ref()
+            .map(|sites| duties::lay_out(sites, &stage.at("shop")));
+        laid.transpose().map_err(|e| e.to_string())?;
         stage.sql(
             "CREATE TABLE stock (name TEXT); INSERT INTO stock VALUES ('pear'), ('plum'), ('fig')",
         )?;
@@ -138,6 +140,9 @@ impl<'a> Stage<'a> {
 
     /// How often it happened.
     fn effects(&self) -> Result<u64, String> {
+        if let Some(runs) = &self.runs {
+            return Ok(runs.effects());
+        }
         if let Some(sites) = &self.sites {
             return duties::effects(sites).map_err(|e| e.to_string());
         }
@@ -168,11 +173,15 @@ impl<'a> Stage<'a> {
 
     async fn play(&mut self, lines: &str) -> Result<(), String> {
         self.home.ensure().map_err(|e| e.to_string())?;
-        if let Some(sites) = &self.sites {
-            let rules = duties::rules(sites, &self.at("shop"), self.service.port, self.all_granted);
-            let file = self.home.config().join("permissions.yaml");
-            std::fs::write(file, rules).map_err(|e| e.to_string())?;
-        }
+        let rules = match (&self.sites, &self.runs) {
+            (Some(sites), _) => {
+                duties::rules(sites, &self.at("shop"), self.service.port, self.all_granted)
+            }
+            (None, Some(_)) => Runs::rules(self.all_granted).to_owned(),
+            (None, None) => String::new(),
+        };
+        let file = self.home.config().join("permissions.yaml");
+        std::fs::write(file, rules).map_err(|e| e.to_string())?;
         self.up().await;
         self.said(&json!({"ask": "pin", "old": null, "new": PIN}))
             .await?;
@@ -188,6 +197,10 @@ impl<'a> Stage<'a> {
                 }
                 ("forged", rest) => self.forged(rest).await?,
                 ("late", "") => self.late().await?,
+                ("swap", how) => {
+                    let runs = self.runs.as_ref().ok_or("it is about no program")?;
+                    runs.swap(how, &self.home.warden().join("runs"))?;
+                }
                 ("restart", "") => {
                     self.down().await;
                     self.up().await;
@@ -205,18 +218,21 @@ impl<'a> Stage<'a> {
 
     /// What the agent wants, or something near it.
     fn variant(&self, name: &str) -> Result<(Wanted, Act), String> {
-        if !["", "step", "task", "other", "kind", "agent"].contains(&name) {
+        if !["", "step", "task", "other", "kind", "agent", "own", "later"].contains(&name) {
             return Err(format!("there is no variant `{name}`"));
         }
-        let act = match &self.sites {
-            Some(sites) => duties::site(sites, name),
-            None => statement(name),
+        let act = match (&self.sites, &self.runs) {
+            (Some(sites), _) => duties::site(sites, name),
+            (None, Some(runs)) => runs.act(name),
+            (None, None) => statement(name),
         };
         let of = |is: bool, usual: &str| match is {
             true => format!("{usual}2"),
             false => usual.to_owned(),
         };
         let (agent, kind) = match (&self.sites, name) {
+            (None, "agent") if self.runs.is_some() => ("qa", "host.run"),
+            (None, _) if self.runs.is_some() => ("infra", "host.run"),
             (Some(_), "agent") => ("qa", "site.change"),
             (Some(_), "kind") => ("infra", "http.change"),
             (Some(_), _) => ("infra", "site.change"),
@@ -235,6 +251,7 @@ impl<'a> Stage<'a> {
             claimed: "it must be".to_owned(),
             foreseen: None,
             above: None,
+            seen: None,
         };
         Ok((wanted, act))
     }
@@ -280,9 +297,12 @@ impl<'a> Stage<'a> {
 
     /// A duty as somebody forged it who speaks to the warden.
     async fn forged(&self, words: &str) -> Result<(), String> {
-        let sites = self.sites.as_ref().ok_or("it is about no server")?;
         let (kind, duty) = words.split_once(' ').ok_or("KIND DUTY")?;
-        let duty = duties::filled(sites, &self.at("shop"), self.service.port, duty)?;
+        let duty = match (&self.sites, &self.runs) {
+            (Some(sites), _) => duties::filled(sites, &self.at("shop"), self.service.port, duty)?,
+            (None, Some(runs)) => runs.filled(duty)?,
+            (None, None) => return Err("it is about no duty".to_owned()),
+        };
         let (mut wanted, _) = self.variant("")?;
         wanted.kind = kind.to_owned();
         wanted.action["duty"] = duty;
@@ -300,7 +320,7 @@ impl<'a> Stage<'a> {
         (wanted, act): &(Wanted, Act),
         ticket: Option<Burned>,
     ) -> Result<(), String> {
-        if self.sites.is_some() {
+        if self.sites.is_some() || self.runs.is_some() {
             // Asked of the warden itself: no gate of an agent stands before it.
             let _refused = self.client().operate(wanted, PATIENCE).await;
             return Ok(());

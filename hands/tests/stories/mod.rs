@@ -5,6 +5,7 @@ mod containers;
 mod files;
 mod forged;
 mod packages;
+mod runs;
 mod services;
 mod signatures;
 mod sites;
@@ -51,6 +52,8 @@ impl Warden {
             kept: self.kept.path().display().to_string(),
             id: Some(KeptId::of(self.number)),
             before,
+            copies: None,
+            walls: Default::default(),
         }
     }
 

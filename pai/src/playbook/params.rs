@@ -36,6 +36,8 @@ pub enum ParamType {
     Hosts,
     /// A service's name: letters, digits and `@ . _ : -`.
     Unit,
+    /// A program and its words, in quotes: no words of a sentence become one.
+    Command,
     /// One of `choices`.
     Choice,
 }
@@ -86,6 +88,7 @@ impl ParamSpec {
                 | ParamType::Place
                 | ParamType::Address
                 | ParamType::Hosts
+                | ParamType::Command
         )
     }
 
@@ -108,6 +111,7 @@ impl ParamSpec {
             }
             ParamType::Table => "a table: orders.csv, shop.db:orders, or SOURCE:orders".to_owned(),
             ParamType::Columns => "names of columns, joined by commas".to_owned(),
+            ParamType::Command => "a program and its words, in quotes or `backticks`".to_owned(),
             ParamType::Unit => "a name: letters, digits and @ . _ : -".to_owned(),
             ParamType::Address => "the address of a page: https://shop.example/path".to_owned(),
             ParamType::Hosts => "a host, or several: shop.example,mail.example:993".to_owned(),
@@ -129,6 +133,7 @@ impl ParamSpec {
             (ParamType::Columns, Kind::Quoted) => text(),
             (ParamType::Columns, Kind::Word { weight, .. }) if *weight != Weight::Stop => text(),
             (ParamType::Unit, _) => text(),
+            (ParamType::Command, Kind::Quoted) => text(),
             (
                 ParamType::Address | ParamType::Hosts,
                 Kind::Path | Kind::Quoted | Kind::Word { .. },

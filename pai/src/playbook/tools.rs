@@ -129,6 +129,7 @@ pub const TOOLS: &[ToolFacts] = &[
     looks("ContainerLogs"),
     changes("Container"),
     changes("PullImage"),
+    changes("HostRun"),
 ];
 
 /// A tool by name.

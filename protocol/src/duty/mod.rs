@@ -1,10 +1,11 @@
 //! Duties: what the warden does for the infra agent on the host itself. Each is built from fields that
 //! are parsed here, never from a line of text; what cannot be parsed cannot be said. `names` are the
-//! fields, `site` a web site, `terms` what an install grants, `order` how the warden hands one over, `tools` the
-//! names of the tools that ask for them.
+//! fields, `site` a web site, `run` a program that a person lets run once, `terms` what an install grants, `order` how the
+//! warden hands one over, `tools` the names of the tools that ask for them.
 
 pub mod names;
 pub mod order;
+pub mod run;
 pub mod site;
 pub mod terms;
 #[cfg(test)]
@@ -13,6 +14,7 @@ pub mod tools;
 
 use crate::level::Level;
 use names::{ContainerName, HostFile, Image, KeptId, PackageName, SiteName, Unit, Version};
+use run::HostRun;
 use serde::{Deserialize, Serialize};
 use site::Site;
 use std::collections::{BTreeMap, BTreeSet};
@@ -202,10 +204,15 @@ pub enum Duty {
         /// Which.
         image: Image,
     },
+    /// Run a program, once, as a person was shown it.
+    HostRun {
+        /// Which, with all that it is given.
+        run: HostRun,
+    },
 }
 
 /// Kinds of acts that duties are, as rules (`permissions.acts`) name them.
-pub const KINDS: [&str; 9] = [
+pub const KINDS: [&str; 10] = [
     "service.change",
     "site.change",
     "certificate.issue",
@@ -215,6 +222,7 @@ pub const KINDS: [&str; 9] = [
     "packages.install",
     "container.change",
     "image.pull",
+    run::KIND,
 ];
 
 impl Duty {
@@ -240,6 +248,7 @@ impl Duty {
             Duty::ContainerLogs { .. } => "ContainerLogs",
             Duty::Container { .. } => "Container",
             Duty::PullImage { .. } => "PullImage",
+            Duty::HostRun { .. } => "HostRun",
         }
     }
 
@@ -255,6 +264,7 @@ impl Duty {
             Duty::InstallUpdates { .. } => Some("packages.install"),
             Duty::Container { .. } => Some("container.change"),
             Duty::PullImage { .. } => Some("image.pull"),
+            Duty::HostRun { .. } => Some(run::KIND),
             Duty::ServiceStatus { .. }
             | Duty::SiteStatus { .. }
             | Duty::Certificates
@@ -267,9 +277,12 @@ impl Duty {
         }
     }
 
-    /// The lowest level that may ask for it.
+    /// Its level. [`Level::of_agent`] says who may ask for it.
     pub fn level(&self) -> Level {
-        Level::Elevated
+        match self {
+            Duty::HostRun { .. } => Level::Privileged,
+            _ => Level::Elevated,
+        }
     }
 
     /// How many things it changes.
@@ -309,6 +322,7 @@ impl Duty {
             Duty::ContainerLogs { name, .. } => format!("logs of the container {name}"),
             Duty::Container { name, verb } => format!("{} the container {name}", verb.as_str()),
             Duty::PullImage { image } => format!("pull {image}"),
+            Duty::HostRun { run } => format!("run {}", run.line()),
         }
     }
 
@@ -343,6 +357,8 @@ impl Duty {
             Duty::InstallUpdates { .. } | Duty::PullImage { .. } => 1800,
             Duty::CertifySite { .. } | Duty::RenewCertificate { .. } => 720,
             Duty::SecurityUpdates => 120,
+            // It ends the program itself, and looks at its files before.
+            Duty::HostRun { run } => run.seconds() + 60,
             _ => 180,
         })
     }

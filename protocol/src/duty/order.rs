@@ -4,6 +4,7 @@
 use super::Duty;
 use super::names::KeptId;
 use super::terms::Terms;
+use crate::walls::Removed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,8 +40,14 @@ pub struct Order {
     pub kept: String,
     /// The number under which this one keeps what it changes.
     pub id: Option<KeptId>,
-    /// What was seen when it was begun; for [`Wish::Make`] and [`Wish::Settle`].
+    /// What was seen when it was begun; for [`Wish::Make`] and [`Wish::Settle`]. Of a program it is known at the second look too.
     pub before: Value,
+    /// The folder for copies of the files that a program would run; only this one order's.
+    #[serde(default)]
+    pub copies: Option<String>,
+    /// Walls that are taken away; none but in a test.
+    #[serde(default)]
+    pub walls: Removed,
 }
 
 /// A question about a signature. It is no duty: nothing is changed, and no agent can ask it.

@@ -12,6 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Longest text of a file that may be put, in bytes: it has to fit a line of the warden's wire.
 pub const MOST_TEXT: usize = 64 * 1024;
 
+/// Why an agent has no program run on the host.
+pub const NOT_PRIVILEGED: &str =
+    "programs on the host are not granted to this agent: name its role in `permissions.privileged`";
+
 /// Most packages that may be named at once.
 pub const MOST_PACKAGES: usize = 200;
 
@@ -32,6 +36,9 @@ pub struct Terms {
     pub packages: Option<PackageTerms>,
     /// Containers.
     pub containers: Option<ContainerTerms>,
+    /// Programs on the host, each after a person's yes to exactly that one.
+    #[serde(default)]
+    pub privileged: bool,
 }
 
 /// Web sites that may be made.
@@ -156,6 +163,10 @@ impl Terms {
                 false => Err(format!(
                     "the image {image} is not granted: add it to `permissions.operations.containers.images`"
                 )),
+            },
+            Duty::HostRun { .. } => match self.privileged {
+                true => Ok(()),
+                false => Err(NOT_PRIVILEGED.to_owned()),
             },
         }
     }

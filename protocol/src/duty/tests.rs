@@ -266,6 +266,7 @@ fn terms() -> Terms {
         files: vec!["/etc/motd".parse().unwrap()],
         packages: None,
         containers: None,
+        privileged: false,
     }
 }
 
@@ -320,6 +321,10 @@ fn terms_grant_what_they_name() {
         (
             json!({"duty": "host_file", "path": "/etc/issue"}),
             Some("/etc/issue is not granted"),
+        ),
+        (
+            json!({"duty": "host_run", "run": {"argv": ["id"]}}),
+            Some("`permissions.privileged`"),
         ),
     ] {
         let duty: Duty = serde_json::from_value(duty).unwrap();
@@ -415,6 +420,7 @@ fn every_duty_has_a_tool_of_the_one_list() {
         json!({"duty": "container_logs", "name": "a", "lines": 1}),
         json!({"duty": "container", "name": "a", "verb": "stop"}),
         json!({"duty": "pull_image", "image": "a:1"}),
+        json!({"duty": "host_run", "run": {"argv": ["id"]}}),
     ];
     let duties: Vec<Duty> = duties
         .into_iter()

@@ -1,7 +1,7 @@
 //! The names of the tools that ask for duties: the one list, of which every other is made.
 
 /// Those that change something on the host.
-pub const CHANGE: [&str; 10] = [
+pub const CHANGE: [&str; 11] = [
     "Service",
     "PutSite",
     "RemoveSite",
@@ -12,6 +12,7 @@ pub const CHANGE: [&str; 10] = [
     "InstallUpdates",
     "Container",
     "PullImage",
+    "HostRun",
 ];
 
 /// Those that look.
@@ -28,7 +29,7 @@ pub const LOOK: [&str; 9] = [
 ];
 
 /// Every one.
-pub const ALL: [&str; 19] = joined(CHANGE, LOOK);
+pub const ALL: [&str; 20] = joined(CHANGE, LOOK);
 
 /// Two lists in one; the last number is the sum of the others, or it does not compile.
 pub const fn joined<const A: usize, const B: usize, const N: usize>(

@@ -131,6 +131,11 @@ impl Deeds {
         self.all.get(key)
     }
 
+    /// What was begun of what has this digest.
+    pub fn of(&self, digest: &str) -> Option<&Deed> {
+        self.all.values().find(|deed| deed.digest == digest)
+    }
+
     /// Those that were begun and have no end.
     pub fn open_ones(&self) -> Vec<Deed> {
         let open = self.all.values().filter(|deed| deed.outcome.is_none());

@@ -4,6 +4,7 @@
 
 use crate::tickets::ticket::Wanted;
 use config::operations::Rules;
+use protocol::acts::is_personal;
 use protocol::approval::Rule;
 use protocol::duty::Duty;
 use protocol::walls::{Removed, Wall};
@@ -41,20 +42,27 @@ pub fn is_duty(action: &Value) -> bool {
 /// # Errors
 /// A sentence: it may not.
 pub fn judge(duty: &Duty, rules: &Rules, walls: Removed) -> Result<Rule, String> {
-    if rules.level < duty.level() && walls.stands(Wall::Level) {
+    let needed = duty.level().of_agent();
+    if rules.level < needed && walls.stands(Wall::Level) {
         return Err(format!(
-            "{} needs level {} and this agent has level {}",
+            "{} needs level {needed} and this agent has level {}",
             duty.tool(),
-            duty.level(),
             rules.level
         ));
     }
     rules.terms.allow(duty)?;
+    if let Duty::HostRun { run } = duty
+        && walls.stands(Wall::Steering)
+    {
+        run.steers_nothing()?;
+    }
     let Some(kind) = duty.kind() else {
         return Ok(Rule::Allow);
     };
     let rule = match rules.acts.rule(kind) {
         Rule::Deny => return Err(format!("the rule `permissions.acts.{kind}` denies it")),
+        // Whatever the rules say, and however they came to say it.
+        rule if is_personal(kind) => rule.max(Rule::Ask),
         rule => rule,
     };
     match rules.acts.above(kind, duty.count()) {
@@ -87,6 +95,7 @@ mod tests {
             claimed: String::new(),
             foreseen: None,
             above: None,
+            seen: None,
         }
     }
 
@@ -135,6 +144,41 @@ mod tests {
         )
         .unwrap_err();
         assert!(said.contains("not granted"), "{said}");
+    }
+
+    #[test]
+    fn no_rule_lets_a_program_run_without_a_yes() {
+        let run = |env: Value| {
+            let duty = json!({"duty": "host_run", "run": {"argv": ["id"], "env": env}});
+            serde_json::from_value::<Duty>(duty).unwrap()
+        };
+        let plain = run(json!({}));
+        let mut rules = rules(Level::Elevated, None);
+        let said = judge(&plain, &rules, Removed::default()).unwrap_err();
+        assert!(said.contains("`permissions.privileged`"), "{said}");
+        rules.terms.privileged = true;
+        for (rule, expected) in [
+            (None, Some(Rule::Ask)),
+            (Some(Rule::Allow), Some(Rule::Ask)),
+            (Some(Rule::Deny), None),
+        ] {
+            if let Some(rule) = rule {
+                rules.acts.set("host.run", rule);
+            }
+            let got = judge(&plain, &rules, Removed::default()).ok();
+            assert_eq!(got, expected);
+        }
+        rules.acts.set("host.run", Rule::Ask);
+        let said = judge(
+            &run(json!({"LD_PRELOAD": "/x"})),
+            &rules,
+            Removed::default(),
+        )
+        .unwrap_err();
+        assert!(said.contains("LD_PRELOAD"), "{said}");
+        rules.level = Level::Standard;
+        let said = judge(&plain, &rules, Removed::default()).unwrap_err();
+        assert!(said.contains("needs level 2"), "{said}");
     }
 
     #[test]

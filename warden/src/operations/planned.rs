@@ -1,9 +1,10 @@
 //! What a person is shown of a duty before saying yes, and what the world was like then: kept beside the tickets
 //! by the digest of what was asked, so that a restart shows the same and the yes stays bound to it.
 
+use crate::tickets::ticket::action_digest;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,6 +25,13 @@ pub struct Planned {
     pub shown: Vec<(String, String)>,
     /// What the yes is bound to.
     pub bound: Value,
+}
+
+impl Planned {
+    /// Digest of all of it: the four characters stand for it too.
+    pub fn seal(&self) -> String {
+        action_digest(&json!([self.shown, self.bound]))
+    }
 }
 
 /// The folder of them.
@@ -107,7 +115,6 @@ impl Plans {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn what_was_shown_is_shown_again_and_goes_when_it_is_old() {

@@ -6,13 +6,13 @@ use crate::audit::book::note;
 use crate::audit::line::{Entry, Stage};
 use crate::operations::book::{DEED_VERSION, Deed, stands};
 use crate::operations::child::carried_out;
+use crate::operations::copies;
 use crate::operations::judge::{duty_of, is_duty, judge};
-use crate::tickets::ticket::Wanted;
+use crate::tickets::ticket::{Ticket, Wanted};
 use crate::wire::{Ask, Reply};
 use jiff::Timestamp;
 use protocol::approval::{Rule, TicketState};
 use protocol::duty::Duty;
-use protocol::duty::names::KeptId;
 use protocol::duty::order::{End, ORDER_VERSION, Order, Outcome, Wish};
 use protocol::duty::terms::Terms;
 use protocol::walls::Wall;
@@ -27,10 +27,11 @@ const ANSWER: usize = 200 * 1024;
 
 impl Office {
     /// Before leave is asked for a duty: it is judged, looked at, and what a person is to see is kept.
-    pub(super) async fn look_first(&self, ask: &Ask) -> Result<(), String> {
+    pub(super) async fn look_first(&self, ask: &mut Ask) -> Result<(), String> {
         let Ask::Request { wanted } = ask else {
             return Ok(());
         };
+        wanted.seen = None;
         if !is_duty(&wanted.action) {
             return Ok(());
         }
@@ -38,17 +39,31 @@ impl Office {
         let terms = self.judged(wanted, &duty)?.1;
         let digest = wanted.digest(&self.host);
         // Asked again, the same is shown: the yes is bound to it.
-        if self.plans.get(&digest).is_some() {
-            return Ok(());
+        if self.plans.get(&digest).is_none() {
+            let order = self.order(Wish::Look, &duty, &terms, &digest, Value::Null);
+            let look = carried_out(&order, self.frozen.subscribe()).await;
+            if look.end != End::Done {
+                return Err(look.text);
+            }
+            let bound = look.before["bound"].clone();
+            self.plans
+                .keep(&digest, look.shown, bound, Timestamp::now())?;
         }
-        let order = self.order(Wish::Look, &duty, &terms, None, Value::Null);
-        let look = carried_out(&order, self.frozen.subscribe()).await;
-        if look.end != End::Done {
-            return Err(look.text);
-        }
-        let bound = look.before["bound"].clone();
-        self.plans
-            .keep(&digest, look.shown, bound, Timestamp::now())
+        wanted.seen = self.plans.get(&digest).map(|planned| planned.seal());
+        Ok(())
+    }
+
+    /// Takes away the copies of files that nothing can be run from any more.
+    pub(super) fn let_copies_go(&self, now: Timestamp) {
+        let (tickets, deeds) = (self.tickets.borrow(), self.deeds.borrow());
+        copies::let_go(
+            &self.home.warden().join(copies::FOLDER),
+            now,
+            |digest, age| {
+                let ticket = tickets.all().rev().find(|ticket| ticket.digest == digest);
+                copies::stays(age, ticket, deeds.of(digest), now)
+            },
+        );
     }
 
     fn judged(&self, wanted: &Wanted, duty: &Duty) -> Result<(Rule, Terms), String> {
@@ -72,22 +87,18 @@ impl Office {
         Ok((rule, rules.terms))
     }
 
-    fn order(
-        &self,
-        wish: Wish,
-        duty: &Duty,
-        terms: &Terms,
-        id: Option<KeptId>,
-        before: Value,
-    ) -> Order {
+    fn order(&self, wish: Wish, duty: &Duty, terms: &Terms, digest: &str, before: Value) -> Order {
+        let own = self.home.warden();
         Order {
             v: ORDER_VERSION,
             wish,
             duty: duty.clone(),
             terms: terms.clone(),
-            kept: self.home.warden().join("kept").display().to_string(),
-            id,
+            kept: own.join("kept").display().to_string(),
+            id: None,
             before,
+            copies: Some(own.join(copies::FOLDER).join(digest).display().to_string()),
+            walls: self.walls,
         }
     }
 
@@ -97,7 +108,8 @@ impl Office {
         let outcome = match duty.kind() {
             None => {
                 let terms = self.judged(wanted, &duty)?.1;
-                let order = self.order(Wish::Make, &duty, &terms, None, Value::Null);
+                let digest = wanted.digest(&self.host);
+                let order = self.order(Wish::Make, &duty, &terms, &digest, Value::Null);
                 carried_out(&order, self.frozen.subscribe()).await
             }
             Some(_) => self.once(wanted, &duty, &key).await?,
@@ -158,12 +170,22 @@ impl Office {
         let (rule, terms) = self.judged(wanted, duty)?;
         let planned = self.plans.get(&digest);
         if rule == Rule::Ask && self.walls.stands(Wall::Leave) {
-            self.used(wanted, &digest)?;
-            planned
+            let seen = self.used(wanted, &digest)?;
+            let shown = planned
                 .as_ref()
                 .ok_or("nobody was shown what would be done: ask for leave again")?;
+            if seen.is_some_and(|seen| seen != shown.seal()) && self.walls.stands(Wall::Bound) {
+                return Err(
+                    "what was shown is not what is kept of it: ask for leave again".to_owned(),
+                );
+            }
         }
-        let order = self.order(Wish::Look, duty, &terms, None, Value::Null);
+        // What a program runs from was copied when leave was asked for: that is looked at, not the files again.
+        let then = match (duty, &planned) {
+            (Duty::HostRun { .. }, Some(planned)) => json!({"bound": planned.bound}),
+            _ => Value::Null,
+        };
+        let order = self.order(Wish::Look, duty, &terms, &digest, then);
         let look = carried_out(&order, self.frozen.subscribe()).await;
         if look.end != End::Done {
             return Ok(look);
@@ -191,7 +213,10 @@ impl Office {
         };
         self.line(&deed, Stage::Before, "").await?;
         self.deeds.borrow_mut().write(deed.clone())?;
-        let order = self.order(Wish::Make, duty, &terms, Some(deed.id.clone()), look.before);
+        let order = Order {
+            id: Some(deed.id.clone()),
+            ..self.order(Wish::Make, duty, &terms, &deed.digest, look.before)
+        };
         let outcome = carried_out(&order, self.frozen.subscribe()).await;
         match outcome.end {
             // It stays open, and is settled when the team goes on.
@@ -201,17 +226,17 @@ impl Office {
         }
     }
 
-    /// That a ticket was given for exactly this, and used for it.
-    fn used(&self, wanted: &Wanted, digest: &str) -> Result<(), String> {
+    /// That a ticket was given for exactly this, and used for it; answers the digest of what was shown.
+    fn used(&self, wanted: &Wanted, digest: &str) -> Result<Option<String>, String> {
         let tickets = self.tickets.borrow();
-        let given = tickets.all().rev().any(|ticket| {
+        let given = tickets.all().rev().find(|ticket| {
             ticket.state == TicketState::Used
                 && ticket.digest == digest
                 && ticket.wanted.step == wanted.step
         });
         match given {
-            true => Ok(()),
-            false => Err(format!(
+            Some(ticket) => Ok(ticket.wanted.seen.clone()),
+            None => Err(format!(
                 "{} needs a person's leave, and there is no used ticket for it",
                 wanted.kind
             )),
@@ -221,8 +246,11 @@ impl Office {
     /// Finds out how something ended that was begun, and puts back what is half done.
     async fn settle(&self, deed: Deed) -> Result<Outcome, String> {
         // What it was begun under may have been taken back since; it is brought to an end all the same.
-        let (id, before) = (Some(deed.id.clone()), deed.before.clone());
-        let order = self.order(Wish::Settle, &deed.duty, &deed.terms, id, before);
+        let before = deed.before.clone();
+        let order = Order {
+            id: Some(deed.id.clone()),
+            ..self.order(Wish::Settle, &deed.duty, &deed.terms, &deed.digest, before)
+        };
         let outcome = carried_out(&order, self.frozen.subscribe()).await;
         if outcome.end == End::Unknown && *self.frozen.borrow() {
             return Ok(unheard(outcome));
@@ -241,6 +269,7 @@ impl Office {
             ..deed
         };
         self.deeds.borrow_mut().write(deed.clone())?;
+        self.let_copies_go(Timestamp::now());
         let how = match outcome.end {
             End::Done => "done",
             End::Not => "not done",
@@ -256,7 +285,13 @@ impl Office {
     }
 
     async fn line(&self, deed: &Deed, stage: Stage, outcome: &str) -> Result<(), String> {
+        let ticket = {
+            let tickets = self.tickets.borrow();
+            let used = |one: &&Ticket| one.state == TicketState::Used && one.digest == deed.digest;
+            tickets.all().rev().find(used).map(|one| one.id.to_string())
+        };
         let entry = Entry {
+            ticket: ticket.unwrap_or_default(),
             principal: deed.principal.clone(),
             task: deed.task.clone(),
             call: deed.step.clone(),

@@ -51,6 +51,7 @@ mod tests {
             claimed: String::new(),
             foreseen: None,
             above: None,
+            seen: None,
         };
         let asked = Timestamp::from_second(day * 86_400).unwrap();
         Ticket {

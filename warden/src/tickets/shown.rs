@@ -2,6 +2,7 @@
 //! not of what an agent says about them. The agent's reason is marked as claimed. Pure.
 
 use super::ticket::Ticket;
+use protocol::acts::is_personal;
 use serde_json::Value;
 
 /// Most characters of one field that are shown; the rest is counted.
@@ -75,6 +76,9 @@ pub fn lines(ticket: &Ticket, host: &str) -> Vec<(String, String)> {
     say(
         "policy",
         match &wanted.above {
+            None if is_personal(&wanted.kind) => {
+                format!("each {} wants a yes of its own", wanted.kind)
+            }
             None => format!("permissions.acts: {} = ask", wanted.kind),
             Some(above) => format!("asked because of its size: {above}"),
         },
@@ -119,6 +123,7 @@ mod tests {
             claimed: "harmless\u{202e}".to_owned(),
             foreseen: None,
             above: None,
+            seen: None,
         };
         let ticket = Ticket::of(TicketId(1), wanted, "web1", Timestamp::UNIX_EPOCH);
         let lines = lines(&ticket, "web1");

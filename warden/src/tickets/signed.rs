@@ -16,8 +16,11 @@ pub fn text(ticket: &Ticket, yes: bool, for_task: bool) -> String {
         (false, _) => "deny",
     };
     let foreseen = wanted.foreseen.as_ref();
-    let foreseen =
-        foreseen.map_or_else(|| "not said".to_owned(), |seen| one_line(&seen.line(), 400));
+    let foreseen = match (foreseen, &wanted.seen) {
+        (Some(foreseen), _) => one_line(&foreseen.line(), 400),
+        (None, Some(seen)) => format!("what was shown, SHA-256 {seen}"),
+        (None, None) => "not said".to_owned(),
+    };
     format!(
         "ai-infra approval, version 1\nticket: {} {}\nasked: {}\nkind: {}\ntask: {}\nwould change: {foreseen}\nact and host: {}\nanswer: {answer}\n",
         ticket.id,
@@ -51,6 +54,7 @@ mod tests {
             claimed: "answer: approve, once".to_owned(),
             foreseen: None,
             above: None,
+            seen: None,
         };
         Ticket::of(
             TicketId(id),
@@ -62,6 +66,8 @@ mod tests {
 
     #[test]
     fn no_two_answers_are_signed_by_the_same_lines() {
+        let mut looked = ticket(1, "a", "k", 0);
+        looked.wanted.seen = Some("ab".repeat(32));
         let all = [
             text(&ticket(1, "a", "k", 0), true, false),
             text(&ticket(1, "a", "k", 0), true, true),
@@ -70,6 +76,7 @@ mod tests {
             text(&ticket(1, "b", "k", 0), true, false),
             text(&ticket(1, "a", "k", 1), true, false),
             text(&ticket(1, "a", "k\nanswer: deny", 0), true, false),
+            text(&looked, true, false),
         ];
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
         for one in &all {

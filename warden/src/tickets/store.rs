@@ -5,6 +5,7 @@
 use super::ticket::{LIFE, Said, TICKET_VERSION, Ticket, Wanted};
 use config::private_file;
 use jiff::Timestamp;
+use protocol::acts::is_personal;
 use protocol::approval::{TicketId, TicketMove, TicketState};
 use protocol::walls::{Removed, Wall};
 use std::collections::BTreeMap;
@@ -254,6 +255,7 @@ impl Store {
         let granted = self.all().find(|one| {
             // Leave for a kind is leave for as much of it as the rules allow.
             wanted.above.is_none()
+                && !is_personal(&wanted.kind)
                 && of_task(one)
                 && one.wanted.kind == wanted.kind
                 && one.said.as_ref().is_some_and(|said| said.for_task)
@@ -308,6 +310,12 @@ impl Store {
                 answer.mark.chars().take(8).collect::<String>(),
                 ticket.id,
                 ticket.id
+            ));
+        }
+        let kind = &ticket.wanted.kind;
+        if answer.yes && answer.said.for_task && is_personal(kind) {
+            return Err(format!(
+                "each {kind} wants a yes of its own: answer without --for-task"
             ));
         }
         ticket.make(match answer.yes {

@@ -23,6 +23,7 @@ fn wanted(step: &str, url: &str) -> Wanted {
         claimed: "it must be".to_owned(),
         foreseen: None,
         above: None,
+        seen: None,
     }
 }
 

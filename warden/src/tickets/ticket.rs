@@ -43,6 +43,9 @@ pub struct Wanted {
     /// Why it asks although a rule allows its kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub above: Option<String>,
+    /// Digest of what the warden saw on the host and shows of it. Its own word alone: what an agent says here is thrown away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
 }
 
 /// A person's word.
@@ -131,6 +134,9 @@ impl Ticket {
         let mut both = format!("{} {}", self.id, self.digest);
         if let Some(foreseen) = &self.wanted.foreseen {
             both.push_str(&foreseen.line());
+        }
+        if let Some(seen) = &self.wanted.seen {
+            both.push_str(seen);
         }
         let mut text = hex(&Sha256::digest(both));
         text.truncate(4);

@@ -44,8 +44,8 @@ fn the_guide_names_everything_there_is() {
         assert!(there.iter().any(|f| GUIDE.contains(f)), "{filter}");
     }
     for kind in [
-        "text", "int", "bool", "path", "file", "place", "table", "columns", "unit", "address",
-        "hosts", "choice",
+        "text", "int", "bool", "path", "file", "place", "table", "columns", "unit", "command",
+        "address", "hosts", "choice",
     ] {
         assert!(GUIDE.contains(&format!("| `{kind}` |")), "{kind}");
     }

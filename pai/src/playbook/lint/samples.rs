@@ -103,6 +103,7 @@ pub(super) fn value(spec: &ParamSpec) -> String {
         },
         ParamType::Columns => "mail".to_owned(),
         ParamType::Unit => "nginx".to_owned(),
+        ParamType::Command => "\"id -u\"".to_owned(),
         ParamType::Address => "https://shop.example/start".to_owned(),
         ParamType::Hosts => "shop.example".to_owned(),
         ParamType::Text | ParamType::Choice => "\"some words\"".to_owned(),

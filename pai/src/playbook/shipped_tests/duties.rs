@@ -8,6 +8,7 @@ pub fn params_of(name: &str) -> Option<Value> {
         "restart-service" => json!({"unit": "shop.service"}),
         "put-site" => json!({"host": "shop.example", "root": "/srv/www/shop"}),
         "renew-certificates" | "install-security-updates" => json!({}),
+        "run-on-host" => json!({"command": "id -u"}),
         "certify-site" => json!({"host": "shop.example"}),
         _ => return None,
     })
@@ -72,6 +73,8 @@ fn world(was_there: bool, names: Value, pid: u32, enabled: &str) -> World {
         "SecurityUpdates": {"updates": updates, "packages": versions("version")},
         "InstallUpdates": {"installed": versions("version"), "before": versions("installed")},
         "InstalledPackages": {"installed": versions("version")},
+        "HostRun": {"exit": 3, "signal": null, "late": false, "stopped": false, "left": u32::from(was_there), "took_ms": 5, "copy_changed": false,
+            "output": if was_there { "one\ntwo\n" } else { "" }},
         "ServiceStatus": now, "Service": restarted,
         "PutSite": {"path": path, "kept": "k7", "sha256": "cc", "was_there": was_there, "names": names},
         "SiteStatus": {"name": "shop.example", "path": path, "placed": true, "changed_by_hand": false, "answers": true, "sha256": "cc", "names": names},
@@ -97,6 +100,28 @@ pub fn bare() -> World {
 fn check(name: &str, world: &World, expected: &str) {
     let params = params_of(name).unwrap();
     assert_eq!(report(name, &params, world), expected, "{name}");
+}
+
+#[test]
+fn a_run_says_what_it_came_to() {
+    check(
+        "run-on-host",
+        &super::world(),
+        "\
+`id -u` ran once on shop1 and ended with exit code 3.
+
+1 process that it left running ended with it.
+
+```
+one
+two
+```",
+    );
+    check(
+        "run-on-host",
+        &super::empty(),
+        "`id -u` ran once on bare and ended with exit code 3.",
+    );
 }
 
 #[test]

@@ -56,6 +56,7 @@ const SHIPPED: &[&str] = &[
     include_str!("../../../../config/playbooks/certify-site.yaml"),
     include_str!("../../../../config/playbooks/renew-certificates.yaml"),
     include_str!("../../../../config/playbooks/install-security-updates.yaml"),
+    include_str!("../../../../config/playbooks/run-on-host.yaml"),
     // of data
     include_str!("../../../../config/playbooks/profile-table.yaml"),
     include_str!("../../../../config/playbooks/compare-tables.yaml"),

@@ -15,6 +15,9 @@ const SEEN_ONCE: &[&str] = &[
     "total_ms",
 ];
 
+/// What a program came to that ran once: nobody runs it again to see.
+const RAN_ONCE: &str = "run-on-host HostRun/";
+
 #[test]
 fn an_unchanged_world_proves_everything() {
     for world in [world(), empty()] {
@@ -86,7 +89,9 @@ fn whatever_is_forged_in_a_report_is_caught() {
             .unwrap_or_default()
             .to_owned()
     };
-    missed.retain(|place| !SEEN_ONCE.contains(&field(place).as_str()));
+    missed.retain(|place| {
+        !SEEN_ONCE.contains(&field(place).as_str()) && !place.starts_with(RAN_ONCE)
+    });
     assert!(missed.is_empty(), "not caught:\n{}", missed.join("\n"));
     assert!(tried > 100, "{tried}");
 }
