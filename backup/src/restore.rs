@@ -61,12 +61,13 @@ struct Owed {
 /// Puts a snapshot back.
 ///
 /// # Errors
-/// When anything is damaged or cannot be written. What was written stays: it can be begun again.
+/// When anything is damaged or cannot be written, or `tell` wants no more. What was written stays: it can be
+/// begun again.
 pub fn restore(
     repository: &mut Repository,
     key: &RecoveryKey,
     wanted: &Wanted<'_>,
-    tell: &mut dyn FnMut(&Progress),
+    tell: &mut dyn FnMut(&Progress) -> Result<(), BackupError>,
 ) -> Result<(Snapshot, Progress), BackupError> {
     let (head, snapshot) = repository.snapshot(wanted.name, key)?;
     room::look(&snapshot, wanted.to, 0)?;
@@ -74,8 +75,11 @@ pub fn restore(
     make_private(wanted.to)?;
     let mut listing = Listing::read(repository, &snapshot, &places, key)?;
     let mut plan = Plan::new(wanted);
-    listing.each(&mut |line, entry| plan.take(line, entry, &places))?;
-    tell(&plan.progress);
+    listing.each(&mut |line, entry| {
+        plan.take(line, entry, &places)?;
+        tell(&plan.progress)
+    })?;
+    tell(&plan.progress)?;
     plan.spots.sort_unstable_by_key(|spot| {
         let found = places.get(spot.chunk);
         (
@@ -103,7 +107,7 @@ pub fn restore(
                 _ => opened.chunk(&place, &repository.naming)?,
             };
             writing.put(spot, &bytes)?;
-            tell(&writing.plan.progress);
+            tell(&writing.plan.progress)?;
             now = Some((spot.chunk, bytes));
             spots.next();
         }

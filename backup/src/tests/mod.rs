@@ -96,7 +96,7 @@ impl Place {
             below: Some(Path::new("w")),
             to: to.path(),
         };
-        restore(&mut self.open(), &self.key, &wanted, &mut |_| {}).unwrap();
+        restore(&mut self.open(), &self.key, &wanted, &mut |_| Ok(())).unwrap();
         tree(to.path())
     }
 
@@ -398,7 +398,7 @@ fn begun_again_over_what_is_there_it_is_the_same() {
         to: to.path(),
     };
     for _ in 0..2 {
-        restore(&mut place.open(), &place.key, &wanted, &mut |_| {}).unwrap();
+        restore(&mut place.open(), &place.key, &wanted, &mut |_| Ok(())).unwrap();
         assert_eq!(tree(to.path()), tree(&place.source()));
         // As an earlier attempt may leave it: half a file, a file where a folder was.
         fs::set_permissions(to.path().join("deep/er"), fs::Permissions::from_mode(0o700)).unwrap();

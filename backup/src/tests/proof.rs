@@ -24,7 +24,7 @@ fn whatever_differs_from_the_snapshot_is_told() {
         below,
         to,
     };
-    restore(&mut place.open(), &place.key, &wanted, &mut |_| {}).unwrap();
+    restore(&mut place.open(), &place.key, &wanted, &mut |_| Ok(())).unwrap();
     let same = compared(&place, &done.name, to);
     assert_eq!(same.differences, Vec::<String>::new());
     assert_eq!(

@@ -4,16 +4,20 @@
 use crate::commands::down;
 use crate::context::Context;
 use crate::failure::Failure;
+use backup::error::BackupError;
 use config::home::Home;
 use protocol::control::{Answer, Verb};
 use protocol::exit;
 use std::fs;
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use supervisor::backups::drilled;
 use supervisor::client;
 use supervisor::daemon::start;
-use tokio::time::{Instant, sleep};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long its team may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const WHOLE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long a restore that was cut off may still write.
+/// How long a restore that was cut off may take until it writes no more.
 const WRITTEN: Duration = Duration::from_secs(10);
 
 /// It.
@@ -30,6 +34,30 @@ pub struct Aside {
     /// Its home.
     pub home: Home,
     context: Context,
+    /// Held by whoever writes into it.
+    written: Arc<Mutex<()>>,
+    /// Nobody is to write any more.
+    over: Arc<AtomicBool>,
+}
+
+/// Whoever writes into it from a thread of its own, which cannot be called back. As long as this lives it is
+/// not taken away.
+pub struct Writing {
+    _held: OwnedMutexGuard<()>,
+    over: Arc<AtomicBool>,
+}
+
+impl Writing {
+    /// Asked before each piece.
+    ///
+    /// # Errors
+    /// When it is being taken away.
+    pub fn goes_on(&self) -> Result<(), BackupError> {
+        match self.over.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(BackupError::Refused("the drill was cut off".to_owned())),
+        }
+    }
 }
 
 impl Aside {
@@ -40,7 +68,12 @@ impl Aside {
             home: home.clone(),
             env: of.env.clone(),
         };
-        let aside = Self { home, context };
+        let aside = Self {
+            home,
+            context,
+            written: Arc::default(),
+            over: Arc::default(),
+        };
         aside.clear().await?;
         let failed = |error| Failure::new(exit::FAILED, error);
         let root = &aside.home.root;
@@ -49,29 +82,32 @@ impl Aside {
         Ok(aside)
     }
 
-    /// Stops its team and takes it away.
-    pub async fn clear(&self) -> Result<(), Failure> {
+    /// For whoever writes into it.
+    pub async fn writing(&self) -> Writing {
+        Writing {
+            _held: self.written.clone().lock_owned().await,
+            over: self.over.clone(),
+        }
+    }
+
+    /// Ends whoever writes into it, and takes it away.
+    pub async fn end(&self) -> Result<(), Failure> {
+        self.over.store(true, Ordering::Relaxed);
+        let _ended = timeout(WRITTEN, self.written.lock()).await;
+        self.clear().await
+    }
+
+    /// Stops its team and removes what is there.
+    async fn clear(&self) -> Result<(), Failure> {
         if self.home.run().is_dir() {
             down::stop_team(&self.context).await?;
         }
-        let began = Instant::now();
-        loop {
-            match fs::remove_dir_all(&self.home.root) {
-                // Where a drill was cut off, its restore may just have made one more file.
-                Err(error)
-                    if error.kind() == ErrorKind::DirectoryNotEmpty
-                        && began.elapsed() < WRITTEN =>
-                {
-                    sleep(Duration::from_millis(20)).await;
-                }
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(Failure::new(
-                        exit::FAILED,
-                        format!("{} cannot be removed: {error}", self.home.root.display()),
-                    ));
-                }
-                _ => return Ok(()),
-            }
+        match fs::remove_dir_all(&self.home.root) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Failure::new(
+                exit::FAILED,
+                format!("{} cannot be removed: {error}", self.home.root.display()),
+            )),
+            _ => Ok(()),
         }
     }
 
@@ -121,4 +157,29 @@ fn make_private(folder: &std::path::Path) -> std::io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_writes_ends_before_it_is_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().join("home"));
+        let env = config::env::Env::default();
+        let aside = Aside::make(&Context { home, env }).await.unwrap();
+        let (writing, below) = (aside.writing().await, aside.home.root.join("below"));
+        let writer = tokio::task::spawn_blocking(move || {
+            while writing.goes_on().is_ok() {
+                fs::create_dir_all(&below).unwrap();
+                fs::write(below.join("file"), "more").unwrap();
+            }
+        });
+        sleep(LOOK).await;
+        aside.end().await.unwrap();
+        writer.await.unwrap();
+        assert!(!aside.home.root.exists());
+    }
 }

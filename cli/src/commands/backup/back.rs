@@ -152,6 +152,7 @@ async fn filled(
                 let (written, all) = (size(progress.written), size(progress.bytes));
                 format!("{} files, {written} of {all}", progress.files)
             });
+            Ok(())
         })?;
         Ok(progress)
     })

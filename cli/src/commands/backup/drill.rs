@@ -1,7 +1,7 @@
 //! `backup drill`: the newest snapshot of the home is restored aside, compared with what it says and with
 //! the home it came from, and its team is started. A backup that was never restored is a hope.
 
-use super::aside::Aside;
+use super::aside::{Aside, Writing};
 use super::leash::Leash;
 use super::show::Line;
 use super::{Placed, beside, jobs, key_file, opened};
@@ -83,7 +83,7 @@ pub async fn run(context: &Context, json: bool, leash: &Leash) -> Result<u8, Fai
         () = leash.gone() => Err(cut()),
         () = interrupted() => Err(cut()),
     };
-    aside.clear().await?;
+    aside.end().await?;
     let saw = saw?;
     let took = time(began.elapsed());
     let good = saw.differences.is_empty();
@@ -171,9 +171,9 @@ async fn drilled(
     })
     .await?;
     saw.snapshot = name.to_string();
-    let to = aside.home.root.clone();
+    let (to, writing) = (aside.home.root.clone(), aside.writing().await);
     let came = beside(
-        move || match back(&mut repository, &key, &name, &to, !json) {
+        move || match back(&mut repository, &key, (&name, &to), writing, !json) {
             Ok(came) => Ok(Ok(came)),
             // What is looked for.
             Err(error @ BackupError::Damaged { .. }) => Ok(Err(error.to_string())),
@@ -205,8 +205,8 @@ async fn drilled(
 fn back(
     repository: &mut backup::repository::Repository,
     key: &RecoveryKey,
-    name: &SnapshotName,
-    to: &Path,
+    (name, to): (&SnapshotName, &Path),
+    writing: Writing,
     draw: bool,
 ) -> Result<(Snapshot, Compared), BackupError> {
     let mut line = Line::new(draw);
@@ -215,7 +215,9 @@ fn back(
     let (snapshot, _) = restore(repository, key, &wanted, &mut |progress| {
         let (written, all) = (size(progress.written), size(progress.bytes));
         line.say(|| format!("drill: {written} of {all}"));
+        writing.goes_on()
     })?;
+    drop(writing);
     let compared = compare(repository, key, &wanted)?;
     Ok((snapshot, compared))
 }
