@@ -163,6 +163,7 @@ impl Stage {
         rounds: usize,
     ) -> Result<(Vec<f64>, Vec<f64>), BenchError> {
         let mut executor = Executor::start(self.spec()).await.map_err(fail)?;
+        let environment = self.environment(&mut executor).await?;
         let (mut inside, mut beside) = (Vec::new(), Vec::new());
         // The first of each fills the caches of the disk and is not counted.
         for round in 0..=rounds {
@@ -170,11 +171,13 @@ impl Stage {
                 let took = match within {
                     true => {
                         call(&mut executor, &["rm", "-rf", leaves]).await?;
+                        settle()?;
                         call(&mut executor, argv).await?
                     }
                     false => {
                         let _not_there_yet = std::fs::remove_dir_all(self.plain.join(leaves));
-                        self.beside(argv)?
+                        settle()?;
+                        self.beside(argv, &environment)?
                     }
                 };
                 if round > 0 && within {
@@ -188,11 +191,37 @@ impl Stage {
         Ok((inside, beside))
     }
 
-    fn beside(&self, argv: &[&str]) -> Result<f64, BenchError> {
+    /// What programs inside are told, for those beside: with a longer PATH they would find other programs, with
+    /// other settings they would do other work. The folders that are only inside are this stage's own.
+    async fn environment(
+        &self,
+        executor: &mut Executor,
+    ) -> Result<Vec<(String, String)>, BenchError> {
+        let (_, text) = answer(executor, &["env"]).await?;
+        let folder = self.plain.with_file_name("tmp");
+        let variables = text.lines().filter_map(|line| line.split_once('='));
+        let mut own = Vec::new();
+        for (name, value) in variables {
+            let value = match value.strip_prefix("/tmp") {
+                Some(below) => format!("{}{below}", folder.display()),
+                None => value.to_owned(),
+            };
+            if value.starts_with(folder.to_string_lossy().as_ref()) {
+                std::fs::create_dir_all(&value).map_err(fail)?;
+            }
+            own.push((name.to_owned(), value));
+        }
+        Ok(own)
+    }
+
+    fn beside(&self, argv: &[&str], environment: &[(String, String)]) -> Result<f64, BenchError> {
         let (program, arguments) = argv.split_first().ok_or_else(|| fail("no program"))?;
         let began = Instant::now();
-        let done = Command::new(program)
+        let done = Command::new("/usr/bin/env")
+            .arg(program)
             .args(arguments)
+            .env_clear()
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .current_dir(&self.plain)
             .stdin(Stdio::null())
             .output()
@@ -204,8 +233,17 @@ impl Stage {
     }
 }
 
-/// Runs a command inside; answers how long that took, the way there and back included.
 async fn call(executor: &mut Executor, argv: &[&str]) -> Result<f64, BenchError> {
+    Ok(answer(executor, argv).await?.0)
+}
+
+/// Has everything written that still waits for the disk: a build pays for its own files, not for those before.
+fn settle() -> Result<(), BenchError> {
+    Command::new("sync").status().map(drop).map_err(fail)
+}
+
+/// Runs a command inside; answers how long that took, the way there and back included, and what was said.
+async fn answer(executor: &mut Executor, argv: &[&str]) -> Result<(f64, String), BenchError> {
     let act = Act::of(Operation::Bash {
         argv: argv.iter().map(|&word| word.to_owned()).collect(),
         cwd: ".".to_owned(),
@@ -224,7 +262,7 @@ async fn call(executor: &mut Executor, argv: &[&str]) -> Result<f64, BenchError>
     let began = Instant::now();
     let outcome = executor.run(&act, leave, LONGEST).await.map_err(fail)?;
     match outcome.is_error {
-        false => Ok(ms(began)),
+        false => Ok((ms(began), outcome.text)),
         true => Err(fail(outcome.text)),
     }
 }
