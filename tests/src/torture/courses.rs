@@ -19,7 +19,7 @@ const STILL: usize = 1_000_000_000;
 /// Tasks in hand at a time.
 const BACKLOG: usize = 3 * ROLES.len();
 /// How long nothing at all may come to an end before the rest counts as lost.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 /// How long an agent may take until it waits for work.
 const READY: Duration = Duration::from_millis(500);
 /// How long nothing may come to an end after one plug.
