@@ -157,19 +157,26 @@ fn sandbox(
     }
 }
 
-/// The command that sets exactly the switches that forbid; where none does, what to look at.
+/// The command that changes exactly what forbids; where nothing is known to, what to look at. What AppArmor keeps
+/// from all programs is given to bubblewrap alone.
 fn allowing(switches: [Switch; 3]) -> String {
+    let kept = |(name, at): &Switch| name.contains("apparmor") && at.is_some_and(|at| at > 0);
+    let profile = switches
+        .iter()
+        .any(kept)
+        .then(|| "sudo scripts/install.sh apparmor".to_owned());
     let wrong: Vec<String> = switches
         .iter()
         .filter_map(|(name, at)| match (*name, (*at)?) {
             ("kernel.unprivileged_userns_clone", 0) => Some(format!("{name}=1")),
-            ("kernel.apparmor_restrict_unprivileged_userns", 1..) => Some(format!("{name}=0")),
             ("user.max_user_namespaces", 0) => Some(format!("{name}=15000")),
             _ => None,
         })
         .collect();
-    match wrong.is_empty() {
-        false => format!("sysctl -w {}", wrong.join(" ")),
+    let switched = (!wrong.is_empty()).then(|| format!("sysctl -w {}", wrong.join(" ")));
+    let steps: Vec<String> = switched.into_iter().chain(profile).collect();
+    match steps.is_empty() {
+        false => steps.join("; "),
         true => "the kernel's switches allow it: in a container, start it so that it may make user namespaces (docker run --security-opt seccomp=unconfined --security-opt apparmor=unconfined)".to_owned(),
     }
 }
@@ -206,7 +213,11 @@ mod tests {
         );
         assert_eq!(
             at(None, Some(1), Some(9)),
-            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+            "sudo scripts/install.sh apparmor"
+        );
+        assert_eq!(
+            at(Some(0), Some(1), None),
+            "sysctl -w kernel.unprivileged_userns_clone=1; sudo scripts/install.sh apparmor"
         );
         assert!(at(Some(1), Some(0), Some(9)).contains("container"));
     }
