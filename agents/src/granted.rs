@@ -20,7 +20,7 @@ pub(crate) fn doors_of(agent: &AgentSettings) -> Doors {
         user: grant.user.clone(),
         index: grant.index.clone(),
         scope: grant.scope.clone(),
-        // The launcher reads the file.
+        // Whoever starts the proxy reads the file.
         authority: None,
     };
     let registries = agent.registries.iter();

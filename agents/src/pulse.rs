@@ -9,6 +9,7 @@ use bus::error::BusError;
 use bus::lease::{Lease, Renewal};
 use guard::deadline::Deadline;
 use guard::executor::Pulse as ExecutorPulse;
+use guard::proxy::words::Pace;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ pub struct Hold {
     known: Arc<Mutex<Known>>,
     /// Whether the team is frozen, as the last renewal said.
     frozen: watch::Sender<bool>,
+    /// The same, and until when the lease runs at least, for the proxy of the task.
+    pace: watch::Sender<Pace>,
     /// Woken when there is one more executor.
     more: Arc<Notify>,
     told: Watch,
@@ -53,6 +56,10 @@ impl Hold {
             lease: delivery.lease.clone(),
             length,
             frozen: watch::Sender::new(false),
+            pace: watch::Sender::new(Pace {
+                frozen: false,
+                until: Deadline::now(),
+            }),
             more: Arc::new(Notify::new()),
             told,
             boundary: Boundary::of(bus.faults(), delivery),
@@ -111,14 +118,18 @@ impl Hold {
                 known.lapses += 1;
             }
             known.until = known.until.max(until);
+            self.pace.send_replace(Pace {
+                frozen,
+                until: known.until,
+            });
             known.executors.iter().for_each(|one| one.extend(until));
         }
         Ok(renewal)
     }
 
-    /// Whether the team is frozen, from now on.
-    pub fn frost(&self) -> watch::Receiver<bool> {
-        self.frozen.subscribe()
+    /// Until when what is outside of sandboxes may go on, from now on.
+    pub fn pace(&self) -> watch::Receiver<Pace> {
+        self.pace.subscribe()
     }
 
     /// Waits until the team is not frozen, or this process is told to go.

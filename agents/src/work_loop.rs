@@ -58,8 +58,7 @@ pub async fn open(
         task: task.short_id,
         clone: None,
         attachments: None,
-        programs: shared.agent.programs.clone(),
-        doors: granted::doors_of(&shared.agent),
+        online: shared.agent.programs.is_some() || !shared.agent.registries.is_empty(),
         witness: Arc::new(Witness::of(shared, &task, lease, hold.faults())),
         proxy: Default::default(),
     };

@@ -13,18 +13,15 @@ use guard::act::Operation;
 use guard::clone::Clone as TaskClone;
 use guard::executor::{Executor, ExecutorError, Launched};
 use guard::launcher::channel::Answer;
-use guard::proxy::door::Doors;
-use guard::proxy::{Allowed, Proxy, Terms};
-use guard::sandbox::spec::Owner;
+use guard::proxy::holder::Proxy;
 use protocol::acts::Bound;
 use protocol::ids::ShortId;
 use protocol::journal::EntryKind;
 use protocol::report::Artifact;
 use protocol::trace::Trace;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -49,10 +46,8 @@ pub struct Sandboxes {
     pub task: ShortId,
     /// The clone, where the task has a workspace.
     pub clone: Option<TaskClone>,
-    /// Hosts its programs may reach: none at all, or where none is named those that packages come from.
-    pub programs: Option<BTreeSet<String>>,
-    /// Registries they may fetch from with a token that the proxy adds.
-    pub doors: Doors,
+    /// Its programs may reach something: the launcher knows what.
+    pub online: bool,
     /// Writes the record, of what programs reach too.
     pub witness: Arc<Witness>,
     /// The proxy of the task, from its first sandbox on.
@@ -150,72 +145,53 @@ impl Sandboxes {
             return self.start(On::Host).await;
         };
         if writable {
-            self.way_out(clone.owner).await?;
+            self.way_out().await?;
         }
-        let online = self.proxy.get().is_some();
+        let proxy = self.proxy.get();
+        let online = proxy.is_some();
         let own = self
             .clone
             .as_ref()
             .is_some_and(|own| own.work == clone.work);
-        self.start(match own {
-            true => On::Clone { writable, online },
-            false => On::Copy { online },
-        })
-        .await
+        let executor = self
+            .start(match own {
+                true => On::Clone { writable, online },
+                false => On::Copy { online },
+            })
+            .await?;
+        if let Some(proxy) = proxy {
+            let ready = proxy.ready().await;
+            ready.map_err(|why| {
+                Stop::Fail(format!(
+                    "the proxy of the task does not serve: {why}; try it again with `ai-infra task retry {}`",
+                    self.task
+                ))
+            })?;
+        }
+        Ok(executor)
     }
 
-    /// Starts the proxy of the task, once, where its programs may reach anything.
-    async fn way_out(&self, owner: Owner) -> Result<(), Stop> {
-        if self.programs.is_none() && self.doors.is_empty() {
+    /// Has the proxy of the task started, once, where its programs may reach anything. It gets ready beside the sandbox.
+    async fn way_out(&self) -> Result<(), Stop> {
+        if !self.online {
             return Ok(());
         }
         let start = || async {
-            let hosts = match &self.programs {
-                None => BTreeSet::new(),
-                Some(named) if named.is_empty() => {
-                    let asked = self.hatch.ask::<BTreeSet<String>>(&Wish::Registries, b"");
-                    asked.map_err(fail)?.0
-                }
-                Some(named) => named.clone(),
-            };
-            let allowed = Allowed::of(hosts.iter().map(String::as_str))
-                .map_err(|why| Stop::Fail(format!("`permissions.programs.hosts`: {why}")))?;
-            let terms = Terms {
-                allowed,
-                doors: self.doors_with_authorities()?,
-                owner,
-                frozen: self.hold.frost(),
-                record: Some(recorded(self.witness.clone())),
-                faults: self.hold.faults(),
-            };
-            self.entered(terms)
-                .map_err(|e| Stop::Fail(format!("the proxy of the task cannot be started: {e}")))
+            let started = self.proxy_started().await;
+            started.map_err(|e| Stop::Fail(format!("the proxy of the task cannot be started: {e}")))
         };
         self.proxy.get_or_try_init(start).await.map(drop)
     }
 
-    /// The registries with the certificates that vouch for them: files that this process may not read.
-    fn doors_with_authorities(&self) -> Result<Doors, Stop> {
-        let mut doors = self.doors.clone();
-        if doors.is_empty() {
-            return Ok(doors);
-        }
-        let asked = self
-            .hatch
-            .ask::<BTreeMap<String, String>>(&Wish::Authorities, b"");
-        for (name, text) in asked.map_err(fail)?.0 {
-            if let Some(door) = doors.get_mut(&name) {
-                door.authority = Some(text);
-            }
-        }
-        Ok(doors)
-    }
-
-    fn entered(&self, terms: Terms) -> io::Result<Proxy> {
-        let task = self.task;
-        let (message, line) = self.hatch.apart(&Wish::Entrance { task })?;
+    async fn proxy_started(&self) -> io::Result<Proxy> {
+        let (hatch, task) = (self.hatch.clone(), self.task);
+        let asked = move || hatch.apart(&Wish::WayOut { task });
+        let asked = tokio::task::spawn_blocking(asked).await;
+        let (message, line) = asked.map_err(io::Error::other)??;
         let socket = message.said::<Answer<PathBuf>>()?.done()?;
-        Proxy::behind(UnixListener::from(file(message)?), socket, line, terms)
+        let control = UnixStream::from(file(message)?);
+        let record = Some(recorded(self.witness.clone()));
+        Proxy::of_launcher(line, socket, control, self.hold.pace(), record)
     }
 
     /// Opens a sandbox for one operation that looks at the host or reaches outside: it sees what that needs

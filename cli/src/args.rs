@@ -182,10 +182,19 @@ pub enum Command {
     #[cfg(debug_assertions)]
     #[command(hide = true)]
     TryAsAgent {
+        /// As the proxy of one of its tasks instead
+        #[arg(long)]
+        proxy: bool,
         /// Its role.
         name: Role,
         /// What to try, such as read:/etc/shadow.
         tries: Vec<String>,
+    },
+    /// Run the proxy of one task, told its terms over the standard input
+    #[command(hide = true)]
+    Proxy {
+        /// The process that holds it
+        holder: Option<u32>,
     },
     /// Run the executor of one task, inside its sandbox
     #[command(hide = true)]

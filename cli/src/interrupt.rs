@@ -127,6 +127,7 @@ fn words(command: &Command) -> Option<&'static str> {
         | Command::Warden
         | Command::Agent { .. }
         | Command::Executor { .. }
+        | Command::Proxy { .. }
         | Command::Window { .. }
         | Command::Attach => return None,
         Command::Chat(_) if std::io::stdin().is_terminal() => return None,

@@ -29,6 +29,10 @@ fn main() -> ExitCode {
     if matches!(args.command, Command::Executor { .. }) {
         return guard::executor::serve();
     }
+    // The proxy of a task walls itself in before it has a second thread.
+    if let Command::Proxy { holder } = args.command {
+        return guard::proxy::process::serve(holder);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

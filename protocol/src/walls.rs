@@ -52,11 +52,11 @@ pub enum Wall {
     Expiry,
     /// What is done on the host is done for agents of the level it needs.
     Level,
-    /// An agent opens no file and reaches no process but its own.
+    /// An agent, or the proxy of a task, opens no file and reaches no process but its own.
     AgentFiles,
-    /// An agent runs no program, and makes no call that widens what it may.
+    /// An agent, or the proxy of a task, runs no program, and makes no call that widens what it may.
     AgentCalls,
-    /// An agent is a user of its own where root may make it one, and holds no right of root.
+    /// An agent, or the proxy of a task, is a user of its own where root may make it one, and holds no right of root.
     AgentUser,
     /// A secret is put back only into the file that holds it.
     Placeholders,

@@ -1,6 +1,7 @@
 //! An agent's own process: no right of root, a user of its own where root starts it, no file of the home, no
 //! program, nobody else's process. What no agent may do is tried as an agent, behind its walls; and once more
-//! without them, when each attempt must succeed. As root, and as an ordinary user.
+//! without them, when each attempt must succeed. The same of the proxy of a task, which may less. As root, and as an
+//! ordinary user.
 
 use crate::AI_INFRA;
 use std::collections::BTreeSet;
@@ -19,6 +20,9 @@ pub const USER: u32 = 1234;
 fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
+
+/// The uid it was tried as, and of each attempt what was tried, whether it was done, and what was said.
+type Tried = (u64, Vec<(String, bool, String)>);
 
 struct Stage {
     team: Team,
@@ -113,13 +117,43 @@ impl Stage {
         all
     }
 
+    /// What the proxy of a task may not do besides, and can do without its walls.
+    fn attempts_of_proxy(&self, port: u16) -> Vec<String> {
+        let run = |name: &str| {
+            self.team
+                .home()
+                .join("run")
+                .join(name)
+                .display()
+                .to_string()
+        };
+        let mut all = self.attempts();
+        let sockets = [
+            "supervisor.sock",
+            "daemon.sock",
+            "warden.sock",
+            "redis.sock",
+        ];
+        all.extend(sockets.map(|name| format!("connect:{}", run(name))));
+        all.extend([
+            format!("dial:127.0.0.1:{port}"),
+            format!("trace:{}", self.team.pid("code")),
+            "read:/etc/localtime".to_owned(),
+            "read:/proc/meminfo".to_owned(),
+            "write:/dev/null".to_owned(),
+        ]);
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// How each attempt went, as an agent tried it.
-    fn tried(
-        &self,
-        attempts: &[String],
-        fault: Option<&str>,
-    ) -> (u64, Vec<(String, bool, String)>) {
-        let mut words = vec!["try-as-agent", "code"];
+    fn tried(&self, attempts: &[String], fault: Option<&str>) -> Tried {
+        self.tried_as(&["try-as-agent", "code"], attempts, fault)
+    }
+
+    fn tried_as(&self, who: &[&str], attempts: &[String], fault: Option<&str>) -> Tried {
+        let mut words = who.to_vec();
         words.extend(attempts.iter().map(String::as_str));
         let mut command = self.team.command(&words);
         if let Some(fault) = fault {
@@ -161,7 +195,7 @@ pub fn give(path: &Path) {
 }
 
 /// A line of what the kernel says of a process.
-fn status(pid: u32, name: &str) -> String {
+pub fn status(pid: u32, name: &str) -> String {
     let path = PathBuf::from(format!("/proc/{pid}/status"));
     let text = fs::read_to_string(path).expect("a process");
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -224,6 +258,38 @@ fn an_ordinary_users_agents_reach_nothing_but_their_work() {
     }
 }
 
+fn proxy_stands(root: bool) {
+    let stage = Stage::new(root);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let attempts = stage.attempts_of_proxy(port);
+    let who = ["try-as-agent", "--proxy", "code"];
+    let (uid, walled) = stage.tried_as(&who, &attempts, None);
+    assert_ne!(uid, 0);
+    let agent = status(stage.team.pid("code"), "Uid");
+    assert_eq!(agent.starts_with(&uid.to_string()), !root, "{agent}");
+    assert_eq!(walled.len(), attempts.len());
+    let escaped: Vec<_> = walled.iter().filter(|(_, done, _)| *done).collect();
+    assert!(escaped.is_empty(), "{escaped:#?}");
+    let (_, open) = stage.tried_as(&who, &attempts, Some(WITHOUT));
+    let failed: Vec<_> = open.iter().filter(|(_, done, _)| !*done).collect();
+    assert!(failed.is_empty(), "without its walls: {failed:#?}");
+    eprintln!("{} attempts denied, each with its control", attempts.len());
+    stage.team.down();
+}
+
+#[test]
+fn a_proxy_reaches_nothing_but_its_hosts() {
+    proxy_stands(is_root());
+}
+
+#[test]
+fn an_ordinary_users_proxies_reach_nothing_but_their_hosts() {
+    if is_root() {
+        proxy_stands(false);
+    }
+}
+
 #[test]
 fn what_an_agent_asks_of_its_launcher_is_bounded() {
     let stage = Stage::new(is_root());
@@ -241,6 +307,7 @@ fn what_an_agent_asks_of_its_launcher_is_bounded() {
         format!(r#"{{"wish":"lay_out","task":"t1","files":[{{"name":"../../x","sha256":"{digest}","bytes":1}}]}}"#),
         r#"{"wish":"freshen","task":"t99"}"#.to_owned(),
         r#"{"wish":"sandbox","task":"t99","on":{"on":"clone","writable":true,"online":false},"project":"p","attachments":false,"deadline":99999999999,"trace":null}"#.to_owned(),
+        r#"{"wish":"way_out","task":"t99"}"#.to_owned(),
         r#"{"wish":"shell","argv":["sh"]}"#.to_owned(),
     ]
     .map(|wish| format!("wish:{wish}"));

@@ -97,6 +97,7 @@ mod updates;
 mod upgrade;
 mod values;
 mod vault;
+mod way_out;
 mod words;
 mod workspace_trust;
 mod workspaces;

@@ -185,6 +185,8 @@ const PROCESS_STARTERS: &[&str] = &[
     "guard/src/sandbox/surroundings.rs",
     // an agent's launcher, a fork of it
     "guard/src/launcher/start.rs",
+    // ai-infra itself as the proxy of a task
+    "guard/src/proxy/start.rs",
     // as an agent tries it, in builds for tests alone
     "cli/src/commands/try_as_agent.rs",
     // systemctl, nginx and apt-get by fixed paths; ai-infra itself as the warden's hands

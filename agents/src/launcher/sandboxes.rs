@@ -10,13 +10,14 @@ use config::settings::{AgentSettings, SandboxSettings};
 use guard::act::Operation;
 use guard::clone::{Clone as TaskClone, CloneError};
 use guard::host_view::HostView;
+use guard::launcher::walls::User;
 use guard::outside::{Database, Outside, Reach};
-use guard::proxy::clients;
+use guard::proxy::{Allowed, Terms, clients, registries};
 use guard::sandbox::cgroup::{machine_mb, whole_mb};
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec, WORKSPACE, WayOut};
 use protocol::fault::Faults;
 use protocol::ids::ShortId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -31,7 +32,7 @@ pub(super) struct Workshop {
     pub toolchain_home: PathBuf,
     pub faults: Faults,
     /// Sockets of proxies that are there, by their task.
-    pub entrances: Mutex<BTreeMap<ShortId, PathBuf>>,
+    pub ways_out: Mutex<BTreeMap<ShortId, PathBuf>>,
 }
 
 fn said(error: impl std::fmt::Display) -> io::Error {
@@ -109,7 +110,7 @@ impl Workshop {
             }
         };
         let socket = match online {
-            true => self.entrance(task),
+            true => self.way_out(task),
             false => None,
         };
         let proxy = socket.map(|socket| WayOut {
@@ -145,26 +146,45 @@ impl Workshop {
         })
     }
 
-    /// The certificates that vouch for registries, where they have files of their own.
-    pub fn authorities(&self) -> io::Result<BTreeMap<String, String>> {
-        let named = self.agent.registries.iter();
-        let named = named.filter_map(|(name, grant)| Some((name, grant.authority.as_ref()?)));
-        let text = |(name, file): (&String, &PathBuf)| {
-            let text = std::fs::read_to_string(file);
-            let key = format!(
-                "`permissions.registries.{name}.authority` {}",
-                file.display()
-            );
-            text.map(|text| (name.clone(), text))
-                .map_err(|e| said(format!("{key}: {e}")))
+    /// What the proxy of a task is told: hosts and registries as the settings grant them to the role.
+    ///
+    /// # Errors
+    /// When they grant none, or something in them cannot be read.
+    pub fn terms(&self, user: Option<User>) -> io::Result<Terms> {
+        let mut doors = doors_of(&self.agent);
+        let hosts = match &self.agent.programs {
+            None if doors.is_empty() => {
+                return Err(said(
+                    "programs of this agent reach nothing (`permissions.programs`, `permissions.registries`)",
+                ));
+            }
+            None => BTreeSet::new(),
+            Some(named) if named.is_empty() => registries::of_host(&self.toolchain_home),
+            Some(named) => named.clone(),
         };
-        named.map(text).collect()
+        let allowed = Allowed::of(hosts.iter().map(String::as_str));
+        let allowed =
+            allowed.map_err(|why| said(format!("`permissions.programs.hosts`: {why}")))?;
+        for (name, grant) in &self.agent.registries {
+            if let (Some(file), Some(door)) = (&grant.authority, doors.get_mut(name)) {
+                let key = format!("`permissions.registries.{name}.authority`");
+                let text = std::fs::read_to_string(file);
+                let text = text.map_err(|e| said(format!("{key} {}: {e}", file.display())))?;
+                door.authority = Some(text);
+            }
+        }
+        Ok(Terms {
+            allowed,
+            doors,
+            user,
+            faults: self.faults,
+        })
     }
 
-    fn entrance(&self, task: ShortId) -> Option<PathBuf> {
-        let entrances = self.entrances.lock();
-        let entrances = entrances.unwrap_or_else(PoisonError::into_inner);
-        entrances.get(&task).cloned()
+    fn way_out(&self, task: ShortId) -> Option<PathBuf> {
+        let sockets = self.ways_out.lock();
+        let sockets = sockets.unwrap_or_else(PoisonError::into_inner);
+        sockets.get(&task).cloned()
     }
 
     fn attachments(&self, task: ShortId) -> PathBuf {

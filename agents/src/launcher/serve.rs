@@ -2,6 +2,7 @@
 //! gone, whatever it asked for is ended and so is this process.
 
 use super::sandboxes::Workshop;
+use super::user;
 use super::wish::{Arrival, Wish};
 use crate::disk::Disk;
 use config::env::Env;
@@ -9,7 +10,7 @@ use config::home::Home;
 use config::settings::Settings;
 use guard::executor::Launched;
 use guard::launcher::channel::{Answer, Channel, Line, Message};
-use guard::proxy::Entrance;
+use guard::proxy::start::Begun;
 use nix::fcntl::OFlag;
 use protocol::control::{Answer as Told, CONTROL_VERSION, Reply, Request, Verb};
 use protocol::ids::Role;
@@ -25,6 +26,8 @@ use std::time::Duration;
 
 /// Longest wait for the daemon, which itself waits for the service that keeps secrets.
 const ASKED: Duration = Duration::from_secs(30);
+/// The program that runs now, also where its file was replaced since.
+const MYSELF: &str = "/proc/self/exe";
 /// Conversations at a time: far more than one agent has.
 const CONVERSATIONS: usize = 512;
 
@@ -68,7 +71,7 @@ pub fn serve(
             agent: own,
             toolchain_home: env.toolchain_home(),
             faults: env.faults().map_err(io::Error::other)?,
-            entrances: Mutex::default(),
+            ways_out: Mutex::default(),
         },
         min_free_mb: settings.team.min_free_mb,
         agent,
@@ -160,11 +163,6 @@ impl Launcher {
                 )?;
             }
             Wish::Playbooks => say(line, &shop.disk.playbooks()?)?,
-            Wish::Registries => {
-                let hosts = guard::proxy::registries::of_host(&shop.toolchain_home);
-                say(line, &hosts)?;
-            }
-            Wish::Authorities => say(line, &shop.authorities()?)?,
             Wish::Project { workspace } => say(line, &shop.disk.project(&workspace))?,
             Wish::Check { workspace } => {
                 let checked = guard::clone::check_workspace(&workspace, &shop.home.root);
@@ -180,8 +178,8 @@ impl Launcher {
                 started.hand_over(line)?;
                 return Ok(false);
             }
-            Wish::Entrance { task } => {
-                self.entrance(task, line)?;
+            Wish::WayOut { task } => {
+                self.way_out(task, line)?;
                 return Ok(false);
             }
             Wish::Warden => {
@@ -218,30 +216,29 @@ impl Launcher {
         })
     }
 
-    /// Keeps the way into a proxy as long as the conversation lasts.
-    fn entrance(&self, task: protocol::ids::ShortId, line: &Line) -> io::Result<()> {
+    /// Starts the proxy of a task and keeps it as long as the conversation lasts.
+    fn way_out(&self, task: protocol::ids::ShortId, line: &Line) -> io::Result<()> {
         let clone = self.shop.disk.clone_of(task);
         let clone = clone.map_err(|e| io::Error::other(e.to_string()))?;
-        let entrance = Entrance::make(clone.owner)?;
-        let set = |path: Option<std::path::PathBuf>| {
-            let entrances = self.shop.entrances.lock();
-            let mut entrances = entrances.unwrap_or_else(PoisonError::into_inner);
-            match path {
-                Some(path) => entrances.insert(task, path),
-                None => entrances.remove(&task),
-            };
+        let user = user::of_proxy(&self.settings, &self.shop.agent.name);
+        let terms = self.shop.terms(user)?;
+        let (mut proxy, control) = Begun::start(Path::new(MYSELF), self.agent, clone.owner)?;
+        let socket = proxy.socket();
+        let sockets = || {
+            let sockets = self.shop.ways_out.lock();
+            sockets.unwrap_or_else(PoisonError::into_inner)
         };
-        set(Some(entrance.socket()));
-        let sent = line.send(
-            &Answer::Done(entrance.socket()),
-            b"",
-            &[entrance.listener().as_raw_fd()],
-        );
-        if sent.is_ok() {
+        sockets().insert(task, socket.clone());
+        let sent = line.send(&Answer::Done(&socket), b"", &[control.as_raw_fd()]);
+        drop(control);
+        // Told last: it is getting ready while the agent has the sandbox started.
+        let told = sent.and_then(|()| proxy.tell(&terms));
+        if told.is_ok() {
             line.ended();
         }
-        set(None);
-        sent
+        // Whoever holds the task next may have one already.
+        sockets().retain(|of, path| *of != task || *path != socket);
+        told
     }
 }
 

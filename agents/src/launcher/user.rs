@@ -1,6 +1,6 @@
 //! Who an agent is where root may make it anybody: the system's user `ai-infra-ROLE` where there is one, else a
 //! number of its own that the system knows nobody by. An agent owns no file, so the number may be another one
-//! tomorrow. An ordinary user's agents stay that user.
+//! tomorrow. An ordinary user's agents stay that user. The same of the proxies of its tasks.
 
 use config::settings::Settings;
 use guard::launcher::walls::User;
@@ -23,6 +23,19 @@ pub fn of_role(settings: &Settings, role: &Role) -> Option<User> {
         });
     }
     let place = settings.agents.iter().position(|one| one.name == *role)?;
+    unknown(settings, place)
+}
+
+/// The user the proxies of a role's tasks become: a number that is nobody's, after those of the agents.
+pub fn of_proxy(settings: &Settings, role: &Role) -> Option<User> {
+    if !Uid::effective().is_root() {
+        return None;
+    }
+    let place = settings.agents.iter().position(|one| one.name == *role)?;
+    unknown(settings, settings.agents.len() + place)
+}
+
+fn unknown(settings: &Settings, place: usize) -> Option<User> {
     let known = |uid: u32| !matches!(nix::unistd::User::from_uid(Uid::from_raw(uid)), Ok(None));
     let uid = number(settings.sandbox.service_uid, place, known)?;
     Some(User { uid, gid: uid })

@@ -49,8 +49,6 @@ pub enum Wish {
     },
     /// Texts of all playbooks: `Vec<String>`.
     Playbooks,
-    /// Hosts that packages come from: `BTreeSet<String>`.
-    Registries,
     /// The name of the project a workspace belongs to.
     Project {
         /// The workspace.
@@ -78,13 +76,11 @@ pub enum Wish {
         /// The task.
         task: ShortId,
     },
-    /// The certificates that vouch for the agent's registries, where they have files of their own: name to text.
-    Authorities,
     /// Starts a sandbox; it lives as long as the conversation.
     Sandbox(Box<Wanted>),
-    /// A socket that is bound into the task's sandboxes, to be listened at: its path, and the socket beside. It is
-    /// there as long as the conversation.
-    Entrance {
+    /// Starts the proxy of a task, with the hosts and registries of the role's grants: the path of the socket that is bound
+    /// into the task's sandboxes, and the conversation with the proxy beside. It lives as long as this one.
+    WayOut {
         /// The task.
         task: ShortId,
     },
@@ -121,7 +117,7 @@ pub enum On {
     Clone {
         /// Whether it may be written.
         writable: bool,
-        /// Its programs reach hosts, through the task's entrance.
+        /// Its programs reach hosts, through the task's proxy.
         online: bool,
     },
     /// The copy of it that was made last.

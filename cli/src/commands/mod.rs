@@ -114,9 +114,11 @@ pub(crate) async fn obey(context: Context, command: Command) -> Result<u8, Failu
         Command::Warden => warden::run(context).await,
         Command::Agent { name } => agent::run(context, name).await,
         #[cfg(debug_assertions)]
-        Command::TryAsAgent { name, tries } => try_as_agent::run(context, name, &tries).await,
+        Command::TryAsAgent { proxy, name, tries } => {
+            try_as_agent::run(context, name, proxy, &tries).await
+        }
         Command::Chat(_) => Err(Failure::usage("you are in the chat already")),
-        Command::Executor { .. } | Command::Hands => {
+        Command::Executor { .. } | Command::Proxy { .. } | Command::Hands => {
             Err(Failure::usage("this runs before everything else"))
         }
         Command::Window { which } => window::run(context, which).await,

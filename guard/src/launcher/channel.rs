@@ -126,6 +126,11 @@ impl Message {
 }
 
 impl Line {
+    /// A conversation over a socket that both sides have already.
+    pub fn over(socket: UnixStream) -> Line {
+        Line(socket)
+    }
+
     /// Sends a message.
     ///
     /// # Errors

@@ -1,32 +1,36 @@
-//! The walls around an agent's own process. It may read what names, certificates and times are looked up
-//! by and how the machine stands; it may write nothing, run nothing, listen on no port, and neither look into nor
-//! signal any process but its own. Put on before the first thread, model or bus, and never taken off.
+//! The walls around an agent's own process, and around the proxy of a task. An agent may read what names, certificates and
+//! times are looked up by and how the machine stands; it may write nothing, run nothing, listen on no port, and neither look into nor
+//! signal any process but its own. A proxy may still less. Put on before the first thread, model, bus or program, and never
+//! taken off.
 #![allow(unsafe_code)] // one prctl, with its reason below
 
 use crate::executor::landlock::{KNOWN, judge};
 use crate::sandbox::seccomp::{self, SeccompError};
 use caps::CapSet;
 use landlock::{
-    Access, AccessFs, AccessNet, CompatLevel, Compatible, RestrictionStatus, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
+    Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, RestrictionStatus, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
 };
 use nix::libc;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use protocol::fault::Faults;
 use protocol::walls::Wall;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What may be read: files and folders, and never run.
-const READ: [&str; 33] = [
-    // Libraries that look up names, loaded when they are needed.
+/// Libraries that look up names, loaded when they are needed; never run.
+const LIBRARIES: [&str; 6] = [
     "/lib",
     "/lib64",
     "/usr/lib",
     "/usr/lib64",
     "/usr/local/lib",
     "/etc/ld.so.cache",
-    // Names of hosts.
+];
+/// Names of hosts.
+const NAMES: [&str; 8] = [
     "/etc/gai.conf",
     "/etc/host.conf",
     "/etc/hosts",
@@ -35,7 +39,9 @@ const READ: [&str; 33] = [
     "/etc/resolv.conf",
     "/etc/services",
     "/run/systemd/resolve",
-    // Certificates; not `/etc/ssl`, which holds private keys too.
+];
+/// Certificates; not `/etc/ssl`, which holds private keys too.
+const CERTIFICATES: [&str; 8] = [
     "/etc/ca-certificates",
     "/etc/pki/ca-trust",
     "/etc/pki/tls/certs",
@@ -44,26 +50,37 @@ const READ: [&str; 33] = [
     "/etc/ssl/openssl.cnf",
     "/usr/local/share/ca-certificates",
     "/usr/share/ca-certificates",
-    // Times.
-    "/etc/localtime",
-    "/etc/timezone",
-    "/usr/share/zoneinfo",
-    // How the machine stands, and this process alone.
+];
+/// Times.
+const TIMES: [&str; 3] = ["/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo"];
+/// How the machine stands.
+const MACHINE: [&str; 5] = [
     "/proc/loadavg",
     "/proc/meminfo",
     "/proc/pressure",
-    "/proc/self",
     "/sys/devices/system/cpu",
     "/sys/fs/cgroup",
-    "/dev/null",
-    "/dev/urandom",
 ];
+/// This process alone, and what is nobody's.
+const OWN: [&str; 3] = ["/proc/self", "/dev/null", "/dev/urandom"];
 
 /// Of the calls that a sandbox is denied nothing is needed here either; and these.
 const NO_PROGRAM: [libc::c_long; 2] = [libc::SYS_execve, libc::SYS_execveat];
 
+/// What is left to a process behind its walls.
+struct Left<'a> {
+    /// What it may read.
+    reads: &'a [&'a [&'a str]],
+    /// What it may write.
+    writes: &'a [&'a str],
+    /// The ports it may connect to; `None` = every one.
+    ports: Option<&'a BTreeSet<u16>>,
+    /// Families of sockets it may not make.
+    without: &'a [u32],
+}
+
 /// Who the process becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Never 0.
     pub uid: u32,
@@ -75,13 +92,15 @@ pub struct User {
 #[derive(Debug, thiserror::Error)]
 pub enum WallsError {
     /// Landlock holds for one thread and those it starts.
-    #[error("an agent's walls must be put on before it has threads, and it has {0}")]
+    #[error("walls must be put on before a process has threads, and this one has {0}")]
     Threads(usize),
     /// It was to become root.
-    #[error("an agent does not work as uid {0}: set sandbox.service_uid to an ordinary one")]
+    #[error(
+        "neither an agent nor a proxy works as uid {0}: set sandbox.service_uid to an ordinary one"
+    )]
     Root(u32),
     /// The kernel refused.
-    #[error("an agent cannot be walled in: {what}: {source}")]
+    #[error("this process cannot be walled in: {what}: {source}")]
     Kernel {
         /// Which wall.
         what: &'static str,
@@ -89,7 +108,7 @@ pub enum WallsError {
         source: io::Error,
     },
     /// The kernel has no Landlock.
-    #[error("an agent cannot be walled in: {0}")]
+    #[error("this process cannot be walled in: {0}")]
     Landlock(String),
     /// No filter for this processor.
     #[error(transparent)]
@@ -103,11 +122,40 @@ fn kernel<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> WallsError {
     }
 }
 
-/// Walls this process in, for good, after it became `user` where one is named.
+/// Walls an agent in, for good, after it became `user` where one is named.
 ///
 /// # Errors
 /// When a wall cannot be put on; the process is in an unknown state then and must end.
 pub fn put_on(user: Option<User>, faults: Faults) -> Result<(), WallsError> {
+    let left = Left {
+        reads: &[&LIBRARIES, &NAMES, &CERTIFICATES, &TIMES, &MACHINE, &OWN],
+        writes: &["/dev/null"],
+        ports: None,
+        without: &[],
+    };
+    wall_in(user, &left, faults)
+}
+
+/// Walls the proxy of a task in: it reads by what hosts and their certificates are known, writes nothing, connects to no
+/// socket of the host and, where the kernel's Landlock knows ports (Linux 6.7), to `ports` alone.
+///
+/// # Errors
+/// As [`put_on`].
+pub fn of_proxy(
+    user: Option<User>,
+    ports: Option<&BTreeSet<u16>>,
+    faults: Faults,
+) -> Result<(), WallsError> {
+    let left = Left {
+        reads: &[&LIBRARIES, &NAMES, &CERTIFICATES, &OWN],
+        writes: &[],
+        ports,
+        without: &[libc::AF_UNIX.cast_unsigned()],
+    };
+    wall_in(user, &left, faults)
+}
+
+fn wall_in(user: Option<User>, left: &Left, faults: Faults) -> Result<(), WallsError> {
     let threads = super::start::threads();
     if threads != 1 {
         return Err(WallsError::Threads(threads));
@@ -117,11 +165,11 @@ pub fn put_on(user: Option<User>, faults: Faults) -> Result<(), WallsError> {
     }
     nix::sys::prctl::set_no_new_privs().map_err(kernel("no new privileges"))?;
     if faults.stands(Wall::AgentFiles) {
-        let status = restrict().map_err(|e| WallsError::Landlock(e.to_string()))?;
+        let status = restrict(left).map_err(|e| WallsError::Landlock(e.to_string()))?;
         judge(&status).map_err(WallsError::Landlock)?;
     }
     if faults.stands(Wall::AgentCalls) {
-        filter(&seccomp::program_without(&NO_PROGRAM)?)?;
+        filter(&seccomp::program_without(&NO_PROGRAM, left.without)?)?;
     }
     Ok(())
 }
@@ -138,7 +186,8 @@ fn no_rights(user: Option<User>) -> Result<(), WallsError> {
             }
         }
     }
-    if let Some(User { uid, gid }) = user.filter(|_| root) {
+    if root {
+        let User { uid, gid } = user.ok_or(WallsError::Root(0))?;
         if uid == 0 || gid == 0 {
             return Err(WallsError::Root(uid));
         }
@@ -158,31 +207,38 @@ fn no_rights(user: Option<User>) -> Result<(), WallsError> {
     Ok(())
 }
 
-fn restrict() -> Result<RestrictionStatus, RulesetError> {
-    // Often a link into a folder that is not among them.
-    let names = std::fs::canonicalize("/etc/resolv.conf").ok();
-    let zone = std::fs::canonicalize("/etc/localtime").ok();
-    let all: Vec<PathBuf> = READ
-        .iter()
-        .map(|path| Path::new(path).to_owned())
-        .chain(names)
-        .chain(zone)
+fn restrict(left: &Left) -> Result<RestrictionStatus, RulesetError> {
+    let named = left.reads.concat();
+    // Often links into folders that are not among them.
+    let links = ["/etc/resolv.conf", "/etc/localtime"].into_iter();
+    let links = links.filter(|link| named.contains(link));
+    let led: Vec<PathBuf> = links
+        .filter_map(|link| std::fs::canonicalize(link).ok())
         .collect();
-    Ruleset::default()
+    let all = named.iter().map(|path| Path::new(path).to_owned());
+    let all = all.chain(led);
+    let mut set = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(KNOWN))?
         .handle_access(AccessNet::BindTcp)?
-        .scope(Scope::from_all(KNOWN))?
+        .scope(Scope::from_all(KNOWN))?;
+    if left.ports.is_some() {
+        set = set.handle_access(AccessNet::ConnectTcp)?;
+    }
+    let mut made = set
         .create()?
         .add_rules(path_beneath_rules(
             all,
             AccessFs::ReadFile | AccessFs::ReadDir,
         ))?
         .add_rules(path_beneath_rules(
-            ["/dev/null"],
+            left.writes,
             AccessFs::ReadFile | AccessFs::WriteFile,
-        ))?
-        .restrict_self()
+        ))?;
+    for port in left.ports.into_iter().flatten() {
+        made = made.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+    }
+    made.restrict_self()
 }
 
 fn filter(program: &[u8]) -> Result<(), WallsError> {

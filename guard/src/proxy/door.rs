@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::registry::RegistryKind;
 use reqwest::Url;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -16,7 +17,8 @@ use std::collections::BTreeMap;
 pub type Doors = BTreeMap<String, Door>;
 
 /// One registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Door {
     /// Its base address.
     pub url: String,

@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// Most redirects that are followed.
-const REDIRECTS: usize = 5;
+pub(super) const REDIRECTS: usize = 5;
 /// Answers of text that are held whole at the same time.
 const TEXTS: usize = 4;
 

@@ -1,69 +1,93 @@
-//! The way out of a sandbox of level 1: a proxy for each task, on the host's side of a socket that
+//! The way out of a sandbox of level 1: a proxy for each task, a process of its own on the host's side of a socket that
 //! is bound into it. It connects to hosts that were named, and to nothing else: [`request`] reads
 //! what is asked, [`address`] says which addresses are the world's, [`greeting`] compares the name
 //! in the TLS greeting, [`serve`] carries bytes, [`told`] says what was asked for to whoever keeps the
 //! record. From registries that want a token ([`door`]) it fetches itself, so that no program ever has the
 //! token: [`asked`] reads the question, `fetch` asks it, `hand` hands the answer on, [`mask`] looks through the answer, [`clients`] says
 //! where clients find it. Pure but for `serve`, `fetch`, `hand` and [`registries`].
+//!
+//! What hostile programs and servers send is parsed in that process alone, behind walls of its own: [`start`] starts it, in
+//! an agent's launcher; [`process`] is what it does; [`holder`] is the end of it that an agent holds, over the small frames
+//! of [`words`], judged by `conduct`.
 
 pub mod address;
 pub mod asked;
 #[cfg(debug_assertions)]
 mod careless;
 pub mod clients;
+mod conduct;
 pub mod door;
 mod fetch;
 pub mod greeting;
 mod hand;
+pub mod holder;
 pub mod mask;
+pub mod process;
 pub mod registries;
 pub mod request;
 mod serve;
+pub mod start;
 pub mod told;
+pub mod words;
 
-use crate::launcher::channel::Line;
-use crate::sandbox::spec::{Owner, WayOut};
+use crate::launcher::walls::{User, WallsError};
 use door::Doors;
 use protocol::fault::Faults;
-use serde::Serialize;
+use protocol::walls::Wall;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs::Permissions;
-use std::io;
-use std::os::unix::fs::{PermissionsExt, lchown};
-use std::os::unix::net::UnixListener as StdListener;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tempfile::TempDir;
-use tokio::net::UnixListener;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
-use told::Told;
+use std::path::Path;
 
-/// Connections of one task that are remembered; all of them are logged.
-const REMEMBERED: usize = 1000;
-/// Longest wait for connections to end once their programs are gone.
-const ENDING: Duration = Duration::from_secs(3);
+/// What the program is called with to be the proxy of a task.
+pub const PROXY: &str = "proxy";
+/// Where names are asked for when an answer does not fit a datagram.
+const NAMES: u16 = 53;
+/// Where hosts are reached that are named without a port.
+const HTTPS: u16 = 443;
 
-/// Whose proxy it is.
+/// What a proxy is told before it serves; it holds nothing else.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Terms {
     /// Where its connections may lead.
     pub allowed: Allowed,
     /// What it fetches from with a token.
     pub doors: Doors,
-    /// Who the programs run as.
-    pub owner: Owner,
-    /// Whether the team is frozen: then nothing is carried until the thaw.
-    pub frozen: watch::Receiver<bool>,
-    /// Who writes each connection down before it is made; one that cannot be written is not made.
-    /// `None` = nobody, for tests of the proxy alone.
-    pub record: Option<mpsc::Sender<Told>>,
+    /// Who it becomes, where root starts it.
+    pub user: Option<User>,
     /// Walls that a test takes away.
     pub faults: Faults,
 }
 
+impl Terms {
+    /// Walls this process in, as that of a proxy with these terms.
+    ///
+    /// # Errors
+    /// When a wall cannot be put on; the process is in an unknown state then and must end.
+    pub fn wall_in(&self) -> Result<(), WallsError> {
+        let ports = match self.faults.stands(Wall::Proxy) {
+            true => Some(self.ports()),
+            false => None,
+        };
+        crate::launcher::walls::of_proxy(self.user, ports.as_ref(), self.faults)
+    }
+
+    /// Every port that it has a reason to connect to.
+    fn ports(&self) -> BTreeSet<u16> {
+        let hosts = (!self.allowed.hosts.is_empty()).then_some(HTTPS);
+        let places = self.allowed.places.iter().map(|(_, port)| *port);
+        let doors = self.doors.values().filter_map(|door| {
+            let url = reqwest::Url::parse(&door.url).ok()?;
+            url.port_or_known_default()
+        });
+        let doors = doors.chain(places).chain(hosts);
+        doors.chain([NAMES]).collect()
+    }
+}
+
 /// Hosts that may be reached. All names are lower-case.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Allowed {
     /// Exact names, on port 443, at public addresses.
     pub hosts: BTreeSet<String>,
@@ -110,8 +134,9 @@ impl Allowed {
     }
 }
 
-/// One connection, as it is told afterwards.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One connection, as it is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Connection {
     /// The host asked for, tamed; empty where the question could not be read.
     pub host: String,
@@ -131,156 +156,54 @@ pub struct Connection {
     pub took_ms: u64,
 }
 
-/// The way into a proxy from its sandboxes: a socket that only the owner of their programs may connect to.
-/// It goes when this is dropped.
-#[derive(Debug)]
-pub struct Entrance {
-    folder: TempDir,
-    listener: StdListener,
-}
-
-impl Entrance {
-    /// Makes one.
-    ///
-    /// # Errors
-    /// When the system's folder for temporary files does not take it.
-    pub fn make(owner: Owner) -> io::Result<Entrance> {
-        // Not below the task's folder: the name of a socket holds a hundred bytes at most.
-        let folder = tempfile::Builder::new()
-            .prefix("ai-infra-proxy-")
-            .tempdir()?;
-        let path = folder.path().join("s");
-        let listener = StdListener::bind(&path)?;
-        if nix::unistd::geteuid().is_root() {
-            lchown(&path, Some(owner.uid), Some(owner.gid))?;
-        }
-        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
-        Ok(Entrance { folder, listener })
-    }
-
-    /// Where it is, to be bound into sandboxes.
-    pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("s")
-    }
-
-    /// Where connections come in.
-    pub fn listener(&self) -> &StdListener {
-        &self.listener
-    }
-}
-
-/// What keeps the entrance there.
-#[derive(Debug)]
-enum Keeps {
-    Us(#[allow(dead_code)] Entrance),
-    Launcher(#[allow(dead_code)] Line),
-}
-
-/// A running proxy; it ends, and its socket goes, when this is dropped.
-#[derive(Debug)]
-pub struct Proxy {
-    told: clients::Told,
-    socket: PathBuf,
-    _entrance: Keeps,
-    serving: tokio::sync::Mutex<JoinHandle<()>>,
-    closing: watch::Sender<bool>,
-    seen: Arc<Mutex<Vec<Connection>>>,
-}
-
-impl Proxy {
-    /// Starts one for the sandboxes of one task. Needs a tokio runtime.
-    pub fn start(terms: Terms) -> io::Result<Proxy> {
-        let entrance = Entrance::make(terms.owner)?;
-        let listener = entrance.listener().try_clone()?;
-        let socket = entrance.socket();
-        Proxy::at(listener, socket, Keeps::Us(entrance), terms)
-    }
-
-    /// The same behind an entrance that a launcher made, and keeps as long as the conversation.
-    pub fn behind(
-        listener: StdListener,
-        socket: PathBuf,
-        line: Line,
-        terms: Terms,
-    ) -> io::Result<Proxy> {
-        Proxy::at(listener, socket, Keeps::Launcher(line), terms)
-    }
-
-    fn at(
-        listener: StdListener,
-        socket: PathBuf,
-        entrance: Keeps,
-        terms: Terms,
-    ) -> io::Result<Proxy> {
-        listener.set_nonblocking(true)?;
-        let listener = UnixListener::from_std(listener)?;
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&seen);
-        let closing = watch::Sender::new(false);
-        let tell = move |connection: &Connection| {
-            tracing::info!(
-                host = connection.host,
-                port = connection.port,
-                asked = connection.asked,
-                refused = connection.refused,
-                up = connection.up,
-                down = connection.down,
-                took_ms = connection.took_ms,
-                "a program asked for a connection"
-            );
-            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.len() < REMEMBERED {
-                told.push(connection.clone());
-            }
-        };
-        Ok(Proxy {
-            told: clients::told(&terms.doors),
-            socket,
-            _entrance: entrance,
-            serving: tokio::spawn(serve::serve(listener, terms, closing.subscribe(), tell)).into(),
-            closing,
-            seen,
-        })
-    }
-
-    /// Takes no more connections and ends those that are left, so that the record says of each how it
-    /// ended. Called when the sandboxes are gone.
-    pub async fn end(&self) {
-        self.closing.send_replace(true);
-        let mut serving = self.serving.lock().await;
-        let _abandoned = tokio::time::timeout(ENDING, &mut *serving).await;
-    }
-
-    /// The socket, to be bound into sandboxes.
-    pub fn socket(&self) -> PathBuf {
-        self.socket.clone()
-    }
-
-    /// The way to it, for a sandbox.
-    pub fn way(&self) -> WayOut {
-        WayOut {
-            socket: self.socket(),
-            clients: self.told.clone(),
-        }
-    }
-
-    /// The connections so far, those refused among them.
-    pub fn seen(&self) -> Vec<Connection> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.clone()
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.serving.get_mut().abort();
-    }
-}
-
 /// The file of certificates the system trusts, where it is in its usual place. Clients bring their
 /// own, which know nothing of a company's.
 pub(crate) fn authorities() -> Option<&'static str> {
     const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
     Path::new(BUNDLE).exists().then_some(BUNDLE)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::door::Door;
+    use super::*;
+    use crate::outside::Credential;
+    use protocol::registry::RegistryKind;
+
+    #[test]
+    fn a_proxy_connects_to_the_ports_of_its_terms() {
+        let door = |url: &str| Door {
+            url: url.to_owned(),
+            kind: RegistryKind::Pip,
+            token: Credential::new("t"),
+            user: None,
+            index: None,
+            scope: None,
+            authority: None,
+        };
+        let check = |hosts: &[&str], url: Option<&str>, expected: &[u16]| {
+            let terms = Terms {
+                allowed: Allowed::of(hosts.iter().copied()).unwrap(),
+                doors: url
+                    .map(|url| ("d".to_owned(), door(url)))
+                    .into_iter()
+                    .collect(),
+                user: None,
+                faults: Faults::default(),
+            };
+            let ports: Vec<u16> = terms.ports().into_iter().collect();
+            assert_eq!(ports, expected, "{hosts:?} {url:?}");
+        };
+        check(&[], None, &[53]);
+        check(&["a.example"], None, &[53, 443]);
+        check(&["a.example:8443"], None, &[53, 8443]);
+        check(&[], Some("https://b.example/simple"), &[53, 443]);
+        check(&[], Some("https://b.example:9443"), &[53, 9443]);
+        check(
+            &["a.example:8443"],
+            Some("http://b.example:81/x"),
+            &[53, 81, 8443],
+        );
+    }
 }

@@ -30,7 +30,7 @@ pub(super) const UP_BYTES: u64 = 64 * 1024 * 1024;
 pub(super) const DOWN_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 
 /// Most connections that are asked for in a task: each is two lines of the record.
-const MOST: u64 = 5000;
+pub(super) const MOST: u64 = 5000;
 
 pub(super) struct Shared {
     pub(super) allowed: Allowed,
@@ -42,21 +42,20 @@ pub(super) struct Shared {
     pub(super) down: AtomicU64,
 }
 
-/// Serves until it is closed or dropped.
+/// Serves until it is closed.
 pub(super) async fn serve(
     listener: UnixListener,
     terms: Terms,
+    (frost, record): (Frost, Record),
     mut closing: watch::Receiver<bool>,
-    tell: impl Fn(&Connection) + Send + Sync + 'static,
 ) {
-    let tell = Arc::new(tell);
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let shared = Arc::new(Shared {
         allowed: terms.allowed,
         fetch: Fetch::from(terms.doors),
         faults: terms.faults,
-        frost: Frost(terms.frozen),
-        record: Record(terms.record),
+        frost,
+        record,
         up: AtomicU64::new(0),
         down: AtomicU64::new(0),
     });
@@ -80,13 +79,12 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let (shared, tell, closing) = (Arc::clone(&shared), Arc::clone(&tell), closing.clone());
+        let (shared, closing) = (Arc::clone(&shared), closing.clone());
         open.spawn(async move {
             let mut told = connection(stream, number, &shared, closing).await;
             if number == MOST {
                 told.refused = Some(format!("no more than {MOST} connections in a task"));
             }
-            tell(&told);
             shared.record.ended(number, told).await;
             drop(place);
         });
@@ -102,16 +100,7 @@ async fn connection(
     mut closing: watch::Receiver<bool>,
 ) -> Connection {
     let began = Instant::now();
-    let mut told = Connection {
-        host: String::new(),
-        port: 0,
-        asked: String::new(),
-        begun: false,
-        refused: None,
-        up: 0,
-        down: 0,
-        took_ms: 0,
-    };
+    let mut told = Connection::default();
     let ended = tokio::select! {
         ended = timeout(LIFE, carry(&mut stream, number, shared, &mut told)) => Some(ended),
         _ = closing.wait_for(|closing| *closing) => None,

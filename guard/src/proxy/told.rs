@@ -1,8 +1,10 @@
 //! What the record is told of a connection: that it is about to be made, and how it ended; and the
-//! frost that holds all of them while the team is frozen. The proxy knows no warden: whoever started
-//! it writes, and answers when it is written.
+//! frost that holds all of them while the team is frozen. The proxy knows no warden: whoever holds the task
+//! writes, and answers when it is written.
 
 use super::Connection;
+use super::words::Pace;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -11,7 +13,8 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How far a connection is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// It is allowed, and about to be made.
     Begins,
@@ -34,8 +37,8 @@ pub struct Told {
     pub written: oneshot::Sender<Result<(), String>>,
 }
 
-/// Whoever writes, if anybody does.
-pub(super) struct Record(pub(super) Option<mpsc::Sender<Told>>);
+/// Whoever has it written.
+pub(super) struct Record(pub(super) mpsc::Sender<Told>);
 
 impl Record {
     /// Has it written that a connection is about to be made.
@@ -56,9 +59,6 @@ impl Record {
     }
 
     async fn tell(&self, number: u64, stage: Stage, connection: Connection) -> Result<(), String> {
-        let Some(record) = &self.0 else {
-            return Ok(());
-        };
         let nobody = || "nothing is done without a record, and nobody writes it now".to_owned();
         let (written, answer) = oneshot::channel();
         let told = Told {
@@ -68,37 +68,102 @@ impl Record {
             written,
         };
         let asked = async {
-            record.send(told).await.map_err(|_| nobody())?;
+            self.0.send(told).await.map_err(|_| nobody())?;
             answer.await.map_err(|_| nobody())?
         };
         timeout(PATIENCE, asked).await.map_err(|_| nobody())?
     }
 }
 
-/// Whether the team is frozen. Without anybody who could freeze it, it is not.
-pub(super) struct Frost(pub(super) watch::Receiver<bool>);
+/// How it goes on, as it was told last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    /// Whether bytes may be carried; nothing is known before the first word.
+    pub(super) pace: Option<Pace>,
+    /// How often it was frozen.
+    pub(super) frosts: u64,
+}
+
+impl Held {
+    /// After another word.
+    pub(super) fn then(self, pace: Pace) -> Held {
+        let was = self.pace.is_some_and(|pace| pace.frozen);
+        Held {
+            pace: Some(pace),
+            frosts: self.frosts + u64::from(pace.frozen && !was),
+        }
+    }
+
+    fn carries(self) -> bool {
+        self.pace.is_some_and(Pace::carries)
+    }
+}
+
+/// Whether the team is frozen, and whether the task is surely held.
+pub(super) struct Frost(pub(super) watch::Receiver<Held>);
 
 impl Frost {
-    /// Waits until it is not.
+    /// Waits until bytes may be carried.
     pub(super) async fn thawed(&self) {
         drop(self.watched().await);
     }
 
-    /// Waits until it is not, and looks from then on whether it is.
+    /// Waits until they may, and looks from then on whether it is frozen.
     pub(super) async fn watched(&self) -> Watched {
         let mut watched = self.0.clone();
-        // An error says that nobody freezes it any more.
-        drop(watched.wait_for(|frozen| !frozen).await);
-        Watched(watched)
+        loop {
+            let held = *watched.borrow_and_update();
+            if held.carries() {
+                let frosts = held.frosts;
+                return Watched { watched, frosts };
+            }
+            // With whoever says it this process ends.
+            if watched.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 }
 
 /// Looks whether it was frozen since.
-pub(super) struct Watched(watch::Receiver<bool>);
+pub(super) struct Watched {
+    watched: watch::Receiver<Held>,
+    frosts: u64,
+}
 
 impl Watched {
-    /// Whether it is frozen, or was since it was last asked.
+    /// Whether it was frozen since it was last asked.
     pub(super) fn melted(&mut self) -> bool {
-        self.0.has_changed().unwrap_or(false) || *self.0.borrow_and_update()
+        let held = *self.watched.borrow();
+        let since = held.frosts != self.frosts || held.pace.is_none_or(|pace| pace.frozen);
+        self.frosts = held.frosts;
+        since
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deadline::Deadline;
+
+    #[test]
+    fn a_frost_is_counted_once_and_a_renewal_is_none() {
+        let until = Deadline::after(Duration::from_secs(60));
+        let mut held = Held {
+            pace: None,
+            frosts: 0,
+        };
+        assert!(!held.carries(), "before anything was said");
+        for (frozen, frosts) in [
+            (false, 0),
+            (false, 0),
+            (true, 1),
+            (true, 1),
+            (false, 1),
+            (true, 2),
+        ] {
+            held = held.then(Pace { frozen, until });
+            assert_eq!((held.frosts, held.carries()), (frosts, !frozen));
+        }
     }
 }

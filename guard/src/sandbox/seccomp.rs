@@ -90,11 +90,11 @@ impl Program {
 
 /// The program, as the bytes bwrap reads. Deterministic.
 pub fn program() -> Result<Vec<u8>, SeccompError> {
-    program_without(&[])
+    program_without(&[], &[])
 }
 
-/// The same, with further calls denied.
-pub fn program_without(more: &[libc::c_long]) -> Result<Vec<u8>, SeccompError> {
+/// The same, with further calls denied, and sockets of further families.
+pub fn program_without(more: &[libc::c_long], families: &[u32]) -> Result<Vec<u8>, SeccompError> {
     let arch = THIS_ARCH.ok_or(SeccompError)?;
     let deny = ERRNO | libc::EPERM as u32;
     let mut program = Program(Vec::new());
@@ -119,11 +119,13 @@ pub fn program_without(more: &[libc::c_long]) -> Result<Vec<u8>, SeccompError> {
         program.answer(deny);
         program.step(LD_W_ABS, 0, 0, NUMBER);
     }
-    program.step(JEQ, 0, 4, libc::SYS_socket as u32);
-    program.step(LD_W_ABS, 0, 0, ARGUMENT);
-    program.step(JEQ, 0, 1, AF_VSOCK);
-    program.answer(deny);
-    program.step(LD_W_ABS, 0, 0, NUMBER);
+    for family in families.iter().chain(&[AF_VSOCK]) {
+        program.step(JEQ, 0, 4, libc::SYS_socket as u32);
+        program.step(LD_W_ABS, 0, 0, ARGUMENT);
+        program.step(JEQ, 0, 1, *family);
+        program.answer(deny);
+        program.step(LD_W_ABS, 0, 0, NUMBER);
+    }
     // Limits of oneself, not of the executor, which is the same user.
     program.step(JEQ, 0, 4, libc::SYS_prlimit64 as u32);
     program.step(LD_W_ABS, 0, 0, ARGUMENT);
@@ -195,6 +197,14 @@ mod tests {
         for denied in DENIED {
             assert_eq!(call(denied, 0), deny, "{denied}");
         }
+        let fewer = program_without(&[libc::SYS_execve], &[1]).unwrap();
+        let call = |number: libc::c_long, argument| run(&fewer, arch, number as u32, argument);
+        assert_eq!(call(libc::SYS_execve, 0), deny);
+        for (family, expected) in [(1, deny), (2, ALLOW), (10, ALLOW), (AF_VSOCK, deny)] {
+            assert_eq!(call(libc::SYS_socket, family), expected, "{family}");
+        }
+        assert_eq!(call(libc::SYS_clone, CLONE_NEWUSER), deny);
+        assert_eq!(call(libc::SYS_prlimit64, 1), deny);
         if cfg!(target_arch = "x86_64") {
             assert_eq!(run(&program, arch, 0x4000_0001, 0), deny);
         }

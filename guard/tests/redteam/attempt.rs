@@ -7,13 +7,16 @@ use guard::apply::{ApplyError, ControlFiles, apply};
 use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError};
 use guard::gate::{Decision, Grant, judge};
+use guard::launcher::walls::User;
 use guard::masks::Masks;
 use guard::outside::{Credential, Outside};
 use guard::plan::{View, plan};
 use guard::proxy::door::{Door, Doors};
-use guard::proxy::{Allowed, Proxy, Terms};
+use guard::proxy::holder::Proxy;
+use guard::proxy::words::Pace;
+use guard::proxy::{Allowed, Terms, clients};
 use guard::redact::Redactor;
-use guard::sandbox::spec::{Kind, Limits, SandboxSpec};
+use guard::sandbox::spec::{Kind, Limits, SandboxSpec, WayOut};
 use protocol::level::Level;
 use protocol::registry::RegistryKind;
 use protocol::tool::ToolCall;
@@ -23,6 +26,11 @@ use std::time::Duration;
 
 /// Longest one call may take.
 pub const CALL: Duration = Duration::from_secs(20);
+/// Who a proxy is where root tries it.
+const PROXY: User = User {
+    uid: 64323,
+    gid: 64323,
+};
 
 pub struct Attempt<'a> {
     pub case: &'a Case,
@@ -45,22 +53,30 @@ impl Attempt<'_> {
         }
         let world = World::new(self.case, self.canary)?;
         let mut spec = self.spec(&world, without)?;
-        let proxy = match &self.case.proxy {
+        let _proxy = match &self.case.proxy {
             Some(hosts) => {
                 let allowed = Allowed::of(hosts.split_whitespace())?;
-                let started = Proxy::start(Terms {
+                let terms = Terms {
                     allowed,
                     doors: self.doors(&world)?,
-                    owner: spec.owner,
-                    frozen: tokio::sync::watch::channel(false).1,
-                    record: None,
+                    user: Some(PROXY),
                     faults: spec.limits.faults,
+                };
+                let pace = tokio::sync::watch::channel(Pace {
+                    frozen: false,
+                    until: Deadline::after(CALL * 10),
                 });
-                Some(started.map_err(|e| e.to_string())?)
+                let started = Proxy::start(self.exe, spec.owner, &terms, pace.1, None);
+                let started = started.map_err(|e| e.to_string())?;
+                spec.proxy = Some(WayOut {
+                    socket: started.socket(),
+                    clients: clients::told(&terms.doors),
+                });
+                started.ready().await?;
+                Some(started)
             }
             None => None,
         };
-        spec.proxy = proxy.as_ref().map(Proxy::way);
         let redactor = Redactor::new([self.canary.to_owned()]);
         let masks = Masks::new(redactor, [7; 32], spec.limits.faults);
         // As the task was told of it.

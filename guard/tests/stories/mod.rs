@@ -18,12 +18,17 @@ mod scans;
 mod tools;
 mod user;
 mod walls;
+mod way_out;
 mod web;
 
 use guard::act::{Act, Operation};
 use guard::clone::{self, Clone};
 use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, Grant, judge};
+use guard::launcher::walls::User;
+use guard::proxy::holder::{Proxy, Recorder};
+use guard::proxy::words::Pace;
+use guard::proxy::{Allowed, Terms};
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
 use protocol::level::Level;
 use std::path::{Path, PathBuf};
@@ -43,7 +48,39 @@ pub const SERVICE: Owner = Owner {
     uid: 64321,
     gid: 64321,
 };
+/// Who proxies are where root tells the stories.
+const PROXY_USER: User = User {
+    uid: 64323,
+    gid: 64323,
+};
 pub const LONG: Duration = Duration::from_secs(60);
+
+/// The proxy of a task, told these terms.
+pub fn proxied(terms: &Terms, owner: Owner, pace: Pace, record: Recorder) -> Proxy {
+    let pace = tokio::sync::watch::channel(pace).1;
+    Proxy::start(&exe(), owner, terms, pace, record).unwrap()
+}
+
+/// Terms of a proxy that reaches nothing.
+pub fn terms(faults: &str) -> Terms {
+    Terms {
+        allowed: Allowed::default(),
+        doors: Default::default(),
+        user: Some(PROXY_USER),
+        faults: match faults {
+            "" => Default::default(),
+            faults => faults.parse().unwrap(),
+        },
+    }
+}
+
+/// Nobody freezes it and the lease runs on.
+pub fn unhurried() -> Pace {
+    Pace {
+        frozen: false,
+        until: guard::deadline::Deadline::after(LONG * 10),
+    }
+}
 
 /// Says why a story cannot be told here, as the test runner shows it.
 pub fn can_sandbox() -> bool {

@@ -3,24 +3,25 @@
 
 use super::*;
 use guard::proxy::told::{Stage as Far, Told};
-use guard::proxy::{Allowed, Proxy, Terms};
-use protocol::fault::Faults;
+use guard::sandbox::spec::WayOut;
 use std::net::ToSocketAddrs;
 
-fn terms(stage: &Stage, allowed: Allowed) -> Terms {
+fn allowing(hosts: &[&str]) -> Terms {
     Terms {
-        allowed,
-        doors: Default::default(),
-        owner: stage.clone.owner,
-        frozen: tokio::sync::watch::channel(false).1,
-        record: None,
-        faults: Faults::default(),
+        allowed: Allowed::of(hosts.iter().copied()).unwrap(),
+        ..terms("")
     }
 }
 
+pub(super) fn way(proxy: &Proxy) -> Option<WayOut> {
+    Some(WayOut {
+        socket: proxy.socket(),
+        clients: Default::default(),
+    })
+}
+
 async fn online(stage: &Stage, hosts: &[&str]) -> (Executor, Proxy) {
-    let allowed = Allowed::of(hosts.iter().copied()).unwrap();
-    let proxy = Proxy::start(terms(stage, allowed)).unwrap();
+    let proxy = proxied(&allowing(hosts), stage.clone.owner, unhurried(), None);
     let mut spec = stage.spec();
     let cache = stage.dir.path().join("cache");
     std::fs::create_dir(&cache).unwrap();
@@ -31,7 +32,7 @@ async fn online(stage: &Stage, hosts: &[&str]) -> (Executor, Proxy) {
     if let Kind::Workspace { cache: place, .. } = &mut spec.kind {
         *place = Some(cache);
     }
-    spec.proxy = Some(proxy.way());
+    spec.proxy = way(&proxy);
     (Executor::start(spec).await.unwrap(), proxy)
 }
 
@@ -189,8 +190,8 @@ async fn cargo_builds_with_a_crate() {
             "fn main() { println!(\"itoa {}\", itoa::Buffer::new().format(7)); }\n",
         );
     });
-    let allowed = Allowed::of(["index.crates.io", "static.crates.io"]).unwrap();
-    let proxy = Proxy::start(terms(&stage, allowed)).unwrap();
+    let terms = allowing(&["index.crates.io", "static.crates.io"]);
+    let proxy = proxied(&terms, stage.clone.owner, unhurried(), None);
     let cache = stage.dir.path().join("cache");
     std::fs::create_dir(&cache).unwrap();
     if nix::unistd::geteuid().is_root() {
@@ -199,7 +200,7 @@ async fn cargo_builds_with_a_crate() {
     }
     let mut spec = stage.spec();
     spec.toolchains = true;
-    spec.proxy = Some(proxy.way());
+    spec.proxy = way(&proxy);
     if let Kind::Workspace { cache: place, .. } = &mut spec.kind {
         *place = Some(cache);
     }
@@ -210,10 +211,10 @@ async fn cargo_builds_with_a_crate() {
 }
 
 /// What a proxy told, with the answer it got.
-type Heard = std::sync::Arc<std::sync::Mutex<Vec<(u64, Far, String)>>>;
+pub(super) type Heard = std::sync::Arc<std::sync::Mutex<Vec<(u64, Far, String)>>>;
 
 /// Somebody who writes connections down, or says that they cannot be.
-fn recorder(answer: Result<(), String>) -> (tokio::sync::mpsc::Sender<Told>, Heard) {
+pub(super) fn recorder(answer: Result<(), String>) -> (tokio::sync::mpsc::Sender<Told>, Heard) {
     let (tell, mut told) = tokio::sync::mpsc::channel::<Told>(8);
     let heard = Heard::default();
     let kept = heard.clone();
@@ -229,7 +230,7 @@ fn recorder(answer: Result<(), String>) -> (tokio::sync::mpsc::Sender<Told>, Hea
 
 /// A listener that counts what it hears, and its port. It has no name of two labels, so that the wall
 /// before private addresses is taken away in these stories.
-fn counter() -> (std::sync::Arc<std::sync::atomic::AtomicU64>, u16) {
+pub(super) fn counter() -> (std::sync::Arc<std::sync::atomic::AtomicU64>, u16) {
     use std::io::Read;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -246,7 +247,7 @@ fn counter() -> (std::sync::Arc<std::sync::atomic::AtomicU64>, u16) {
     (count, port)
 }
 
-fn ticking(port: u16) -> Operation {
+pub(super) fn ticking(port: u16) -> Operation {
     shell(&format!(
         "exec 3<>/dev/tcp/127.0.0.1/3128; printf 'CONNECT 127.0.0.1:{port} HTTP/1.1\\r\\n\\r\\n' >&3; head -c 12 <&3; \
          for i in {{1..2000}}; do echo tick >&3 || exit; [ -e stop ] && exit; sleep .005; done"
@@ -255,22 +256,31 @@ fn ticking(port: u16) -> Operation {
 
 #[tokio::test]
 async fn a_connection_is_told_before_it_is_made_and_nothing_is_carried_while_frozen() {
+    held(|pace| pace.frozen = true, |pace| pace.frozen = false).await;
+}
+
+#[tokio::test]
+async fn nothing_is_carried_while_nobody_says_that_the_task_is_held() {
+    held(
+        |pace| pace.until = guard::deadline::Deadline::now(),
+        |pace| *pace = unhurried(),
+    )
+    .await;
+}
+
+/// Holds up a connection in its middle and lets it go on.
+async fn held(hold: impl Fn(&mut Pace), let_go: impl Fn(&mut Pace)) {
     if !can_sandbox() {
         return;
     }
     let stage = Stage::new(|_| {});
     let (count, port) = counter();
     let (record, heard) = recorder(Ok(()));
-    let (freeze, frozen) = tokio::sync::watch::channel(false);
-    let proxy = Proxy::start(Terms {
-        frozen,
-        record: Some(record),
-        faults: "without=proxy".parse().unwrap(),
-        ..terms(&stage, Allowed::default())
-    })
-    .unwrap();
+    let (freeze, pace) = tokio::sync::watch::channel(unhurried());
+    let terms = terms("without=proxy");
+    let proxy = Proxy::start(&exe(), stage.clone.owner, &terms, pace, Some(record)).unwrap();
     let mut spec = stage.spec();
-    spec.proxy = Some(proxy.way());
+    spec.proxy = way(&proxy);
     let mut executor = Executor::start(spec).await.unwrap();
     let heard_bytes = || count.load(std::sync::atomic::Ordering::Relaxed);
     let pause = |ms| tokio::time::sleep(Duration::from_millis(ms));
@@ -278,13 +288,13 @@ async fn a_connection_is_told_before_it_is_made_and_nothing_is_carried_while_fro
         while heard_bytes() < 100 {
             pause(5).await;
         }
-        freeze.send_replace(true);
+        freeze.send_modify(&hold);
         // What was on its way arrives, then it is quiet: well within a second.
         pause(200).await;
         let before = heard_bytes();
         pause(300).await;
-        assert_eq!(heard_bytes(), before, "bytes left while it was frozen");
-        freeze.send_replace(false);
+        assert_eq!(heard_bytes(), before, "bytes left while it was held up");
+        freeze.send_modify(&let_go);
         while heard_bytes() <= before + 100 {
             pause(5).await;
         }
@@ -310,14 +320,10 @@ async fn what_cannot_be_written_down_is_not_reached() {
     let stage = Stage::new(|_| {});
     let (count, port) = counter();
     let (record, heard) = recorder(Err("the disk is full".to_owned()));
-    let proxy = Proxy::start(Terms {
-        record: Some(record),
-        faults: "without=proxy".parse().unwrap(),
-        ..terms(&stage, Allowed::default())
-    })
-    .unwrap();
+    let terms = terms("without=proxy");
+    let proxy = proxied(&terms, stage.clone.owner, unhurried(), Some(record));
     let mut spec = stage.spec();
-    spec.proxy = Some(proxy.way());
+    spec.proxy = way(&proxy);
     let mut executor = Executor::start(spec).await.unwrap();
     let words = format!("CONNECT 127.0.0.1:{port} HTTP/1.1\\r\\n\\r\\n");
     let said = ask(&mut executor, &words).await;

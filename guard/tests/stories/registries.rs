@@ -3,9 +3,9 @@
 
 use super::*;
 use guard::outside::Credential;
+use guard::proxy::clients;
 use guard::proxy::door::{Door, Doors};
-use guard::proxy::{Allowed, Proxy, Terms};
-use protocol::fault::Faults;
+use guard::sandbox::spec::WayOut;
 use protocol::registry::RegistryKind;
 use tests::registry::Registry;
 
@@ -41,22 +41,17 @@ fn doors(registry: &Registry) -> Doors {
 
 /// A sandbox with the way out, and the toolchains of whoever runs this.
 async fn fetching(stage: &Stage, registry: &Registry, faults: &str) -> (Executor, Proxy) {
-    let faults: Faults = match faults {
-        "" => Faults::default(),
-        faults => faults.parse().unwrap(),
-    };
-    let proxy = Proxy::start(Terms {
-        allowed: Allowed::default(),
+    let terms = Terms {
         doors: doors(registry),
-        owner: stage.clone.owner,
-        frozen: tokio::sync::watch::channel(false).1,
-        record: None,
-        faults,
-    })
-    .unwrap();
+        ..terms(faults)
+    };
+    let proxy = proxied(&terms, stage.clone.owner, unhurried(), None);
     let mut spec = stage.spec();
     spec.toolchains = true;
-    spec.proxy = Some(proxy.way());
+    spec.proxy = Some(WayOut {
+        socket: proxy.socket(),
+        clients: clients::told(&terms.doors),
+    });
     let cache = stage.dir.path().join("cache");
     std::fs::create_dir_all(&cache).unwrap();
     if nix::unistd::geteuid().is_root() {
