@@ -22,7 +22,7 @@ fn spec(name: &str, description: &str, properties: Value, required: &[&str]) -> 
     }
 }
 
-/// The tools of EXECUTE that `allowed` names; an empty list allows all.
+/// The tools of EXECUTE that `allowed` names; an empty list allows all but programs on the host.
 pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
     let text = json!({"type": "string"});
     let number = json!({"type": "integer", "minimum": 0});
@@ -257,7 +257,9 @@ pub fn work_tools(allowed: &[String]) -> Vec<ToolSpec> {
     ];
     let all = all.into_iter().chain(of_bringing()).chain(of_duties());
     all.filter(|tool| {
-        allowed.is_empty() || allowed.contains(&tool.name) || TALK.contains(&tool.name.as_str())
+        (allowed.is_empty() && tool.name != "HostRun")
+            || allowed.contains(&tool.name)
+            || TALK.contains(&tool.name.as_str())
     })
     .collect()
 }

@@ -6,6 +6,8 @@ use crate::privileged_stage::{Runs, script};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use tests::leave::{PIN, Stage};
 use tests::processes;
 
@@ -97,6 +99,51 @@ fn a_program_runs_once_after_a_yes_to_exactly_what_was_shown() {
 fn kept(stage: &Stage, id: &str) -> Value {
     let said = stage.forged("warden.sock", &json!({"v": 1, "ask": "ticket", "id": id}));
     serde_json::from_str::<Value>(&said).expect("JSON")["ticket"].take()
+}
+
+#[test]
+fn what_was_seen_is_shown_to_people_and_what_is_said_hides_secrets() {
+    let runs = Runs::new();
+    let stage = &runs.stage;
+    let path = runs.script(
+        "do.sh",
+        "name=SHOP_API; echo ${name}_TOKEN=hunter2hunter2xyz",
+    );
+    let task = runs.begin(&path);
+    let (id, mark) = stage.asked(&task);
+    assert!(runs.page(&id).contains("program:2"), "{}", runs.page(&id));
+    // An agent that asks for the same on its own connection is told no file's text, and answers nothing there.
+    let wanted = kept(stage, &id)["wanted"].take();
+    let socket = stage.team.home().join("run/warden.sock");
+    let mut agent = BufReader::new(UnixStream::connect(socket).expect("a socket"));
+    let mut says = |line: Value| {
+        writeln!(agent.get_mut(), "{line}").expect("it reads");
+        let mut answer = String::new();
+        agent.read_line(&mut answer).expect("it answers");
+        answer
+    };
+    assert!(says(json!({"v": 1, "ask": "for", "role": "infra"})).contains("done"));
+    let asked = says(json!({"v": 1, "ask": "request", "wanted": wanted}));
+    assert!(
+        asked.contains("\"shown\":[]") && asked.contains(&mark),
+        "{asked}"
+    );
+    let answer = json!({"v": 1, "ask": "answer", "id": id, "mark": mark, "yes": true, "for_task": false, "because": "", "pin": PIN});
+    assert!(says(answer).contains("that is for people"));
+    runs.says_yes(&task);
+    stage.comes_to(&task, "done");
+    let seen = stage.team.ai(&["task", "show", &task]).expect(0).stdout;
+    assert!(
+        seen.contains("SHOP_API_TOKEN=[secret:") && !seen.contains("hunter2hunter2"),
+        "{seen}"
+    );
+    let record = stage
+        .team
+        .ai(&["audit", "tail", "--lines", "50", "--json"])
+        .expect(0)
+        .stdout;
+    assert!(!record.contains("hunter2"), "{record}");
+    runs.ends();
 }
 
 #[test]

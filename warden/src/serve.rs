@@ -262,8 +262,18 @@ impl Office {
             Ask::Hour { wanted, count } => self.hour(&wanted, count),
             Ask::Freeze { frozen } => self.freeze(frozen),
             mut other => {
-                self.look_first(&mut other).await?;
-                let answered = self.of_tickets(other, peer).await;
+                let looked = self.look_first(&mut other).await;
+                let wanted = match &other {
+                    Ask::Request { wanted } => Some(wanted.clone()),
+                    _ => None,
+                };
+                let answered = match looked {
+                    Ok(()) => self.of_tickets(other, peer).await,
+                    Err(why) => Err(why),
+                };
+                if let (Err(_), Some(wanted)) = (&answered, wanted) {
+                    self.forget_look(&wanted);
+                }
                 self.let_copies_go(Timestamp::now());
                 answered
             }
@@ -290,7 +300,11 @@ async fn serve(stream: UnixStream, office: Rc<Office>) {
             None => Err("only the owner of this home may talk to its warden".to_owned()),
         };
         let broken = !line.ends_with(b"\n") || known.is_none();
-        let reply = reply.unwrap_or_else(|why| Reply::Refused { why });
+        let mut reply = reply.unwrap_or_else(|why| Reply::Refused { why });
+        if let (Some(_), Reply::Ticket { shown, .. }) = (&role, &mut reply) {
+            // What the hands saw is for whoever answers: an agent would read files of the host by asking leave for them.
+            shown.clear();
+        }
         let Ok(mut bytes) = serde_json::to_vec(&reply) else {
             return;
         };

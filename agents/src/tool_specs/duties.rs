@@ -4,7 +4,7 @@ use super::spec;
 use engine::conversation::ToolSpec;
 use serde_json::json;
 
-/// All of them. An agent has those for which something is granted.
+/// All of them. An agent has those for which something is granted, and `HostRun` where it is named.
 pub(super) fn of_duties() -> Vec<ToolSpec> {
     let text = json!({"type": "string"});
     let flag = json!({"type": "boolean"});

@@ -173,6 +173,8 @@ fn what_is_shown_cannot_be_mistaken() {
         &json!([script, "a\u{202e}b\n", ""]),
         &json!({"env": {"SHOP": "\u{430}"}}),
     ));
+    let plain = |(_, text): &(String, String)| text.bytes().all(|b| (b' '..=b'~').contains(&b));
+    assert!(look.shown.iter().all(plain), "{look:#?}");
     assert_eq!(shown(&look, "word 1"), format!("\"{script}\""));
     assert_eq!(shown(&look, "word 2"), "\"a\\u{202e}b\\n\"");
     assert_eq!(shown(&look, "word 3"), "\"\"");
@@ -182,11 +184,16 @@ fn what_is_shown_cannot_be_mistaken() {
         shown(&look, "program:2 escaped"),
         "\"echo p\\u{430}sswd \\u{202e}\""
     );
-    assert!(shown(&look, "program").contains("a copy, taken now"));
-    assert!(shown(&look, "interpreter").contains("only root can change it"));
+    assert!(shown(&look, "file (program)").contains("a copy, taken now"));
+    assert!(shown(&look, "file (interpreter)").contains("only root can change it"));
     assert!(shown(&look, "runs as").contains("uid"));
-    let plain = |(_, text): &(String, String)| text.bytes().all(|b| (b' '..=b'~').contains(&b));
-    assert!(look.shown.iter().all(plain), "{look:#?}");
+    // What is no script is told by its digest alone.
+    fs::write(place.at("key"), "do not tell\n").unwrap();
+    let look = place.look(&place.duty(&json!(["cat", "key"]), &json!({})));
+    assert!(
+        shown(&look, "file (word 2)").contains("SHA-256")
+            && !format!("{look:?}").contains("do not tell")
+    );
 }
 
 #[test]

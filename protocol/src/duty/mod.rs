@@ -326,6 +326,14 @@ impl Duty {
         }
     }
 
+    /// The same for the record, which holds no contents: of a program its name alone.
+    pub fn in_the_record(&self) -> String {
+        match self {
+            Duty::HostRun { run } => format!("run {}", run::shown(run.program())),
+            duty => duty.title(),
+        }
+    }
+
     /// How it could be taken back, for people.
     pub fn undo(&self) -> Option<&'static str> {
         match self {

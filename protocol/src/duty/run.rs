@@ -23,38 +23,19 @@ const SECONDS: u64 = 600;
 const MOST_SECONDS: u64 = 3600;
 
 /// What the names of variables begin with that steer a loader, an interpreter, a client or this team.
-const STEERING: [&str; 32] = [
-    "LD_", "DYLD_", "PYTHON", "PERL", "RUBY", "GEM_", "NODE_", "NPM_", "npm_", "LUA_", "PHP",
-    "JAVA_", "_JAVA", "JDK_", "GIT_", "BASH", "SHELL", "MALLOC_", "GLIBC_", "GCONV", "OPENSSL_",
-    "SSL_", "CURL_", "SSH_", "SUDO_", "PIP_", "CARGO", "RUST", "GO", "XDG_", "SYSTEMD_",
-    "AI_INFRA",
+#[rustfmt::skip]
+const STEERING: [&str; 48] = [
+    "LD_", "DYLD_", "PYTHON", "PERL", "RUBY", "GEM_", "NODE_", "NPM_", "npm_", "LUA_", "PHP", "JAVA_", "_JAVA",
+    "JDK_", "GIT_", "BASH", "SHELL", "MALLOC_", "GLIBC_", "GCONV", "OPENSSL_", "SSL_", "CURL_", "SSH_", "SUDO_",
+    "PIP_", "CARGO", "RUST", "GO", "XDG_", "SYSTEMD_", "APT_", "DPKG_", "AWK", "TCL", "ERL_", "DOTNET_", "GUILE_",
+    "JULIA_", "R_", "VIM", "EMACS", "MYSQL_", "KRB5", "PKG_", "TERM", "LESS", "AI_INFRA",
 ];
 /// Others that do.
-const STEERING_WHOLE: [&str; 24] = [
-    "ENV",
-    "PATH",
-    "IFS",
-    "PS4",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "CDPATH",
-    "FPATH",
-    "ZDOTDIR",
-    "PWD",
-    "TMPDIR",
-    "EDITOR",
-    "VISUAL",
-    "PAGER",
-    "MANPAGER",
-    "LESSOPEN",
-    "LESSCLOSE",
-    "LOCPATH",
-    "NLSPATH",
-    "HOSTALIASES",
-    "CLASSPATH",
-    "MAKEFLAGS",
-    "TERMINFO",
+#[rustfmt::skip]
+const STEERING_WHOLE: [&str; 25] = [
+    "ENV", "PATH", "IFS", "PS4", "HOME", "USER", "LOGNAME", "CDPATH", "FPATH", "ZDOTDIR", "PWD", "TMPDIR", "EDITOR",
+    "VISUAL", "PAGER", "MANPAGER", "LOCPATH", "NLSPATH", "HOSTALIASES", "RES_OPTIONS", "LOCALDOMAIN", "CLASSPATH",
+    "MAKEFLAGS", "INPUTRC", "PSQLRC",
 ];
 
 /// The fields as they are written.
@@ -387,6 +368,7 @@ mod tests {
             ("GLIBC_TUNABLES", false),
             ("GCONV_PATH", false),
             ("HOME", false),
+            ("APT_CONFIG", false),
             ("AI_INFRA_HOME", false),
         ] {
             let run = of(&json!({"argv": ["id"], "env": {name: "x"}})).unwrap();

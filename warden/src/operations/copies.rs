@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// The folder of them, in the warden's.
 pub const FOLDER: &str = "runs";
+/// Most runs whose copies are kept at once.
+const MOST: usize = 32;
 /// How long a look may take before leave is asked for what it saw.
 const LOOK: SignedDuration = SignedDuration::from_mins(10);
 
@@ -35,9 +37,14 @@ pub fn stays(
     }
 }
 
+/// Whether there are as many as may be.
+pub fn many(folder: &Path) -> bool {
+    // None was ever made, in most homes.
+    std::fs::read_dir(folder).map_or(0, Iterator::count) >= MOST
+}
+
 /// Takes away what is not needed.
 pub fn let_go(folder: &Path, now: Timestamp, stays: impl Fn(&str, SignedDuration) -> bool) {
-    // None was ever made, in most homes.
     let all = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in all {
         let made = entry.metadata().and_then(|about| about.modified()).ok();

@@ -70,6 +70,13 @@ impl Plans {
         (planned.v <= PLANNED_VERSION).then_some(planned)
     }
 
+    /// Lets one go.
+    pub fn forget(&self, digest: &str) {
+        if let Some(place) = self.place(digest) {
+            let _goes_when_it_is_old = fs::remove_file(place);
+        }
+    }
+
     /// Keeps one.
     ///
     /// # Errors
@@ -129,6 +136,7 @@ mod tests {
         let later = Plans::open(dir.path(), now + SignedDuration::from_hours(1)).unwrap();
         assert_eq!(later.get(&digest).unwrap().shown, shown);
         assert!(later.keep("../x", shown, json!(1), now).is_err() && later.get("../x").is_none());
+        later.forget("../x");
         let after = Plans::open(dir.path(), now + SignedDuration::from_hours(25)).unwrap();
         assert!(after.get(&digest).is_none());
     }

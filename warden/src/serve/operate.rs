@@ -40,6 +40,10 @@ impl Office {
         let digest = wanted.digest(&self.host);
         // Asked again, the same is shown: the yes is bound to it.
         if self.plans.get(&digest).is_none() {
+            let runs = self.home.warden().join(copies::FOLDER);
+            if matches!(duty, Duty::HostRun { .. }) && copies::many(&runs) {
+                return Err("too many programs wait for an answer already".to_owned());
+            }
             let order = self.order(Wish::Look, &duty, &terms, &digest, Value::Null);
             let look = carried_out(&order, self.frozen.subscribe()).await;
             if look.end != End::Done {
@@ -51,6 +55,19 @@ impl Office {
         }
         wanted.seen = self.plans.get(&digest).map(|planned| planned.seal());
         Ok(())
+    }
+
+    /// Nobody is asked about what was looked at: nothing of it is kept.
+    pub(super) fn forget_look(&self, wanted: &Wanted) {
+        let digest = wanted.digest(&self.host);
+        if !self.tickets.borrow().all().any(|one| one.digest == digest) {
+            self.plans.forget(&digest);
+            copies::let_go(
+                &self.home.warden().join(copies::FOLDER),
+                Timestamp::now(),
+                |one, _| one != digest,
+            );
+        }
     }
 
     /// Takes away the copies of files that nothing can be run from any more.
@@ -300,7 +317,7 @@ impl Office {
             args_sha256: deed.digest.clone(),
             stage,
             outcome: outcome.to_owned(),
-            ..note("warden", &deed.duty.title())
+            ..note("warden", &deed.duty.in_the_record())
         };
         let seq = self.book.borrow_mut().append(entry, Timestamp::now());
         self.make_safe(seq.map_err(|error| error.to_string())?)
@@ -323,7 +340,7 @@ async fn settle_all(office: &Office) {
     let _turn = office.turn().await;
     let open = office.deeds.borrow().open_ones();
     for deed in open {
-        let what = deed.duty.title();
+        let what = deed.duty.in_the_record();
         match office.settle(deed).await {
             Ok(outcome) => {
                 tracing::warn!(what, end = ?outcome.end, "an interrupted duty was settled")
