@@ -146,14 +146,16 @@ fn the_proxy_of_a_task_is_a_process_that_holds_its_terms_alone() {
             .collect();
         assert!(!passwords.is_empty());
         let words: Vec<&str> = passwords.into_iter().chain([TOKEN]).collect();
-        if let Some(known) = remembers(proxy, &words) {
-            let (own, others) = known.split_last().expect("answers");
-            assert!(*own, "it has its token, and the search sees it");
-            assert!(!others.contains(&true), "it knows a password of the bus");
-        }
-        // Control: who does know one is seen to.
-        if let Some(known) = remembers(agent, &words) {
-            assert!(known.contains(&true));
+        match (remembers(proxy, &words), remembers(agent, &words)) {
+            (Some(own), Some(agents)) => {
+                let (token, others) = own.split_last().expect("answers");
+                assert!(*token, "it has its token, and the search sees it");
+                assert!(!others.contains(&true), "it knows a password of the bus");
+                // Control: in whoever does know one, it is found.
+                let (_, others) = agents.split_last().expect("answers");
+                assert!(others.contains(&true), "the search sees no password");
+            }
+            _ => eprintln!("skipped: this machine's root looks into no process"),
         }
     }
     team.ai(&["task", "cancel", "t1"]).expect(0);
