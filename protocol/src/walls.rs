@@ -74,14 +74,14 @@ pub enum Wall {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Removed {
     #[cfg(debug_assertions)]
-    bits: u32,
+    bits: u64,
 }
 
 impl Removed {
     /// Whether a wall stands. Without debug assertions every one does.
     pub fn stands(self, wall: Wall) -> bool {
         #[cfg(debug_assertions)]
-        return self.bits & (1 << wall as u32) == 0;
+        return self.bits & (1 << wall as u64) == 0;
         #[cfg(not(debug_assertions))]
         {
             let _every_one_does = wall;
@@ -137,7 +137,7 @@ impl std::str::FromStr for Removed {
                 format!("there is no wall `{name}`: {}", known.join(", "))
             })?;
             Ok(Self {
-                bits: taken.bits | (1 << *wall as u32),
+                bits: taken.bits | (1 << *wall as u64),
             })
         })
     }

@@ -33,7 +33,7 @@ fn children(pid: u32) -> Vec<u32> {
 
 #[test]
 fn whoever_dies_in_the_middle_it_is_run_once_and_asked_about() {
-    for name in ["infra", "warden", "hands"] {
+    for name in ["infra", "warden", "hands", "both"] {
         let runs = Runs::new();
         let stage = &runs.stage;
         let task = runs.at_work("sleep 3; echo came to its end >> end");
@@ -42,6 +42,13 @@ fn whoever_dies_in_the_middle_it_is_run_once_and_asked_about() {
                 let hands = children(stage.team.pid("warden"));
                 assert_eq!(hands.len(), 1, "hands at work");
                 processes::send(hands[0], Signal::SIGKILL);
+            }
+            "both" => {
+                let warden = stage.team.pid("warden");
+                let hands = children(warden);
+                for pid in hands.into_iter().chain([warden]) {
+                    processes::send(pid, Signal::SIGKILL);
+                }
             }
             name => processes::send(stage.team.pid(name), Signal::SIGKILL),
         }
@@ -76,6 +83,22 @@ fn whoever_dies_in_the_middle_it_is_run_once_and_asked_about() {
         assert_eq!(runs.read("count"), "once\n", "{name}");
         runs.ends();
     }
+}
+
+#[test]
+fn what_was_begun_for_a_task_that_is_cancelled_goes_on_to_its_end_and_once() {
+    let runs = Runs::new();
+    let task = runs.at_work("sleep 2; echo came to its end >> end");
+    runs.stage.team.ai(&["task", "cancel", &task]).expect(0);
+    assert!(wait_until(PATIENCE, || runs.read("end") == "came to its end\n"));
+    let ended = || record_of(&runs.stage.team) == ["HostRun before ", "HostRun after done"];
+    assert!(
+        wait_until(PATIENCE, ended),
+        "{:?}",
+        record_of(&runs.stage.team)
+    );
+    assert_eq!((runs.read("count").as_str(), runs.copies()), ("once\n", 0));
+    runs.ends();
 }
 
 #[test]
