@@ -211,16 +211,12 @@ fn told(run: &HostRun, ended: &Ended, spoiled: bool) -> Outcome {
     };
     let by_itself = matches!(ended.how, How::Exit(_) | How::Signal(_));
     if by_itself && ended.left > 0 {
-        text.push_str(&format!(
-            "; {} processes that it left running were ended with it",
-            ended.left
-        ));
+        let left = processes(ended.left);
+        text.push_str(&format!("; {left} left running and ended with it"));
     }
     if ended.stays > 0 {
-        text.push_str(&format!(
-            "; {} processes of other users still run",
-            ended.stays
-        ));
+        let stay = processes(ended.stays);
+        text.push_str(&format!("; {stay} of another user and could not be ended"));
     }
     if spoiled {
         text.push_str(
@@ -248,14 +244,20 @@ async fn cut_off(order: &Order) -> Outcome {
         "it was begun and cut off, and nobody knows how far it came; it is not run again"
             .to_owned();
     if told > 0 {
-        text.push_str(&format!(
-            "; {told} processes that were left of it were ended"
-        ));
+        text.push_str(&format!("; {} left of it and ended", processes(told)));
     }
     if stays > 0 {
-        text.push_str(&format!("; {stays} processes of other users still run"));
+        let stay = processes(stays);
+        text.push_str(&format!("; {stay} of another user and could not be ended"));
     }
     Outcome::of(End::Unknown, text, Value::Null)
+}
+
+fn processes(count: usize) -> String {
+    match count {
+        1 => "1 process was".to_owned(),
+        more => format!("{more} processes were"),
+    }
 }
 
 /// What every process of this one run carries: the name of the folder that is this one order's alone.
@@ -266,4 +268,78 @@ fn mark(order: &Order) -> String {
         .map(Path::new)
         .and_then(Path::file_name);
     folder.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_came_of_it_is_told_as_it_is() {
+        let run: HostRun = serde_json::from_value(json!({"argv": ["id"], "seconds": 9})).unwrap();
+        for (how, left, stays, spoiled, end, words) in [
+            (
+                How::Exit(0),
+                0,
+                0,
+                false,
+                End::Done,
+                "exit code 0 after 2.0 s\nsaid",
+            ),
+            (
+                How::Exit(3),
+                2,
+                0,
+                false,
+                End::Done,
+                "2 processes were left running and ended with it",
+            ),
+            (
+                How::Exit(0),
+                0,
+                1,
+                false,
+                End::Done,
+                "1 process was of another user and could not be ended",
+            ),
+            (
+                How::Exit(0),
+                0,
+                0,
+                true,
+                End::Failed,
+                "the file itself is as it was",
+            ),
+            (How::Signal(9), 0, 0, false, End::Done, "signal 9"),
+            (
+                How::Late,
+                3,
+                0,
+                false,
+                End::Failed,
+                "did not end within 9 s",
+            ),
+            (
+                How::Stopped,
+                0,
+                0,
+                false,
+                End::Failed,
+                "told to stop (freeze)",
+            ),
+        ] {
+            let ended = Ended {
+                how,
+                said: "said".to_owned(),
+                took: Duration::from_secs(2),
+                left,
+                stays,
+            };
+            let told = told(&run, &ended, spoiled);
+            assert_eq!(told.end, end, "{told:?}");
+            assert!(told.text.contains(words), "{told:?}");
+        }
+    }
 }

@@ -285,7 +285,7 @@ fn its_time_ends_all_that_it_started() {
     ends(
         &said,
         End::Done,
-        "1 processes that it left running were ended",
+        "1 process was left running and ended with it",
     );
     assert!(!lives(place.pid("left")));
 }

@@ -17,7 +17,7 @@ pub const ORDER_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Wish {
-    /// Say what would be done, change nothing.
+    /// Say what would be done, change nothing; of a program, keep copies of the files it would run from.
     Look,
     /// Do it.
     Make,
