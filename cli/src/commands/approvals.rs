@@ -244,7 +244,7 @@ pub async fn pin_wanted(warden: &mut Client) -> Result<bool, Failure> {
         )
         .hint("sign with a key: --sign KEY, or --to-sign and --signature FILE for one elsewhere")),
         (true, true, false) => Err(refused(
-            "the agents run as the same user as you, so only a PIN tells you apart, and none is kept",
+            "the team runs as the same user as you, so only a PIN tells you apart, and none is kept",
         )
         .hint("keep one first: ai-infra approvals pin")),
     }

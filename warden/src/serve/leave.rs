@@ -248,10 +248,10 @@ impl Office {
         }
         let kept = Pin::read(&self.pin_path()).map_err(|e| e.to_string())?;
         let kept = kept.ok_or(
-            "the agents run as the same user as you, so only a PIN tells you apart, and none is kept: ai-infra approvals pin",
+            "the team runs as the same user as you, so only a PIN tells you apart, and none is kept: ai-infra approvals pin",
         )?;
         self.tries.borrow().may(now)?;
-        let pin = pin.ok_or("the agents run as the same user as you: an answer needs your PIN")?;
+        let pin = pin.ok_or("the team runs as the same user as you: an answer needs your PIN")?;
         // Counted before it is tried: many at once are many.
         self.tries.borrow_mut().tried(false, now);
         let right = off_loop(move || kept.is(&pin)).await?;
