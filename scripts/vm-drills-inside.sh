@@ -126,7 +126,6 @@ profile no-userns {
   change_profile,
   mqueue,
   io_uring,
-  rlimit,
 }
 P
   apparmor_parser -r /etc/apparmor.d/no-userns
