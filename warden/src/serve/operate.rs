@@ -42,7 +42,7 @@ impl Office {
         if self.plans.get(&digest).is_none() {
             let runs = self.home.warden().join(copies::FOLDER);
             if matches!(duty, Duty::HostRun { .. }) && copies::many(&runs) {
-                return Err("too many programs wait for an answer already".to_owned());
+                return Err("too many programs wait for an answer already: answer some first, ai-infra approvals list".to_owned());
             }
             let order = self.order(Wish::Look, &duty, &terms, &digest, Value::Null);
             let look = carried_out(&order, self.frozen.subscribe()).await;
