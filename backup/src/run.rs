@@ -49,6 +49,8 @@ pub struct Progress {
     pub bytes: u64,
     /// Bytes sent to the target.
     pub sent: u64,
+    /// The snapshot itself is about to be written: from here on it may be there, whatever is heard of it.
+    pub closing: bool,
 }
 
 /// What a run came to.
@@ -186,6 +188,8 @@ impl Running<'_> {
             tree,
             notes: notes.clone(),
         };
+        self.progress.closing = true;
+        (self.tell)(&self.progress);
         self.repository.keep_snapshot(&name, &head, &snapshot)?;
         self.files.done()?;
         let (cache, packs) = (&self.repository.cache, self.known.path());

@@ -7,9 +7,8 @@ use crate::args::{
 };
 use crate::terminal;
 use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -19,8 +18,17 @@ const GRACE: Duration = Duration::from_millis(300);
 
 /// How many commands have an answer of their own.
 static OWN: AtomicUsize = AtomicUsize::new(0);
-/// The sentence was said.
-static SAID: AtomicBool = AtomicBool::new(false);
+/// What is said, and whether it was.
+static SENTENCE: Mutex<Sentence> = Mutex::new(Sentence {
+    instead: None,
+    said: false,
+});
+
+struct Sentence {
+    /// In place of the command's own, since it came further.
+    instead: Option<&'static str>,
+    said: bool,
+}
 
 /// While it is held, Ctrl-C is its holder's.
 #[derive(Debug)]
@@ -105,13 +113,29 @@ fn listen(came: &Notify, words: &'static str, ready: &mpsc::Sender<()>) {
     });
 }
 
-fn say(words: &str) {
+fn say(words: &'static str) {
     terminal::shown_again();
     // The chat's own mouth may not come to say it any more.
     terminal::redirect(None);
-    if !SAID.swap(true, Ordering::SeqCst) {
+    let mut sentence = SENTENCE.lock().unwrap_or_else(PoisonError::into_inner);
+    if !sentence.said {
+        sentence.said = true;
+        let words = sentence.instead.unwrap_or(words);
         terminal::complain(&format!("\ninterrupted: {words}\n"));
     }
+}
+
+/// Right before a step after which the command's own sentence is true no more: from here on a Ctrl-C says this. Where the
+/// sentence was said already the step must not be taken, and this never returns; the process is at its end.
+pub fn says_from_now_on(words: &'static str) {
+    let mut sentence = SENTENCE.lock().unwrap_or_else(PoisonError::into_inner);
+    if sentence.said {
+        drop(sentence);
+        loop {
+            std::thread::park();
+        }
+    }
+    sentence.instead = Some(words);
 }
 
 /// What is true after a Ctrl-C; `None` for processes of the team and for what drives the terminal itself.

@@ -145,7 +145,11 @@ async fn every_request_is_one_that_the_description_allows() {
     let runs = github.runs(&of, which, 10).await.unwrap();
     assert!(!runs.is_empty());
     assert!(github.run(&of, runs[0].id).await.unwrap().is_some());
-    assert_eq!(*waits.lock().unwrap(), [], "nothing was refused on the way");
+    let waits = waits.lock().unwrap().clone();
+    assert!(
+        waits.is_empty(),
+        "something was refused on the way: {waits:?}"
+    );
 
     // The control: the mock does refuse what the description does not allow.
     let refused = github.pulls(&of, "nonsense", 3).await;

@@ -5,7 +5,6 @@ use crate::AI_INFRA;
 use crate::hosts::{invitation, join};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use tests::processes;
 use tests::team::{Ran, Team};
@@ -218,10 +217,7 @@ fn in_the_chat_a_file_goes_with_the_next_request_and_a_secret_is_asked_about() {
 
 #[test]
 fn files_travel_to_the_host_where_the_folder_is() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port();
+    let port = tests::port::free();
     let team = team()
         .with_env("AI_INFRA__REDIS__LISTEN__ADDRESS", "127.0.0.1")
         .with_env("AI_INFRA__REDIS__LISTEN__PORT", &port.to_string());

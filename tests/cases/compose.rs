@@ -176,9 +176,7 @@ impl Described {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("redis-password"), format!("{PASSWORD}\n")).expect("a secret");
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("its address").port();
-        drop(free);
+        let port = tests::port::free();
         std::fs::create_dir_all(at("bin")).expect("a folder");
         std::fs::create_dir_all(at("data")).expect("a folder");
         let entry = at("bin/docker-entrypoint.sh");

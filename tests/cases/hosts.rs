@@ -4,7 +4,6 @@
 
 use crate::AI_INFRA;
 use serde_json::Value;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tests::leave::{PATIENCE, PIN, Stage};
@@ -35,10 +34,7 @@ pub(crate) fn with_marker(team: Team) -> Team {
 
 /// Its Redis listens for other hosts.
 pub(crate) fn first_host(team: Team) -> Team {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port();
+    let port = tests::port::free();
     team.with_env("AI_INFRA__REDIS__LISTEN__ADDRESS", "127.0.0.1")
         .with_env("AI_INFRA__REDIS__LISTEN__PORT", &port.to_string())
 }

@@ -171,15 +171,16 @@ fn a_backup_a_restore_and_a_drill_leave_nothing_half_done() {
         .backs_up_by_hand();
     team.ai(&["up", "--no-tmux"]).expect(0);
     let blobs = team.home().join("blobs");
-    for number in 0..60u32 {
-        let bytes = (0..500_000u32)
-            .map(|at| (at.wrapping_mul(number + 1).wrapping_mul(2_654_435_761) >> 13) as u8);
-        std::fs::write(
-            blobs.join(format!("large-{number}")),
-            bytes.collect::<Vec<u8>>(),
-        )
-        .expect("a file");
+    // Nothing that could be made smaller: the first packs are full before the end is near.
+    let mut numbers = tests::torture::plugs::Numbers::new(1);
+    for number in 0..60 {
+        let bytes: Vec<u8> = (0..500_000).map(|_| numbers.below(256) as u8).collect();
+        std::fs::write(blobs.join(format!("large-{number}")), bytes).expect("a file");
     }
+    // A file without an end, as far as this test is concerned: when the packs of the others are seen, it is being read.
+    let endless = blobs.join("of-holes");
+    let made = std::fs::File::create(&endless).and_then(|file| file.set_len(64 << 30));
+    made.expect("a file of holes");
     let packs = || std::fs::read_dir(remote.join("packs")).is_ok_and(|packs| packs.count() > 0);
     let_go(
         started(&team, &["backup", "run", "memory"]),
@@ -192,6 +193,7 @@ fn a_backup_a_restore_and_a_drill_leave_nothing_half_done() {
         Some(0),
         "{listed:#}"
     );
+    std::fs::remove_file(&endless).expect("it was there");
     team.ai(&["backup", "run", "memory"]).expect(0);
     team.ai(&["backup", "verify"]).expect(0);
     // The place never answers.
@@ -221,6 +223,28 @@ fn a_backup_a_restore_and_a_drill_leave_nothing_half_done() {
     assert!(!drill.exists(), "the drill left its copy");
     assert!(of(&drill).is_empty(), "{:#?}", of(&drill));
     team.ai(&["backup", "drill"]).expect(0);
+    team.down();
+}
+
+#[test]
+fn a_backup_whose_snapshot_may_be_there_does_not_say_that_none_was_made() {
+    let team = Team::new(AI_INFRA);
+    let remote = team.scratch("backups");
+    let team = team
+        .with_env("AI_INFRA__BACKUP__REMOTE", &remote.display().to_string())
+        .backs_up_by_hand();
+    team.ai(&["up", "--no-tmux"]).expect(0);
+    let snapshots = || std::fs::read_dir(remote.join("snapshots")).is_ok_and(|all| all.count() > 0);
+    // This one stands still right after it has put its snapshot.
+    let child = team
+        .command(&["backup", "run", "memory"])
+        .env("AI_INFRA_FAULT", "snapshot-first")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let says = "interrupted: a snapshot that was whole by then is kept, see ai-infra backup list";
+    let_go(child, snapshots, says);
     team.down();
 }
 

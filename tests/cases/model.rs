@@ -137,10 +137,7 @@ fn the_messages_api_mends_a_test() {
         {"match": {"turnIndex": 2, "endpoint": "chat"},
          "response": {"content": "The sum is mended; the suite passes.", "usage": {"input_tokens": 1200, "output_tokens": 40}}}
     ]});
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .expect("a port")
-        .port();
+    let port = tests::port::free();
     let team = Team::new(AI_INFRA)
         .with_env("ANTHROPIC_API_KEY", "sk-ant-story")
         .with_env("ANTHROPIC_BASE_URL", &format!("http://127.0.0.1:{port}"));

@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use serde_json::json;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -22,12 +22,6 @@ pub struct Authority {
     /// The port at which its names are told.
     names: u16,
     running: Vec<Child>,
-}
-
-fn free_ports<const N: usize>() -> [u16; N] {
-    let free: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    free.map(|one| one.local_addr().expect("an address").port())
 }
 
 /// Whether a program is installed; what gets it is said where it is not.
@@ -50,7 +44,7 @@ impl Authority {
             .prefix("acme-")
             .tempdir()
             .expect("a folder");
-        let [port, manage, tls, dns, names] = free_ports();
+        let [port, manage, tls, dns, names] = crate::port::several();
         let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");

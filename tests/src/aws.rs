@@ -87,9 +87,7 @@ impl Aws {
             eprintln!("skipped: no moto_server; scripts/test.sh installs it");
             return None;
         }
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
+        let port = crate::port::free();
         let server = Command::new(program)
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
             .env("INITIAL_NO_AUTH_ACTION_COUNT", FREE_CALLS)

@@ -3,7 +3,7 @@
 use crate::processes::wait_until;
 use crate::projects::test_tools;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -21,9 +21,7 @@ impl Storage {
             eprintln!("skipped: no moto_server; scripts/test.sh installs it");
             return None;
         }
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
+        let port = crate::port::free();
         let child = Command::new(program)
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
             .stdout(Stdio::null())

@@ -89,9 +89,7 @@ impl Mails {
             eprintln!("skipped: no aiosmtpd; scripts/test.sh installs it");
             return None;
         }
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
+        let port = crate::port::free();
         let folder = folder.join("box");
         let child = Command::new(program)
             .args(["-n", "-l", &format!("127.0.0.1:{port}")])

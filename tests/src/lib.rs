@@ -20,6 +20,7 @@ pub mod model_api;
 pub mod network;
 pub mod nginx;
 pub mod packages;
+pub mod port;
 pub mod postgres;
 pub mod processes;
 pub mod projects;

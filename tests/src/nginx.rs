@@ -1,7 +1,6 @@
 //! A web server of the tests' own: one process of nginx on free ports of 127.0.0.1, with certificates by an authority
 //! that the test makes. It ends with whoever wanted it.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -48,13 +47,7 @@ pub fn start(pages: &[(&str, &str)], locations: &str) -> Option<Nginx> {
     };
     let folder = tempfile::tempdir().expect("a folder");
     let place = folder.path();
-    let ports: Vec<u16> = {
-        let free: Vec<TcpListener> = (0..4)
-            .map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"))
-            .collect();
-        let port = |one: &TcpListener| one.local_addr().expect("an address").port();
-        free.iter().map(port).collect()
-    };
+    let ports = crate::port::several::<4>();
     certify(place);
     let fill = |text: &str| {
         text.replace("FOLDER", &place.display().to_string())

@@ -3,7 +3,6 @@
 
 use crate::processes;
 use std::ffi::OsString;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -118,9 +117,7 @@ fn start() -> Option<Cluster> {
     let file = folder.join("data/postgresql.auto.conf");
     std::fs::write(&file, settings).expect("settings");
     open_to(&file);
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = free.local_addr().expect("an address").port();
-    drop(free);
+    let port = crate::port::free();
     let keeper = as_server(Path::new("/bin/sh"))
         .args(["-c", KEEPER, "keeper"])
         .args([

@@ -2,7 +2,7 @@
 //! for every name nobody else does. Its ports and folders are the test's.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -43,14 +43,7 @@ impl Sites {
             std::fs::create_dir_all(folder.path().join(name)).expect("a folder");
         }
         std::fs::write(folder.path().join("www/shop/index.html"), "the shop\n").expect("a page");
-        let ports: Vec<u16> = {
-            let free: Vec<TcpListener> = (0..2)
-                .map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"))
-                .collect();
-            free.iter()
-                .map(|one| one.local_addr().expect("an address").port())
-                .collect()
-        };
+        let ports = crate::port::several::<2>();
         let user = if nix::unistd::geteuid().is_root() {
             "user root;"
         } else {

@@ -3,7 +3,7 @@
 
 use crate::processes::wait_until;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -27,9 +27,7 @@ impl Sshd {
             fs::create_dir_all("/run/sshd").expect("its folder");
         }
         let folder = tempfile::tempdir().expect("a folder");
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
+        let port = crate::port::free();
         let at = |name: &str| folder.path().join(name).display().to_string();
         for name in ["host", "user", "other"] {
             let made = Command::new("ssh-keygen")

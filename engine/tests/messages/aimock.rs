@@ -6,7 +6,7 @@ use engine::engine::{Engine, EngineError};
 use protocol::tool::ToolAnswer;
 use serde_json::Value;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::Command;
 
 struct Mock {
@@ -20,11 +20,7 @@ fn mock() -> Option<Mock> {
         println!("skipped: aimock not installed (npm i @copilotkit/aimock)");
         return None;
     };
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = tests::port::free();
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/messages/aimock.json");
     let mut command = Command::new(program);
     command.args([

@@ -183,11 +183,8 @@ async fn nothing_is_sent_without_enough_money() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named_as_such() {
-    let gone = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let (reply, _) = ask(&engine(&format!("http://{gone}")), &request("hi")).await;
+    let gone = tests::port::free();
+    let (reply, _) = ask(&engine(&format!("http://127.0.0.1:{gone}")), &request("hi")).await;
     let error = reply.unwrap_err();
     assert!(matches!(error, EngineError::Unreachable(_)), "{error}");
     assert_eq!(error.exit_code(), protocol::exit::SERVICE);

@@ -4,7 +4,6 @@
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -56,11 +55,7 @@ impl Prism {
         let file = folder.path().join("github.json");
         let whole: Value = serde_json::from_slice(&std::fs::read(described).unwrap()).unwrap();
         std::fs::write(&file, cut_down(&whole).to_string()).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = tests::port::free();
         let mut child = Command::new(program)
             .args(["mock", "-h", "127.0.0.1", "-p", &port.to_string()])
             .arg(&file)

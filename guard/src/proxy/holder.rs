@@ -5,7 +5,7 @@ use super::Connection;
 use super::Terms;
 use super::conduct::Conduct;
 use super::start::Begun;
-use super::told::{Stage, Told};
+use super::told::{self, Stage, Told};
 use super::words::{self, FromProxy, Pace, ToProxy};
 use crate::executor::wire;
 use crate::launcher::channel::Line;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -281,19 +281,10 @@ impl Hears {
         if stage != Stage::Begins {
             self.remember(&connection);
         }
-        let Some(record) = &self.record else {
-            return Ok(());
-        };
-        let nobody = || "nothing is done without a record, and nobody writes it now".to_owned();
-        let (written, answer) = oneshot::channel();
-        let told = Told {
-            number,
-            stage,
-            connection,
-            written,
-        };
-        record.send(told).await.map_err(|_| nobody())?;
-        answer.await.map_err(|_| nobody())?
+        match &self.record {
+            Some(record) => told::written(record, number, stage, connection).await,
+            None => Ok(()),
+        }
     }
 
     fn remember(&self, connection: &Connection) {

@@ -59,20 +59,34 @@ impl Record {
     }
 
     async fn tell(&self, number: u64, stage: Stage, connection: Connection) -> Result<(), String> {
-        let nobody = || "nothing is done without a record, and nobody writes it now".to_owned();
-        let (written, answer) = oneshot::channel();
-        let told = Told {
-            number,
-            stage,
-            connection,
-            written,
-        };
-        let asked = async {
-            self.0.send(told).await.map_err(|_| nobody())?;
-            answer.await.map_err(|_| nobody())?
-        };
+        let asked = written(&self.0, number, stage, connection);
         timeout(PATIENCE, asked).await.map_err(|_| nobody())?
     }
+}
+
+fn nobody() -> String {
+    "nothing is done without a record, and nobody writes it now".to_owned()
+}
+
+/// Has a line written by whoever listens, and waits until it is.
+///
+/// # Errors
+/// A sentence: it is not written.
+pub(super) async fn written(
+    record: &mpsc::Sender<Told>,
+    number: u64,
+    stage: Stage,
+    connection: Connection,
+) -> Result<(), String> {
+    let (written, answer) = oneshot::channel();
+    let told = Told {
+        number,
+        stage,
+        connection,
+        written,
+    };
+    record.send(told).await.map_err(|_| nobody())?;
+    answer.await.map_err(|_| nobody())?
 }
 
 /// How it goes on, as it was told last.

@@ -230,9 +230,7 @@ impl Redis {
         let folder = tempfile::tempdir_in("/var/tmp").unwrap();
         std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
         let socket = folder.path().join("redis.sock");
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = tests::port::free();
         let process = Command::new("redis-server")
             .args([
                 "--port",

@@ -6,6 +6,7 @@ use super::show::Line;
 use super::{Placed, beside, configuration, jobs, key_file};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::interrupt;
 use crate::render::text::{count, safe, size};
 use crate::terminal;
 use backup::error::BackupError;
@@ -32,6 +33,8 @@ use supervisor::ledger::copy;
 use supervisor::ledger::place::Place;
 use supervisor::ledger::whereabouts;
 
+/// What is true after a Ctrl-C once a snapshot may be there.
+const KEPT: &str = "a snapshot that was whole by then is kept, see ai-infra backup list; the rest: ai-infra backup run";
 /// Most notes that are shown.
 const NOTES: usize = 10;
 
@@ -332,6 +335,9 @@ fn made(
     let mut repository = Repository::open_or_make(placed.target.store(keys)?, &keys.cache, key)?;
     let mut line = Line::new(draw);
     let done = back_up(&mut repository, job, key, Timestamp::now, &mut |progress| {
+        if progress.closing {
+            interrupt::says_from_now_on(KEPT);
+        }
         line.say(|| {
             let (files, bytes) = (progress.files, size(progress.bytes));
             format!(
