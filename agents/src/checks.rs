@@ -4,7 +4,8 @@
 mod file;
 
 use crate::stop::Stop;
-use crate::toolbox::{Toolbox, Tries};
+use crate::toolbox::Toolbox;
+use crate::tries::Tries;
 use guard::act::{Act, Place};
 use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, Leave, judge};
@@ -17,7 +18,7 @@ use protocol::effect::EffectClass;
 use protocol::envelope::micros;
 use protocol::tool::{HOST, ToolCall};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the record calls the step of a check.
 const STEP: &str = "check";
@@ -96,6 +97,7 @@ impl Measure {
             let hold = toolbox.sandboxes.hold.clone();
             let lapses = hold.lapses();
             hold.surely().await?;
+            let began = Instant::now();
             match self.run(toolbox, &call, timeout_of(check)).await {
                 Ok(outcome) => {
                     let (verdict, observed) = judge_outcome(check, &outcome, context);
@@ -104,7 +106,7 @@ impl Measure {
                 Err(Unmade::Refused(why)) => return Ok((Verdict::Unknown, source, why)),
                 Err(Unmade::Stopped(stop)) => return Err(stop),
                 Err(Unmade::Ended(why)) => {
-                    let more = tries.again(hold.lapsed_since(lapses));
+                    let more = tries.again(hold.lapsed_since(lapses), began.elapsed());
                     hold.still().await?;
                     if !more {
                         return Ok((Verdict::Unknown, source, why));

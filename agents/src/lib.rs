@@ -35,6 +35,7 @@ pub mod stop;
 pub mod team_call;
 pub mod tool_specs;
 pub mod toolbox;
+mod tries;
 pub mod witness;
 pub mod work_loop;
 pub mod workbench;

@@ -16,6 +16,7 @@ use crate::question::{Question, Reply};
 use crate::record::Record;
 use crate::steps::Steps;
 use crate::stop::{self, Stop, Watch};
+use crate::tries::Tries;
 use crate::witness::Witness;
 use crate::workspace::Sandboxes;
 use guard::act::{Act, Operation, Place};
@@ -34,24 +35,11 @@ use protocol::tool::{ToolAnswer, ToolCall};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use warden::client::Burned;
 
 /// Longest run of one tool where the call does not say.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(900);
-
-/// How often a question to a sandbox that ended under it is asked again. A sandbox that ended
-/// with the lease says nothing against the call, one that ended by itself does.
-#[derive(Debug, Default)]
-pub struct Tries(u32);
-
-impl Tries {
-    /// Notes one end; whether to ask again.
-    pub fn again(&mut self, lapsed: bool) -> bool {
-        self.0 += if lapsed { 1 } else { 4 };
-        self.0 < 8
-    }
-}
 
 /// What a sandbox was opened for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,6 +204,7 @@ impl Toolbox {
                 Place::Outside => Opened::Outside(self.reach(act)?),
             };
             let executor = self.executor(opened, Some(&act.operation)).await?;
+            let began = Instant::now();
             match executor.run(act, leave, timeout).await {
                 // It was sent, and nobody knows what became of it.
                 Ok(outcome) if in_doubt(act, &outcome) => {
@@ -226,7 +215,8 @@ impl Toolbox {
                 // stopped for longer than its lease, or by the kernel. While the task is still
                 // held, the call is recovered as a new holder would.
                 Err(error) => {
-                    let more = tries.again(self.sandboxes.hold.lapsed_since(lapses));
+                    let lapsed = self.sandboxes.hold.lapsed_since(lapses);
+                    let more = tries.again(lapsed, began.elapsed());
                     self.stop().await;
                     self.sandboxes.hold.still().await?;
                     if !more {
@@ -349,10 +339,12 @@ impl Toolbox {
         loop {
             let lapses = self.sandboxes.hold.lapses();
             let executor = self.executor(Opened::Clone, None).await?;
+            let began = Instant::now();
             match question.put(executor).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
-                    let more = tries.again(self.sandboxes.hold.lapsed_since(lapses));
+                    let lapsed = self.sandboxes.hold.lapsed_since(lapses);
+                    let more = tries.again(lapsed, began.elapsed());
                     self.stop().await;
                     self.sandboxes.hold.still().await?;
                     if !more {

@@ -7,13 +7,15 @@ use crate::launcher::wish::{On, Wanted, Wish};
 use crate::pulse::Hold;
 use crate::steps::Steps;
 use crate::stop::Stop;
-use crate::toolbox::Tries;
+use crate::tries::Tries;
 use crate::witness::Witness;
 use guard::act::Operation;
 use guard::clone::Clone as TaskClone;
+use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError, Launched};
 use guard::launcher::channel::Answer;
 use guard::proxy::holder::Proxy;
+use nix::errno::Errno;
 use protocol::acts::Bound;
 use protocol::ids::ShortId;
 use protocol::journal::EntryKind;
@@ -24,6 +26,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::OnceCell;
 
 /// Everything needed to open a sandbox for one task.
@@ -55,6 +58,9 @@ pub struct Sandboxes {
     /// The folder of files that were handed in with the request, once they are laid out.
     pub attachments: Option<PathBuf>,
 }
+
+/// What the launcher answers to a copy that could not begin in time.
+const TOO_LATE: i32 = Errno::ETIME as i32;
 
 fn fail(error: impl std::fmt::Display) -> Stop {
     Stop::Fail(error.to_string())
@@ -90,11 +96,13 @@ impl Sandboxes {
         steps
             .intent(STEP, EntryKind::Intent, json!({"workspace": workspace}))
             .await?;
-        let clone = Wish::Clone {
-            task: self.task,
-            workspace,
-        };
-        let clone: TaskClone = self.copied(clone).await?;
+        let task = self.task;
+        let clone = self.copied(|until| Wish::Clone {
+            task,
+            workspace: workspace.clone(),
+            until,
+        });
+        let clone = clone.await?;
         steps.record(STEP, EntryKind::Result, &clone).await?;
         self.clone = Some(clone);
         self.freshen().await
@@ -102,17 +110,24 @@ impl Sandboxes {
 
     /// Has something copied, alone: what copies cannot be cut off, and the next holder of the same task may
     /// be this process again.
-    async fn copied(&self, wish: Wish) -> Result<TaskClone, Stop> {
-        let alone = self.copying.clone().lock_owned().await;
-        // Whoever copied before may have held the disk for long.
-        self.hold.surely().await?;
-        let hatch = self.hatch.clone();
-        let copy = tokio::spawn(async move {
-            let _alone = alone;
-            hatch.slowly(wish).await
-        });
-        let broke = |e| fail(format!("the copy of the workspace was not made: {e}"));
-        copy.await.map_err(broke)?.map_err(fail)
+    async fn copied(&self, wish: impl Fn(Deadline) -> Wish) -> Result<TaskClone, Stop> {
+        loop {
+            let alone = self.copying.clone().lock_owned().await;
+            // Whoever copied before may have held the disk for long.
+            let wish = wish(self.hold.surely().await?);
+            let hatch = self.hatch.clone();
+            let copy = tokio::spawn(async move {
+                let _alone = alone;
+                hatch.slowly(wish).await
+            });
+            let broke = |e| fail(format!("the copy of the workspace was not made: {e}"));
+            match copy.await.map_err(broke)? {
+                Ok(clone) => return Ok(clone),
+                // Its turn came after the lease it was asked under: who holds the task may ask again.
+                Err(late) if late.raw_os_error() == Some(TOO_LATE) => self.hold.still().await?,
+                Err(error) => return Err(fail(error)),
+            }
+        }
     }
 
     /// Lets nothing that was built from other sources pass for built from the clone: caches
@@ -136,7 +151,8 @@ impl Sandboxes {
         }
         self.copied = true;
         let task = self.task;
-        self.copied(Wish::Copy { task }).await.map(Some)
+        let copy = self.copied(|until| Wish::Copy { task, until });
+        copy.await.map(Some)
     }
 
     /// Opens a sandbox: on the given clone, else on the host's facts alone.
@@ -222,7 +238,7 @@ impl Sandboxes {
                 deadline: self.hold.surely().await?,
                 trace: self.trace.map(Trace::next),
             };
-            let lapses = self.hold.lapses();
+            let (lapses, began) = (self.hold.lapses(), Instant::now());
             let launched = self.launched(wanted).await.map_err(fail)?;
             match Executor::in_it(launched).await {
                 Ok(executor) => {
@@ -230,7 +246,7 @@ impl Sandboxes {
                     return Ok(executor);
                 }
                 Err(ExecutorError::NotReady(why)) => {
-                    let more = tries.again(self.hold.lapsed_since(lapses));
+                    let more = tries.again(self.hold.lapsed_since(lapses), began.elapsed());
                     self.hold.still().await?;
                     if !more {
                         return Err(Stop::Fail(ExecutorError::NotReady(why).to_string()));

@@ -9,6 +9,7 @@ use config::home::Home;
 use config::settings::{AgentSettings, SandboxSettings};
 use guard::act::Operation;
 use guard::clone::{Clone as TaskClone, CloneError};
+use guard::deadline::Deadline;
 use guard::host_view::HostView;
 use guard::launcher::walls::User;
 use guard::outside::{Database, Outside, Reach};
@@ -53,10 +54,11 @@ impl Workshop {
     }
 
     /// Clones a workspace, anew.
-    pub fn clone(&self, task: ShortId, workspace: &Path) -> io::Result<TaskClone> {
+    pub fn clone(&self, task: ShortId, workspace: &Path, until: Deadline) -> io::Result<TaskClone> {
         let workspace = guard::clone::check_workspace(workspace, &self.home.root).map_err(said)?;
         let folder = self.disk.task(task);
         let owner = self.owner_of(&workspace)?;
+        let _alone = guard::clone::turn(&folder, until)?;
         guard::clone::remove_clone(&folder).map_err(|source| {
             let path = folder.clone();
             said(CloneError::Copy { path, source })
@@ -70,8 +72,9 @@ impl Workshop {
     }
 
     /// Copies the clone as it is now, for checks.
-    pub fn copy(&self, task: ShortId) -> io::Result<TaskClone> {
+    pub fn copy(&self, task: ShortId, until: Deadline) -> io::Result<TaskClone> {
         let clone = self.disk.clone_of(task).map_err(said)?;
+        let _alone = guard::clone::turn(&self.disk.task(task), until)?;
         guard::clone::throwaway(&clone, &self.copy_of(task)).map_err(said)
     }
 

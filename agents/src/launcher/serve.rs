@@ -168,9 +168,13 @@ impl Launcher {
                 let checked = guard::clone::check_workspace(&workspace, &shop.home.root);
                 say(line, &checked.map_err(|e| io::Error::other(e.to_string()))?)?;
             }
-            Wish::Clone { task, workspace } => say(line, &shop.clone(task, &workspace)?)?,
+            Wish::Clone {
+                task,
+                workspace,
+                until,
+            } => say(line, &shop.clone(task, &workspace, until)?)?,
             Wish::Freshen { task } => say(line, &shop.freshen(task)?)?,
-            Wish::Copy { task } => say(line, &shop.copy(task)?)?,
+            Wish::Copy { task, until } => say(line, &shop.copy(task, until)?)?,
             Wish::Sandbox(wanted) => {
                 let spec = shop.spec(*wanted)?;
                 let started = Launched::of(spec, self.agent, Some(line.again()?));

@@ -59,22 +59,26 @@ pub enum Wish {
         /// The workspace.
         workspace: PathBuf,
     },
-    /// Clones a workspace for a task, anew: the clone.
+    /// Clones a workspace for a task, anew: the clone. Refused with `ETIME` where it could not begin in time.
     Clone {
         /// The task.
         task: ShortId,
         /// The workspace.
         workspace: PathBuf,
+        /// Until when it may begin: as long as the task is surely held.
+        until: Deadline,
     },
     /// Makes the task's clone look newer than whatever was built.
     Freshen {
         /// The task.
         task: ShortId,
     },
-    /// Copies the task's clone, for checks: the copy.
+    /// Copies the task's clone, for checks: the copy. Refused as [`Wish::Clone`] is.
     Copy {
         /// The task.
         task: ShortId,
+        /// As above.
+        until: Deadline,
     },
     /// Starts a sandbox; it lives as long as the conversation.
     Sandbox(Box<Wanted>),

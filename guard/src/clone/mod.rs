@@ -9,11 +9,13 @@ mod git;
 mod heavy;
 mod nested;
 mod throwaway;
+mod turn;
 
 pub use check::check_workspace;
 pub(crate) use copy::open_folder;
 pub use freshen::freshen;
 pub use throwaway::throwaway;
+pub use turn::turn;
 
 use crate::control_files;
 use crate::sandbox::spec::Owner;

@@ -281,7 +281,7 @@ async fn a_commit_is_made_once_for_its_key() {
     let mut executor = stage.executor().await;
     sh(
         &mut executor,
-        "echo two >> a.txt; echo new > b.txt; touch .git/index.lock",
+        "echo two >> a.txt; echo new > b.txt; touch .git/index.lock .git/HEAD.lock .git/refs/heads/$(git branch --show-current).lock",
     )
     .await;
     let first = run(&mut executor, commit(), LONG).await;

@@ -2,6 +2,7 @@
 //! carries it is looked for first.
 
 use super::git::QUIET;
+use super::locks;
 use super::place;
 use super::program::{Leash, Program};
 use super::serve::Done;
@@ -28,14 +29,9 @@ pub(super) fn commit(
     {
         return Ok(told(hash.trim(), true));
     }
-    // Nobody else works in the clone: a lock was left by a call that was cut off.
-    let lock = place::root().join(".git/index.lock");
-    match std::fs::remove_file(&lock) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            return Err(format!("a lock of git's is in the way: {e}"));
-        }
-        _ => {}
-    }
+    // What was left by a call that was cut off.
+    locks::clear(&place::root().join(".git"))
+        .map_err(|e| format!("a lock of git's is in the way: {e}"))?;
     let mut add = vec!["add", "--all", "--"];
     match paths {
         [] => add.push("."),

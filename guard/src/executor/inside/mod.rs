@@ -15,6 +15,7 @@ pub mod landlock;
 mod lifeline;
 mod limits;
 mod linters;
+mod locks;
 mod output;
 mod outside;
 mod place;

@@ -5,6 +5,7 @@
 
 use super::gather::Gather;
 use super::git::QUIET;
+use super::locks;
 use super::place;
 use super::program::{Ended, Leash, Program};
 use crate::executor::wire::PATCH_BYTES;
@@ -178,7 +179,7 @@ fn has_git() -> bool {
 fn prepare(mounts: &[String]) -> std::io::Result<()> {
     let repository = repository();
     if repository.join("HEAD").exists() {
-        return clear_locks(&repository);
+        return locks::clear(&repository);
     }
     for folder in ["objects/info", "objects/pack", "refs", "info"] {
         fs::create_dir_all(repository.join(folder))?;
@@ -209,25 +210,10 @@ fn prepare(mounts: &[String]) -> std::io::Result<()> {
     fs::write(repository.join("info/exclude"), own)?;
     fs::write(repository.join("info/attributes"), ATTRIBUTES)?;
     fs::write(repository.join("git-exclude"), GIT_EXCLUDE)?;
-    fs::write(repository.join("HEAD"), "ref: refs/heads/none\n")
-}
-
-/// A git that was killed leaves its lock files behind, and every later one would refuse to work.
-/// One executor works here at a time and runs one git at a time, so a lock is always a dead one's.
-fn clear_locks(repository: &Path) -> std::io::Result<()> {
-    for folder in [repository.to_owned(), repository.join("refs/git-state")] {
-        let entries = match fs::read_dir(&folder) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-            entries => entries?,
-        };
-        for entry in entries {
-            let path = entry?.path();
-            if path.extension().is_some_and(|end| end == "lock") {
-                fs::remove_file(&path)?;
-            }
-        }
-    }
-    Ok(())
+    // By this it is known to be whole, so it must never be seen half written.
+    let (head, new) = (repository.join("HEAD"), repository.join("HEAD.new"));
+    fs::write(&new, "ref: refs/heads/none\n")?;
+    fs::rename(new, head)
 }
 
 /// Read-only mounts are not the clone's; each is named literally and anchored at the top.
@@ -259,27 +245,6 @@ mod tests {
             exclude(&["web/node_modules".into(), "a*b".into()]),
             "/web/node_modules/\n/a\\*b/\n"
         );
-    }
-
-    #[test]
-    fn what_a_killed_git_locked_is_free_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        clear_locks(&at("nowhere")).unwrap();
-        fs::create_dir_all(at("refs/git-state")).unwrap();
-        for name in [
-            "index",
-            "index.lock",
-            "git-index.lock",
-            "refs/git-state/ab.lock",
-        ] {
-            fs::write(at(name), "").unwrap();
-        }
-        clear_locks(folder.path()).unwrap();
-        assert!(at("index").exists());
-        for name in ["index.lock", "git-index.lock", "refs/git-state/ab.lock"] {
-            assert!(!at(name).exists(), "{name}");
-        }
     }
 
     #[test]
