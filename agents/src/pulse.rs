@@ -82,7 +82,11 @@ impl Hold {
 
     /// Keeps one more executor alive with the lease.
     pub fn add(&self, executor: ExecutorPulse) {
-        self.known().executors.push(executor);
+        let mut known = self.known();
+        // The lease may have been renewed since it was told its deadline.
+        executor.extend(known.until);
+        known.executors.push(executor);
+        drop(known);
         self.more.notify_one();
     }
 

@@ -344,7 +344,7 @@ impl Toolbox {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
                     let lapsed = self.sandboxes.hold.lapsed_since(lapses);
-                    let more = tries.again(lapsed, began.elapsed());
+                    let more = tries.once_more(lapsed, began.elapsed());
                     self.stop().await;
                     self.sandboxes.hold.still().await?;
                     if !more {

@@ -20,6 +20,11 @@ impl Tries {
         };
         self.0 < 8
     }
+
+    /// The same where nothing of the task's own ran in it: a short one says nothing against what was asked.
+    pub fn once_more(&mut self, lapsed: bool, ran: Duration) -> bool {
+        self.again(lapsed || ran < SOON, ran)
+    }
 }
 
 #[cfg(test)]
@@ -37,5 +42,13 @@ mod tests {
         check(true, 600, 8);
         check(false, 1, 4);
         check(false, 600, 2);
+        let mut asked = Tries::default();
+        let soon = Duration::from_secs(1);
+        assert_eq!(
+            (0..100)
+                .take_while(|_| asked.once_more(false, soon))
+                .count(),
+            7
+        );
     }
 }

@@ -239,7 +239,8 @@ impl Sandboxes {
                 trace: self.trace.map(Trace::next),
             };
             let (lapses, began) = (self.hold.lapses(), Instant::now());
-            let launched = self.launched(wanted).await.map_err(fail)?;
+            let mut launched = self.launched(wanted).await.map_err(fail)?;
+            launched.extend(self.hold.surely().await?);
             match Executor::in_it(launched).await {
                 Ok(executor) => {
                     self.hold.add(executor.pulse());

@@ -5,6 +5,7 @@ use super::greeting::hello;
 use super::holder::ExecutorError;
 use super::process::SandboxProcess;
 use super::wire::Hello;
+use crate::deadline::Deadline;
 use crate::launcher::channel::{Answer, Line, Message};
 use crate::sandbox::cgroup::{Group, Kills};
 use crate::sandbox::profile::{self, Profile};
@@ -110,6 +111,13 @@ impl Launched {
             process.kill();
         }
         sent
+    }
+
+    /// Moves the deadline it will be greeted with: to be started takes a while, and longer on a busy machine.
+    pub fn extend(&mut self, until: Deadline) {
+        if let Some((hello, ..)) = &mut self.0 {
+            hello.deadline = hello.deadline.max(until);
+        }
     }
 
     pub(super) fn taken(mut self) -> Result<Parts, ExecutorError> {
