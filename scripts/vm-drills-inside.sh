@@ -133,8 +133,9 @@ P
 confined() { runuser -u ada -- aa-exec -p no-userns -- env -i HOME=/home/ada USER=ada PATH=/home/ada/.local/bin:/usr/bin:/bin LANG=C.UTF-8 AI_INFRA_HOME=/home/ada/confined "$@"; }
 kept_from() {
   confine "" || return 1
-  ! confined unshare --user true && ! confined bwrap --unshare-user --ro-bind / / true &&
-    confined "$program" doctor | tee /tmp/doctor | grep '^✗ sandbox'
+  ! confined unshare --user true && ! confined bwrap --unshare-user --ro-bind / / true || return 1
+  # What it finds is its exit code too.
+  ! confined "$program" doctor >/tmp/doctor && grep '^✗ sandbox' /tmp/doctor
 }
 let_in() {
   confine "/usr/bin/bwrap px -> ai-infra-bwrap," && profile || return 1
