@@ -1,5 +1,5 @@
 //! What a git that was killed leaves behind: lock files, because of which every later one would refuse to work. One executor
-//! works in a clone at a time and runs one git at a time, so before it does a lock is always a dead one's.
+//! works in a clone at a time and runs one git at a time, so a lock that is there before it begins is a dead one's.
 
 use std::fs::{DirEntry, read_dir, remove_file};
 use std::io;
