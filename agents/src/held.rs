@@ -143,6 +143,8 @@ async fn work(
         Err(stop) => return finish(shared, delivery, &outbox, record, Err(stop)).await,
     };
     if delivery.cancel {
+        let Workbench { steps, toolbox, .. } = &mut bench;
+        toolbox.close_cancelled(steps, &mut record).await;
         let ended = Ok(End::Cancelled);
         return finish(shared, delivery, &outbox, record, ended).await;
     }
@@ -153,8 +155,11 @@ async fn work(
             _ => Err(Stop::Lost),
         },
     };
-    bench.toolbox.close().await;
-    if matches!(ended, Ok(End::Cancelled)) {
+    if !matches!(ended, Ok(End::Cancelled)) {
+        bench.toolbox.close().await;
+    } else {
+        let Workbench { steps, toolbox, .. } = &mut bench;
+        toolbox.close_cancelled(steps, &mut record).await;
         let lost = bench.steps.unanswered().iter();
         lost.for_each(|(step, costs)| record.lost(step, costs));
     }

@@ -204,6 +204,12 @@ impl Steps {
         }
     }
 
+    /// The effect that was begun last, where its result is not known.
+    pub fn unfinished(&self) -> Option<&str> {
+        let last = self.folded.begun.iter().max_by_key(|(_, begun)| begun.at)?;
+        (!self.folded.done.contains_key(last.0)).then_some(last.0)
+    }
+
     /// Who held the task under an epoch.
     pub fn holder(&self, epoch: Epoch) -> &str {
         self.folded.holders.get(&epoch).map_or("?", String::as_str)

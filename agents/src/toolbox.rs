@@ -5,6 +5,7 @@
 mod audited;
 mod bounded;
 mod doubted;
+mod ended;
 mod hidden;
 
 use crate::call_line::{done, line, refusal, summary};
@@ -19,6 +20,7 @@ use crate::stop::{self, Stop, Watch};
 use crate::tries::Tries;
 use crate::witness::Witness;
 use crate::workspace::Sandboxes;
+use ended::InHand;
 use guard::act::{Act, Operation, Place};
 use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, Grant, judge_with};
@@ -80,6 +82,8 @@ pub struct Toolbox {
     executor: Option<(Executor, Opened)>,
     /// The ticket that was used up for the call in hand.
     ticket: Option<Burned>,
+    /// The program on the host that runs now.
+    in_hand: Option<InHand>,
     /// How much the ticket is for, where that is counted.
     bound: Option<Bound>,
     /// Hides secrets in answers behind names, and puts them back into the file that holds them.
@@ -107,6 +111,7 @@ impl Toolbox {
             seed,
             executor: None,
             ticket: None,
+            in_hand: None,
             bound: None,
             masks: OnceLock::new(),
         }

@@ -13,6 +13,7 @@ use guard::proxy::told::{Stage as Connecting, Told};
 use guard::redact::Redactor;
 use protocol::acts::{Foreseen, is_personal};
 use protocol::approval::{Rule, TicketId};
+use protocol::duty::order::Outcome as Ended;
 use protocol::effect::EffectClass;
 use protocol::fault::Faults;
 use protocol::ids::TaskId;
@@ -22,6 +23,7 @@ use protocol::walls::Wall;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use warden::audit::line::{Entry, Stage};
 use warden::client::{Burned, Client};
 use warden::tickets::ticket::{Ticket, Wanted};
@@ -31,6 +33,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The same where it was at work on a duty when it died: nobody else knows what became of it.
 const RETURN: Duration = Duration::from_secs(60);
+
+/// How long a warden that is away is waited for where a task was cancelled, and how long the end of its program.
+const HEARD: Duration = Duration::from_secs(1);
+const ENDED: Duration = Duration::from_secs(3);
 
 /// The witness of one held task.
 #[derive(Debug)]
@@ -183,7 +189,22 @@ impl Witness {
         let kind = act.operation.kind().unwrap_or_default();
         let wanted = self.wanted(step, act, kind, &act.preview);
         let mut warden = self.warden.lock().await.another().waiting(RETURN);
-        guard::duty::carry_out(&mut warden, act, leave, &wanted).await
+        guard::duty::carry_out(&mut warden, act, leave, &wanted, self.epoch).await
+    }
+
+    /// Has the warden end the program that runs for this task, which was cancelled: how it ended, or how what was done under
+    /// `key` did; `None` where nothing was begun, nor will be.
+    ///
+    /// # Errors
+    /// A sentence: the warden was not heard in time.
+    pub async fn end_run(&self, key: Option<String>) -> Result<Option<Ended>, String> {
+        let mut warden = self.warden.lock().await.another().waiting(HEARD);
+        let task = self.id.to_string();
+        let said = warden.end_run(&task, &self.role, self.epoch, key);
+        match timeout(ENDED, said).await {
+            Ok(said) => said.map_err(|error| error.to_string()),
+            Err(_) => Err("the warden did not answer in time".to_owned()),
+        }
     }
 
     fn entry(&self, step: &str, call: &ToolCall, act: Option<&Act>) -> Entry {

@@ -34,7 +34,7 @@ pub struct HostWord {
     /// What became of tickets there, the newest ones.
     #[serde(default)]
     pub tickets: Vec<TicketWord>,
-    /// Tasks whose tickets wait there for an answer, or to be used; at most [`OPEN_TASKS`].
+    /// Tasks whose tickets wait there for an answer, or to be used, or whose program of level 3 runs there; at most [`OPEN_TASKS`].
     #[serde(default)]
     pub open: Vec<TaskId>,
     /// How far its record of acts goes: the number and the digest of the last line.

@@ -13,7 +13,7 @@ use warden::tickets::ticket::Wanted;
 /// How much longer than its own limit a duty is waited for: others may come first.
 const MARGIN: Duration = Duration::from_secs(3700);
 
-/// Has a duty done. `Err` says why nothing was.
+/// Has a duty done under a claim. `Err` says why nothing was.
 ///
 /// # Errors
 /// A sentence: it was refused, or is no duty, or the leave is for something else.
@@ -22,6 +22,7 @@ pub async fn carry_out(
     act: &Act,
     leave: Leave,
     wanted: &Wanted,
+    epoch: u64,
 ) -> Result<Outcome, String> {
     let Operation::Duty { duty, .. } = &act.operation else {
         return Err("that is no duty of the warden".to_owned());
@@ -30,7 +31,8 @@ pub async fn carry_out(
         return Err("the leave is for another act".to_owned());
     }
     let began = Instant::now();
-    let said = warden.operate(wanted, duty.patience() + MARGIN).await;
+    let patience = duty.patience() + MARGIN;
+    let said = warden.operate(wanted, epoch, patience).await;
     let took = began.elapsed();
     match said {
         Ok(outcome) => Ok(Outcome {

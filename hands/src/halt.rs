@@ -1,43 +1,75 @@
-//! The word to stop: the team was frozen, or the warden that gave the order is gone. Nothing new is begun then; what can
-//! be stopped in the middle is, and what was changed is put back, which nobody stops any more.
+//! The word to stop: the team was frozen, the warden that gave the order is gone, or (of a program of level 3) the task is over. Nothing new
+//! is begun then; what can be stopped in the middle is, and what was changed is put back, which nobody stops any more.
 
 use crate::Refused;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
-static ASKED: AtomicBool = AtomicBool::new(false);
+/// Why it is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The team was frozen, or the warden is gone.
+    Freeze,
+    /// Its task was cancelled or is over.
+    Over,
+}
+
+impl Why {
+    /// The sentence.
+    pub fn sentence(self) -> String {
+        let why = match self {
+            Why::Freeze => "freeze",
+            Why::Over => "its task was cancelled or is over",
+        };
+        format!("it was told to stop ({why})")
+    }
+}
+
+/// The first word holds: what it stopped is told under it.
+static TOLD: OnceLock<Why> = OnceLock::new();
 static FINISHING: AtomicBool = AtomicBool::new(false);
-static TOLD: Notify = Notify::const_new();
+static WOKEN: Notify = Notify::const_new();
 
 /// Hears the word from now on.
 ///
 /// # Errors
 /// When signals cannot be heard.
 pub fn listen() -> std::io::Result<()> {
-    let mut term = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        while term.recv().await.is_some() {
-            ASKED.store(true, Ordering::SeqCst);
-            TOLD.notify_waiters();
-        }
-    });
+    for (kind, why) in [
+        (SignalKind::terminate(), Why::Freeze),
+        (SignalKind::user_defined1(), Why::Over),
+    ] {
+        let mut heard = signal(kind)?;
+        tokio::spawn(async move {
+            while heard.recv().await.is_some() {
+                TOLD.get_or_init(|| why);
+                WOKEN.notify_waiters();
+            }
+        });
+    }
     Ok(())
 }
 
 /// Whether it was said, and nothing is being put back.
 pub fn asked() -> bool {
-    ASKED.load(Ordering::SeqCst) && !FINISHING.load(Ordering::SeqCst)
+    why().is_some()
+}
+
+fn why() -> Option<Why> {
+    let told = TOLD.get().copied();
+    told.filter(|_| !FINISHING.load(Ordering::SeqCst))
 }
 
 /// Waits for it; for ever once something is being put back.
-pub async fn wait() {
+pub async fn wait() -> Why {
     loop {
-        let told = TOLD.notified();
-        if asked() {
-            return;
+        let woken = WOKEN.notified();
+        if let Some(why) = why() {
+            return why;
         }
-        told.await;
+        woken.await;
     }
 }
 
@@ -59,5 +91,6 @@ pub fn check() -> Result<(), Refused> {
 
 /// The sentence.
 pub fn stopped() -> Refused {
-    "it was told to stop (freeze)".into()
+    let why = TOLD.get().copied().unwrap_or(Why::Freeze);
+    why.sentence().into()
 }

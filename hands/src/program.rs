@@ -171,7 +171,7 @@ async fn started(
             let seconds = patience.as_secs();
             return Err(format!("{name} did not end within {seconds} s and was ended").into());
         }
-        () = halt::wait(), if stops => {
+        _ = halt::wait(), if stops => {
             told(Signal::SIGTERM);
             let _cleaned_up = tokio::time::timeout(TIDY, &mut all).await;
             told(Signal::SIGKILL);

@@ -14,6 +14,7 @@ use protocol::document::QuestionDocument;
 use protocol::ids::{ShortId, TaskId, TaskRef};
 use protocol::question::{Said, TicketMark};
 use protocol::task::Principal;
+use protocol::task_state::TaskState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -145,7 +146,8 @@ async fn settle(
     Ok(())
 }
 
-/// Takes the tickets back of tasks that ended: nobody is to be asked for what nobody waits for.
+/// Takes the tickets back of tasks that ended: nobody is to be asked for what nobody waits for. A program on the host that
+/// still runs for one, or for one that is being cancelled, ends with that: its agent may be hung or dead.
 async fn over(desk: &Desk, warden: &mut Client) -> Result<(), LedgerError> {
     let Ok(open) = warden.tickets(true, PAGE as usize).await else {
         return Ok(());
@@ -164,11 +166,29 @@ async fn over(desk: &Desk, warden: &mut Client) -> Result<(), LedgerError> {
             let _next_time = warden.ask(Ask::Cancel { task }).await;
         }
     }
+    for task in warden.runs().await.unwrap_or_default() {
+        let Ok(id) = task.parse() else {
+            continue;
+        };
+        let ended = match desk.ledger.find(TaskRef::Id(id)).await {
+            Ok(found) => is_over(&found.state),
+            Err(LedgerError::NoTask(_)) => true,
+            Err(error) => return Err(error),
+        };
+        if ended {
+            let _next_time = warden.ask(Ask::Cancel { task }).await;
+        }
+    }
     Ok(())
 }
 
-/// Which of the tasks that a host named, because tickets of theirs are open there, are over: ended, unknown, or not that
-/// host's. Its daemon has the warden there take those tickets back.
+/// Whether nothing more is begun for a task: one that is being cancelled begins nothing either.
+fn is_over(state: &TaskState) -> bool {
+    state.is_final() || *state == TaskState::Cancelling
+}
+
+/// Which of the tasks that a host named, because tickets of theirs are open there or a program of theirs runs, are over: ended, being cancelled, unknown, or not that
+/// host's. Its daemon has the warden there take those tickets back, and end the program.
 ///
 /// # Errors
 /// When the ledger does not answer.
@@ -180,7 +200,7 @@ pub async fn over_there(
     let mut over = Vec::new();
     for task in named.iter().take(OPEN_TASKS) {
         let waits = match desk.ledger.find(TaskRef::Id(*task)).await {
-            Ok(open) => !open.state.is_final() && open.task.host.as_deref() == Some(host),
+            Ok(open) => !is_over(&open.state) && open.task.host.as_deref() == Some(host),
             Err(LedgerError::NoTask(_)) => false,
             Err(error) => return Err(error),
         };

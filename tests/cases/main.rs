@@ -74,6 +74,7 @@ mod places;
 mod plans;
 mod pressure;
 mod privileged;
+mod privileged_cancel;
 mod privileged_drills;
 mod privileged_stage;
 mod pushes;

@@ -86,22 +86,6 @@ fn whoever_dies_in_the_middle_it_is_run_once_and_asked_about() {
 }
 
 #[test]
-fn what_was_begun_for_a_task_that_is_cancelled_goes_on_to_its_end_and_once() {
-    let runs = Runs::new();
-    let task = runs.at_work("sleep 2; echo came to its end >> end");
-    runs.stage.team.ai(&["task", "cancel", &task]).expect(0);
-    assert!(wait_until(PATIENCE, || runs.read("end") == "came to its end\n"));
-    let ended = || record_of(&runs.stage.team) == ["HostRun before ", "HostRun after done"];
-    assert!(
-        wait_until(PATIENCE, ended),
-        "{:?}",
-        record_of(&runs.stage.team)
-    );
-    assert_eq!((runs.read("count").as_str(), runs.copies()), ("once\n", 0));
-    runs.ends();
-}
-
-#[test]
 fn a_freeze_ends_it_with_all_that_it_started() {
     let runs = Runs::new();
     let stage = &runs.stage;
@@ -198,32 +182,37 @@ fn on_a_joined_host_its_own_warden_runs_it_after_its_own_persons_yes() {
     first.stage.team.ai(&invite).expect(0);
     join(&second.stage.team, &file).expect(0);
     second.stage.keeps_pin();
-    let command = format!("command={}", second.line("echo once >> count"));
     let work = second.stage.work.display().to_string();
-    let words = [
-        "run",
-        "--playbook",
-        "run-on-host",
-        "--host",
-        "web2",
-        "--workspace",
-        &work,
-        "--no-wait",
-        "--json",
-        "--param",
-        &command,
-    ];
-    let said = first.stage.team.ai(&words).expect(0).json();
-    let task = said["short_id"].as_str().expect("a task").to_owned();
-    let waits = wait_until(PATIENCE * 2, || {
-        first.stage.task(&task)["document"]["on"] == "approval"
-    });
-    assert!(waits, "{:#}", first.stage.task(&task));
-    assert!(first.stage.tickets().is_empty());
-    let ticket = second.stage.tickets().remove(0);
-    let text = |key: &str| ticket[key].as_str().expect("text").to_owned();
-    let yes = ["approvals", "approve", &text("id"), &text("mark")];
-    second.stage.typed(&yes, &format!("{PIN}\n")).expect(0);
+    // Begun on the first host, let by the person of the other one.
+    let begin = |line: &str| {
+        let command = format!("command={}", second.line(line));
+        let words = [
+            "run",
+            "--playbook",
+            "run-on-host",
+            "--host",
+            "web2",
+            "--workspace",
+            &work,
+            "--no-wait",
+            "--json",
+            "--param",
+            &command,
+        ];
+        let said = first.stage.team.ai(&words).expect(0).json();
+        let task = said["short_id"].as_str().expect("a task").to_owned();
+        let waits = wait_until(PATIENCE * 2, || {
+            first.stage.task(&task)["document"]["on"] == "approval"
+        });
+        assert!(waits, "{:#}", first.stage.task(&task));
+        assert!(first.stage.tickets().is_empty());
+        let ticket = second.stage.tickets().remove(0);
+        let text = |key: &str| ticket[key].as_str().expect("text").to_owned();
+        let yes = ["approvals", "approve", &text("id"), &text("mark")];
+        second.stage.typed(&yes, &format!("{PIN}\n")).expect(0);
+        task
+    };
+    let task = begin("echo once >> count");
     let done = wait_until(PATIENCE * 2, || {
         first.stage.task(&task)["document"]["state"] == "done"
     });
@@ -233,6 +222,17 @@ fn on_a_joined_host_its_own_warden_runs_it_after_its_own_persons_yes() {
         record_of(&second.stage.team),
         ["HostRun before ", "HostRun after done"]
     );
+    // Cancelled on the first host, it ends there too.
+    let task = begin("echo $$ > long; exec sleep 300");
+    assert!(wait_until(PATIENCE * 2, || second
+        .read("long")
+        .ends_with('\n')));
+    let long = second.read("long").trim().parse().expect("a number");
+    first.stage.team.ai(&["task", "cancel", &task]).expect(0);
+    assert!(wait_until(SOON, || !processes::alive(long)));
+    first.stage.comes_to(&task, "cancelled");
+    let result = first.stage.task(&task)["document"]["result"].to_string();
+    assert!(result.contains("it was told to stop"), "{result}");
     assert!(record_of(&first.stage.team).is_empty());
     second.stage.team.down();
     first.ends();

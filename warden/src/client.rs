@@ -256,18 +256,56 @@ impl Client {
         }
     }
 
-    /// Has a duty done. Asked again under the same key, the same end is answered.
+    /// Has a duty done, under a claim. Asked again under the same key, the same end is answered.
     ///
     /// # Errors
     /// When the warden is away, or says no: then nothing was done.
     pub async fn operate(
         &mut self,
         wanted: &Wanted,
+        epoch: u64,
         patience: Duration,
     ) -> Result<Outcome, WardenError> {
         let wanted = Box::new(wanted.clone());
-        match self.ask_within(Ask::Operate { wanted }, patience).await? {
+        let ask = Ask::Operate { wanted, epoch };
+        match self.ask_within(ask, patience).await? {
             Reply::Operated { outcome } => Ok(*outcome),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
+    /// Says that a task was cancelled, by whoever holds it: how its program of level 3 ended; `None` where none was begun.
+    ///
+    /// # Errors
+    /// When the warden is away, or an older one.
+    pub async fn end_run(
+        &mut self,
+        task: &str,
+        agent: &str,
+        epoch: u64,
+        key: Option<String>,
+    ) -> Result<Option<Outcome>, WardenError> {
+        let (task, agent) = (task.to_owned(), agent.to_owned());
+        let ask = Ask::EndRun {
+            task,
+            agent,
+            epoch,
+            key,
+        };
+        match self.ask(ask).await? {
+            Reply::Operated { outcome } => Ok(Some(*outcome)),
+            Reply::Done => Ok(None),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
+    /// The tasks whose programs of level 3 run now.
+    ///
+    /// # Errors
+    /// When the warden is away, or an older one.
+    pub async fn runs(&mut self) -> Result<Vec<String>, WardenError> {
+        match self.ask(Ask::Runs).await? {
+            Reply::Runs { tasks } => Ok(tasks),
             _ => Err(WardenError::Strange),
         }
     }

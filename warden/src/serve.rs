@@ -5,6 +5,7 @@ mod hour;
 mod leave;
 mod operate;
 mod role;
+mod run;
 mod trust;
 
 use crate::audit::book::{Book, BookError};
@@ -12,6 +13,7 @@ use crate::audit::reader::AuditPlace;
 use crate::hours::Hours;
 use crate::operations::book::Deeds;
 use crate::operations::planned::Plans;
+use crate::operations::runs::{Runs, Word};
 use crate::tickets::pin::Tries;
 use crate::tickets::store::{Store, StoreError};
 use crate::wire::{Ask, LINE_BYTES, Reply, Request, WIRE_VERSION};
@@ -83,6 +85,8 @@ struct Office {
     deeds: RefCell<Deeds>,
     /// What a person was shown of it.
     plans: Plans,
+    /// The programs of level 3 among it that run now or wait for their turn.
+    runs: RefCell<Runs>,
     /// Whoever changes the host has it alone.
     turn: Mutex<()>,
     /// Whether the team is frozen; a file says the same to the next warden.
@@ -130,6 +134,7 @@ pub async fn run_without(home: Home, host: String, walls: Removed) -> Result<(),
         hours: RefCell::new(hours),
         deeds: RefCell::new(deeds),
         plans,
+        runs: RefCell::default(),
         turn: Mutex::new(()),
         frozen: watch::Sender::new(home.warden().join(operate::FROZEN).exists()),
         book: RefCell::new(book),
@@ -258,7 +263,17 @@ impl Office {
             Ask::Distrust { path, signature } => self.distrusts(&path, signature, peer).await,
             Ask::TrustToSign { path, digest } => self.trust_to_sign(&path, digest),
             Ask::Trusted { path, digest } => self.trusted(&path, &digest),
-            Ask::Operate { wanted } => self.operate(&wanted).await,
+            Ask::Operate { wanted, epoch } => self.operate(&wanted, epoch).await,
+            Ask::EndRun {
+                task,
+                agent,
+                epoch,
+                key,
+            } => {
+                let word = Word::of_holder(task, agent.clone(), epoch);
+                Ok(self.end_run(word, &agent, key.as_deref()).await)
+            }
+            Ask::Runs => Ok(self.running()),
             Ask::Hour { wanted, count } => self.hour(&wanted, count),
             Ask::Freeze { frozen } => self.freeze(frozen),
             mut other => {

@@ -78,13 +78,31 @@ pub enum Ask {
     Operate {
         /// Which, and for what.
         wanted: Box<Wanted>,
+        /// The claim under which the agent holds the task; 0 where one of an older version does not say.
+        #[serde(default)]
+        epoch: u64,
     },
+    /// A task was cancelled: its program of level 3 ends, one that waits for its turn is not begun, and how it ended is answered.
+    /// Harmless where there is none. Other duties go on to their end.
+    EndRun {
+        /// The task's uuid.
+        task: String,
+        /// The agent's role: it ends what was begun for that role alone.
+        agent: String,
+        /// The claim under which the agent holds the task: it ends nothing that was begun under a later one.
+        epoch: u64,
+        /// The key under which it had one done: that it ended already is answered too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
+    /// The tasks whose programs of level 3 run now or wait for their turn.
+    Runs,
     /// The team is frozen, or goes on: while it is, nothing of a duty is begun, and what runs is told to stop.
     Freeze {
         /// It is.
         frozen: bool,
     },
-    /// What a task asked for is not wanted any more.
+    /// A task is over: what it asked for is not wanted any more, and its program of level 3 ends.
     Cancel {
         /// The task's uuid.
         task: String,
@@ -202,10 +220,15 @@ pub enum Reply {
         /// Why it is not, and what is done about it.
         above: Option<(Rule, String)>,
     },
-    /// What came of a duty.
+    /// What came of a duty, or of the program that was ended.
     Operated {
         /// It.
         outcome: Box<Outcome>,
+    },
+    /// Whose programs run now.
+    Runs {
+        /// The tasks' uuids.
+        tasks: Vec<String>,
     },
     /// What an answer needs.
     Proof {

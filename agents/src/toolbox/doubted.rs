@@ -1,5 +1,6 @@
 //! Calls that the warden makes, and calls of which nobody knows what became.
 
+use super::ended::InHand;
 use super::{Toolbox, in_doubt};
 use crate::call_line::refusal;
 use crate::doubt;
@@ -22,7 +23,10 @@ impl Toolbox {
         leave: Leave,
     ) -> Result<ToolAnswer, Stop> {
         self.sandboxes.hold.surely().await?;
-        match self.witness.carry_out(step, act, leave).await {
+        self.in_hand = InHand::of(step, call, act);
+        let made = self.witness.carry_out(step, act, leave).await;
+        self.in_hand = None;
+        match made {
             Ok(outcome) if in_doubt(act, &outcome) => self.doubted(steps, step, call, act, outcome),
             Ok(outcome) => Ok(self.answer(call, outcome)),
             Err(why) => Ok(refusal(call, &format!("refused: {why}"))),

@@ -322,7 +322,7 @@ impl<'a> Stage<'a> {
     ) -> Result<(), String> {
         if self.sites.is_some() || self.runs.is_some() {
             // Asked of the warden itself: no gate of an agent stands before it.
-            let _refused = self.client().operate(wanted, PATIENCE).await;
+            let _refused = self.client().operate(wanted, 1, PATIENCE).await;
             return Ok(());
         }
         let rule = match self.walls.stands(Wall::Leave) {

@@ -7,7 +7,8 @@ mod script;
 mod started;
 mod tree;
 
-use crate::{Refused, failed, halt};
+use crate::halt::Why;
+use crate::{Refused, failed};
 use files::Seen;
 use nix::unistd::{User, geteuid};
 use protocol::duty::order::{End, Order, Outcome, Wish};
@@ -195,7 +196,7 @@ fn told(run: &HostRun, ended: &Ended, spoiled: bool) -> Outcome {
     let (exit, signal) = match ended.how {
         How::Exit(code) => (Some(code), None),
         How::Signal(signal) => (None, Some(signal)),
-        How::Late | How::Stopped => (None, None),
+        How::Late | How::Stopped(_) => (None, None),
     };
     let mut text = match ended.how {
         How::Exit(code) => format!("it ended with exit code {code} after {took}"),
@@ -204,9 +205,9 @@ fn told(run: &HostRun, ended: &Ended, spoiled: bool) -> Outcome {
             "it did not end within {} s: it and all it had started was ended; how far it came, only what it changed can tell",
             run.seconds()
         ),
-        How::Stopped => format!(
-            "{}: after {took} it and all it had started was ended; how far it came, only what it changed can tell",
-            halt::stopped()
+        How::Stopped(why) => format!(
+            "{}: after {took} it and all it had started was ended; nothing is put back, and how far it came, only what it changed can tell",
+            why.sentence()
         ),
     };
     let by_itself = matches!(ended.how, How::Exit(_) | How::Signal(_));
@@ -227,7 +228,8 @@ fn told(run: &HostRun, ended: &Ended, spoiled: bool) -> Outcome {
     text.push('\n');
     text.push_str(&ended.said);
     let data = json!({
-        "exit": exit, "signal": signal, "late": ended.how == How::Late, "stopped": ended.how == How::Stopped,
+        "exit": exit, "signal": signal, "late": ended.how == How::Late, "stopped": matches!(ended.how, How::Stopped(_)),
+        "over": ended.how == How::Stopped(Why::Over),
         "output": ended.said, "left": ended.left, "took_ms": ended.took.as_millis() as u64, "copy_changed": spoiled,
     });
     match by_itself && !spoiled {
@@ -322,12 +324,20 @@ mod tests {
                 "did not end within 9 s",
             ),
             (
-                How::Stopped,
+                How::Stopped(Why::Freeze),
                 0,
                 0,
                 false,
                 End::Failed,
                 "told to stop (freeze)",
+            ),
+            (
+                How::Stopped(Why::Over),
+                2,
+                1,
+                false,
+                End::Failed,
+                "told to stop (its task was cancelled or is over): after 2.0 s it and all it had started was ended; nothing is put back",
             ),
         ] {
             let ended = Ended {
@@ -340,6 +350,7 @@ mod tests {
             let told = told(&run, &ended, spoiled);
             assert_eq!(told.end, end, "{told:?}");
             assert!(told.text.contains(words), "{told:?}");
+            assert_eq!(told.data["over"], how == How::Stopped(Why::Over));
         }
     }
 }

@@ -34,7 +34,7 @@ pub enum How {
     /// Its time was over.
     Late,
     /// The word to stop came.
-    Stopped,
+    Stopped(halt::Why),
 }
 
 /// What came of it.
@@ -117,7 +117,7 @@ pub async fn to_its_end(
                 break status.code().map_or(How::Signal(status.signal().unwrap_or(0)), How::Exit);
             }
             () = &mut late => break How::Late,
-            () = halt::wait() => break How::Stopped,
+            why = halt::wait() => break How::Stopped(why),
         }
     };
     let ending = tree::end(tree::below);

@@ -44,7 +44,7 @@ async fn lasting(
     loop {
         let (rows, wrong) = tokio::select! {
             asked = round(site, terms) => asked?,
-            () = halt::wait() => return Err(halt::stopped()),
+            _ = halt::wait() => return Err(halt::stopped()),
         };
         good = if wanted(&rows, &wrong) { good + 1 } else { 0 };
         if good == 2 || (good == 0 && began.elapsed() > PATIENCE) {
@@ -92,7 +92,7 @@ pub async fn shows(
             };
             let got = tokio::select! {
                 got = got => got,
-                () = halt::wait() => return Err(halt::stopped()),
+                _ = halt::wait() => return Err(halt::stopped()),
             };
             match got {
                 Ok(text) if text == expected => {}

@@ -201,18 +201,22 @@ async fn of_the_warden(home: &Home, word: &mut HostWord) {
             ticket.because = ticket.because.chars().take(BECAUSE).collect();
         }
     }
-    if let Ok(open) = warden.tickets(true, OPEN).await {
-        let tasks = open.iter().map(|(ticket, _)| ticket.wanted.task.parse());
-        let tasks: BTreeSet<TaskId> = tasks.filter_map(Result::ok).collect();
-        word.open = tasks.into_iter().take(OPEN_TASKS).collect();
-    }
+    let runs = warden.runs().await.unwrap_or_default();
+    let open = warden.tickets(true, OPEN).await.unwrap_or_default();
+    let asks = open.into_iter().map(|(ticket, _)| ticket.wanted.task);
+    // What runs is named first: it is to end at once where its task is over.
+    let mut named = BTreeSet::new();
+    let tasks = runs.into_iter().chain(asks);
+    let tasks = tasks.filter_map(|task| task.parse::<TaskId>().ok());
+    let tasks = tasks.filter(|task| named.insert(*task));
+    word.open = tasks.take(OPEN_TASKS).collect();
     if let Ok(head) = warden.head().await {
         word.record = Some((head.seq, head.hash));
     }
 }
 
-/// Has the warden take the tickets back of tasks that are over, as the first host says of those this word named: nobody is
-/// to be asked for what nobody waits for. Whatever was away is named again, so the next look does what is left.
+/// Has the warden take the tickets back of tasks that are over, and end their programs, as the first host says of those this
+/// word named: nobody is to be asked for what nobody waits for. Whatever was away is named again, so the next look does what is left.
 async fn take_back(home: &Home, bus: &Bus, word: &HostWord) {
     if word.open.is_empty() {
         return;

@@ -22,8 +22,18 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// Has an order carried out. An end nobody heard of is [`End::Unknown`]: it is to be settled. Once the team is
 /// frozen it is told to stop: it begins no further step, puts back what it changed, and says what stands.
 pub async fn carried_out(order: &Order, frozen: watch::Receiver<bool>) -> Outcome {
+    let (_stays, never) = watch::channel(false);
+    carried_out_until(order, frozen, never).await
+}
+
+/// The same, of a program that is to end where `over` becomes true: its task is over.
+pub async fn carried_out_until(
+    order: &Order,
+    frozen: watch::Receiver<bool>,
+    over: watch::Receiver<bool>,
+) -> Outcome {
     let patience = order.duty.patience() + MARGIN;
-    match tokio::time::timeout(patience, asked(order, frozen)).await {
+    match tokio::time::timeout(patience, asked(order, frozen, over)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => unheard(&error.to_string()),
         Err(_) => unheard(&format!("it took longer than {} s", patience.as_secs())),
@@ -40,9 +50,9 @@ fn unheard(why: &str) -> Outcome {
 /// # Errors
 /// A sentence: it is nobody's who counts.
 pub async fn signed_by(signed: &Signed) -> Result<(String, String), String> {
-    // A freeze stops no look at a signature.
+    // No word stops a look at a signature.
     let (_stays, never) = watch::channel(false);
-    let outcome = match tokio::time::timeout(MARGIN, asked(signed, never)).await {
+    let outcome = match tokio::time::timeout(MARGIN, asked(signed, never.clone(), never)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => return Err(format!("the signature was not looked at: {error}")),
         Err(_) => return Err("the signature was not looked at in time".to_owned()),
@@ -57,6 +67,7 @@ pub async fn signed_by(signed: &Signed) -> Result<(String, String), String> {
 async fn asked(
     order: &impl Serialize,
     mut frozen: watch::Receiver<bool>,
+    mut over: watch::Receiver<bool>,
 ) -> std::io::Result<Outcome> {
     let mut child = Command::new(MYSELF)
         .arg(HANDS)
@@ -76,14 +87,15 @@ async fn asked(
         let mut out = out.take(ORDER_BYTES as u64);
         let mut read = std::pin::pin!(out.read_to_end(&mut answer));
         let all = tokio::select! {
-            all = &mut read => Some(all),
-            Ok(_) = frozen.wait_for(|frozen| *frozen) => None,
+            all = &mut read => Ok(all),
+            Ok(_) = frozen.wait_for(|frozen| *frozen) => Err(Signal::SIGTERM),
+            Ok(_) = over.wait_for(|over| *over) => Err(Signal::SIGUSR1),
         };
         match all {
-            Some(all) => all?,
-            None => {
+            Ok(all) => all?,
+            Err(word) => {
                 if let Some(id) = child.id() {
-                    let _may_have_ended = kill(Pid::from_raw(id.cast_signed()), Signal::SIGTERM);
+                    let _may_have_ended = kill(Pid::from_raw(id.cast_signed()), word);
                 }
                 read.await?
             }

@@ -7,3 +7,4 @@ pub mod child;
 pub mod copies;
 pub mod judge;
 pub mod planned;
+pub mod runs;

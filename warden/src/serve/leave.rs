@@ -5,6 +5,7 @@ use super::Office;
 use crate::audit::book::note;
 use crate::audit::line::Entry;
 use crate::operations::child::signed_by;
+use crate::operations::runs::Word;
 use crate::tickets::pin::Pin;
 use crate::tickets::store::Answer;
 use crate::tickets::ticket::{Said, Ticket};
@@ -74,6 +75,8 @@ impl Office {
                 self.shown(ticket)
             }
             Ask::Cancel { task } => {
+                // What runs of it ends meanwhile; its lines say how.
+                let _ends = self.runs.borrow_mut().over(Word::of_owner(task.clone()));
                 for ticket in self.tickets.borrow_mut().cancel(&task, now)? {
                     self.write(&ticket, "its task is over", now)?;
                 }
@@ -181,6 +184,8 @@ impl Office {
             | Ask::Note { .. }
             | Ask::Head
             | Ask::Operate { .. }
+            | Ask::EndRun { .. }
+            | Ask::Runs
             | Ask::Hour { .. }
             | Ask::Freeze { .. } => {
                 return Err("that is about the record".to_owned());

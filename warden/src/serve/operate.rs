@@ -2,10 +2,11 @@
 //! it done between two lines of the record, once for its key.
 
 use super::Office;
+use super::run::too_late;
 use crate::audit::book::note;
 use crate::audit::line::{Entry, Stage};
 use crate::operations::book::{DEED_VERSION, Deed, stands};
-use crate::operations::child::carried_out;
+use crate::operations::child::{carried_out, carried_out_until};
 use crate::operations::copies;
 use crate::operations::judge::{duty_of, is_duty, judge};
 use crate::tickets::ticket::{Ticket, Wanted};
@@ -18,6 +19,7 @@ use protocol::duty::terms::Terms;
 use protocol::walls::Wall;
 use serde_json::{Value, json};
 use std::rc::Rc;
+use tokio::sync::watch;
 
 /// There while the team is frozen, in the warden's folder.
 pub(super) const FROZEN: &str = "frozen";
@@ -120,7 +122,7 @@ impl Office {
     }
 
     /// Does a duty.
-    pub(super) async fn operate(&self, wanted: &Wanted) -> Result<Reply, String> {
+    pub(super) async fn operate(&self, wanted: &Wanted, epoch: u64) -> Result<Reply, String> {
         let (duty, key) = duty_of(wanted, self.walls)?;
         let outcome = match duty.kind() {
             None => {
@@ -129,7 +131,13 @@ impl Office {
                 let order = self.order(Wish::Make, &duty, &terms, &digest, Value::Null);
                 carried_out(&order, self.frozen.subscribe()).await
             }
-            Some(_) => self.once(wanted, &duty, &key).await?,
+            Some(_) if matches!(duty, Duty::HostRun { .. }) => {
+                self.run(wanted, &duty, &key, epoch).await?
+            }
+            Some(_) => {
+                let (_stays, never) = watch::channel(false);
+                self.once(wanted, &duty, &key, never).await?
+            }
         };
         Ok(Reply::Operated {
             outcome: Box::new(bounded(outcome)),
@@ -166,9 +174,18 @@ impl Office {
         }
     }
 
-    /// A change, once for its key; one at a time on this host.
-    async fn once(&self, wanted: &Wanted, duty: &Duty, key: &str) -> Result<Outcome, String> {
-        let _turn = self.turn().await;
+    /// A change, once for its key; one at a time on this host. Where its task is `over` before it was begun, it is not.
+    pub(super) async fn once(
+        &self,
+        wanted: &Wanted,
+        duty: &Duty,
+        key: &str,
+        over: watch::Receiver<bool>,
+    ) -> Result<Outcome, String> {
+        let _turn = tokio::select! {
+            turn = self.turn() => turn,
+            () = self.over_before(key, over.clone()) => return Ok(too_late()),
+        };
         let digest = wanted.digest(&self.host);
         let known = self.deeds.borrow().get(key).cloned();
         match known {
@@ -183,6 +200,9 @@ impl Office {
                 Some(_) => {}
             },
             None => {}
+        }
+        if *over.borrow() {
+            return Ok(too_late());
         }
         let (rule, terms) = self.judged(wanted, duty)?;
         let planned = self.plans.get(&digest);
@@ -230,11 +250,14 @@ impl Office {
         };
         self.line(&deed, Stage::Before, "").await?;
         self.deeds.borrow_mut().write(deed.clone())?;
+        if *over.borrow() {
+            return self.ended(deed, too_late()).await;
+        }
         let order = Order {
             id: Some(deed.id.clone()),
             ..self.order(Wish::Make, duty, &terms, &deed.digest, look.before)
         };
-        let outcome = carried_out(&order, self.frozen.subscribe()).await;
+        let outcome = carried_out_until(&order, self.frozen.subscribe(), over).await;
         match outcome.end {
             // It stays open, and is settled when the team goes on.
             End::Unknown if *self.frozen.borrow() => Ok(unheard(outcome)),
@@ -290,6 +313,9 @@ impl Office {
         let how = match outcome.end {
             End::Done => "done",
             End::Not => "not done",
+            End::Failed if outcome.data["over"] == true => {
+                "ended: its task was cancelled or is over"
+            }
             End::Failed => "failed",
             End::Undone => "undone",
             End::Unknown => "nobody knows",

@@ -15,13 +15,15 @@ pub(super) fn may(role: &str, ask: &Ask) -> Result<(), String> {
         | Ask::Known { wanted }
         | Ask::Grown { wanted, .. }
         | Ask::Burn { wanted, .. }
-        | Ask::Operate { wanted }
+        | Ask::Operate { wanted, .. }
         | Ask::Hour { wanted, .. } => wanted.agent.as_str(),
+        Ask::EndRun { agent, .. } => agent.as_str(),
         // Whoever hears of a freeze may say so; that the team goes on is not theirs to say.
         Ask::Head | Ask::Trusted { .. } | Ask::Freeze { frozen: true } => return Ok(()),
         Ask::For { .. } => return Err("whoever speaks here was named already".to_owned()),
         Ask::Freeze { frozen: false }
         | Ask::Cancel { .. }
+        | Ask::Runs
         | Ask::Tickets { .. }
         | Ask::Ticket { .. }
         | Ask::Answer { .. }
