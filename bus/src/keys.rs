@@ -86,7 +86,7 @@ impl Keys {
     pub fn wake(&self, role: &Role) -> String {
         format!("{}{role}", self.wake_prefix())
     }
-    /// Which role works on a task.
+    /// Which role works on a task, and on what: see [`crate::assignment`]. Nobody but the supervisor writes there.
     pub fn role_of(&self, task: TaskId) -> String {
         self.key(&format!("role:{task}"))
     }

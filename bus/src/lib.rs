@@ -1,7 +1,7 @@
 //! The bus: how the team's processes hand each other work over Redis and never lose or double it.
 //! Start at `connect` (the handle everything hangs on) and `keys` (every Redis key, named once).
 //! A task's way: `publish` queues it, `claim` makes one process its holder, `lease` keeps or gives
-//! back the claim, `park` lets it wait, `words` are what people say to it, `finish` ends it, `journal` remembers its steps, `cancel`
+//! back the claim, `assignment` says who works on what, `park` lets it wait, `words` are what people say to it, `finish` ends it, `journal` remembers its steps, `cancel`
 //! stops it, `dead_letter` keeps what nobody can read. The supervisor reads results through
 //! `outflow` and questions through `ask`; `brakes` freeze and pause; `broadcast` is a hint,
 //! `presence` a sign of life, `budget` the only maker of a `Reservation`,
@@ -14,6 +14,7 @@ pub mod acl;
 pub mod address;
 pub mod anchor;
 pub mod ask;
+pub mod assignment;
 pub mod blob;
 pub mod brakes;
 pub mod broadcast;

@@ -1,5 +1,6 @@
 //! The producer's side: a task is queued once, however often it is sent, and a full queue says so.
 
+use crate::assignment::Assignment;
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
 use crate::{keys, scripts};
@@ -131,7 +132,7 @@ impl Bus {
         ]);
         Ok(call
             .arg(id)
-            .arg(task.role)
+            .arg(Assignment::of(task.envelope, task.role, task.host).to_text()?)
             .arg(&lane)
             .bytes(task.envelope.to_bytes()?)
             .arg(task.due.map_or(0, |due| due.as_millisecond().max(0))))
@@ -163,14 +164,10 @@ impl Bus {
             return Ok(Vec::new());
         }
         let names = self.keys();
-        let mut pointers = redis::cmd("MGET");
-        for task in tasks {
-            pointers.arg(names.role_of(*task));
-        }
-        let roles: Vec<Option<String>> = self.query(&pointers, Again::Yes).await?;
-        let roles: Vec<Option<Role>> = roles
+        let assigned = self.assignments(tasks).await?;
+        let roles: Vec<Option<Role>> = assigned
             .into_iter()
-            .map(|role| role.and_then(|role| role.parse().ok()))
+            .map(|assigned| Some(assigned?.role))
             .collect();
         let mut states = redis::pipe();
         for (task, role) in tasks.iter().zip(&roles) {
@@ -190,20 +187,9 @@ impl Bus {
             .map(|role| role.as_ref().is_some_and(&mut known))
             .collect())
     }
-
-    /// Which role works on a task, where the bus knows it.
-    ///
-    /// # Errors
-    /// When Redis does not answer.
-    pub async fn role_of(&self, task: TaskId) -> Result<Option<Role>, BusError> {
-        let role: Option<String> = self
-            .query(redis::cmd("GET").arg(self.keys().role_of(task)), Again::Yes)
-            .await?;
-        Ok(role.and_then(|role| role.parse().ok()))
-    }
 }
 
-fn task_of(bus: &Bus, envelope: &Envelope) -> Result<TaskId, BusError> {
+pub(crate) fn task_of(bus: &Bus, envelope: &Envelope) -> Result<TaskId, BusError> {
     if envelope.team != *bus.team() {
         return Err(BusError::Refused(format!(
             "the message is of team {}, this is the bus of {}",

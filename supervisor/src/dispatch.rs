@@ -2,6 +2,7 @@
 //! not know is sent again, whatever must stop and was not told is told. Sending twice is harmless,
 //! because the bus takes a task id once.
 
+use crate::assigned;
 use crate::brakes::{self, BrakeError};
 use crate::desk::Desk;
 use crate::ledger::events::Happening;
@@ -23,14 +24,14 @@ use protocol::ids::{Epoch, ShortId, TaskId, TeamName};
 use protocol::journal::JournalEntry;
 use protocol::money::MicroUsd;
 use protocol::task::{Class, Task};
-use protocol::task_state::{LATE, TaskState, WaitReason};
+use protocol::task_state::{TaskState, WaitReason};
 use protocol::tool::stays_inside;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How often everything in hand is compared with the bus.
 const WHOLE_SWEEP: Duration = Duration::from_secs(30);
-/// How often owed stops and passed deadlines are looked at.
+/// How often owed stops are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How many tasks one look takes from the ledger.
 const PAGE: u32 = 500;
@@ -158,6 +159,7 @@ pub async fn first(desk: &Desk, task: &Task) -> Option<String> {
 
 /// The outbox. Runs for ever; cut off anywhere, the next look does what was left.
 pub async fn outbox(desk: &Desk) {
+    let mut known = false;
     loop {
         let (bus, number) = desk.link.up().await;
         // The bus is here again, or for the first time: it may have forgotten anything.
@@ -172,6 +174,10 @@ pub async fn outbox(desk: &Desk) {
             let look = async {
                 tell_stops(desk, &bus).await?;
                 tell_resumes(desk, &bus).await?;
+                if !known {
+                    assigned::say_again(desk, &bus).await?;
+                    known = true;
+                }
                 paused::reconcile(desk, &bus).await?;
                 words::tell_owed(desk, &bus).await?;
                 if Instant::now() >= whole_at {
@@ -411,35 +417,4 @@ async fn went_outside(desk: &Desk, task: TaskId) -> Result<bool, LedgerError> {
     let id = protocol::ids::TaskRef::Id(task);
     let calls = desk.ledger.page(id).await?.calls;
     Ok(calls.iter().any(|call| !stays_inside(&call.tool)))
-}
-
-/// Ends tasks whose deadline has passed and queues those whose time has come. Runs for ever; needs
-/// no bus.
-pub async fn deadlines(desk: &Desk) {
-    loop {
-        sleep(LOOK).await;
-        if let Err(error) = end_overdue(desk).await {
-            desk.note(&error);
-        }
-        match desk.ledger.queue_due(Timestamp::now()).await {
-            Ok((told, owed)) => {
-                desk.hub.tell(told);
-                for one in owed {
-                    go_on(desk, one, Vec::new()).await;
-                }
-            }
-            Err(error) => desk.note(&error),
-        }
-    }
-}
-
-async fn end_overdue(desk: &Desk) -> Result<(), LedgerError> {
-    let now = Timestamp::now();
-    for task in desk.ledger.overdue(now).await? {
-        let to = TaskState::Failed {
-            reason: LATE.to_owned(),
-        };
-        desk.hub.tell(desk.ledger.end(task, to, now).await?);
-    }
-    Ok(())
 }

@@ -5,13 +5,14 @@
 //! report walks `settle` -> `ledger` -> `follow` (woken by `hub`). `run` is the process
 //! and its loops, `desk` what they share, `bus_link` the way to a Redis that may be away,
 //! `compare` whether it is the one the ledger knows, `month` what it must know of the money, `ledger_watch` whether a ledger on a server would take a write, `retention` lets go of what is old.
-//! `again` does an ended task once more, `approvals` lets tasks go on whose ticket the warden has settled, `notices` tells a person elsewhere that something waits, `anchor` remembers how far the record of acts goes, `brakes` freeze the team and pause roles, `paused` is about single tasks, `rate` is what people think of results, `dead` lists and replays what nobody could finish, `schedules` begins jobs by themselves.
+//! `again` does an ended task once more, `approvals` lets tasks go on whose ticket the warden has settled, `notices` tells a person elsewhere that something waits, `deadlines` is the clock of tasks, `assigned` tells the bus what it was not told of tasks of an older team, `anchor` remembers how far the record of acts goes, `brakes` freeze the team and pause roles, `paused` is about single tasks, `rate` is what people think of results, `dead` lists and replays what nobody could finish, `schedules` begins jobs by themselves.
 //! `daemon` starts and restarts every process, `tmux` gives them windows, `client` is how the
 //! command line talks to both.
 
 pub mod again;
 mod anchor;
 mod approvals;
+mod assigned;
 pub(crate) mod attached;
 pub mod backups;
 pub mod board;
@@ -23,6 +24,7 @@ pub mod control;
 mod costs;
 pub mod daemon;
 pub mod dead;
+pub mod deadlines;
 pub mod desk;
 pub mod dispatch;
 pub mod follow;

@@ -11,6 +11,7 @@ use crate::compare;
 use crate::control::listen::{self, ListenError};
 use crate::control::serve;
 use crate::daemon::watch::keep_daemon;
+use crate::deadlines;
 use crate::desk::{Desk, Over, SharedDesk};
 use crate::dispatch;
 use crate::handoff;
@@ -167,7 +168,7 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     let shared = desk.clone();
     loops.spawn(async move { dispatch::outbox(&shared).await });
     let shared = desk.clone();
-    loops.spawn(async move { dispatch::deadlines(&shared).await });
+    loops.spawn(async move { deadlines::deadlines(&shared).await });
     let shared = desk.clone();
     loops.spawn(async move { plans::keep_going(&shared).await });
     let shared = desk.clone();

@@ -1,7 +1,7 @@
 -- Queues tasks, each once, now or at its due time. Bounded here, at the producer; a work stream is
 -- never trimmed.
 -- KEYS: lanes, then for each task: role pointer, task, stream, wake, idle, delay
--- ARGV: limit, then for each task: task id, role, lane member, envelope, due ms (0: now)
+-- ARGV: limit, then for each task: task id, what the pointer says, lane member, envelope, due ms (0: now)
 -- Answers a word for each task: new, again or full.
 local limit, said, looked, lengths = tonumber(ARGV[1]), {}, {}, {}
 for n = 1, (#ARGV - 1) / 5 do

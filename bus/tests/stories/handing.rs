@@ -2,14 +2,17 @@
 //! is left with nothing it could write.
 
 use crate::server::*;
+use bus::assignment::{Assignment, Work};
 use bus::cancel::CancelOutcome;
 use bus::claim::Inbox;
 use bus::connect::Bus;
 use bus::error::BusError;
 use bus::park::{Parked, Resumed};
 use protocol::envelope::MessageType;
-use protocol::ids::{Epoch, TaskId};
+use protocol::ids::{Epoch, Role, ShortId, TaskId};
 use protocol::journal::{EntryKind, JournalEntry};
+use protocol::level::Level;
+use protocol::task::{Ceiling, Class};
 use redis::Commands;
 
 fn answer(epoch: Epoch) -> JournalEntry {
@@ -127,4 +130,56 @@ async fn what_is_not_parked_stays_where_it_is() {
     let moved = bus.hand_off(nobody, epoch, (&code, &qa, None), &entry, &held.envelope);
     assert_eq!(moved.await, Ok(Resumed::Unknown));
     assert!(other(&bus).await.try_next().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_a_task_is_stands_beside_its_role() {
+    let server = Server::start();
+    let bus = server.bus().await;
+    let (code, qa) = (role("code"), role("qa"));
+    let mut envelope = work();
+    let task = envelope.payload.task_id.unwrap();
+    envelope.payload.context = serde_json::json!({"short_id": "t7", "workspace": "/srv/a shop",
+        "ceiling": {"level": 1, "host_read": true}});
+    bus.submit(&envelope, &code, Some("here"), Class::Normal)
+        .await
+        .unwrap();
+    let of = |role: &Role| Assignment {
+        role: role.clone(),
+        work: Some(Work {
+            number: ShortId(7),
+            host: Some("here".to_owned()),
+            workspace: Some("/srv/a shop".into()),
+            ceiling: Some(Ceiling {
+                level: Level::Standard,
+                host_read: true,
+            }),
+        }),
+    };
+    assert_eq!(bus.assignment(task).await, Ok(Some(of(&code))));
+    let held = next(&mut inbox(&bus, "code-1").await).await;
+    bus.park(&held.lease, &word(&held, MessageType::Handoff))
+        .await
+        .unwrap();
+    let entry = answer(held.lease.epoch);
+    let way = (&code, &qa, Some("here"));
+    let moved = bus.hand_off(task, held.lease.epoch, way, &entry, &envelope);
+    assert_eq!(moved.await, Ok(Resumed::Queued));
+    assert_eq!(bus.assignment(task).await, Ok(Some(of(&qa))));
+    // An older supervisor named the role alone.
+    let (mut raw, pointer) = (server.raw(), format!("{{main}}:role:{task}"));
+    let _: () = raw.set_ex(&pointer, "qa", 600).unwrap();
+    let known = bus.assignments(&[task, TaskId::new()]).await.unwrap();
+    let old = Assignment {
+        role: qa.clone(),
+        work: None,
+    };
+    assert_eq!(known, [Some(old.clone()), None]);
+    assert_eq!(bus.known_many(&[task]).await, Ok(vec![true]));
+    bus.say_again(&envelope, &code, Some("here")).await.unwrap();
+    assert_eq!(bus.assignment(task).await, Ok(Some(old)), "not its role");
+    bus.say_again(&envelope, &qa, Some("here")).await.unwrap();
+    assert_eq!(bus.assignment(task).await, Ok(Some(of(&qa))));
+    let left: i64 = raw.ttl(&pointer).unwrap();
+    assert!((1..=600).contains(&left), "{left}");
 }

@@ -95,16 +95,33 @@ impl Ledger {
         after: ShortId,
         limit: u32,
     ) -> Result<Vec<(ShortId, TaskId)>, LedgerError> {
-        let mut tx = self.look().await?;
-        let rows = sqlx::query(
-            "SELECT short_id, id FROM tasks
+        let sql = "SELECT short_id, id FROM tasks
              WHERE ended_us IS NULL AND (state <> 'waiting' OR reason IN ('time', 'host'))
-             AND agent <> 'supervisor' AND short_id > $1 ORDER BY short_id LIMIT $2",
-        )
-        .bind(after.0 as i64)
-        .bind(i64::from(limit))
-        .fetch_all(&mut *tx)
-        .await?;
+             AND agent <> 'supervisor' AND short_id > $1 ORDER BY short_id LIMIT $2";
+        self.ids(sql, after, limit).await
+    }
+
+    /// The same of every task that has not ended, whatever it waits for.
+    pub async fn open_ids(
+        &self,
+        after: ShortId,
+        limit: u32,
+    ) -> Result<Vec<(ShortId, TaskId)>, LedgerError> {
+        let sql = "SELECT short_id, id FROM tasks
+             WHERE ended_us IS NULL AND agent <> 'supervisor' AND short_id > $1
+             ORDER BY short_id LIMIT $2";
+        self.ids(sql, after, limit).await
+    }
+
+    async fn ids(
+        &self,
+        sql: &'static str,
+        after: ShortId,
+        limit: u32,
+    ) -> Result<Vec<(ShortId, TaskId)>, LedgerError> {
+        let mut tx = self.look().await?;
+        let query = sqlx::query(sql).bind(after.0 as i64).bind(i64::from(limit));
+        let rows = query.fetch_all(&mut *tx).await?;
         rows.iter()
             .map(|row| {
                 let id: String = row.try_get("id")?;
