@@ -52,7 +52,7 @@ impl Measure {
         } else {
             toolbox.sandboxes.copy().await?
         };
-        let executor = toolbox.sandboxes.open(copy.as_ref(), true).await?;
+        let executor = toolbox.sandboxes.open(copy.as_ref()).await?;
         Ok(Self {
             executor,
             shows: None,

@@ -28,6 +28,16 @@ pub enum File {
     Patch(ShortId),
 }
 
+impl File {
+    /// The task it is of, where it is of one.
+    pub fn task(&self) -> Option<ShortId> {
+        match self {
+            File::Blob(_) => None,
+            File::Begun(task) | File::Names(task) | File::Patch(task) => Some(*task),
+        }
+    }
+}
+
 /// The disk of a home, as its agents use it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Disk {
@@ -172,16 +182,6 @@ impl Disk {
             None => config::disk::is_low(&self.home, min_free_mb),
             Some(hatch) => hatch.ask(&Wish::IsLow, b"").is_ok_and(|(low, _)| low),
         }
-    }
-
-    /// The name of the project a workspace belongs to.
-    pub fn project(&self, workspace: &Path) -> String {
-        let Some(hatch) = &self.hatch else {
-            return memory::project::project_of(workspace);
-        };
-        let workspace = workspace.to_owned();
-        let asked = hatch.ask(&Wish::Project { workspace }, b"");
-        asked.map_or_else(|_| "none".to_owned(), |(name, _)| name)
     }
 
     /// The finished clone of a task.

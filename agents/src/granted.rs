@@ -4,11 +4,40 @@ use config::grants::{ForgeGrant, RegistryGrant, RemoteGrant};
 use config::secret::Secret;
 use config::settings::{AgentSettings, DatabaseGrant, EndpointGrant, HostGrant, SourceGrant};
 use guard::bring::{ForgeRepository, Remote};
+use guard::gate::Grant;
 use guard::outside::{Credential, Database, Endpoint, Outside, Source, WebHost};
 use guard::proxy::door::{Door, Doors};
+use protocol::level::Level;
+use protocol::task::Ceiling;
 
 fn credential(secret: &Secret) -> Credential {
     Credential::new(secret.reveal())
+}
+
+/// The most a task may do here: this host's own rules under the ceiling the task brought from the team's first
+/// host. The stricter wins.
+pub(crate) fn most(agent: &AgentSettings, ceiling: Option<Ceiling>) -> Ceiling {
+    Ceiling {
+        level: ceiling.map_or(agent.level, |ceiling| ceiling.level.min(agent.level)),
+        host_read: agent.host_read && ceiling.is_none_or(|ceiling| ceiling.host_read),
+    }
+}
+
+/// Whether a task writes its clone and its programs reach hosts.
+pub(crate) fn writes(most: Ceiling) -> bool {
+    most.level >= Level::Standard
+}
+
+/// What a task is granted.
+pub(crate) fn grant(agent: &AgentSettings, ceiling: Option<Ceiling>) -> Grant {
+    let Ceiling { level, host_read } = most(agent, ceiling);
+    Grant {
+        level,
+        tools: agent.tools.clone(),
+        host_read,
+        outside: outside_of(agent),
+        acts: agent.acts.clone(),
+    }
 }
 
 /// The registries that its programs fetch from.
@@ -91,5 +120,57 @@ pub(crate) fn outside_of(agent: &AgentSettings) -> Outside {
             .iter()
             .map(|(name, grant)| (name.clone(), host(grant)))
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_stricter_of_two_hosts_wins() {
+        let check =
+            |own: (Level, bool), ceiling: Option<(Level, bool)>, expected: (Level, bool)| {
+                let agent = AgentSettings {
+                    name: "code".parse().unwrap(),
+                    level: own.0,
+                    description: String::new(),
+                    prompt: String::new(),
+                    tools: Vec::new(),
+                    host_read: own.1,
+                    model: None,
+                    acts: Default::default(),
+                    endpoints: Default::default(),
+                    sources: Default::default(),
+                    hosts: Default::default(),
+                    programs: None,
+                    registries: Default::default(),
+                    remotes: Default::default(),
+                    forges: Default::default(),
+                };
+                let ceiling = ceiling.map(|(level, host_read)| Ceiling { level, host_read });
+                let grant = grant(&agent, ceiling);
+                assert_eq!(
+                    (grant.level, grant.host_read),
+                    expected,
+                    "{own:?} {ceiling:?}"
+                );
+                let restricted = expected.0 == Level::Restricted;
+                assert_eq!(writes(most(&agent, ceiling)), !restricted, "{ceiling:?}");
+            };
+        use Level::{Restricted, Standard};
+        check((Standard, true), None, (Standard, true));
+        check(
+            (Standard, true),
+            Some((Restricted, false)),
+            (Restricted, false),
+        );
+        check(
+            (Restricted, false),
+            Some((Standard, true)),
+            (Restricted, false),
+        );
+        check((Standard, true), Some((Standard, true)), (Standard, true));
     }
 }

@@ -66,8 +66,6 @@ impl Opened {
 pub struct Toolbox {
     /// What the task may do.
     pub grant: Grant,
-    /// Whether the clone may be written.
-    pub writable: bool,
     /// Hides secrets in whatever comes out.
     pub redactor: Redactor,
     /// Opens sandboxes.
@@ -94,7 +92,6 @@ impl Toolbox {
     /// A door with no sandbox open yet.
     pub fn new(
         grant: Grant,
-        writable: bool,
         redactor: Redactor,
         sandboxes: Sandboxes,
         watch: Watch,
@@ -103,7 +100,6 @@ impl Toolbox {
         let witness = sandboxes.witness.clone();
         Self {
             grant,
-            writable,
             redactor,
             sandboxes,
             watch,
@@ -131,7 +127,6 @@ impl Toolbox {
             outside: self.grant.outside.clone(),
             key: self.key(step),
             workspace: self.sandboxes.clone.is_some(),
-            writable: self.writable,
             host: self.grant.host_read,
             branch: self.sandboxes.branch(),
         }
@@ -380,12 +375,12 @@ impl Toolbox {
             let started = match (&wanted, operation) {
                 (Opened::Clone, _) => {
                     let clone = self.sandboxes.clone.as_ref();
-                    self.sandboxes.open(clone, self.writable).await?
+                    self.sandboxes.open(clone).await?
                 }
                 (Opened::Scan(_) | Opened::Outside(_), Some(operation)) => {
                     self.sandboxes.open_for(operation, wanted.bound()).await?
                 }
-                _ => self.sandboxes.open(None, self.writable).await?,
+                _ => self.sandboxes.open(None).await?,
             };
             self.executor = Some((started, wanted));
         }

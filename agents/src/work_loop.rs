@@ -6,6 +6,8 @@ use crate::blob::Blobs;
 use crate::brain::Brain;
 use crate::checks::{Measure, on_host};
 use crate::granted;
+use crate::launcher::assigned::UNHEARD;
+use crate::launcher::wish::Wish;
 use crate::outbox::Outbox;
 use crate::pulse::Hold;
 use crate::record::Record;
@@ -18,18 +20,24 @@ use crate::witness::Witness;
 use crate::workbench::{BASE, Workbench};
 use crate::workspace::Sandboxes;
 use bus::claim::Delivery;
-use config::settings::AgentSettings;
-use guard::gate::Grant;
 use jiff::Timestamp;
 use pai::algorithm::{Answer, Ask, Machine, Outcome};
 use protocol::criterion::{Criterion, Evidence};
 use protocol::envelope::micros;
+use protocol::ids::TaskId;
 use protocol::journal::EntryKind;
+use protocol::level::Level;
 use protocol::memory::{FoundMemory, NewMemory};
 use protocol::report::{Progress, Recalled};
-use protocol::task::{Ceiling, Task};
+use protocol::task::Task;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How often the launcher is asked to take a task up where Redis tells it nothing, and the pause between.
+const TAKES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Opens everything a held task works with, and says that it was taken.
 pub async fn open(
@@ -43,28 +51,28 @@ pub async fn open(
     let blobs = Blobs(shared.disk.clone());
     let lease = &delivery.lease;
     let steps = Steps::open(&shared.bus, lease, blobs, hold, task.id, outbox).await?;
+    let project = taken_up(shared, task.id, hold).await?;
     let redactor = shared.redactor.clone();
     let sandboxes = Sandboxes {
         disk: shared.disk.clone(),
         hatch: shared.hatch.clone(),
         hold: hold.clone(),
         copying: shared.copying.clone(),
-        project: task
-            .workspace
-            .as_deref()
-            .map(|folder| shared.disk.project(folder)),
+        project,
         copied: false,
         trace: task.trace,
         task: task.short_id,
         clone: None,
         attachments: None,
+        writes: granted::writes(granted::most(&shared.agent, task.ceiling)),
+        reads_only: false,
         online: shared.agent.programs.is_some() || !shared.agent.registries.is_empty(),
         witness: Arc::new(Witness::of(shared, &task, lease, hold.faults())),
         proxy: Default::default(),
     };
-    let grant = granted(&shared.agent, task.ceiling);
+    let grant = granted::grant(&shared.agent, task.ceiling);
     let seed = format!("{}/{}", shared.settings.team.name, task.id);
-    let toolbox = Toolbox::new(grant, true, redactor, sandboxes, watch, seed);
+    let toolbox = Toolbox::new(grant, redactor, sandboxes, watch, seed);
     Ok(Workbench {
         task,
         settings: shared.settings.clone(),
@@ -79,17 +87,20 @@ pub async fn open(
     })
 }
 
-/// What a task may do here: this host's own rules under the ceiling the task brought from the
-/// team's first host. The stricter wins.
-fn granted(agent: &AgentSettings, ceiling: Option<Ceiling>) -> Grant {
-    let level = ceiling.map_or(agent.level, |ceiling| ceiling.level.min(agent.level));
-    Grant {
-        level,
-        tools: agent.tools.clone(),
-        host_read: agent.host_read && ceiling.is_none_or(|ceiling| ceiling.host_read),
-        outside: granted::outside_of(agent),
-        acts: agent.acts.clone(),
+/// Has the launcher take the task up; answers the project it is about, where it has a folder.
+async fn taken_up(shared: &Shared, task: TaskId, hold: &Hold) -> Result<Option<String>, Stop> {
+    for _ in 0..TAKES {
+        hold.surely().await?;
+        match shared.hatch.slowly(Wish::TakeUp { task }).await {
+            Ok(project) => return Ok(project),
+            Err(error) if error.raw_os_error() == Some(UNHEARD as i32) => sleep(PAUSE).await,
+            Err(error) => return Err(Stop::Fail(error.to_string())),
+        }
     }
+    Err(Stop::Fail(format!(
+        "redis does not say what task {task} is, so nothing of it is touched: see the log of {}, then try it again with `ai-infra task retry`",
+        shared.agent.name
+    )))
 }
 
 /// From OBSERVE to the end.
@@ -225,13 +236,14 @@ async fn prepare(bench: &mut Workbench, brain: &Brain) -> Result<(), Stop> {
     if !brain.needs_workspace() {
         return Ok(());
     }
-    let Some(workspace) = bench.task.workspace.clone() else {
+    if bench.task.workspace.is_none() {
         return Err(Stop::Fail(
             "this needs a folder: say --workspace DIR, in the chat /workspace DIR".to_owned(),
         ));
     };
     let Workbench { toolbox, steps, .. } = bench;
-    toolbox.sandboxes.prepare(steps, &workspace).await?;
+    toolbox.sandboxes.reads_only = brain.level() < Level::Standard;
+    toolbox.sandboxes.prepare(steps).await?;
     if !bench.task.attachments.is_empty() {
         let sandboxes = &mut toolbox.sandboxes;
         let kept = Kept {
@@ -363,55 +375,4 @@ async fn learn(
 fn evidence_line(seen: &Evidence) -> String {
     let first = seen.observed.lines().next().unwrap_or_default();
     format!("{} {:?}: {first}", seen.criterion, seen.verdict)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use protocol::level::Level;
-
-    #[test]
-    fn the_stricter_of_two_hosts_wins() {
-        let check =
-            |own: (Level, bool), ceiling: Option<(Level, bool)>, expected: (Level, bool)| {
-                let agent = AgentSettings {
-                    name: "code".parse().unwrap(),
-                    level: own.0,
-                    description: String::new(),
-                    prompt: String::new(),
-                    tools: Vec::new(),
-                    host_read: own.1,
-                    model: None,
-                    acts: Default::default(),
-                    endpoints: Default::default(),
-                    sources: Default::default(),
-                    hosts: Default::default(),
-                    programs: None,
-                    registries: Default::default(),
-                    remotes: Default::default(),
-                    forges: Default::default(),
-                };
-                let ceiling = ceiling.map(|(level, host_read)| Ceiling { level, host_read });
-                let grant = granted(&agent, ceiling);
-                assert_eq!(
-                    (grant.level, grant.host_read),
-                    expected,
-                    "{own:?} {ceiling:?}"
-                );
-            };
-        use Level::{Restricted, Standard};
-        check((Standard, true), None, (Standard, true));
-        check(
-            (Standard, true),
-            Some((Restricted, false)),
-            (Restricted, false),
-        );
-        check(
-            (Restricted, false),
-            Some((Standard, true)),
-            (Restricted, false),
-        );
-        check((Standard, true), Some((Standard, true)), (Standard, true));
-    }
 }

@@ -24,7 +24,7 @@ use protocol::trace::Trace;
 use serde_json::json;
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OnceCell;
@@ -39,7 +39,7 @@ pub struct Sandboxes {
     pub hold: Hold,
     /// One copy at a time.
     pub copying: Arc<tokio::sync::Mutex<()>>,
-    /// The project whose caches this agent keeps.
+    /// The project the task is about.
     pub project: Option<String>,
     /// A copy of the clone was built in since the clone was made fresh.
     pub copied: bool,
@@ -49,6 +49,10 @@ pub struct Sandboxes {
     pub task: ShortId,
     /// The clone, where the task has a workspace.
     pub clone: Option<TaskClone>,
+    /// Whether the task writes and runs programs, by its level: the launcher shows it what it reads where it does not.
+    pub writes: bool,
+    /// Its steps write nothing in any case: only checks run programs.
+    pub reads_only: bool,
     /// Its programs may reach something: the launcher knows what.
     pub online: bool,
     /// Writes the record, of what programs reach too.
@@ -79,16 +83,15 @@ impl Sandboxes {
 
     /// Makes the clone, once. Whatever lies there without being in the journal is no clone of this
     /// run: it may hold effects that the journal has forgotten.
-    pub async fn prepare(&mut self, steps: &mut Steps, workspace: &Path) -> Result<(), Stop> {
+    pub async fn prepare(&mut self, steps: &mut Steps) -> Result<(), Stop> {
         const STEP: &str = "observe/clone";
         if let Some(clone) = steps.recorded::<TaskClone>(STEP)? {
             self.clone = Some(clone);
             return self.freshen().await;
         }
         // Whoever gave it out may have looked at another disk than this host's.
-        let check = Wish::Check {
-            workspace: workspace.to_owned(),
-        };
+        let task = self.task;
+        let check = Wish::Check { task };
         let (workspace, _) = self
             .hatch
             .ask::<PathBuf>(&check, b"")
@@ -96,12 +99,7 @@ impl Sandboxes {
         steps
             .intent(STEP, EntryKind::Intent, json!({"workspace": workspace}))
             .await?;
-        let task = self.task;
-        let clone = self.copied(|until| Wish::Clone {
-            task,
-            workspace: workspace.clone(),
-            until,
-        });
+        let clone = self.copied(|until| Wish::Clone { task, until });
         let clone = clone.await?;
         steps.record(STEP, EntryKind::Result, &clone).await?;
         self.clone = Some(clone);
@@ -156,19 +154,20 @@ impl Sandboxes {
     }
 
     /// Opens a sandbox: on the given clone, else on the host's facts alone.
-    pub async fn open(&self, on: Option<&TaskClone>, writable: bool) -> Result<Executor, Stop> {
+    pub async fn open(&self, on: Option<&TaskClone>) -> Result<Executor, Stop> {
         let Some(clone) = on else {
             return self.start(On::Host).await;
         };
-        if writable {
-            self.way_out().await?;
-        }
-        let proxy = self.proxy.get();
-        let online = proxy.is_some();
         let own = self
             .clone
             .as_ref()
             .is_some_and(|own| own.work == clone.work);
+        let writable = self.writes && !(own && self.reads_only);
+        if writable {
+            self.way_out().await?;
+        }
+        let proxy = self.proxy.get().filter(|_| writable);
+        let online = proxy.is_some();
         let executor = self
             .start(match own {
                 true => On::Clone { writable, online },
@@ -233,7 +232,6 @@ impl Sandboxes {
             let wanted = Wanted {
                 task: self.task,
                 on: on.clone(),
-                project: self.project.clone().unwrap_or_else(|| "none".to_owned()),
                 attachments: self.attachments.is_some(),
                 deadline: self.hold.surely().await?,
                 trace: self.trace.map(Trace::next),

@@ -58,6 +58,8 @@ pub enum Wall {
     AgentCalls,
     /// An agent, or the proxy of a task, is a user of its own where root may make it one, and holds no right of root.
     AgentUser,
+    /// An agent gets clones, sandboxes and notes of tasks that it was given, and of no other.
+    AgentTasks,
     /// A secret is put back only into the file that holds it.
     Placeholders,
     /// A push is made from a repository that no program could write to.
@@ -96,7 +98,7 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 32] = [
+        const ALL: [(&str, Wall); 33] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
@@ -124,6 +126,7 @@ impl std::str::FromStr for Removed {
             ("agent-files", Wall::AgentFiles),
             ("agent-calls", Wall::AgentCalls),
             ("agent-user", Wall::AgentUser),
+            ("agent-tasks", Wall::AgentTasks),
             ("placeholders", Wall::Placeholders),
             ("own-repository", Wall::OwnRepository),
             ("copies", Wall::Copies),

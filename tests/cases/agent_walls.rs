@@ -293,20 +293,15 @@ fn an_ordinary_users_proxies_reach_nothing_but_their_hosts() {
 #[test]
 fn what_an_agent_asks_of_its_launcher_is_bounded() {
     let stage = Stage::new(is_root());
-    let team = &stage.team;
-    let home = team.home().display().to_string();
-    let ssh = team.user_home().join(".ssh").display().to_string();
     let digest = "a".repeat(64);
     let attempts = [
-        format!(r#"{{"wish":"check","workspace":"{home}"}}"#),
-        format!(r#"{{"wish":"clone","task":"t1","workspace":"{home}/warden"}}"#),
-        format!(r#"{{"wish":"check","workspace":"{ssh}"}}"#),
-        r#"{"wish":"check","workspace":"/etc"}"#.to_owned(),
+        r#"{"wish":"check","task":"t1","workspace":"/etc"}"#.to_owned(),
+        r#"{"wish":"clone","task":"t1","workspace":"/etc","until":99999999999}"#.to_owned(),
         r#"{"wish":"read","file":{"blob":"../warden/seal.key"}}"#.to_owned(),
         r#"{"wish":"write","file":{"blob":"../config/permissions.yaml"}}"#.to_owned(),
         format!(r#"{{"wish":"lay_out","task":"t1","files":[{{"name":"../../x","sha256":"{digest}","bytes":1}}]}}"#),
         r#"{"wish":"freshen","task":"t99"}"#.to_owned(),
-        r#"{"wish":"sandbox","task":"t99","on":{"on":"clone","writable":true,"online":false},"project":"p","attachments":false,"deadline":99999999999,"trace":null}"#.to_owned(),
+        r#"{"wish":"sandbox","task":"t99","on":{"on":"clone","writable":true,"online":false},"attachments":false,"deadline":99999999999,"trace":null}"#.to_owned(),
         r#"{"wish":"way_out","task":"t99"}"#.to_owned(),
         r#"{"wish":"shell","argv":["sh"]}"#.to_owned(),
     ]
@@ -323,4 +318,78 @@ fn what_an_agent_asks_of_its_launcher_is_bounded() {
     let (_, told) = stage.tried(&[own], None);
     assert!(told[0].1, "{told:?}");
     stage.team.down();
+}
+
+/// Everything that an agent can ask for of a task, the clone first: what follows needs one.
+fn wishes_about(id: &str, number: &str) -> Vec<String> {
+    let of =
+        |name: &str, rest: &str| format!(r#"wish:{{"wish":"{name}","task":"{number}"{rest}}}"#);
+    let file = |name: &str, kind: &str| {
+        format!(r#"wish:{{"wish":"{name}","file":{{"{kind}":"{number}"}}}}"#)
+    };
+    let until = r#","until":99999999999"#;
+    vec![
+        format!(r#"wish:{{"wish":"take_up","task":"{id}"}}"#),
+        of("check", ""),
+        of("clone", until),
+        of("freshen", ""),
+        of("copy", until),
+        of("lay_out", r#","files":[]"#),
+        file("read", "begun"),
+        file("read", "names"),
+        file("write", "patch"),
+        of(
+            "sandbox",
+            r#","on":{"on":"clone","writable":true,"online":false},"attachments":false,"deadline":99999999999,"trace":null"#,
+        ),
+    ]
+}
+
+#[test]
+fn an_agent_gets_nothing_of_a_task_that_is_not_its_own() {
+    let stage = Stage::new(is_root());
+    let team = &stage.team;
+    let work = team.scratch("work");
+    fs::write(work.join("README.md"), "a project\n").expect("a file");
+    let (code, done) = team.run(&work, "what is unfinished here?");
+    assert_eq!(code, 0, "{done:#}");
+    let number = done["short_id"].as_str().expect("a number");
+    let page = team.ai(&["task", "show", number, "--json"]).json();
+    let task = &page["task"]["task"];
+    let (id, own) = (
+        task["id"].as_str().unwrap_or_else(|| panic!("{page:#}")),
+        task["agent"].as_str().expect("a role"),
+    );
+    let other = AGENTS.iter().find(|role| **role != own).expect("another");
+    let wishes = wishes_about(id, number);
+    let granted = |told: &Tried| {
+        let granted = told.1.iter().filter(|(_, done, _)| *done);
+        granted.map(|(wish, ..)| wish.clone()).collect::<Vec<_>>()
+    };
+    let told = stage.tried_as(&["try-as-agent", other], &wishes, None);
+    assert_eq!(granted(&told), Vec::<String>::new());
+    let said: Vec<&str> = told.1.iter().map(|(.., said)| said.as_str()).collect();
+    assert!(said[0].contains("is not one that"), "{said:?}");
+    assert!(
+        said[1..]
+            .iter()
+            .all(|said| said.contains("no task that this agent was given")),
+        "{said:?}"
+    );
+    // Nor by a word of its own about it.
+    let told = stage.tried_as(&["try-as-agent", own], &wishes[1..], None);
+    assert_eq!(granted(&told), Vec::<String>::new(), "not taken up");
+    let unknown = r#"wish:{"wish":"take_up","task":"01890a5d-ac96-774b-bcce-b302099a8057"}"#;
+    let told = stage.tried_as(&["try-as-agent", own], &[unknown.to_owned()], None);
+    assert_eq!(granted(&told), Vec::<String>::new(), "nobody's task");
+    // Controls: it is granted to the role that the supervisor gave it to, and to the other one without that wall.
+    let told = stage.tried_as(&["try-as-agent", own], &wishes, None);
+    assert_eq!(granted(&told), wishes, "{told:#?}");
+    let told = stage.tried_as(
+        &["try-as-agent", other],
+        &wishes,
+        Some("without=agent-tasks"),
+    );
+    assert_eq!(granted(&told), wishes, "{told:#?}");
+    team.down();
 }

@@ -69,6 +69,43 @@ fn a_home_of_the_first_version_goes_on() {
 }
 
 #[test]
+fn a_task_that_an_older_team_queued_is_worked_on() {
+    let team = Team::new(AI_INFRA);
+    let work = team.scratch("work");
+    std::fs::write(work.join("README.md"), "TODO: everything\n").expect("a file");
+    team.up();
+    team.ai(&["freeze"]).expect(0);
+    let folder = work.display().to_string();
+    let words = [
+        "run",
+        "--no-wait",
+        "what is unfinished here?",
+        "--workspace",
+        &folder,
+    ];
+    team.ai(&words).expect(0);
+    let page = team.ai(&["task", "show", "t1", "--json"]).expect(0).json();
+    let task = &page["task"]["task"];
+    let text = |name: &str| task[name].as_str().expect("a text").to_owned();
+    let pointer = format!("{{main}}:role:{}", text("id"));
+    let role = text("agent");
+    let whole = || team.redis(&["GET", &pointer], "");
+    let said = || whole().contains(&folder);
+    assert!(wait_until(Duration::from_secs(10), said), "{}", whole());
+    // The older one said the role alone.
+    team.redis(&["SET", &pointer, &role], "");
+    team.down();
+    team.up();
+    assert!(wait_until(Duration::from_secs(10), said), "{}", whole());
+    team.ai(&["thaw"]).expect(0);
+    let done = wait_until(Duration::from_secs(30), || {
+        document(&team, "t1")["state"] == "done"
+    });
+    assert!(done, "{:#}", document(&team, "t1"));
+    team.down();
+}
+
+#[test]
 fn a_home_of_a_newer_version_is_refused_untouched() {
     for (newer, sentence) in [
         (

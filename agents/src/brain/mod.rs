@@ -13,6 +13,7 @@ use crate::stop::Stop;
 use crate::workbench::Workbench;
 use pai::algorithm::{Choice, Limits, Outcome, Plan, Worked};
 use protocol::criterion::{Criterion, Evidence};
+use protocol::level::Level;
 use protocol::memory::FoundMemory;
 use protocol::task::Way;
 use serde_json::Value;
@@ -68,6 +69,14 @@ impl Brain {
         match self {
             Brain::Playbook(brain) => brain.needs_workspace(),
             Brain::Model(_) => true,
+        }
+    }
+
+    /// The most its steps do.
+    pub fn level(&self) -> Level {
+        match self {
+            Brain::Playbook(brain) => brain.level(),
+            Brain::Model(_) => Level::Privileged,
         }
     }
 

@@ -11,6 +11,7 @@ use pai::algorithm::{Choice, Plan, WorkEnd, Worked};
 use pai::playbook::Playbook;
 use pai::playbook::run::{Next, Run};
 use protocol::criterion::{Check, Criterion};
+use protocol::level::Level;
 use protocol::task::Task;
 use protocol::tool::{AWAY, HOST, OUTSIDE, ToolAnswer, ToolCall};
 use serde_json::{Map, Value};
@@ -78,6 +79,11 @@ impl PlaybookBrain {
     /// Whether it changes the workspace.
     pub fn writes(&self) -> bool {
         self.playbook.writes()
+    }
+
+    /// The most its steps do.
+    pub fn level(&self) -> Level {
+        self.playbook.level
     }
 
     /// Whether any step or any criterion looks at the workspace.

@@ -2,9 +2,10 @@
 //! from the role's grants in the settings and from the operation itself, so that an agent which asks for more is
 //! shown no more.
 
+use super::assigned::Taken;
 use super::wish::{On, Wanted};
 use crate::disk::Disk;
-use crate::granted::{doors_of, outside_of};
+use crate::granted::{doors_of, most, outside_of, writes};
 use config::home::Home;
 use config::settings::{AgentSettings, SandboxSettings};
 use guard::act::Operation;
@@ -18,6 +19,7 @@ use guard::sandbox::cgroup::{machine_mb, whole_mb};
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec, WORKSPACE, WayOut};
 use protocol::fault::Faults;
 use protocol::ids::ShortId;
+use protocol::task::Ceiling;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -53,9 +55,17 @@ impl Workshop {
         guard::clone::owner_of(path, self.service()).map_err(said)
     }
 
-    /// Clones a workspace, anew.
-    pub fn clone(&self, task: ShortId, workspace: &Path, until: Deadline) -> io::Result<TaskClone> {
-        let workspace = guard::clone::check_workspace(workspace, &self.home.root).map_err(said)?;
+    /// The workspace of a task, as it is to be named.
+    pub fn workspace(&self, taken: &Taken) -> io::Result<PathBuf> {
+        let Some(workspace) = &taken.workspace else {
+            return Err(said("this task is about no folder"));
+        };
+        guard::clone::check_workspace(workspace, &self.home.root).map_err(said)
+    }
+
+    /// Clones the workspace of a task, anew.
+    pub fn clone(&self, task: ShortId, taken: &Taken, until: Deadline) -> io::Result<TaskClone> {
+        let workspace = self.workspace(taken)?;
         let folder = self.disk.task(task);
         let owner = self.owner_of(&workspace)?;
         let _alone = guard::clone::turn(&folder, until)?;
@@ -83,31 +93,38 @@ impl Workshop {
     }
 
     /// What a wanted sandbox is.
-    pub fn spec(&self, wanted: Wanted) -> io::Result<SandboxSpec> {
+    pub fn spec(&self, wanted: Wanted, taken: &Taken) -> io::Result<SandboxSpec> {
         let task = wanted.task;
+        let most = most(&self.agent, taken.ceiling);
+        let writes = writes(most);
         let (kind, owner, online) = match &wanted.on {
             On::Clone { writable, online } => {
+                let writable = *writable && writes;
                 let clone = self.disk.clone_of(task).map_err(said)?;
-                let kind = self.on_clone(&clone, *writable, &wanted)?;
-                (kind, clone.owner, *online && *writable)
+                let kind = self.on_clone(&clone, writable, &wanted, taken)?;
+                (kind, clone.owner, *online && writable)
             }
             On::Copy { online } => {
                 let clone = self.disk.clone_of(task).map_err(said)?;
                 let copy = clone.moved(&self.copy_of(task));
-                (self.on_clone(&copy, true, &wanted)?, copy.owner, *online)
+                (
+                    self.on_clone(&copy, writes, &wanted, taken)?,
+                    copy.owner,
+                    *online && writes,
+                )
             }
             On::Host => (Kind::Host, self.owner_of(&self.home.root)?, false),
             On::Act {
                 operation,
                 files,
-                bound: most,
+                bound: bounded,
             } => {
                 let attached = wanted.attachments;
-                let (mut kind, owner) = self.for_act(task, operation, *files, attached)?;
-                if let (Kind::Outside(Reach::Database { bound, .. }), Some(most)) =
-                    (&mut kind, most)
+                let (mut kind, owner) = self.for_act(task, most, operation, *files, attached)?;
+                if let (Kind::Outside(Reach::Database { bound, .. }), Some(bounded)) =
+                    (&mut kind, bounded)
                 {
-                    *bound = (**most).clone();
+                    *bound = (**bounded).clone();
                 }
                 (kind, owner, false)
             }
@@ -194,7 +211,13 @@ impl Workshop {
         self.disk.task(task).join("attachments")
     }
 
-    fn on_clone(&self, clone: &TaskClone, writable: bool, wanted: &Wanted) -> io::Result<Kind> {
+    fn on_clone(
+        &self,
+        clone: &TaskClone,
+        writable: bool,
+        wanted: &Wanted,
+        taken: &Taken,
+    ) -> io::Result<Kind> {
         let inside = PathBuf::from(guard::sandbox::spec::ATTACHMENTS);
         let attached = wanted
             .attachments
@@ -206,7 +229,9 @@ impl Workshop {
             writable,
             read_only: read_only.collect(),
             fixed: clone.fixed.clone(),
-            cache: Some(self.cache(&wanted.project, clone.owner)?),
+            cache: writable
+                .then(|| self.cache(taken.project.as_deref().unwrap_or("none"), clone.owner))
+                .transpose()?,
         })
     }
 
@@ -226,13 +251,22 @@ impl Workshop {
     fn for_act(
         &self,
         task: ShortId,
+        most: Ceiling,
         operation: &Operation,
         files: bool,
         attached: bool,
     ) -> io::Result<(Kind, Owner)> {
+        let needed = operation.level().of_agent();
+        if most.level < needed {
+            let tool = operation.tool();
+            return Err(said(format!(
+                "{tool} needs level {needed} and this task has level {}",
+                most.level
+            )));
+        }
         if let Some(view) = HostView::for_operation(operation) {
-            if !self.agent.host_read {
-                return Err(said("this agent may not look at the host (`host.read`)"));
+            if !most.host_read {
+                return Err(said("this task may not look at the host (`host.read`)"));
             }
             return Ok((Kind::Scan(view), self.owner_of(&self.home.root)?));
         }

@@ -1,10 +1,12 @@
 //! The launcher's side: a thread a conversation, each answering one wish after the other. When the agent is
 //! gone, whatever it asked for is ended and so is this process.
 
+use super::assigned::{Assigned, Taken};
 use super::sandboxes::Workshop;
 use super::user;
 use super::wish::{Arrival, Wish};
 use crate::disk::Disk;
+use crate::granted::{most, writes};
 use config::env::Env;
 use config::home::Home;
 use config::settings::Settings;
@@ -13,7 +15,7 @@ use guard::launcher::channel::{Answer, Channel, Line, Message};
 use guard::proxy::start::Begun;
 use nix::fcntl::OFlag;
 use protocol::control::{Answer as Told, CONTROL_VERSION, Reply, Request, Verb};
-use protocol::ids::Role;
+use protocol::ids::{Role, ShortId};
 use serde::Serialize;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Write};
@@ -36,6 +38,7 @@ pub type Log = Arc<Mutex<dyn Write + Send>>;
 
 struct Launcher {
     shop: Workshop,
+    assigned: Assigned,
     min_free_mb: u64,
     /// The agent's process.
     agent: u32,
@@ -63,14 +66,16 @@ pub fn serve(
             "there is no agent `{role}`: see `ai-infra agents list`"
         ))
     })?;
+    let faults = env.faults().map_err(io::Error::other)?;
     let launcher = Arc::new(Launcher {
+        assigned: Assigned::new(&home, &settings, role, faults),
         shop: Workshop {
             disk: Disk::here(home.clone()),
             home,
             sandbox: settings.sandbox,
             agent: own,
             toolchain_home: env.toolchain_home(),
-            faults: env.faults().map_err(io::Error::other)?,
+            faults,
             ways_out: Mutex::default(),
         },
         min_free_mb: settings.team.min_free_mb,
@@ -131,7 +136,13 @@ impl Launcher {
     /// Does one thing and answers; whether the conversation goes on.
     fn grant(&self, wish: Wish, message: Message, line: &Line) -> io::Result<bool> {
         let shop = &self.shop;
+        let taken = wish.task().map(|task| self.assigned.check(task));
+        let taken = taken.transpose()?.unwrap_or_default();
         match wish {
+            Wish::TakeUp { task } => {
+                let taken = self.assigned.take_up(task, memory::project::project_of)?;
+                say(line, &taken.project)?;
+            }
             Wish::Arrive => {
                 // Only its name: nothing in it can be listed or opened through it.
                 let folder = OpenOptions::new()
@@ -163,27 +174,19 @@ impl Launcher {
                 )?;
             }
             Wish::Playbooks => say(line, &shop.disk.playbooks()?)?,
-            Wish::Project { workspace } => say(line, &shop.disk.project(&workspace))?,
-            Wish::Check { workspace } => {
-                let checked = guard::clone::check_workspace(&workspace, &shop.home.root);
-                say(line, &checked.map_err(|e| io::Error::other(e.to_string()))?)?;
-            }
-            Wish::Clone {
-                task,
-                workspace,
-                until,
-            } => say(line, &shop.clone(task, &workspace, until)?)?,
+            Wish::Check { .. } => say(line, &shop.workspace(&taken)?)?,
+            Wish::Clone { task, until } => say(line, &shop.clone(task, &taken, until)?)?,
             Wish::Freshen { task } => say(line, &shop.freshen(task)?)?,
             Wish::Copy { task, until } => say(line, &shop.copy(task, until)?)?,
             Wish::Sandbox(wanted) => {
-                let spec = shop.spec(*wanted)?;
+                let spec = shop.spec(*wanted, &taken)?;
                 let started = Launched::of(spec, self.agent, Some(line.again()?));
                 let started = started.map_err(|e| io::Error::other(e.to_string()))?;
                 started.hand_over(line)?;
                 return Ok(false);
             }
             Wish::WayOut { task } => {
-                self.way_out(task, line)?;
+                self.way_out(task, &taken, line)?;
                 return Ok(false);
             }
             Wish::Warden => {
@@ -221,7 +224,12 @@ impl Launcher {
     }
 
     /// Starts the proxy of a task and keeps it as long as the conversation lasts.
-    fn way_out(&self, task: protocol::ids::ShortId, line: &Line) -> io::Result<()> {
+    fn way_out(&self, task: ShortId, taken: &Taken, line: &Line) -> io::Result<()> {
+        if !writes(most(&self.shop.agent, taken.ceiling)) {
+            return Err(io::Error::other(
+                "programs of a task at level 0 reach nothing",
+            ));
+        }
         let clone = self.shop.disk.clone_of(task);
         let clone = clone.map_err(|e| io::Error::other(e.to_string()))?;
         let user = user::of_proxy(&self.settings, &self.shop.agent.name);

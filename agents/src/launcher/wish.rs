@@ -7,7 +7,7 @@ use guard::act::Operation;
 use guard::deadline::Deadline;
 use protocol::acts::Bound;
 use protocol::attachment::Attachment;
-use protocol::ids::ShortId;
+use protocol::ids::{ShortId, TaskId};
 use protocol::trace::Trace;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -16,6 +16,12 @@ use std::path::PathBuf;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "wish", rename_all = "snake_case")]
 pub enum Wish {
+    /// Takes a task up, which the launcher has the supervisor's word for: the name of the project it is about, `Option<String>`.
+    /// Wishes that name a task by its number are granted after this alone.
+    TakeUp {
+        /// The task.
+        task: TaskId,
+    },
     /// Where the bus is and who the agent is there: [`Arrival`]. The folder of the team's own Redis is beside.
     Arrive,
     /// Whether the disk of the home is nearly full: `bool`.
@@ -49,22 +55,15 @@ pub enum Wish {
     },
     /// Texts of all playbooks: `Vec<String>`.
     Playbooks,
-    /// The name of the project a workspace belongs to.
-    Project {
-        /// The workspace.
-        workspace: PathBuf,
-    },
-    /// The workspace as it is to be named, where it may be one.
+    /// The workspace of a task as it is to be named, where it may be one: `PathBuf`.
     Check {
-        /// The workspace.
-        workspace: PathBuf,
+        /// The task.
+        task: ShortId,
     },
-    /// Clones a workspace for a task, anew: the clone. Refused with `ETIME` where it could not begin in time.
+    /// Clones the workspace of a task, anew: the clone. Refused with `ETIME` where it could not begin in time.
     Clone {
         /// The task.
         task: ShortId,
-        /// The workspace.
-        workspace: PathBuf,
         /// Until when it may begin: as long as the task is surely held.
         until: Deadline,
     },
@@ -96,6 +95,31 @@ pub enum Wish {
     Log,
 }
 
+impl Wish {
+    /// The task it is about, where it is about one. Pure.
+    pub fn task(&self) -> Option<ShortId> {
+        match self {
+            Wish::Read { file } | Wish::Write { file } => file.task(),
+            Wish::LayOut { task, .. }
+            | Wish::Check { task }
+            | Wish::Clone { task, .. }
+            | Wish::Freshen { task }
+            | Wish::Copy { task, .. }
+            | Wish::WayOut { task } => Some(*task),
+            Wish::Sandbox(wanted) => Some(wanted.task),
+            Wish::TakeUp { .. }
+            | Wish::Arrive
+            | Wish::IsLow
+            | Wish::Keep { .. }
+            | Wish::Script { .. }
+            | Wish::Playbooks
+            | Wish::Warden
+            | Wish::AnotherKey
+            | Wish::Log => None,
+        }
+    }
+}
+
 /// A sandbox.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Wanted {
@@ -103,8 +127,6 @@ pub struct Wanted {
     pub task: ShortId,
     /// What it is for.
     pub on: On,
-    /// The project whose caches are used.
-    pub project: String,
     /// Files that were handed in with the request are shown.
     pub attachments: bool,
     /// Until when it lives without an extension.
@@ -119,7 +141,7 @@ pub struct Wanted {
 pub enum On {
     /// The task's clone.
     Clone {
-        /// Whether it may be written.
+        /// It is written.
         writable: bool,
         /// Its programs reach hosts, through the task's proxy.
         online: bool,

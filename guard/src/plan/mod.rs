@@ -24,8 +24,6 @@ use serde_json::Value;
 pub struct View {
     /// There is a workspace.
     pub workspace: bool,
-    /// The workspace is the task's own clone and may be written.
-    pub writable: bool,
     /// The host may be looked at.
     pub host: bool,
     /// What may be reached outside.
@@ -64,12 +62,6 @@ pub enum PlanError {
     /// The tool needs a workspace.
     #[error("{tool} needs a workspace and this task has none: start it with --workspace DIR")]
     NoWorkspace {
-        /// Which tool.
-        tool: &'static str,
-    },
-    /// The workspace is read-only.
-    #[error("{tool} needs a workspace it may write, and this task only reads")]
-    ReadOnly {
         /// Which tool.
         tool: &'static str,
     },
@@ -145,13 +137,6 @@ fn check_view(operation: &Operation, view: &View) -> Result<(), PlanError> {
     }
     if !view.workspace {
         return Err(PlanError::NoWorkspace { tool });
-    }
-    let writes = matches!(
-        operation,
-        Operation::Write { .. } | Operation::Edit { .. } | Operation::GitCommit { .. }
-    );
-    if writes && !view.writable {
-        return Err(PlanError::ReadOnly { tool });
     }
     Ok(())
 }

@@ -9,7 +9,6 @@ use std::sync::LazyLock;
 
 static ALL: LazyLock<View> = LazyLock::new(|| View {
     workspace: true,
-    writable: true,
     host: true,
     outside: Outside {
         endpoints: [
@@ -163,17 +162,12 @@ fn the_view_is_kept() {
         ..View::default()
     };
     let read = call("Read", json!({"file_path": "a"}));
-    let write = call("Write", json!({"file_path": "a", "content": ""}));
     let host = call("HostFacts", json!({}));
     assert_eq!(
         plan(&read, &none),
         Err(PlanError::NoWorkspace { tool: "Read" })
     );
     assert!(plan(&read, &reading).is_ok());
-    assert_eq!(
-        plan(&write, &reading),
-        Err(PlanError::ReadOnly { tool: "Write" })
-    );
     assert_eq!(
         plan(&host, &reading),
         Err(PlanError::NoHost { tool: "HostFacts" })

@@ -183,7 +183,6 @@ impl Attempt<'_> {
     pub async fn call(&self, executor: &mut Executor, masks: &Masks, call: &ToolCall) -> String {
         let view = View {
             workspace: true,
-            writable: !self.case.level_zero,
             ..View::default()
         };
         let act = match plan(call, &view) {

@@ -119,7 +119,6 @@ impl Attempt<'_> {
     ) -> Result<String, String> {
         let view = View {
             workspace: true,
-            writable: true,
             outside: outside.clone(),
             key: "key".to_owned(),
             branch: BRANCH.to_owned(),

@@ -1,0 +1,270 @@
+//! What this agent was given to work on, as the supervisor says it: it alone can write there, while a role's own
+//! records are written by the role. A wish about any other task is refused, whatever the agent says of it.
+
+use bus::assignment::{Assignment, Work};
+use bus::connect::{Bus, BusAddress};
+use bus::error::BusError;
+use config::home::Home;
+use config::settings::Settings;
+use nix::errno::Errno;
+use protocol::fault::Faults;
+use protocol::ids::{Role, ShortId, TaskId, TeamName};
+use protocol::task::Ceiling;
+use protocol::walls::Wall;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+
+/// What is answered where Redis does not say (yet) what a task is.
+pub const UNHEARD: Errno = Errno::ENOTCONN;
+/// How long what Redis said is not asked again: a task that was handed on is another role's from then on.
+const FRESH: Duration = Duration::from_secs(10);
+/// Longest wait for Redis.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What a task that this agent took up is about; of a wish that is about none, nothing.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Taken {
+    /// The folder.
+    pub workspace: Option<PathBuf>,
+    /// The project of that folder.
+    pub project: Option<String>,
+    /// The most it may do, by the rules of the team's first host.
+    pub ceiling: Option<Ceiling>,
+}
+
+struct Known {
+    id: TaskId,
+    heard: Instant,
+    taken: Taken,
+}
+
+/// What this agent took up, and the way to whoever says whether it may.
+pub(super) struct Assigned {
+    role: Role,
+    host: String,
+    /// Work for any host is done on the first one only.
+    any_host: bool,
+    stands: bool,
+    line: Line,
+    known: Mutex<BTreeMap<ShortId, Known>>,
+}
+
+struct Line {
+    home: Home,
+    team: (TeamName, Duration),
+    user: String,
+    /// Made when it is first needed: an agent that gets no work needs none.
+    open: Mutex<Option<(Runtime, Bus)>>,
+}
+
+impl Assigned {
+    pub fn new(home: &Home, settings: &Settings, role: &Role, faults: Faults) -> Self {
+        Self {
+            role: role.clone(),
+            host: settings.host.clone(),
+            any_host: settings.joined.is_none(),
+            stands: faults.stands(Wall::AgentTasks),
+            line: Line {
+                home: home.clone(),
+                team: (
+                    settings.team.name.clone(),
+                    Duration::from_millis(settings.team.lease_ms),
+                ),
+                user: bus::acl::agent_user(role),
+                open: Mutex::default(),
+            },
+            known: Mutex::default(),
+        }
+    }
+
+    /// Takes a task up, if it is this agent's; `project` names the project of a folder.
+    ///
+    /// # Errors
+    /// [`UNHEARD`] where Redis does not say; a sentence where it says something else.
+    pub fn take_up(&self, id: TaskId, project: impl FnOnce(&Path) -> String) -> io::Result<Taken> {
+        let said = self.line.ask(id).map_err(|error| {
+            tracing::warn!(task = %id, error, "redis does not say what a task is");
+            UNHEARD
+        })?;
+        let work = self.own(id, said)?;
+        let taken = Taken {
+            project: work.workspace.as_deref().map(project),
+            workspace: work.workspace,
+            ceiling: work.ceiling,
+        };
+        let known = Known {
+            id,
+            heard: Instant::now(),
+            taken: taken.clone(),
+        };
+        self.all().insert(work.number, known);
+        Ok(taken)
+    }
+
+    /// What a task is about that was taken up and is this agent's still.
+    ///
+    /// # Errors
+    /// When it was not, or is another's by now.
+    pub fn check(&self, number: ShortId) -> io::Result<Taken> {
+        let known = self.all();
+        let Some(one) = known.get(&number) else {
+            return match self.stands {
+                true => Err(io::Error::other(format!(
+                    "{number} is no task that this agent was given"
+                ))),
+                false => Ok(Taken::default()),
+            };
+        };
+        let (id, heard, taken) = (one.id, one.heard, one.taken.clone());
+        drop(known);
+        if heard.elapsed() >= FRESH {
+            self.hear_again(number, id)?;
+        }
+        Ok(taken)
+    }
+
+    /// What Redis said last counts while it says nothing.
+    fn hear_again(&self, number: ShortId, id: TaskId) -> io::Result<()> {
+        let Ok(Some(said)) = self.line.ask(id) else {
+            return Ok(());
+        };
+        let still = self.own(id, Some(said));
+        let mut known = self.all();
+        match still {
+            Ok(_) => known
+                .entry(number)
+                .and_modify(|one| one.heard = Instant::now()),
+            Err(error) => {
+                known.remove(&number);
+                return Err(error);
+            }
+        };
+        Ok(())
+    }
+
+    fn own(&self, id: TaskId, said: Option<Assignment>) -> io::Result<Work> {
+        match judge(&self.role, &self.host, self.any_host, said) {
+            Judged::Own(work) => Ok(work),
+            Judged::Unheard => Err(UNHEARD.into()),
+            Judged::Others(work) if !self.stands => Ok(work),
+            Judged::Others(_) => Err(io::Error::other(format!(
+                "task {id} is not one that {} works on here",
+                self.role
+            ))),
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<ShortId, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whose a task is.
+#[derive(Debug, PartialEq, Eq)]
+enum Judged {
+    /// This agent's.
+    Own(Work),
+    /// Somebody else's.
+    Others(Work),
+    /// Nobody has said it yet.
+    Unheard,
+}
+
+/// Whose a task is, by what the supervisor said of it. Pure.
+fn judge(role: &Role, host: &str, any_host: bool, said: Option<Assignment>) -> Judged {
+    let Some(Assignment {
+        role: given,
+        work: Some(work),
+    }) = said
+    else {
+        return Judged::Unheard;
+    };
+    let here = work.host.as_deref().map_or(any_host, |only| only == host);
+    match given == *role && here {
+        true => Judged::Own(work),
+        false => Judged::Others(work),
+    }
+}
+
+impl Line {
+    fn ask(&self, id: TaskId) -> Result<Option<Assignment>, String> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken, so that a line that broke is made anew, with the password of then.
+        let (runtime, bus) = match open.take() {
+            Some(line) => line,
+            None => self.opened()?,
+        };
+        let said = runtime.block_on(async {
+            tokio::time::timeout(PATIENCE, bus.assignment(id))
+                .await
+                .map_err(|_| "it does not answer in time".to_owned())?
+                .map_err(|error| error.to_string())
+        })?;
+        *open = Some((runtime, bus));
+        Ok(said)
+    }
+
+    fn opened(&self) -> Result<(Runtime, Bus), String> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|e| format!("no runtime: {e}"))?;
+        let access = config::bus_access::read(&self.home).map_err(|e| e.to_string())?;
+        let user = access.users.get(&self.user).cloned().unwrap_or_default();
+        let address = BusAddress {
+            url: access.url,
+            username: user.name,
+            password: user.password,
+            ca: access.ca,
+        };
+        let (team, lease) = &self.team;
+        let joined = async {
+            let joined = Bus::connect(&address, team, *lease);
+            let joined = tokio::time::timeout(PATIENCE, joined).await;
+            joined.unwrap_or_else(|_| Err(BusError::Unreachable("no answer in time".to_owned())))
+        };
+        let bus = runtime.block_on(joined).map_err(|e| e.to_string())?;
+        Ok((runtime, bus))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn check(said: Option<(&str, Option<Option<&str>>)>, any_host: bool, expected: &str) {
+        let said = said.map(|(role, host)| Assignment {
+            role: role.parse().unwrap(),
+            work: host.map(|host| Work {
+                number: ShortId(7),
+                host: host.map(str::to_owned),
+                workspace: None,
+                ceiling: None,
+            }),
+        });
+        let told = format!("{said:?} {any_host}");
+        let judged = match judge(&"code".parse().unwrap(), "here", any_host, said) {
+            Judged::Own(work) => format!("own {}", work.number),
+            Judged::Others(_) => "others".to_owned(),
+            Judged::Unheard => "unheard".to_owned(),
+        };
+        assert_eq!(judged, expected, "{told}");
+    }
+
+    #[test]
+    fn a_task_is_whose_the_supervisor_says() {
+        check(Some(("code", Some(None))), true, "own t7");
+        check(Some(("code", Some(Some("here")))), true, "own t7");
+        check(Some(("code", Some(Some("here")))), false, "own t7");
+        check(Some(("code", Some(Some("there")))), true, "others");
+        check(Some(("code", Some(None))), false, "others");
+        check(Some(("qa", Some(None))), true, "others");
+        check(Some(("qa", Some(Some("here")))), true, "others");
+        check(Some(("code", None)), true, "unheard");
+        check(Some(("qa", None)), true, "unheard");
+        check(None, true, "unheard");
+    }
+}
