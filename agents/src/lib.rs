@@ -36,6 +36,7 @@ pub mod team_call;
 pub mod tool_specs;
 pub mod toolbox;
 mod tries;
+mod way_out;
 pub mod witness;
 pub mod work_loop;
 pub mod workbench;

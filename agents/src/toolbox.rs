@@ -367,7 +367,9 @@ impl Toolbox {
             other => other,
         };
         let open = self.executor.as_ref().map(|(_, opened)| opened);
-        if open.is_some_and(|opened| *opened != wanted) {
+        let other = open.is_some_and(|opened| *opened != wanted);
+        // Its programs would find nobody at the socket they see.
+        if other || self.sandboxes.way_out.is_broken().await {
             self.stop().await;
         }
         self.sandboxes.hold.surely().await?;
@@ -407,9 +409,7 @@ impl Toolbox {
     /// Ends the sandbox, and the way out of it.
     pub async fn close(&mut self) {
         self.stop().await;
-        if let Some(proxy) = self.sandboxes.proxy.get() {
-            proxy.end().await;
-        }
+        self.sandboxes.way_out.end().await;
     }
 
     /// Ends the sandbox and everything in it.

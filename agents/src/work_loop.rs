@@ -68,7 +68,7 @@ pub async fn open(
         reads_only: false,
         online: shared.agent.programs.is_some() || !shared.agent.registries.is_empty(),
         witness: Arc::new(Witness::of(shared, &task, lease, hold.faults())),
-        proxy: Default::default(),
+        way_out: Default::default(),
     };
     let grant = granted::grant(&shared.agent, task.ceiling);
     let seed = format!("{}/{}", shared.settings.team.name, task.id);

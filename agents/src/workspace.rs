@@ -8,6 +8,7 @@ use crate::pulse::Hold;
 use crate::steps::Steps;
 use crate::stop::Stop;
 use crate::tries::Tries;
+use crate::way_out::WayOut;
 use crate::witness::Witness;
 use guard::act::Operation;
 use guard::clone::Clone as TaskClone;
@@ -27,7 +28,6 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::OnceCell;
 
 /// Everything needed to open a sandbox for one task.
 pub struct Sandboxes {
@@ -57,8 +57,8 @@ pub struct Sandboxes {
     pub online: bool,
     /// Writes the record, of what programs reach too.
     pub witness: Arc<Witness>,
-    /// The proxy of the task, from its first sandbox on.
-    pub proxy: OnceCell<Proxy>,
+    /// The proxy of the task.
+    pub way_out: WayOut,
     /// The folder of files that were handed in with the request, once they are laid out.
     pub attachments: Option<PathBuf>,
 }
@@ -163,10 +163,10 @@ impl Sandboxes {
             .as_ref()
             .is_some_and(|own| own.work == clone.work);
         let writable = self.writes && !(own && self.reads_only);
-        if writable {
-            self.way_out().await?;
-        }
-        let proxy = self.proxy.get().filter(|_| writable);
+        let proxy = match writable && self.online {
+            true => Some(self.way_out().await?),
+            false => None,
+        };
         let online = proxy.is_some();
         let executor = self
             .start(match own {
@@ -186,16 +186,10 @@ impl Sandboxes {
         Ok(executor)
     }
 
-    /// Has the proxy of the task started, once, where its programs may reach anything. It gets ready beside the sandbox.
-    async fn way_out(&self) -> Result<(), Stop> {
-        if !self.online {
-            return Ok(());
-        }
-        let start = || async {
-            let started = self.proxy_started().await;
-            started.map_err(|e| Stop::Fail(format!("the proxy of the task cannot be started: {e}")))
-        };
-        self.proxy.get_or_try_init(start).await.map(drop)
+    /// The proxy of the task. It gets ready beside the sandbox.
+    async fn way_out(&self) -> Result<Arc<Proxy>, Stop> {
+        let opened = self.way_out.open(async || self.proxy_started().await).await;
+        opened.map_err(|e| Stop::Fail(format!("the proxy of the task cannot be started: {e}")))
     }
 
     async fn proxy_started(&self) -> io::Result<Proxy> {

@@ -30,10 +30,16 @@ tests: [{ask: "wait online"}]
 
 /// A team whose one task waits, with a way out.
 fn waiting() -> (Team, Child) {
+    working("wait online")
+}
+
+/// A team whose one task is this, with a way out.
+fn working(request: &str) -> (Team, Child) {
     let team = Team::new(AI_INFRA);
     let playbooks = team.home().join("playbooks");
     fs::create_dir_all(&playbooks).expect("a folder");
     fs::write(playbooks.join("wait-online.yaml"), WAIT).expect("a playbook");
+    fs::write(playbooks.join("ask-twice.yaml"), ASKS).expect("a playbook");
     let rules = "programs: {agents: [code], hosts: [nowhere.invalid]}\n\
         registries:\n  py: {url: \"https://nowhere.invalid/simple\", kind: pip, token: {secret: corp}, agents: [code]}\n";
     fs::write(team.home().join("config/permissions.yaml"), rules).expect("rules");
@@ -41,8 +47,9 @@ fn waiting() -> (Team, Child) {
     team.up().expect(0);
     let work = team.scratch("work");
     fs::write(work.join("README.md"), "here\n").expect("a file");
+    fs::write(work.join("ask.sh"), ASK).expect("a file");
     let folder = work.display().to_string();
-    let child = team.start(&["run", "wait online", "--workspace", &folder, "--json"]);
+    let child = team.start(&["run", request, "--workspace", &folder, "--json"]);
     (team, child)
 }
 
@@ -190,5 +197,47 @@ fn the_proxy_of_a_task_is_gone_with_its_agent_and_with_its_launcher() {
     assert!(gone, "it outlived its launcher");
     team.ai(&["task", "cancel", "t1"]).expect(0);
     let _told = child.wait();
+    team.down();
+}
+
+/// Waits until nobody answers at the way out, and then asks once more.
+const ASKS: &str = r#"
+playbook: 1
+name: ask-twice
+agent: code
+level: 1
+intents: ["ask twice"]
+steps:
+  - {id: first, tool: Bash, args: {command: "sh /workspace/ask.sh > first; echo begun > begun; while sh ask.sh | grep -q HTTP; do sleep 0.1; done"}}
+  - {id: second, tool: Bash, args: {command: "sh /workspace/ask.sh > second"}}
+criteria:
+  - {id: c1, text: "it answered", check: {file: {path: first, contains: HTTP/1.1 403}}}
+  - {id: c2, text: "it answers again", check: {file: {path: second, contains: HTTP/1.1 403}}}
+report: "asked"
+tests: [{ask: "ask twice"}]
+"#;
+
+/// What an answer begins with where the way out is there, and nothing where it is not.
+const ASK: &str = "python3 - <<'END'
+import socket
+try:
+    way = socket.create_connection(('127.0.0.1', 3128), 5)
+    way.sendall(b'CONNECT elsewhere.invalid:443 HTTP/1.1\\r\\nhost: elsewhere.invalid:443\\r\\n\\r\\n')
+    print(way.recv(100).decode())
+except OSError:
+    pass
+END
+";
+
+#[test]
+fn a_proxy_that_died_is_followed_by_another() {
+    let (team, mut child) = working("ask twice");
+    let agent = team.pid("code");
+    let proxy = proxy_of(&team, agent);
+    processes::send(proxy, Signal::SIGKILL);
+    let done = child.wait().expect("it ends");
+    let page = team.ai(&["task", "show", "t1"]).expect(0).stdout;
+    assert_eq!(done.code(), Some(0), "{page}");
+    assert!(proxies(agent).is_empty(), "one outlived its task");
     team.down();
 }

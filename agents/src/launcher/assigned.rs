@@ -11,7 +11,7 @@ use protocol::fault::Faults;
 use protocol::ids::{Role, ShortId, TaskId, TeamName};
 use protocol::task::Ceiling;
 use protocol::walls::Wall;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,6 +22,8 @@ use tokio::runtime::{Builder, Runtime};
 pub const UNHEARD: Errno = Errno::ENOTCONN;
 /// How long what Redis said is not asked again: a task that was handed on is another role's from then on.
 const FRESH: Duration = Duration::from_secs(10);
+/// How many tasks are remembered: an agent holds one at a time, and what it began of the last ones may still go on.
+const KEPT: usize = 8;
 /// Longest wait for Redis.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -37,6 +39,7 @@ pub(super) struct Taken {
 }
 
 struct Known {
+    number: ShortId,
     id: TaskId,
     heard: Instant,
     taken: Taken,
@@ -50,7 +53,8 @@ pub(super) struct Assigned {
     any_host: bool,
     stands: bool,
     line: Line,
-    known: Mutex<BTreeMap<ShortId, Known>>,
+    /// The newest first.
+    known: Mutex<VecDeque<Known>>,
 }
 
 struct Line {
@@ -97,11 +101,15 @@ impl Assigned {
             ceiling: work.ceiling,
         };
         let known = Known {
+            number: work.number,
             id,
             heard: Instant::now(),
             taken: taken.clone(),
         };
-        self.all().insert(work.number, known);
+        let mut all = self.all();
+        all.retain(|one| one.id != id && one.number != work.number);
+        all.push_front(known);
+        all.truncate(KEPT);
         Ok(taken)
     }
 
@@ -111,7 +119,7 @@ impl Assigned {
     /// When it was not, or is another's by now.
     pub fn check(&self, number: ShortId) -> io::Result<Taken> {
         let known = self.all();
-        let Some(one) = known.get(&number) else {
+        let Some(one) = known.iter().find(|one| one.number == number) else {
             return match self.stands {
                 true => Err(io::Error::other(format!(
                     "{number} is no task that this agent was given"
@@ -122,28 +130,26 @@ impl Assigned {
         let (id, heard, taken) = (one.id, one.heard, one.taken.clone());
         drop(known);
         if heard.elapsed() >= FRESH {
-            self.hear_again(number, id)?;
+            self.hear_again(id)?;
         }
         Ok(taken)
     }
 
     /// What Redis said last counts while it says nothing.
-    fn hear_again(&self, number: ShortId, id: TaskId) -> io::Result<()> {
-        let Ok(Some(said)) = self.line.ask(id) else {
-            return Ok(());
+    fn hear_again(&self, id: TaskId) -> io::Result<()> {
+        let still = match self.line.ask(id) {
+            Ok(Some(said)) => self.own(id, Some(said)).map(drop),
+            Ok(None) | Err(_) => Ok(()),
         };
-        let still = self.own(id, Some(said));
-        let mut known = self.all();
-        match still {
-            Ok(_) => known
-                .entry(number)
-                .and_modify(|one| one.heard = Instant::now()),
-            Err(error) => {
-                known.remove(&number);
-                return Err(error);
+        let mut all = self.all();
+        match &still {
+            Ok(()) => {
+                let known = all.iter_mut().filter(|one| one.id == id);
+                known.for_each(|one| one.heard = Instant::now());
             }
-        };
-        Ok(())
+            Err(_) => all.retain(|one| one.id != id),
+        }
+        still
     }
 
     fn own(&self, id: TaskId, said: Option<Assignment>) -> io::Result<Work> {
@@ -158,7 +164,7 @@ impl Assigned {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<ShortId, Known>> {
+    fn all(&self) -> MutexGuard<'_, VecDeque<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

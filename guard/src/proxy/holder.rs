@@ -135,6 +135,11 @@ impl Proxy {
         }
     }
 
+    /// Whether it serves no more, or never did.
+    pub fn has_ended(&self) -> bool {
+        matches!(*self.serves.borrow(), Some(Err(_)))
+    }
+
     /// Takes no more connections and ends those that are left, so that the record says of each how it
     /// ended. Called when the sandboxes are gone.
     pub async fn end(&self) {
