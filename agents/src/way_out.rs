@@ -1,13 +1,14 @@
 //! The way out of a task's sandboxes: its proxy, from the first sandbox that may reach anything on. One that ended is
-//! followed by another, a few times; the sandbox that was open has to be made anew, since it sees the old one's socket.
+//! followed by another, once; the sandbox that was open has to be made anew, since it sees the old one's socket.
 
 use guard::proxy::holder::Proxy;
 use std::io;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// Most proxies that one holder starts for a task: what ends more often is ended by what it is sent.
-const MOST: usize = 4;
+/// Most proxies that one holder starts for a task: the bounds of each begin anew, and one that ends twice is ended by
+/// what it is sent.
+const MOST: usize = 2;
 
 /// The proxy of a task.
 #[derive(Debug, Default)]
