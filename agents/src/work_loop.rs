@@ -50,8 +50,10 @@ pub async fn open(
 ) -> Result<Workbench, Stop> {
     let blobs = Blobs(shared.disk.clone());
     let lease = &delivery.lease;
-    let steps = Steps::open(&shared.bus, lease, blobs, hold, task.id, outbox).await?;
-    let project = taken_up(shared, task.id, hold).await?;
+    let (steps, project) = tokio::try_join!(
+        Steps::open(&shared.bus, lease, blobs, hold, task.id, outbox),
+        taken_up(shared, task.id, hold),
+    )?;
     let redactor = shared.redactor.clone();
     let sandboxes = Sandboxes {
         disk: shared.disk.clone(),

@@ -95,10 +95,12 @@ fn the_host_is_asked_who_uses_it() {
     let team = Team::new(AI_INFRA);
     team.up();
     let folder = team.scratch("work");
-    // A program that holds a known amount of memory, and a port.
+    // A program that holds a known amount of memory, and a port: a low one, since the report names the first forty and other tests
+    // listen on many.
     let program = folder.join("hoarder.py");
     let text = "import socket, sys\nheld = bytearray(700_000_000)\nfor at in range(0, len(held), 4096): held[at] = 1\n\
-                s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()\nopen(sys.argv[1], 'w').write(str(s.getsockname()[1]))\nsys.stdin.read()\n";
+                s = socket.socket()\nfor port in range(1025, 9999):\n    try:\n        s.bind(('127.0.0.1', port))\n        break\n    except OSError:\n        pass\n\
+                s.listen()\nopen(sys.argv[1], 'w').write(str(s.getsockname()[1]))\nsys.stdin.read()\n";
     std::fs::write(&program, text).expect("a program");
     let port_file = folder.join("port");
     let mut hoarder = Command::new("python3")
