@@ -2,6 +2,7 @@
 //! is begun then; what can be stopped in the middle is, and what was changed is put back, which nobody stops any more.
 
 use crate::Refused;
+use nix::sys::signal::{SigSet, Signal};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,7 +33,7 @@ static TOLD: OnceLock<Why> = OnceLock::new();
 static FINISHING: AtomicBool = AtomicBool::new(false);
 static WOKEN: Notify = Notify::const_new();
 
-/// Hears the word from now on.
+/// Hears the word from now on, and one that was held back until now.
 ///
 /// # Errors
 /// When signals cannot be heard.
@@ -49,7 +50,20 @@ pub fn listen() -> std::io::Result<()> {
             }
         });
     }
+    // The warden starts the hands with both held back: nobody is killed by a word before there is somebody to hear it.
+    let mut words = SigSet::empty();
+    words.add(Signal::SIGTERM);
+    words.add(Signal::SIGUSR1);
+    words.thread_unblock()?;
     Ok(())
+}
+
+/// Lets a word be heard that came while nothing else was: what is begun next is begun after it.
+pub async fn hear() {
+    // The first time the signal is taken, the second time it is told.
+    for _ in 0..2 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Whether it was said, and nothing is being put back.

@@ -59,6 +59,7 @@ pub async fn serve() -> std::io::Result<()> {
     std::io::stdin()
         .take(ORDER_BYTES as u64)
         .read_to_end(&mut text)?;
+    halt::hear().await;
     if let Ok(signed) = serde_json::from_slice::<Signed>(&text)
         && signed.v == ORDER_VERSION
     {

@@ -1,7 +1,7 @@
 //! Programs that are run once: what is shown, what runs, how it ends, and that nothing it started stays.
 
 use super::{HANDS, Warden, ends};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::unistd::Pid;
 use protocol::duty::order::{End, Order, Outcome, Wish};
 use serde_json::{Value, json};
@@ -80,13 +80,12 @@ impl Place {
     /// Begins it, and does not wait.
     fn begun(&self, duty: &Value) -> Child {
         let look = self.look(duty);
-        let order = self.order(Wish::Make, duty, look.before);
-        let mut child = Command::new(HANDS)
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+        let child = started();
+        self.told(child, duty, look.before)
+    }
+
+    fn told(&self, mut child: Child, duty: &Value, before: Value) -> Child {
+        let order = self.order(Wish::Make, duty, before);
         let text = serde_json::to_string(&order).unwrap();
         child
             .stdin
@@ -108,6 +107,12 @@ impl Place {
         );
         self.read(name).trim().parse().expect("a number")
     }
+}
+
+fn started() -> Child {
+    let mut hands = Command::new(HANDS);
+    hands.env_clear().stdin(Stdio::piped());
+    hands.stdout(Stdio::piped()).spawn().expect("it starts")
 }
 
 fn lives(pid: i32) -> bool {
@@ -321,6 +326,27 @@ fn the_word_to_stop_ends_it_within_a_second() {
     let said: Outcome = serde_json::from_str(&text).unwrap();
     ends(&said, End::Failed, "it was told to stop (freeze)");
     assert!(!lives(deep));
+}
+
+#[test]
+fn a_word_that_comes_before_the_hands_listen_is_heard_before_anything_is_begun() {
+    let place = Place::new();
+    let duty = place.duty(&json!(["sh", "-c", "echo once >> count"]), &json!({}));
+    let look = place.look(&duty);
+    for (word, why) in [(Signal::SIGUSR1, "its task"), (Signal::SIGTERM, "freeze")] {
+        // As the warden starts them.
+        let mut words = SigSet::empty();
+        words.add(word);
+        let before = words.thread_swap_mask(SigmaskHow::SIG_BLOCK).unwrap();
+        let hands = started();
+        before.thread_set_mask().unwrap();
+        kill(Pid::from_raw(hands.id().cast_signed()), word).unwrap();
+        let hands = place.told(hands, &duty, look.before.clone());
+        let said = hands.wait_with_output().unwrap();
+        let said: Outcome = serde_json::from_slice(&said.stdout).unwrap();
+        ends(&said, End::Not, &format!("it was told to stop ({why}"));
+    }
+    assert_eq!(place.read("count"), "");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The one process the warden starts: this very program as its hands, for one order, with an empty environment and
 //! no descriptor but its three pipes. It is told everything over its standard input.
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::unistd::Pid;
 use protocol::duty::order::{End, ORDER_BYTES, Order, Outcome, Signed};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 /// The program that runs now, also where its file was replaced since.
@@ -69,15 +69,16 @@ async fn asked(
     mut frozen: watch::Receiver<bool>,
     mut over: watch::Receiver<bool>,
 ) -> std::io::Result<Outcome> {
-    let mut child = Command::new(MYSELF)
+    let mut hands = Command::new(MYSELF);
+    hands
         .arg(HANDS)
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
+        .kill_on_drop(true);
+    let mut child = not_deaf(&mut hands)?;
     let text = serde_json::to_vec(order)?;
     if let Some(mut input) = child.stdin.take() {
         input.write_all(&text).await?;
@@ -104,4 +105,16 @@ async fn asked(
     child.wait().await?;
     let read = serde_json::from_slice(&answer);
     read.map_err(|_| std::io::Error::other("the process that did it ended without a word"))
+}
+
+/// Starts the hands with the words to stop held back, as they inherit it from this thread: one that comes before they listen
+/// waits for them, and does not kill them.
+fn not_deaf(hands: &mut Command) -> std::io::Result<Child> {
+    let mut words = SigSet::empty();
+    words.add(Signal::SIGTERM);
+    words.add(Signal::SIGUSR1);
+    let before = words.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let child = hands.spawn();
+    before.thread_set_mask()?;
+    child
 }
