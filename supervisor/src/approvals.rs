@@ -153,33 +153,39 @@ async fn over(desk: &Desk, warden: &mut Client) -> Result<(), LedgerError> {
         return Ok(());
     };
     for (ticket, _) in open {
-        let Ok(short) = ticket.wanted.short.parse::<ShortId>() else {
-            continue;
-        };
-        let ended = match desk.ledger.find(TaskRef::Short(short)).await {
-            Ok(found) => found.task.id.to_string() != ticket.wanted.task || found.state.is_final(),
-            Err(LedgerError::NoTask(_)) => true,
-            Err(error) => return Err(error),
-        };
-        if ended {
-            let task = ticket.wanted.task;
+        // Its number is the agent's word as well: what is taken back by the uuid is looked up by the uuid.
+        let task = ticket.wanted.task;
+        if is_so(desk, &task, TaskState::is_final).await? {
             let _next_time = warden.ask(Ask::Cancel { task }).await;
         }
     }
-    for task in warden.runs().await.unwrap_or_default() {
-        let Ok(id) = task.parse() else {
-            continue;
-        };
-        let ended = match desk.ledger.find(TaskRef::Id(id)).await {
-            Ok(found) => is_over(&found.state),
-            Err(LedgerError::NoTask(_)) => true,
-            Err(error) => return Err(error),
-        };
-        if ended {
+    let runs = warden.runs().await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "which programs run on this host is not known: none is ended with its task");
+        Vec::new()
+    });
+    for task in runs {
+        if is_so(desk, &task, is_over).await? {
             let _next_time = warden.ask(Ask::Cancel { task }).await;
         }
     }
     Ok(())
+}
+
+/// Whether that holds of the state of the task that an agent named by its uuid. Of one that nobody knows, and of what is no
+/// uuid, everything does: no task waits for it.
+async fn is_so(
+    desk: &Desk,
+    named: &str,
+    so: impl Fn(&TaskState) -> bool,
+) -> Result<bool, LedgerError> {
+    let Ok(id) = named.parse() else {
+        return Ok(true);
+    };
+    match desk.ledger.find(TaskRef::Id(id)).await {
+        Ok(found) => Ok(so(&found.state)),
+        Err(LedgerError::NoTask(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether nothing more is begun for a task: one that is being cancelled begins nothing either.

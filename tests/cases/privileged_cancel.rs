@@ -173,13 +173,20 @@ fn a_program_ends_when_its_agent_hangs_or_is_dead_and_paused() {
     }
 }
 
-/// A program that a person let run for a task that only the warden knows: what to ask for it.
-fn allowed(runs: &Runs, task: &str, line: &str) -> Value {
+/// A task that waits for leave to run a program: its uuid.
+fn waiting(runs: &Runs) -> String {
+    let task = runs.begin("id");
+    let page = runs.stage.task(&task);
+    page["task"]["id"].as_str().expect("an id").to_owned()
+}
+
+/// Another program that a person let run for a task: what to ask for it.
+fn allowed(runs: &Runs, task: &str, key: &str, line: &str) -> Value {
     let stage = &runs.stage;
     let line = format!("cd {} && {line}", stage.work.display());
     let wanted = json!({"task": task, "short": task, "step": "s", "agent": "infra", "principal": "x", "level": 3,
         "kind": "host.run", "undo": null, "claimed": "",
-        "action": {"do": "duty", "key": format!("{task}k"), "duty": {"duty": "host_run", "run": {"argv": ["sh", "-c", line]}}}});
+        "action": {"do": "duty", "key": key, "duty": {"duty": "host_run", "run": {"argv": ["sh", "-c", line]}}}});
     let say = |line: Value| {
         let said = stage.forged("warden.sock", &line);
         serde_json::from_str::<Value>(&said).expect("JSON")
@@ -198,8 +205,10 @@ fn allowed(runs: &Runs, task: &str, line: &str) -> Value {
 fn nobody_elses_word_ends_it_and_what_waits_for_its_turn_is_not_begun() {
     let runs = Runs::new();
     let line = |name: &str| format!("echo $$ > {name}; sleep 300");
-    let [first, second, third] =
-        ["first", "second", "third"].map(|task| allowed(&runs, task, &line(task)));
+    let [one, two, three] = [(); 3].map(|()| waiting(&runs));
+    let first = allowed(&runs, &one, "firstk", &line("first"));
+    let second = allowed(&runs, &two, "secondk", &line("second"));
+    let third = allowed(&runs, &three, "thirdk", &line("third"));
     let operate = |wanted: &Value, epoch: u64| {
         let line = json!({"v": 1, "ask": "operate", "wanted": wanted, "epoch": epoch});
         says_as(&runs, "infra", &line)
@@ -211,17 +220,33 @@ fn nobody_elses_word_ends_it_and_what_waits_for_its_turn_is_not_begun() {
         let both = json!({"v": 1, "ask": "runs"});
         assert!(wait_until(PATIENCE, || {
             let said = runs.stage.forged("warden.sock", &both);
-            said.contains("first") && said.contains("second")
+            said.contains(&one) && said.contains(&two)
         }));
+        // A ticket of another role for this very task, with the number of a task that nobody knows, and a program that its level
+        // does not allow.
+        let mut of_code = first.clone();
+        of_code["agent"] = json!("code");
+        let asked = says_as(
+            &runs,
+            "code",
+            &json!({"v": 1, "ask": "request", "wanted": {
+            "task": one, "short": "t999", "step": "x", "agent": "code", "principal": "x", "level": 1, "kind": "http.change",
+            "undo": null, "claimed": "", "action": {"do": "http_request", "method": "POST", "url": "https://h"}}}),
+        );
+        assert!(asked.contains("requested"), "{asked}");
+        of_code["task"] = json!("x".repeat(100));
+        let line = json!({"v": 1, "ask": "operate", "wanted": of_code, "epoch": 9});
+        let said = says_as(&runs, "code", &line);
+        assert!(said.contains("needs level 2"), "{said}");
         for (role, line, words) in [
-            ("code", word("first", "infra", 9), "cannot speak as infra"),
-            ("code", word("first", "code", 9), "done"),
+            ("code", word(&one, "infra", 9), "cannot speak as infra"),
+            ("code", word(&one, "code", 9), "done"),
             ("infra", word("another", "infra", 9), "done"),
-            ("infra", word("first", "infra", 2), "done"),
+            ("infra", word(&one, "infra", 2), "done"),
             ("infra", both.clone(), "that is for people"),
             (
                 "infra",
-                json!({"v": 1, "ask": "cancel", "task": "first"}),
+                json!({"v": 1, "ask": "cancel", "task": one}),
                 "that is for people",
             ),
         ] {
@@ -231,26 +256,26 @@ fn nobody_elses_word_ends_it_and_what_waits_for_its_turn_is_not_begun() {
         std::thread::sleep(SOON);
         assert!(processes::alive(pid) && !runs_now.is_finished() && !waits.is_finished());
         // The one that waits for its turn is not begun, and one whose word came before it is not either.
-        let said = says_as(&runs, "infra", &word("second", "infra", 3));
+        let said = says_as(&runs, "infra", &word(&two, "infra", 3));
         assert!(said.contains("\"done\""), "{said}");
         let said = waits.join().expect("an answer");
         assert!(said.contains("it was not begun"), "{said}");
-        says_as(&runs, "infra", &word("third", "infra", 3));
+        says_as(&runs, "infra", &word(&three, "infra", 3));
         let said = operate(&third, 3);
         assert!(said.contains("it was not begun"), "{said}");
         assert!(processes::alive(pid));
         // Its own role's word, under a later claim.
-        let said = says_as(&runs, "infra", &word("first", "infra", 4));
+        let said = says_as(&runs, "infra", &word(&one, "infra", 4));
         assert!(said.contains("\"over\":true"), "{said}");
         assert!(!processes::alive(pid));
         let said = runs_now.join().expect("an answer");
         assert!(said.contains("it was told to stop"), "{said}");
     });
     // Said again, of what ended: that end, where its key is named.
-    let mut again = word("first", "infra", 4);
+    let mut again = word(&one, "infra", 4);
     again["key"] = json!("firstk");
     assert!(says_as(&runs, "infra", &again).contains("\"over\":true"));
-    assert!(!says_as(&runs, "code", &word("first", "code", 4)).contains("over"));
+    assert!(!says_as(&runs, "code", &word(&one, "code", 4)).contains("over"));
     assert_eq!(record(&runs, 2), ["HostRun before ", ENDED]);
     assert_eq!(
         (runs.read("second"), runs.read("third")),

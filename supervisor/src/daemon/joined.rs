@@ -202,6 +202,11 @@ async fn of_the_warden(home: &Home, word: &mut HostWord) {
         }
     }
     let runs = warden.runs().await.unwrap_or_default();
+    for task in runs.iter().filter(|task| task.parse::<TaskId>().is_err()) {
+        // No first host knows it, so none would say that it is over.
+        let task = task.clone();
+        let _next_look = warden.ask(Ask::Cancel { task }).await;
+    }
     let open = warden.tickets(true, OPEN).await.unwrap_or_default();
     let asks = open.into_iter().map(|(ticket, _)| ticket.wanted.task);
     // What runs is named first: it is to end at once where its task is over.
