@@ -3,12 +3,17 @@
 //! task is cancelled begins nothing. No IO: whoever carries an order out is woken through a channel.
 
 use protocol::duty::order::{End, Outcome};
+use protocol::ids::TaskId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tokio::sync::watch;
 
 /// Words that are remembered. An older one is about an order that came long ago, and whoever keeps the tasks says it again
 /// where one runs all the same.
 const REMEMBERED: usize = 256;
+/// Most tasks of one role whose programs run or wait at once: an agent holds one. More would crowd others out of the list.
+const LISTED: usize = 16;
+/// Longest name of a task, in bytes; a uuid has fewer.
+const NAME: usize = 64;
 
 /// For whom a program was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +24,20 @@ pub struct Run {
     pub role: String,
     /// The claim under which it was asked for; 0 where an agent of an older version does not say.
     pub epoch: u64,
+}
+
+impl Run {
+    /// For a task as the agent names it.
+    pub fn of(task: &str, role: &str, epoch: u64) -> Self {
+        let (task, role) = (one_name(task), role.to_owned());
+        Self { task, role, epoch }
+    }
+}
+
+/// A task's uuid can be written in several ways: the one that everybody else writes.
+fn one_name(task: &str) -> String {
+    let id = task.parse::<TaskId>();
+    id.map_or_else(|_| task.to_owned(), |id| id.to_string())
 }
 
 /// That a task is over, and who says so.
@@ -33,16 +52,19 @@ impl Word {
     /// An agent's, under its claim.
     pub fn of_holder(task: String, role: String, epoch: u64) -> Self {
         let holder = Some((role, epoch));
+        let task = one_name(&task);
         Self { task, holder }
     }
 
     /// The owner's.
     pub fn of_owner(task: String) -> Self {
+        let task = one_name(&task);
         Self { task, holder: None }
     }
 
     /// Whether it ends this one. An agent ends what its own role began for that task, and nothing that a later claim than its
-    /// own began: that one's holder says itself what becomes of it.
+    /// own began: that one's holder says itself what becomes of it. The claim is the agent's own word, so this keeps order within a
+    /// role and is no wall; the role is.
     pub fn ends(&self, run: &Run) -> bool {
         let holds = |(role, epoch): &(String, u64)| *role == run.role && *epoch >= run.epoch;
         self.task == run.task && self.holder.as_ref().is_none_or(holds)
@@ -70,13 +92,30 @@ pub struct Runs {
 
 impl Runs {
     /// One was asked for: its number, and the channel that becomes true with the word to end it, at once where that was said.
-    pub fn begins(&mut self, run: Run) -> (u64, watch::Receiver<bool>) {
+    ///
+    /// # Errors
+    /// A sentence, where its role has too many, or its task's name is none.
+    pub fn begins(&mut self, run: Run) -> Result<(u64, watch::Receiver<bool>), String> {
+        if run.task.len() > NAME {
+            return Err(format!(
+                "a task's name has at most {NAME} bytes: nothing was begun; name the task by its uuid"
+            ));
+        }
+        let of_role = self.all.values().map(|going| &going.run);
+        let of_role = of_role.filter(|one| one.role == run.role && one.task != run.task);
+        let others: BTreeSet<&str> = of_role.map(|one| one.task.as_str()).collect();
+        if others.len() >= LISTED {
+            return Err(format!(
+                "programs of {LISTED} tasks of the agent {} run or wait already: nothing was begun; ask again once one has ended",
+                run.role
+            ));
+        }
         let said = self.words.iter().any(|word| word.ends(&run));
         let (told, hears) = watch::channel(said);
         let ended = watch::Sender::new(None);
         self.next += 1;
         self.all.insert(self.next, Going { run, told, ended });
-        (self.next, hears)
+        Ok((self.next, hears))
     }
 
     /// It came to an end, or was not begun.
@@ -95,7 +134,9 @@ impl Runs {
         });
         let endings = endings.collect();
         self.words.retain(|one| *one != word);
-        self.words.push_back(word);
+        if word.task.len() <= NAME {
+            self.words.push_back(word);
+        }
         let old = self.words.len().saturating_sub(REMEMBERED);
         self.words.drain(..old);
         endings
@@ -127,11 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn run((task, role, epoch): (u8, u8, u64)) -> Run {
-        Run {
-            task: task.to_string(),
-            role: role.to_string(),
-            epoch,
-        }
+        Run::of(&task.to_string(), &role.to_string(), epoch)
     }
 
     fn word((task, holder): (u8, Option<(u8, u64)>)) -> Word {
@@ -154,7 +191,7 @@ mod tests {
             for begin in order.iter().copied().chain([true; 6]).chain([false; 4]) {
                 if begin {
                     if let Some(one) = left.next() {
-                        told.push((*one, all.begins(run(*one))));
+                        told.push((*one, all.begins(run(*one)).unwrap()));
                     }
                 } else if let Some(one) = unsaid.next() {
                     let ends = told.iter().filter(|(of, _)| word(*one).ends(&run(*of))).count();
@@ -174,7 +211,7 @@ mod tests {
     #[test]
     fn what_ended_is_no_longer_there_and_few_words_are_kept() {
         let mut all = Runs::default();
-        let (number, hears) = all.begins(run((1, 1, 1)));
+        let (number, hears) = all.begins(run((1, 1, 1))).unwrap();
         assert_eq!(all.tasks(), ["1".to_owned()].into());
         all.ended(number, Outcome::not("refused"));
         assert!(all.tasks().is_empty());
@@ -184,14 +221,41 @@ mod tests {
             all.over(word((1, None)));
         }
         assert_eq!(all.words.len(), REMEMBERED);
-        assert!(*all.begins(run((1, 1, 1))).1.borrow());
+        assert!(*all.begins(run((1, 1, 1))).unwrap().1.borrow());
+    }
+
+    #[test]
+    fn one_role_crowds_nobody_out_and_a_task_has_one_name() {
+        let mut all = Runs::default();
+        for task in 0..LISTED as u8 {
+            all.begins(run((task, 1, 1))).unwrap();
+        }
+        let said = all.begins(run((99, 1, 1))).unwrap_err();
+        assert!(said.contains("run or wait already"), "{said}");
+        let said = all.begins(Run::of(&"x".repeat(NAME + 1), "2", 1));
+        assert!(said.unwrap_err().contains("at most 64 bytes"));
+        // The same task again, and another role's.
+        let again = all.begins(run((0, 1, 1))).unwrap().0;
+        let other = all.begins(run((99, 2, 1))).unwrap().0;
+        assert_eq!(all.tasks().len(), LISTED + 1);
+        all.ended(again, Outcome::not("ended"));
+        all.ended(other, Outcome::not("ended"));
+        let id = TaskId::new();
+        let otherwise = id.to_string().replace('-', "").to_uppercase();
+        let (_, hears) = all.begins(Run::of(&otherwise, "2", 1)).unwrap();
+        assert!(all.tasks().contains(&id.to_string()));
+        assert_eq!(all.over(Word::of_owner(id.to_string())).len(), 1);
+        assert!(*hears.borrow());
+        let words = all.words.len();
+        all.over(Word::of_owner("x".repeat(NAME + 1)));
+        assert_eq!(all.words.len(), words);
     }
 
     #[tokio::test]
     async fn of_one_that_ran_and_one_that_waited_the_end_of_the_first_is_told() {
         let mut all = Runs::default();
-        let waits = all.begins(run((1, 1, 1))).0;
-        let ran = all.begins(run((1, 1, 2))).0;
+        let waits = all.begins(run((1, 1, 1))).unwrap().0;
+        let ran = all.begins(run((1, 1, 2))).unwrap().0;
         let endings = all.over(Word::of_holder("1".to_owned(), "1".to_owned(), 2));
         all.ended(waits, Outcome::not("not begun"));
         let failed = Outcome::of(End::Failed, "ended", serde_json::Value::Null);

@@ -68,7 +68,8 @@ impl Office {
         }
     }
 
-    fn rules(&self, wanted: &Wanted) -> Result<Rules, String> {
+    /// What the rules say now about whoever asks.
+    pub(super) fn rules(&self, wanted: &Wanted) -> Result<Rules, String> {
         let role = wanted.agent.parse();
         let role = role.map_err(|_| "that is no agent".to_owned())?;
         rules(&self.home, &role).map_err(|error| error.to_string())

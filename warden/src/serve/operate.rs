@@ -85,13 +85,15 @@ impl Office {
         );
     }
 
-    fn judged(&self, wanted: &Wanted, duty: &Duty) -> Result<(Rule, Terms), String> {
-        let role = wanted
-            .agent
-            .parse()
-            .map_err(|_| "that is no agent".to_owned())?;
-        let rules = config::operations::rules(&self.home, &role).map_err(|e| e.to_string())?;
+    /// Whether the rules let it be done at all: the agent's level, its terms, the kind.
+    pub(super) fn allowed(&self, wanted: &Wanted, duty: &Duty) -> Result<(Rule, Terms), String> {
+        let rules = self.rules(wanted)?;
         let rule = judge(duty, &rules, self.walls)?;
+        Ok((rule, rules.terms))
+    }
+
+    fn judged(&self, wanted: &Wanted, duty: &Duty) -> Result<(Rule, Terms), String> {
+        let (rule, terms) = self.allowed(wanted, duty)?;
         let rule = match duty
             .kind()
             .map(|_| self.above_hour(wanted, Timestamp::now()))
@@ -103,7 +105,7 @@ impl Office {
             },
             None => rule,
         };
-        Ok((rule, rules.terms))
+        Ok((rule, terms))
     }
 
     fn order(&self, wish: Wish, duty: &Duty, terms: &Terms, digest: &str, before: Value) -> Order {
@@ -389,7 +391,40 @@ fn bounded(mut outcome: Outcome) -> Outcome {
     let size = |data: &Value| data.to_string().len();
     if size(&outcome.data) + outcome.text.len() > ANSWER {
         outcome.text = outcome.text.chars().take(ANSWER / 8).collect();
-        outcome.data = json!({"cut": "the answer is too long"});
+        let mut data = json!({"cut": "the answer is too long"});
+        for word in KEPT {
+            if let Some(value) = outcome.data.get(word).filter(|value| is_small(value)) {
+                data[word] = value.clone();
+            }
+        }
+        outcome.data = data;
     }
     outcome
+}
+
+/// What says how it ended stays in an answer that is too long: the record, and whoever asked, read it there.
+const KEPT: [&str; 7] = [
+    "over", "stopped", "unknown", "late", "exit", "signal", "left",
+];
+
+fn is_small(value: &Value) -> bool {
+    value.is_boolean() || value.is_number() || value.is_null()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_too_long_still_says_how_it_ended() {
+        let data = json!({"over": true, "stopped": true, "exit": null, "left": 2, "late": "x".repeat(ANSWER), "output": "x".repeat(ANSWER)});
+        let cut = bounded(Outcome::of(End::Failed, "ended", data));
+        let kept = json!({"cut": "the answer is too long", "over": true, "stopped": true, "exit": null, "left": 2});
+        assert_eq!(cut.data, kept);
+        // It is cut again on its way out.
+        assert_eq!(bounded(cut.clone()), cut);
+        let about = json!({"output": "x".repeat(ANSWER)});
+        let doubt = unheard(Outcome::of(End::Unknown, "nobody knows", about));
+        assert_eq!(bounded(doubt).data["unknown"], true);
+    }
 }

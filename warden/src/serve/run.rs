@@ -25,12 +25,14 @@ impl Office {
         key: &str,
         epoch: u64,
     ) -> Result<Outcome, String> {
-        let run = Run {
-            task: wanted.task.clone(),
-            role: wanted.agent.clone(),
-            epoch,
-        };
-        let (number, over) = self.runs.borrow_mut().begins(run);
+        let digest = wanted.digest(&self.host);
+        let begun = |deed: &Deed| deed.digest == digest;
+        if !self.deeds.borrow().get(key).is_some_and(begun) {
+            // Whoever may have none run is not listed while it waits. What was begun has an end to be told, whatever is so now.
+            self.allowed(wanted, duty)?;
+        }
+        let run = Run::of(&wanted.task, &wanted.agent, epoch);
+        let (number, over) = self.runs.borrow_mut().begins(run)?;
         let done = self.once(wanted, duty, key, over).await;
         let ended = match &done {
             Ok(outcome) => outcome.clone(),
