@@ -42,7 +42,12 @@ impl WayOut {
         {
             return Ok(proxy.clone());
         }
-        let again = begun.proxy.is_some();
+        let old = begun.proxy.take();
+        let again = old.is_some();
+        // So that the record says of each of its connections how it ended.
+        if let Some(old) = old {
+            old.end().await;
+        }
         let proxy = Arc::new(start().await?);
         begun.started += 1;
         begun.proxy = Some(proxy.clone());

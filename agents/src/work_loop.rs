@@ -24,11 +24,10 @@ use jiff::Timestamp;
 use pai::algorithm::{Answer, Ask, Machine, Outcome};
 use protocol::criterion::{Criterion, Evidence};
 use protocol::envelope::micros;
-use protocol::ids::TaskId;
 use protocol::journal::EntryKind;
 use protocol::level::Level;
 use protocol::memory::{FoundMemory, NewMemory};
-use protocol::report::{Progress, Recalled};
+use protocol::report::{Progress, Recalled, Wait};
 use protocol::task::Task;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -38,6 +37,9 @@ use tokio::time::sleep;
 /// How often the launcher is asked to take a task up where Redis tells it nothing, and the pause between.
 const TAKES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long a task rests then, and how often.
+const REST: Duration = Duration::from_secs(30);
+const RESTS: u32 = 100;
 
 /// Opens everything a held task works with, and says that it was taken.
 pub async fn open(
@@ -52,7 +54,7 @@ pub async fn open(
     let lease = &delivery.lease;
     let (steps, project) = tokio::try_join!(
         Steps::open(&shared.bus, lease, blobs, hold, task.id, outbox),
-        taken_up(shared, task.id, hold),
+        taken_up(shared, delivery, hold),
     )?;
     let redactor = shared.redactor.clone();
     let sandboxes = Sandboxes {
@@ -89,8 +91,14 @@ pub async fn open(
     })
 }
 
-/// Has the launcher take the task up; answers the project it is about, where it has a folder.
-async fn taken_up(shared: &Shared, task: TaskId, hold: &Hold) -> Result<Option<String>, Stop> {
+/// Has the launcher take the task up; answers the project it is about, where it has a folder. Where Redis does not say
+/// what the task is, it rests and is tried again: nothing was touched.
+async fn taken_up(
+    shared: &Shared,
+    delivery: &Delivery,
+    hold: &Hold,
+) -> Result<Option<String>, Stop> {
+    let task = delivery.lease.task;
     for _ in 0..TAKES {
         hold.surely().await?;
         match shared.hatch.slowly(Wish::TakeUp { task }).await {
@@ -99,10 +107,18 @@ async fn taken_up(shared: &Shared, task: TaskId, hold: &Hold) -> Result<Option<S
             Err(error) => return Err(Stop::Fail(error.to_string())),
         }
     }
-    Err(Stop::Fail(format!(
-        "redis does not say what task {task} is, so nothing of it is touched: see the log of {}, then try it again with `ai-infra task retry`",
-        shared.agent.name
-    )))
+    let number = u32::try_from(delivery.attempt).unwrap_or(u32::MAX);
+    let why = "redis to say what this task is (a first host of an older version does not: upgrade it first)";
+    if number >= RESTS {
+        return Err(Stop::Fail(format!("waited in vain for {why}")));
+    }
+    let until = Timestamp::now().checked_add(REST);
+    Err(Stop::Wait(Box::new(Wait {
+        until: until.unwrap_or(Timestamp::MAX),
+        why: why.to_owned(),
+        number,
+        most: RESTS,
+    })))
 }
 
 /// From OBSERVE to the end.

@@ -51,7 +51,7 @@ pub struct Sandboxes {
     pub clone: Option<TaskClone>,
     /// Whether the task writes and runs programs, by its level: the launcher shows it what it reads where it does not.
     pub writes: bool,
-    /// Its steps write nothing in any case: only checks run programs.
+    /// Its way of work writes nothing in any case.
     pub reads_only: bool,
     /// Its programs may reach something: the launcher knows what.
     pub online: bool,
@@ -162,7 +162,7 @@ impl Sandboxes {
             .clone
             .as_ref()
             .is_some_and(|own| own.work == clone.work);
-        let writable = self.writes && !(own && self.reads_only);
+        let writable = self.writes && !self.reads_only;
         let proxy = match writable && self.online {
             true => Some(self.way_out().await?),
             false => None,
@@ -171,7 +171,7 @@ impl Sandboxes {
         let executor = self
             .start(match own {
                 true => On::Clone { writable, online },
-                false => On::Copy { online },
+                false => On::Copy { writable, online },
             })
             .await?;
         if let Some(proxy) = proxy {
@@ -227,9 +227,9 @@ impl Sandboxes {
                 task: self.task,
                 on: on.clone(),
                 attachments: self.attachments.is_some(),
-                deadline: self.hold.surely().await?,
                 trace: self.trace.map(Trace::next),
             };
+            self.hold.surely().await?;
             let (lapses, began) = (self.hold.lapses(), Instant::now());
             let mut launched = self.launched(wanted).await.map_err(fail)?;
             launched.extend(self.hold.surely().await?);

@@ -125,6 +125,7 @@ impl Stage {
                 whole_mb: whole_mb(limits.memory_mb, machine_mb()),
                 ..limits
             },
+            most: protocol::task::Ceiling::HIGHEST,
             deadline: Deadline::after(LONGEST),
             proxy: None,
             trace: None,

@@ -36,9 +36,13 @@ pub struct Work {
     pub ceiling: Option<Ceiling>,
 }
 
-impl Assignment {
-    /// What a work message says of it, for `role`, on one host or on any.
-    pub(crate) fn of(envelope: &Envelope, role: &Role, host: Option<&str>) -> Self {
+impl Work {
+    /// What a work message says of it, as it is kept, on one host or on any; empty where it says nothing that could be read
+    /// again.
+    ///
+    /// # Errors
+    /// When the name of the folder cannot be written as JSON.
+    pub(crate) fn text_of(envelope: &Envelope, host: Option<&str>) -> Result<String, BusError> {
         let task = &envelope.payload.context;
         let work = || {
             Some(Work {
@@ -49,30 +53,11 @@ impl Assignment {
                 ceiling: Option::deserialize(&task["ceiling"]).ok()?,
             })
         };
-        let work = work();
-        let role = role.clone();
-        Self { role, work }
-    }
-
-    /// As it is kept: the role, which scripts read as the first word, then the rest as JSON.
-    ///
-    /// # Errors
-    /// When the name of the folder cannot be written as JSON.
-    pub(crate) fn to_text(&self) -> Result<String, BusError> {
-        let Some(work) = &self.work else {
-            return Ok(self.role.to_string());
-        };
-        let work = serde_json::to_string(work).map_err(|e| BusError::Refused(e.to_string()))?;
-        Ok(format!("{} {work}", self.role))
-    }
-
-    /// As it was kept; `None` where it names no role.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (role, work) = text.split_once(' ').unwrap_or((text, ""));
-        Some(Self {
-            role: role.parse().ok()?,
-            work: serde_json::from_str(work).ok(),
-        })
+        let text = work().map(|work| serde_json::to_string(&work));
+        let text = text
+            .transpose()
+            .map_err(|e| BusError::Refused(e.to_string()))?;
+        Ok(text.unwrap_or_default())
     }
 }
 
@@ -94,12 +79,20 @@ impl Bus {
         if tasks.is_empty() {
             return Ok(Vec::new());
         }
-        let mut asked = redis::cmd("MGET");
+        let (names, mut asked) = (self.keys(), redis::cmd("MGET"));
         for task in tasks {
-            asked.arg(self.keys().role_of(*task));
+            asked.arg(names.role_of(*task)).arg(names.given(*task));
         }
         let texts: Vec<Option<String>> = self.query(&asked, Again::Yes).await?;
-        let said = texts.iter().map(|text| Assignment::parse(text.as_ref()?));
+        let said = texts.chunks(2).map(|pair| match pair {
+            [Some(role), given] => Some(Assignment {
+                role: role.parse().ok()?,
+                work: given
+                    .as_ref()
+                    .and_then(|given| serde_json::from_str(given).ok()),
+            }),
+            _ => None,
+        });
         Ok(said.collect())
     }
 
@@ -108,25 +101,27 @@ impl Bus {
     /// # Errors
     /// When Redis does not answer.
     pub async fn role_of(&self, task: TaskId) -> Result<Option<Role>, BusError> {
-        let assignment = self.assignment(task).await?;
-        Ok(assignment.map(|assignment| assignment.role))
+        let role: Option<String> = self
+            .query(redis::cmd("GET").arg(self.keys().role_of(task)), Again::Yes)
+            .await?;
+        Ok(role.and_then(|role| role.parse().ok()))
     }
 
-    /// Says the rest of a task that an older supervisor sent, from its work message; changes nothing else. The
+    /// Says what a task is that an older supervisor sent, from its work message; changes nothing where that was said. The
     /// supervisor's alone.
     ///
     /// # Errors
     /// When Redis does not answer, or the message names no task.
-    pub async fn say_again(
-        &self,
-        envelope: &Envelope,
-        role: &Role,
-        host: Option<&str>,
-    ) -> Result<(), BusError> {
+    pub async fn say_again(&self, envelope: &Envelope, host: Option<&str>) -> Result<(), BusError> {
         let task = crate::publish::task_of(self, envelope)?;
-        let call = Call::on([self.keys().role_of(task)])
-            .arg(role)
-            .arg(Assignment::of(envelope, role, host).to_text()?);
+        let text = Work::text_of(envelope, host)?;
+        if text.is_empty() {
+            return Err(BusError::Refused(format!(
+                "nothing is known of task {task}"
+            )));
+        }
+        let names = self.keys();
+        let call = Call::on([names.role_of(task), names.given(task)]).arg(text);
         self.run::<i64>(&scripts::SAY_AGAIN, &call, Again::Yes)
             .await
             .map(drop)
@@ -137,46 +132,32 @@ impl Bus {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use proptest::prelude::*;
+    use protocol::envelope::MessageType;
+    use serde_json::{Value, json};
 
-    fn check(text: &str, expected: Option<(&str, Option<u64>)>) {
-        let read = Assignment::parse(text);
-        let read = read
-            .as_ref()
-            .map(|a| (a.role.as_str(), a.work.as_ref().map(|work| work.number.0)));
-        assert_eq!(read, expected, "{text}");
+    fn check(task: Value, host: Option<&str>, expected: &str) {
+        let team = "main".parse().unwrap();
+        let mut envelope = Envelope::new(&team, MessageType::Task, "supervisor", "code");
+        envelope.payload.context = task;
+        let text = Work::text_of(&envelope, host).unwrap();
+        assert_eq!(text, expected);
+        if !text.is_empty() {
+            let read: Work = serde_json::from_str(&text).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), text);
+        }
     }
 
     #[test]
-    fn what_is_kept_is_read_whoever_wrote_it() {
-        check("code", Some(("code", None)));
-        check(r#"code {"number":"t12"}"#, Some(("code", Some(12))));
-        let whole = r#"qa {"number":"t3","host":"web-1","workspace":"/srv/a b","new":1}"#;
-        check(whole, Some(("qa", Some(3))));
-        for cut in ["code {", r#"code {"number":"#, "code {}", "code t12"] {
-            check(cut, Some(("code", None)));
-        }
-        for none in ["", " ", " code", "Co de"] {
-            check(none, None);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_written_is_read(number: u32, host in "[a-z]{0,8}", folder in "/.{0,40}", level in proptest::option::of(0u8..3)) {
-            let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-            let written = Assignment {
-                role: "code".parse().unwrap(),
-                work: Some(Work {
-                    number: ShortId(number.into()),
-                    host: some(&host),
-                    workspace: some(&folder).map(PathBuf::from),
-                    ceiling: level.map(|level| Ceiling { level: level.try_into().unwrap(), host_read: level > 1 }),
-                }),
-            };
-            let text = written.to_text().unwrap();
-            prop_assert_eq!(text.split(' ').next(), Some("code"));
-            prop_assert_eq!(Assignment::parse(&text), Some(written));
-        }
+    fn what_a_message_says_is_kept_whole_or_not_at_all() {
+        check(json!({}), None, "");
+        check(json!({"short_id": 7}), None, "");
+        check(json!({"short_id": "t7"}), None, r#"{"number":"t7"}"#);
+        check(
+            json!({"short_id": "t7", "workspace": "/a \"b", "ceiling": {"level": 0, "host_read": false}}),
+            Some("web"),
+            r#"{"number":"t7","host":"web","workspace":"/a \"b","ceiling":{"level":0,"host_read":false}}"#,
+        );
+        // A ceiling that nobody can read is none that was lifted.
+        check(json!({"short_id": "t7", "ceiling": {"level": 9}}), None, "");
     }
 }

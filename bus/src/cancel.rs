@@ -38,6 +38,7 @@ impl Bus {
             names.task_spend(task),
             names.back(&lane),
             names.delay(&lane),
+            names.given(task),
         ])
         .arg(task)
         .arg(WORK_GROUP)

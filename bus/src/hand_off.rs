@@ -1,7 +1,6 @@
 //! A task changes hands: record, journal and work message of a parked task move to another role's
 //! keys in one step, and the task is queued there. Only what moves it may touch both roles' keys.
 
-use crate::assignment::Assignment;
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
 use crate::keys;
@@ -43,8 +42,7 @@ impl Bus {
         .bytes(written(entry)?)
         .arg(to)
         .arg(&lane)
-        .bytes(envelope.to_bytes()?)
-        .arg(Assignment::of(envelope, to, host).to_text()?);
+        .bytes(envelope.to_bytes()?);
         let answer: String = self.run(&scripts::HAND_OFF, &call, Again::Yes).await?;
         Ok(Resumed::read(&answer))
     }

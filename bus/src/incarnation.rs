@@ -181,6 +181,7 @@ impl Bus {
             names.lease(&lane),
             names.back(&lane),
             names.delay(&lane),
+            names.given(task),
         ])
         .arg(task)
         .arg(WORK_GROUP);

@@ -256,6 +256,7 @@ impl Bus {
             names.task(&role, task),
             names.journal(&role, task),
             names.task_spend(task),
+            names.given(task),
         ])
         .arg(after.as_millis().max(1));
         let answer: String = self.run(&scripts::FORGET, &call, Again::Yes).await?;

@@ -86,9 +86,13 @@ impl Keys {
     pub fn wake(&self, role: &Role) -> String {
         format!("{}{role}", self.wake_prefix())
     }
-    /// Which role works on a task, and on what: see [`crate::assignment`]. Nobody but the supervisor writes there.
+    /// Which role works on a task. Nobody but the supervisor writes there.
     pub fn role_of(&self, task: TaskId) -> String {
         self.key(&format!("role:{task}"))
+    }
+    /// What a task is that a role was given: see [`crate::assignment`]. Nobody but the supervisor writes there.
+    pub fn given(&self, task: TaskId) -> String {
+        self.key(&format!("given:{task}"))
     }
     /// Prefix of task records; `<role>:<task>` follows.
     pub fn task_prefix(&self) -> String {
@@ -244,6 +248,7 @@ impl Keys {
     pub fn read_by_agents(&self) -> Vec<String> {
         vec![
             self.key("role:*"),
+            self.key("given:*"),
             self.frozen(),
             self.key("paused:*"),
             self.owner(),

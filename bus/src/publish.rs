@@ -1,6 +1,6 @@
 //! The producer's side: a task is queued once, however often it is sent, and a full queue says so.
 
-use crate::assignment::Assignment;
+use crate::assignment::Work;
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
 use crate::{keys, scripts};
@@ -129,13 +129,15 @@ impl Bus {
             names.wake(task.role),
             names.idle(task.role),
             names.delay(&lane),
+            names.given(id),
         ]);
         Ok(call
             .arg(id)
-            .arg(Assignment::of(task.envelope, task.role, task.host).to_text()?)
+            .arg(task.role)
             .arg(&lane)
             .bytes(task.envelope.to_bytes()?)
-            .arg(task.due.map_or(0, |due| due.as_millisecond().max(0))))
+            .arg(task.due.map_or(0, |due| due.as_millisecond().max(0)))
+            .arg(Work::text_of(task.envelope, task.host)?))
     }
 
     fn submitted(&self, task: &Submission<'_>, word: Option<&str>) -> Result<Submitted, BusError> {
@@ -164,10 +166,14 @@ impl Bus {
             return Ok(Vec::new());
         }
         let names = self.keys();
-        let assigned = self.assignments(tasks).await?;
-        let roles: Vec<Option<Role>> = assigned
+        let mut pointers = redis::cmd("MGET");
+        for task in tasks {
+            pointers.arg(names.role_of(*task));
+        }
+        let roles: Vec<Option<String>> = self.query(&pointers, Again::Yes).await?;
+        let roles: Vec<Option<Role>> = roles
             .into_iter()
-            .map(|assigned| Some(assigned?.role))
+            .map(|role| role.and_then(|role| role.parse().ok()))
             .collect();
         let mut states = redis::pipe();
         for (task, role) in tasks.iter().zip(&roles) {

@@ -87,7 +87,7 @@ scripts! {
     RESUME = "resume", needs_room;
     /// Give a task that waited to another role, and put it into its queue.
     HAND_OFF = "hand_off", needs_room;
-    /// Say the rest of a task that an older supervisor sent.
+    /// Say what a task is that an older supervisor sent.
     SAY_AGAIN = "say_again", always;
     /// Give a claimed task up for dead.
     BURY = "bury", always;

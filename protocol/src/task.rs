@@ -108,6 +108,14 @@ pub struct Ceiling {
     pub host_read: bool,
 }
 
+impl Ceiling {
+    /// No bound.
+    pub const HIGHEST: Ceiling = Ceiling {
+        level: Level::Privileged,
+        host_read: true,
+    };
+}
+
 /// A task as accepted: never changed afterwards.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {

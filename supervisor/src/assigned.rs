@@ -21,14 +21,25 @@ pub(crate) async fn say_again(desk: &Desk, bus: &Bus) -> Result<(), OutboxError>
         let listed: Vec<TaskId> = page.into_iter().map(|(_, task)| task).collect();
         let said = bus.assignments(&listed).await?;
         for (id, said) in listed.into_iter().zip(said) {
-            let Some(said) = said.filter(|said| said.work.is_none()) else {
-                continue;
-            };
-            let task = desk.ledger.find(TaskRef::Id(id)).await?.task;
-            let envelope = envelope(&desk.settings.team.name, &task)?;
-            bus.say_again(&envelope, &said.role, task.host.as_deref())
-                .await?;
-            tracing::info!(task = %task.short_id, "of an older supervisor: the bus knows now what it is about");
+            if said.is_some_and(|said| said.work.is_none())
+                && let Err(error) = say(desk, bus, id).await
+            {
+                // One that cannot be told holds up no other.
+                match &error {
+                    OutboxError::Bus(bus) if bus.is_unreachable() => return Err(error),
+                    _ => {
+                        tracing::warn!(task = %id, %error, "the bus does not know what it is about")
+                    }
+                }
+            }
         }
     }
+}
+
+async fn say(desk: &Desk, bus: &Bus, id: TaskId) -> Result<(), OutboxError> {
+    let task = desk.ledger.find(TaskRef::Id(id)).await?.task;
+    let envelope = envelope(&desk.settings.team.name, &task)?;
+    bus.say_again(&envelope, task.host.as_deref()).await?;
+    tracing::info!(task = %task.short_id, "of an older supervisor: the bus knows now what it is about");
+    Ok(())
 }

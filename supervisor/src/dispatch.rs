@@ -159,9 +159,9 @@ pub async fn first(desk: &Desk, task: &Task) -> Option<String> {
 
 /// The outbox. Runs for ever; cut off anywhere, the next look does what was left.
 pub async fn outbox(desk: &Desk) {
-    let mut known = false;
     loop {
         let (bus, number) = desk.link.up().await;
+        let mut known = false;
         // The bus is here again, or for the first time: it may have forgotten anything.
         let mut whole_at = Instant::now();
         let mut was_tight = false;

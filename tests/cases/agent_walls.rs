@@ -293,20 +293,27 @@ fn an_ordinary_users_proxies_reach_nothing_but_their_hosts() {
 #[test]
 fn what_an_agent_asks_of_its_launcher_is_bounded() {
     let stage = Stage::new(is_root());
+    let task = worked_on(&stage.team);
+    let own = task["agent"].as_str().expect("a role");
     let digest = "a".repeat(64);
+    let take_up = format!(r#"wish:{{"wish":"take_up","task":{}}}"#, task["id"]);
+    // Of a task of its own, and of none.
     let attempts = [
-        r#"{"wish":"check","task":"t1","workspace":"/etc"}"#.to_owned(),
-        r#"{"wish":"clone","task":"t1","workspace":"/etc","until":99999999999}"#.to_owned(),
+        format!(r#"{{"wish":"keep","name":"{digest}"}}"#),
+        format!(r#"{{"wish":"write","file":{{"blob":"{digest}"}}}}"#),
+        format!(r#"{{"wish":"lay_out","task":"t1","files":[{{"name":"x","sha256":"{digest}","bytes":1}}]}}"#),
         r#"{"wish":"read","file":{"blob":"../warden/seal.key"}}"#.to_owned(),
         r#"{"wish":"write","file":{"blob":"../config/permissions.yaml"}}"#.to_owned(),
         format!(r#"{{"wish":"lay_out","task":"t1","files":[{{"name":"../../x","sha256":"{digest}","bytes":1}}]}}"#),
         r#"{"wish":"freshen","task":"t99"}"#.to_owned(),
-        r#"{"wish":"sandbox","task":"t99","on":{"on":"clone","writable":true,"online":false},"attachments":false,"deadline":99999999999,"trace":null}"#.to_owned(),
+        r#"{"wish":"sandbox","task":"t99","on":{"on":"clone","writable":true,"online":false},"attachments":false,"trace":null}"#.to_owned(),
         r#"{"wish":"way_out","task":"t99"}"#.to_owned(),
         r#"{"wish":"shell","argv":["sh"]}"#.to_owned(),
     ]
     .map(|wish| format!("wish:{wish}"));
-    let (_, told) = stage.tried(&attempts, None);
+    let all = [&[take_up][..], &attempts].concat();
+    let (_, mut told) = stage.tried_as(&["try-as-agent", own], &all, None);
+    assert!(told.remove(0).1, "it has a task");
     let granted: Vec<_> = told.iter().filter(|(_, done, _)| *done).collect();
     assert!(granted.is_empty(), "{granted:#?}");
     for (wish, _, said) in &told {
@@ -314,10 +321,21 @@ fn what_an_agent_asks_of_its_launcher_is_bounded() {
         eprintln!("{said}");
     }
     // Control: what it may ask is granted.
-    let own = r#"wish:{"wish":"playbooks"}"#.to_owned();
-    let (_, told) = stage.tried(&[own], None);
+    let may = r#"wish:{"wish":"playbooks"}"#.to_owned();
+    let (_, told) = stage.tried(&[may], None);
     assert!(told[0].1, "{told:?}");
     stage.team.down();
+}
+
+/// A task that some role has worked on.
+fn worked_on(team: &Team) -> serde_json::Value {
+    let work = team.scratch("work");
+    fs::write(work.join("README.md"), "a project\n").expect("a file");
+    let (code, done) = team.run(&work, "what is unfinished here?");
+    assert_eq!(code, 0, "{done:#}");
+    let number = done["short_id"].as_str().expect("a number");
+    let page = team.ai(&["task", "show", number, "--json"]).json();
+    page["task"]["task"].clone()
 }
 
 /// Everything that an agent can ask for of a task, the clone first: what follows needs one.
@@ -340,7 +358,7 @@ fn wishes_about(id: &str, number: &str) -> Vec<String> {
         file("write", "patch"),
         of(
             "sandbox",
-            r#","on":{"on":"clone","writable":true,"online":false},"attachments":false,"deadline":99999999999,"trace":null"#,
+            r#","on":{"on":"clone","writable":true,"online":false},"attachments":false,"trace":null"#,
         ),
     ]
 }
@@ -349,15 +367,10 @@ fn wishes_about(id: &str, number: &str) -> Vec<String> {
 fn an_agent_gets_nothing_of_a_task_that_is_not_its_own() {
     let stage = Stage::new(is_root());
     let team = &stage.team;
-    let work = team.scratch("work");
-    fs::write(work.join("README.md"), "a project\n").expect("a file");
-    let (code, done) = team.run(&work, "what is unfinished here?");
-    assert_eq!(code, 0, "{done:#}");
-    let number = done["short_id"].as_str().expect("a number");
-    let page = team.ai(&["task", "show", number, "--json"]).json();
-    let task = &page["task"]["task"];
+    let task = worked_on(team);
+    let number = task["short_id"].as_str().expect("a number");
     let (id, own) = (
-        task["id"].as_str().unwrap_or_else(|| panic!("{page:#}")),
+        task["id"].as_str().expect("an id"),
         task["agent"].as_str().expect("a role"),
     );
     let other = AGENTS.iter().find(|role| **role != own).expect("another");

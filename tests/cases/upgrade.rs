@@ -87,13 +87,12 @@ fn a_task_that_an_older_team_queued_is_worked_on() {
     let page = team.ai(&["task", "show", "t1", "--json"]).expect(0).json();
     let task = &page["task"]["task"];
     let text = |name: &str| task[name].as_str().expect("a text").to_owned();
-    let pointer = format!("{{main}}:role:{}", text("id"));
-    let role = text("agent");
-    let whole = || team.redis(&["GET", &pointer], "");
+    let given = format!("{{main}}:given:{}", text("id"));
+    let whole = || team.redis(&["GET", &given], "");
     let said = || whole().contains(&folder);
     assert!(wait_until(Duration::from_secs(10), said), "{}", whole());
     // The older one said the role alone.
-    team.redis(&["SET", &pointer, &role], "");
+    team.redis(&["DEL", &given], "");
     team.down();
     team.up();
     assert!(wait_until(Duration::from_secs(10), said), "{}", whole());

@@ -14,7 +14,7 @@ use protocol::walls::Wall;
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
@@ -113,13 +113,14 @@ impl Assigned {
         Ok(taken)
     }
 
-    /// What a task is about that was taken up and is this agent's still.
+    /// What a task is about that was taken up and is this agent's still. Where Redis is to be asked anew, the answer is
+    /// waited for if it may take time, else it holds from the next wish on: an agent that waits does nothing else.
     ///
     /// # Errors
     /// When it was not, or is another's by now.
-    pub fn check(&self, number: ShortId) -> io::Result<Taken> {
-        let known = self.all();
-        let Some(one) = known.iter().find(|one| one.number == number) else {
+    pub fn check(self: &Arc<Self>, number: ShortId, may_take_time: bool) -> io::Result<Taken> {
+        let mut known = self.all();
+        let Some(one) = known.iter_mut().find(|one| one.number == number) else {
             return match self.stands {
                 true => Err(io::Error::other(format!(
                     "{number} is no task that this agent was given"
@@ -127,27 +128,32 @@ impl Assigned {
                 false => Ok(Taken::default()),
             };
         };
-        let (id, heard, taken) = (one.id, one.heard, one.taken.clone());
+        let (id, taken) = (one.id, one.taken.clone());
+        if one.heard.elapsed() < FRESH {
+            return Ok(taken);
+        }
+        // By one at a time.
+        one.heard = Instant::now();
         drop(known);
-        if heard.elapsed() >= FRESH {
-            self.hear_again(id)?;
+        match may_take_time {
+            true => self.hear_again(id)?,
+            false => {
+                let own = Arc::clone(self);
+                let asks = std::thread::Builder::new().name("assigned".to_owned());
+                asks.spawn(move || own.hear_again(id))?;
+            }
         }
         Ok(taken)
     }
 
-    /// What Redis said last counts while it says nothing.
+    /// Lets go of a task that is another's by now. What Redis said last counts while it says nothing.
     fn hear_again(&self, id: TaskId) -> io::Result<()> {
         let still = match self.line.ask(id) {
             Ok(Some(said)) => self.own(id, Some(said)).map(drop),
             Ok(None) | Err(_) => Ok(()),
         };
-        let mut all = self.all();
-        match &still {
-            Ok(()) => {
-                let known = all.iter_mut().filter(|one| one.id == id);
-                known.for_each(|one| one.heard = Instant::now());
-            }
-            Err(_) => all.retain(|one| one.id != id),
+        if still.is_err() {
+            self.all().retain(|one| one.id != id);
         }
         still
     }
@@ -204,14 +210,18 @@ impl Line {
             Some(line) => line,
             None => self.opened()?,
         };
-        let said = runtime.block_on(async {
-            tokio::time::timeout(PATIENCE, bus.assignment(id))
-                .await
-                .map_err(|_| "it does not answer in time".to_owned())?
-                .map_err(|error| error.to_string())
-        })?;
-        *open = Some((runtime, bus));
-        Ok(said)
+        let asked = async { tokio::time::timeout(PATIENCE, bus.assignment(id)).await };
+        let said = runtime.block_on(asked);
+        let said = match said {
+            Ok(said) => said.map_err(|error| error.to_string()),
+            Err(_) => Err("it does not answer in time".to_owned()),
+        };
+        match said {
+            Ok(_) => *open = Some((runtime, bus)),
+            // A name that is being looked up is not waited for.
+            Err(_) => runtime.shutdown_background(),
+        }
+        said
     }
 
     fn opened(&self) -> Result<(Runtime, Bus), String> {
@@ -231,8 +241,13 @@ impl Line {
             let joined = tokio::time::timeout(PATIENCE, joined).await;
             joined.unwrap_or_else(|_| Err(BusError::Unreachable("no answer in time".to_owned())))
         };
-        let bus = runtime.block_on(joined).map_err(|e| e.to_string())?;
-        Ok((runtime, bus))
+        match runtime.block_on(joined) {
+            Ok(bus) => Ok((runtime, bus)),
+            Err(error) => {
+                runtime.shutdown_background();
+                Err(error.to_string())
+            }
+        }
     }
 }
 

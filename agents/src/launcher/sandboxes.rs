@@ -104,14 +104,12 @@ impl Workshop {
                 let kind = self.on_clone(&clone, writable, &wanted, taken)?;
                 (kind, clone.owner, *online && writable)
             }
-            On::Copy { online } => {
+            On::Copy { writable, online } => {
+                let writable = *writable && writes;
                 let clone = self.disk.clone_of(task).map_err(said)?;
                 let copy = clone.moved(&self.copy_of(task));
-                (
-                    self.on_clone(&copy, writes, &wanted, taken)?,
-                    copy.owner,
-                    *online && writes,
-                )
+                let kind = self.on_clone(&copy, writable, &wanted, taken)?;
+                (kind, copy.owner, *online && writable)
             }
             On::Host => (Kind::Host, self.owner_of(&self.home.root)?, false),
             On::Act {
@@ -161,7 +159,8 @@ impl Workshop {
                 ..Limits::default()
             },
             proxy,
-            deadline: wanted.deadline,
+            most,
+            deadline: Deadline::now(),
             trace: wanted.trace,
         })
     }

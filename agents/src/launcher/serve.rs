@@ -5,7 +5,7 @@ use super::assigned::{Assigned, Taken};
 use super::sandboxes::Workshop;
 use super::user;
 use super::wish::{Arrival, Wish};
-use crate::disk::Disk;
+use crate::disk::{Disk, File, digest};
 use crate::granted::{most, writes};
 use config::env::Env;
 use config::home::Home;
@@ -38,7 +38,7 @@ pub type Log = Arc<Mutex<dyn Write + Send>>;
 
 struct Launcher {
     shop: Workshop,
-    assigned: Assigned,
+    assigned: Arc<Assigned>,
     min_free_mb: u64,
     /// The agent's process.
     agent: u32,
@@ -68,7 +68,7 @@ pub fn serve(
     })?;
     let faults = env.faults().map_err(io::Error::other)?;
     let launcher = Arc::new(Launcher {
-        assigned: Assigned::new(&home, &settings, role, faults),
+        assigned: Arc::new(Assigned::new(&home, &settings, role, faults)),
         shop: Workshop {
             disk: Disk::here(home.clone()),
             home,
@@ -136,7 +136,10 @@ impl Launcher {
     /// Does one thing and answers; whether the conversation goes on.
     fn grant(&self, wish: Wish, message: Message, line: &Line) -> io::Result<bool> {
         let shop = &self.shop;
-        let taken = wish.task().map(|task| self.assigned.check(task));
+        let may_take_time = wish.may_take_time();
+        let taken = wish
+            .task()
+            .map(|task| self.assigned.check(task, may_take_time));
         let taken = taken.transpose()?.unwrap_or_default();
         match wish {
             Wish::TakeUp { task } => {
@@ -158,8 +161,16 @@ impl Launcher {
                 let there = Answer::Done(found.is_some());
                 line.send(&there, &found.unwrap_or_default(), &[])?;
             }
-            Wish::Write { file } => say(line, &shop.disk.write(&file, &message.bytes)?)?,
-            Wish::Keep { name } => say(line, &shop.disk.keep(&name, &message.bytes)?)?,
+            Wish::Write { file } => {
+                if let File::Blob(name) = &file {
+                    is_what_it_is_called(name, &message.bytes)?;
+                }
+                say(line, &shop.disk.write(&file, &message.bytes)?)?;
+            }
+            Wish::Keep { name } => {
+                is_what_it_is_called(&name, &message.bytes)?;
+                say(line, &shop.disk.keep(&name, &message.bytes)?)?;
+            }
             Wish::LayOut { task, files } => {
                 shop.disk.lay_out(task, &files)?;
                 say(line, &())?;
@@ -251,6 +262,14 @@ impl Launcher {
         // Whoever holds the task next may have one already.
         sockets().retain(|of, path| *of != task || *path != socket);
         told
+    }
+}
+
+/// Blobs of all roles lie in one folder, by their digests.
+fn is_what_it_is_called(name: &str, bytes: &[u8]) -> io::Result<()> {
+    match digest(bytes) == name {
+        true => Ok(()),
+        false => Err(io::Error::other("that is not the content of this digest")),
     }
 }
 

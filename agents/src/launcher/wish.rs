@@ -96,6 +96,18 @@ pub enum Wish {
 }
 
 impl Wish {
+    /// Whether it is waited for beside everything else. Pure.
+    pub fn may_take_time(&self) -> bool {
+        matches!(
+            self,
+            Wish::Clone { .. }
+                | Wish::Freshen { .. }
+                | Wish::Copy { .. }
+                | Wish::Sandbox(_)
+                | Wish::WayOut { .. }
+        )
+    }
+
     /// The task it is about, where it is about one. Pure.
     pub fn task(&self) -> Option<ShortId> {
         match self {
@@ -129,8 +141,6 @@ pub struct Wanted {
     pub on: On,
     /// Files that were handed in with the request are shown.
     pub attachments: bool,
-    /// Until when it lives without an extension.
-    pub deadline: Deadline,
     /// What programs inside are told.
     pub trace: Option<Trace>,
 }
@@ -148,6 +158,8 @@ pub enum On {
     },
     /// The copy of it that was made last.
     Copy {
+        /// As above.
+        writable: bool,
         /// As above.
         online: bool,
     },

@@ -1,5 +1,6 @@
 -- Nobody holds it: gone. Somebody does: told at the next renewal.
--- KEYS: role pointer, task, journal, spend, back, delay   ARGV: task id, group, ms the record is kept
+-- KEYS: role pointer, task, journal, spend, back, delay, what was given
+-- ARGV: task id, group, ms the record is kept
 local f = call('HMGET', KEYS[2], 'state', 'stream', 'entry')
 if f[1] == 'held' then
   call('HSET', KEYS[2], 'cancel', '1')
@@ -18,4 +19,5 @@ else
 end
 call('HSET', KEYS[2], 'state', 'removed')
 for i = 1, 4 do call('PEXPIRE', KEYS[i], ARGV[3]) end
+call('PEXPIRE', KEYS[7], ARGV[3])
 return 'removed'

@@ -51,9 +51,6 @@ local function holds(task, epoch)
   return true
 end
 
--- The role that a pointer names first; what else it says is not for scripts.
-local function role_in(pointer) return string.match(pointer or '', '^%S+') end
-
 local function field(fields, name)
   for i = 1, #fields, 2 do
     if fields[i] == name then return fields[i + 1] end

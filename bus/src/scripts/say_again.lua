@@ -1,5 +1,4 @@
--- Says the rest of a task of which only the role was said.
--- KEYS: role pointer   ARGV: role, role with the rest
-if call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
-return 1
+-- Says what a task is whose supervisor, an older one, said its role alone; as long as the role is known.
+-- KEYS: role pointer, what is given   ARGV: what is given
+if call('EXISTS', KEYS[1]) == 0 then return 0 end
+return call('SET', KEYS[2], ARGV[1], 'NX') and 1 or 0

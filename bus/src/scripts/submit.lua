@@ -1,11 +1,11 @@
 -- Queues tasks, each once, now or at its due time. Bounded here, at the producer; a work stream is
 -- never trimmed.
--- KEYS: lanes, then for each task: role pointer, task, stream, wake, idle, delay
--- ARGV: limit, then for each task: task id, what the pointer says, lane member, envelope, due ms (0: now)
+-- KEYS: lanes, then for each task: role pointer, task, stream, wake, idle, delay, what was given
+-- ARGV: limit, then for each task: task id, role, lane member, envelope, due ms (0: now), what is given ('': nothing)
 -- Answers a word for each task: new, again or full.
 local limit, said, looked, lengths = tonumber(ARGV[1]), {}, {}, {}
-for n = 1, (#ARGV - 1) / 5 do
-  local k, a = 6 * n - 4, 5 * n - 3
+for n = 1, (#ARGV - 1) / 6 do
+  local k, a = 7 * n - 5, 6 * n - 4
   local stream, idle, due = KEYS[k + 2], KEYS[k + 4], tonumber(ARGV[a + 4])
   local later = due > 0 and due > now_ms()
   local queue = later and KEYS[k + 5] or stream
@@ -16,6 +16,7 @@ for n = 1, (#ARGV - 1) / 5 do
   elseif not call('SET', KEYS[k], ARGV[a + 1], 'NX') then
     said[n] = 'again'
   else
+    if ARGV[a + 5] ~= '' then call('SET', KEYS[k + 6], ARGV[a + 5]) end
     if later then
       call('HSET', KEYS[k + 1], 'state', 'delayed', 'lane', ARGV[a + 2], 'stream', stream,
         'body', ARGV[a + 3], 'limit', ARGV[1])

@@ -174,6 +174,7 @@ async fn an_agent_cannot_touch_what_is_not_its_own() {
         "XADD {main}:ask:supervisor:qa * e x",
         "XADD {main}:ask:supervisor * e x",
         "SET {main}:role:x qa",
+        "SET {main}:given:x qa",
         "HSET {main}:task:qa:x state held",
         "XRANGE {main}:journal:qa:x - +",
         "ZADD {main}:lease:qa:any 1 x",

@@ -167,19 +167,21 @@ async fn what_a_task_is_stands_beside_its_role() {
     assert_eq!(moved.await, Ok(Resumed::Queued));
     assert_eq!(bus.assignment(task).await, Ok(Some(of(&qa))));
     // An older supervisor named the role alone.
-    let (mut raw, pointer) = (server.raw(), format!("{{main}}:role:{task}"));
-    let _: () = raw.set_ex(&pointer, "qa", 600).unwrap();
+    let (mut raw, given) = (server.raw(), format!("{{main}}:given:{task}"));
+    let _: () = raw.del(&given).unwrap();
     let known = bus.assignments(&[task, TaskId::new()]).await.unwrap();
     let old = Assignment {
         role: qa.clone(),
         work: None,
     };
-    assert_eq!(known, [Some(old.clone()), None]);
-    assert_eq!(bus.known_many(&[task]).await, Ok(vec![true]));
-    bus.say_again(&envelope, &code, Some("here")).await.unwrap();
-    assert_eq!(bus.assignment(task).await, Ok(Some(old)), "not its role");
-    bus.say_again(&envelope, &qa, Some("here")).await.unwrap();
+    assert_eq!(known, [Some(old), None]);
+    bus.say_again(&envelope, Some("here")).await.unwrap();
     assert_eq!(bus.assignment(task).await, Ok(Some(of(&qa))));
-    let left: i64 = raw.ttl(&pointer).unwrap();
-    assert!((1..=600).contains(&left), "{left}");
+    // What was said stays.
+    bus.say_again(&envelope, Some("there")).await.unwrap();
+    assert_eq!(bus.assignment(task).await, Ok(Some(of(&qa))));
+    // It goes with the task.
+    bus.cancel(task).await.unwrap();
+    bus.expel(task).await.unwrap();
+    assert!(!raw.exists::<_, bool>(&given).unwrap());
 }

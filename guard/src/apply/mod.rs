@@ -17,6 +17,7 @@ use crate::executor::wire::PATCH_BYTES;
 use crate::executor::{Executor, ExecutorError};
 use crate::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
 use install::{Change, Entry, Tree};
+use protocol::task::Ceiling;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
@@ -257,6 +258,7 @@ async fn apply_on_stage(
         toolchains: false,
         home: PathBuf::from("/"),
         limits: Limits::default(),
+        most: Ceiling::HIGHEST,
         deadline: Deadline::after(LONGEST),
         proxy: None,
         trace: None,

@@ -3,7 +3,8 @@
 
 use super::holder::ExecutorError;
 use super::link::{Link, read_frame};
-use super::wire::{self, FromInside, Hello, WIRE_VERSION};
+use super::wire::{self, FromInside, Hello, ToInside, WIRE_VERSION};
+use crate::deadline::Deadline;
 use crate::sandbox::rules::Rules;
 use crate::sandbox::spawn::SpawnError;
 use crate::sandbox::spec::{Kind, SandboxSpec, WORKSPACE};
@@ -52,7 +53,7 @@ pub(super) fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
             .proxy
             .as_ref()
             .map_or_else(String::new, |way| way.clients.cargo.clone()),
-        deadline: spec.deadline,
+        most: spec.most,
     }
 }
 
@@ -68,19 +69,20 @@ fn running(uid: u32) -> u64 {
         .sum()
 }
 
-/// Tells it, and waits until the inside says that its walls stand.
+/// Tells it until when it may live, and waits until the inside says that its walls stand.
 pub(super) async fn greet(
     stdin: StdStdin,
     stdout: StdStdout,
     stderr: StdStderr,
-    hello: &Hello,
+    until: Deadline,
 ) -> Result<Link, ExecutorError> {
     let io = |e: std::io::Error| ExecutorError::Spawn(SpawnError::Io(e));
     let mut stdin = ChildStdin::from_std(stdin).map_err(io)?;
     let mut stdout = ChildStdout::from_std(stdout).map_err(io)?;
     let stderr = ChildStderr::from_std(stderr).map_err(io)?;
     let said = tokio::spawn(collect(stderr));
-    let sent = stdin.write_all(&wire::encode(hello).map_err(io)?).await;
+    let until = wire::encode(&ToInside::Extend { until }).map_err(io)?;
+    let sent = stdin.write_all(&until).await;
     match read_frame(&mut stdout).await {
         Ok(FromInside::Ready) => Ok(Link::new(stdin, stdout)),
         Ok(FromInside::Refused { why }) => Err(ExecutorError::NotReady(why)),

@@ -1,14 +1,13 @@
 //! The holder's side: starts a sandbox, asks it, keeps it alive, ends it.
 
 use super::greeting::greet;
-use super::launched::Launched;
+use super::launched::{Launched, Parts};
 use super::link::{Link, Pulse, Question};
 use super::process::SandboxProcess;
 use super::wire::{Ask, Reply};
 use crate::act::Act;
 use crate::deadline::Deadline;
 use crate::gate::Leave;
-use crate::outside::Reach;
 use crate::sandbox::cgroup::Kills;
 use crate::sandbox::spawn::SpawnError;
 use crate::sandbox::spec::SandboxSpec;
@@ -99,11 +98,17 @@ impl Executor {
     /// Waits until the walls of a sandbox have been checked from inside. Needs a tokio runtime with IO and
     /// time.
     pub async fn in_it(launched: Launched) -> Result<Executor, ExecutorError> {
-        let (hello, pipes, process, kills) = launched.taken()?;
-        let trial = matches!(&hello.reach, Some(Reach::Database { bound, .. }) if bound.trial);
+        let Parts {
+            trial,
+            until,
+            pipes,
+            process,
+            kills,
+            ..
+        } = launched.taken()?;
         let guard = KillUnlessReady(Some(process.clone()));
         let (stdin, stdout, stderr) = pipes;
-        let link = match timeout(START, greet(stdin, stdout, stderr, &hello)).await {
+        let link = match timeout(START, greet(stdin, stdout, stderr, until)).await {
             Ok(answer) => answer?,
             Err(_) => return Err(ExecutorError::NotReady("it said nothing for 10 s".into())),
         };

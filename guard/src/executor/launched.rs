@@ -4,28 +4,46 @@
 use super::greeting::hello;
 use super::holder::ExecutorError;
 use super::process::SandboxProcess;
-use super::wire::Hello;
+use super::wire::{self, Hello};
 use crate::deadline::Deadline;
 use crate::launcher::channel::{Answer, Line, Message};
+use crate::outside::Reach;
 use crate::sandbox::cgroup::{Group, Kills};
 use crate::sandbox::profile::{self, Profile};
 use crate::sandbox::spawn::{self, SpawnError};
 use crate::sandbox::spec::{Kind, Owner, SandboxSpec};
 use crate::sandbox::surroundings::{self, Surroundings, SurroundingsError};
+use nix::fcntl::{FcntlArg, fcntl};
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
+/// What a pipe holds on every machine, in bytes.
+const PIPE_BYTES: i32 = 4096;
+
 type Pipes = (ChildStdin, ChildStdout, ChildStderr);
-type Parts = (Hello, Pipes, SandboxProcess, Option<Kills>);
+
+/// Parts of one that was started and told what it is for.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// Whatever is done in it is taken back.
+    pub trial: bool,
+    /// Until when it may live, so far.
+    pub until: Deadline,
+    pub pipes: Pipes,
+    pub process: SandboxProcess,
+    pub kills: Option<Kills>,
+    /// A test leaves out that it ends with its holder.
+    orphaned: bool,
+}
 
 /// What a launcher says of it, beside its three pipes.
 #[derive(Serialize, Deserialize)]
 pub struct Started {
     pid: i32,
-    hello: Hello,
+    trial: bool,
     kills: Option<Kills>,
 }
 
@@ -55,9 +73,19 @@ impl Launched {
         let kills = group.as_ref().map(Group::kills);
         let process = SandboxProcess::watch(child, group, asked).map_err(SpawnError::Io)?;
         match pipes {
-            (Some(stdin), Some(stdout), Some(stderr)) => {
-                let parts = (hello, (stdin, stdout, stderr), process, kills);
-                Ok(Launched(Some(parts)))
+            (Some(mut stdin), Some(stdout), Some(stderr)) => {
+                if let Err(error) = tell(&mut stdin, &hello) {
+                    process.kill();
+                    return Err(SpawnError::Io(error).into());
+                }
+                Ok(Launched(Some(Parts {
+                    trial: is_trial(&hello),
+                    until: spec.deadline,
+                    pipes: (stdin, stdout, stderr),
+                    process,
+                    kills,
+                    orphaned: hello.limits.faults.orphaned_child(),
+                })))
             }
             _ => {
                 process.kill();
@@ -66,13 +94,14 @@ impl Launched {
         }
     }
 
-    /// Takes over one that the launcher started: what it said, and the conversation it lives as long as.
+    /// Takes over one that the launcher started and told what it is for: what it said, and the conversation it lives as
+    /// long as. It waits to be told until when.
     ///
     /// # Errors
     /// When that is no sandbox.
     pub fn by_launcher(message: Message, line: Line) -> io::Result<Launched> {
         let said: Answer<Started> = message.said()?;
-        let Started { pid, hello, kills } = said.done()?;
+        let Started { pid, trial, kills } = said.done()?;
         let files: [_; 3] = message
             .files
             .try_into()
@@ -80,7 +109,14 @@ impl Launched {
         let [stdin, stdout, stderr] = files;
         let pipes = (stdin.into(), stdout.into(), stderr.into());
         let process = SandboxProcess::of_launcher(pid, line)?;
-        Ok(Launched(Some((hello, pipes, process, kills))))
+        Ok(Launched(Some(Parts {
+            trial,
+            until: Deadline::now(),
+            pipes,
+            process,
+            kills,
+            orphaned: false,
+        })))
     }
 
     /// In the launcher: hands it over in the conversation that asked for it, and ends it when that ends.
@@ -89,15 +125,14 @@ impl Launched {
     /// # Errors
     /// When the agent is gone.
     pub fn hand_over(self, line: &Line) -> io::Result<()> {
-        let (hello, pipes, process, kills) = self
+        let parts = self
             .taken()
             .map_err(|error| io::Error::other(error.to_string()))?;
-        // A test leaves this guarantee out and must see it missing.
-        let stays = hello.limits.faults.orphaned_child();
+        let Parts { process, pipes, .. } = parts;
         let started = Started {
             pid: process.id(),
-            hello,
-            kills,
+            trial: parts.trial,
+            kills: parts.kills,
         };
         let files = [
             pipes.0.as_raw_fd(),
@@ -107,16 +142,16 @@ impl Launched {
         let sent = line.send(&Answer::Done(started), b"", &files);
         drop(pipes);
         let asked = sent.is_err() || line.ended();
-        if asked || !stays {
+        if asked || !parts.orphaned {
             process.kill();
         }
         sent
     }
 
-    /// Moves the deadline it will be greeted with: to be started takes a while, and longer on a busy machine.
+    /// Moves the deadline that it will be told: to be started takes a while, and longer on a busy machine.
     pub fn extend(&mut self, until: Deadline) {
-        if let Some((hello, ..)) = &mut self.0 {
-            hello.deadline = hello.deadline.max(until);
+        if let Some(parts) = &mut self.0 {
+            parts.until = parts.until.max(until);
         }
     }
 
@@ -127,10 +162,28 @@ impl Launched {
 
 impl Drop for Launched {
     fn drop(&mut self) {
-        if let Some((_, _, process, _)) = &self.0 {
-            process.kill();
+        if let Some(parts) = &self.0 {
+            parts.process.kill();
         }
     }
+}
+
+/// Says what it is for, before anybody else can: whoever is handed the pipes afterwards is believed in nothing of it.
+/// The whole of it waits in the pipe, so nobody is waited for.
+fn tell(stdin: &mut ChildStdin, hello: &Hello) -> io::Result<()> {
+    let frame = wire::encode(hello)?;
+    if let Ok(large @ PIPE_BYTES..) = i32::try_from(frame.len()) {
+        fcntl(&*stdin, FcntlArg::F_SETPIPE_SZ(large))?;
+    }
+    match stdin.write_all(&frame) {
+        // It has ended already: whoever listens to it hears why.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        told => told,
+    }
+}
+
+fn is_trial(hello: &Hello) -> bool {
+    matches!(&hello.reach, Some(Reach::Database { bound, .. }) if bound.trial)
 }
 
 fn look(mut spec: SandboxSpec) -> Result<(SandboxSpec, Surroundings, Profile), SurroundingsError> {

@@ -7,19 +7,20 @@ use crate::outside::Reach;
 use crate::sandbox::rules::Rules;
 use crate::sandbox::spec::{Limits, Owner};
 use protocol::effect::ProbeAnswer;
+use protocol::task::Ceiling;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::{self, Read, Write};
 
 /// Version of this conversation; both ends are the same binary.
-pub const WIRE_VERSION: u32 = 2;
+pub const WIRE_VERSION: u32 = 3;
 /// Largest frame, in bytes.
 pub const FRAME_BYTES: usize = 16 * 1024 * 1024;
 /// Largest patch, in bytes; escaped as JSON it still fits a frame.
 pub const PATCH_BYTES: usize = 7 * 1024 * 1024;
 
-/// The first frame to the inside.
+/// The first frame to the inside, from whoever started it. The second one, from whoever works in it, says until when it lives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
     /// Version spoken.
@@ -47,8 +48,8 @@ pub struct Hello {
     /// Lines for cargo's settings that say where registries are; empty = none.
     #[serde(default)]
     pub cargo: String,
-    /// Until when to live without an extension.
-    pub deadline: Deadline,
+    /// The most that is done in it.
+    pub most: Ceiling,
 }
 
 /// Frames to the inside after the first.

@@ -5,6 +5,7 @@ use super::modules::{Entry, Listings};
 use super::profile::Profile;
 use super::spec::{Kind, Limits, Owner, SandboxSpec};
 use super::surroundings::{Surroundings, SystemFolder};
+use protocol::task::Ceiling;
 use std::time::Duration;
 
 const FDS: DataFds = DataFds {
@@ -39,6 +40,7 @@ fn spec(kind: Kind) -> SandboxSpec {
         toolchains: true,
         home: "/root".into(),
         limits: Limits::default(),
+        most: Ceiling::HIGHEST,
         deadline: crate::deadline::Deadline::after(Duration::from_secs(1)),
         proxy: None,
         trace: None,

@@ -135,6 +135,7 @@ mod tests {
             toolchains: false,
             home: "/".into(),
             limits: Limits::default(),
+            most: protocol::task::Ceiling::HIGHEST,
             deadline: crate::deadline::Deadline::after(std::time::Duration::from_secs(1)),
             proxy: None,
             trace: None,

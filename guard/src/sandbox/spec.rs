@@ -5,6 +5,7 @@ use crate::host_view::HostView;
 use crate::outside::Reach;
 use crate::proxy::clients::Told;
 use protocol::fault::Faults;
+use protocol::task::Ceiling;
 use protocol::trace::Trace;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -121,7 +122,9 @@ pub struct SandboxSpec {
     pub limits: Limits,
     /// The way to its task's proxy, where its programs may reach hosts at all.
     pub proxy: Option<WayOut>,
-    /// Until when it lives without an extension.
+    /// The most that is done in it.
+    pub most: Ceiling,
+    /// Until when it lives without an extension; where a launcher starts it, whoever works in it says so.
     pub deadline: Deadline,
     /// The trace that programs inside are told.
     pub trace: Option<Trace>,

@@ -19,6 +19,7 @@ use guard::redact::Redactor;
 use guard::sandbox::spec::{Kind, Limits, SandboxSpec, WayOut};
 use protocol::level::Level;
 use protocol::registry::RegistryKind;
+use protocol::task::Ceiling;
 use protocol::tool::ToolCall;
 use serde_json::json;
 use std::path::Path;
@@ -173,6 +174,7 @@ impl Attempt<'_> {
             toolchains: false,
             home: "/nonexistent".into(),
             limits,
+            most: Ceiling::HIGHEST,
             deadline: Deadline::after(Duration::from_secs(60)),
             proxy: None,
             trace: None,

@@ -22,6 +22,7 @@ use guard::outside::{Database, Outside, Source};
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec};
 use protocol::approval::{Rule, TicketId};
 use protocol::level::Level;
+use protocol::task::Ceiling;
 use protocol::walls::{Removed, Wall};
 use serde_json::{Value, json};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -375,6 +376,7 @@ impl<'a> Stage<'a> {
             toolchains: false,
             home: "/nonexistent".into(),
             limits: Limits::default(),
+            most: Ceiling::HIGHEST,
             deadline: guard::deadline::Deadline::after(PATIENCE * 3),
             proxy: None,
             trace: None,

@@ -186,6 +186,7 @@ async fn be_a_holder() {
         toolchains: false,
         home: home(),
         limits: Limits::default(),
+        most: protocol::task::Ceiling::HIGHEST,
         deadline: Deadline::after(Duration::from_secs(2)),
         proxy: None,
         trace: None,

@@ -6,6 +6,7 @@ mod changes;
 mod clones;
 mod ends;
 mod frost;
+mod handed;
 mod nested;
 mod output;
 mod outside;
@@ -128,6 +129,7 @@ impl Stage {
             toolchains: false,
             home: home(),
             limits: Limits::default(),
+            most: protocol::task::Ceiling::HIGHEST,
             deadline: guard::deadline::Deadline::after(LONG),
             proxy: None,
             trace: None,

@@ -34,6 +34,7 @@ pub(super) async fn open(reach: Reach, owner: Owner) -> Executor {
         toolchains: false,
         home: home(),
         limits: Limits::default(),
+        most: protocol::task::Ceiling::HIGHEST,
         deadline: Deadline::after(LONG),
         proxy: None,
         trace: None,

@@ -29,6 +29,7 @@ mod suites;
 mod walls;
 
 use super::wire::{self, FromInside, Hello, ToInside, WIRE_VERSION};
+use crate::deadline::Deadline;
 use crate::host_view::Right;
 use lifeline::Lifeline;
 use protocol::walls::Wall;
@@ -45,7 +46,7 @@ pub fn serve() -> ExitCode {
     let mut stdin = std::io::stdin();
     let mut stdout = std::io::stdout();
     match begin(&mut stdin, &mut stdout) {
-        Ok(hello) => answer_all(hello, stdin, stdout),
+        Ok((hello, until)) => answer_all(hello, until, stdin, stdout),
         Err(why) => {
             let _ = say(&mut stdout, &FromInside::Refused { why: why.clone() });
             let _ = writeln!(std::io::stderr(), "executor: {why}");
@@ -54,7 +55,7 @@ pub fn serve() -> ExitCode {
     }
 }
 
-fn begin(stdin: &mut Stdin, stdout: &mut Stdout) -> Result<Hello, String> {
+fn begin(stdin: &mut Stdin, stdout: &mut Stdout) -> Result<(Hello, Deadline), String> {
     let hello: Hello = wire::read(stdin)
         .map_err(|e| format!("the first frame is not readable: {e}"))?
         .ok_or("nobody spoke: `ai-infra executor` is started by an agent, not by hand")?;
@@ -81,12 +82,16 @@ fn begin(stdin: &mut Stdin, stdout: &mut Stdout) -> Result<Hello, String> {
         place::prepare_caches(&hello).map_err(|e| format!("the caches cannot be used: {e}"))?;
         forward::start()?;
     }
+    let until = match wire::read(stdin) {
+        Ok(Some(ToInside::Extend { until })) => until,
+        _ => return Err("nobody said until when it lives".to_owned()),
+    };
     say(stdout, &FromInside::Ready).map_err(|e| format!("the holder is gone: {e}"))?;
-    Ok(hello)
+    Ok((hello, until))
 }
 
-fn answer_all(hello: Hello, stdin: Stdin, mut stdout: Stdout) -> ExitCode {
-    let lifeline = Lifeline::start(hello.deadline, hello.limits.faults);
+fn answer_all(hello: Hello, until: Deadline, stdin: Stdin, mut stdout: Stdout) -> ExitCode {
+    let lifeline = Lifeline::start(until, hello.limits.faults);
     let (sender, questions) = mpsc::sync_channel(QUEUE);
     let listener = lifeline.clone();
     let listening = std::thread::Builder::new()

@@ -8,6 +8,7 @@ use super::{
     search, snapshot, suites,
 };
 use crate::act::Operation;
+use protocol::task::Ceiling;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -50,6 +51,9 @@ pub(super) fn answer(hello: &Hello, lifeline: &Lifeline, id: u64, ask: Ask) -> R
         question: id,
         until: lifeline.frost.now() + most,
     };
+    if let Some(why) = above(&ask, hello.most) {
+        return Reply::Failed { why };
+    }
     if hello.host && !matches!(&ask, Ask::Run { operation, .. } if operation.of_host()) {
         return Reply::Failed {
             why: "this sandbox looks at the host and does nothing else".to_owned(),
@@ -93,6 +97,23 @@ pub(super) fn answer(hello: &Hello, lifeline: &Lifeline, id: u64, ask: Ask) -> R
         Ask::Patch { from, to } => text(snapshot::patch(&from, &to, leash(UPKEEP))),
         Ask::Apply { patch } => text(git::apply(&patch, leash(UPKEEP)).map(|()| String::new())),
     }
+}
+
+/// Why something is not done that is above what the task may do; `None` where it is not. Pure.
+fn above(ask: &Ask, most: Ceiling) -> Option<String> {
+    let Ask::Run { operation, .. } = ask else {
+        return None;
+    };
+    let needed = operation.level().of_agent();
+    if most.level < needed {
+        let tool = operation.tool();
+        return Some(format!(
+            "{tool} needs level {needed} and this task has level {}",
+            most.level
+        ));
+    }
+    (operation.of_host() && !most.host_read)
+        .then(|| "this task may not look at the host (`host.read`)".to_owned())
 }
 
 fn text(result: Result<String, String>) -> Reply {
