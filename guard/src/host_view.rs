@@ -85,10 +85,11 @@ impl HostView {
         }
     }
 
-    /// What an operation is shown; none where it is no scan of the host.
+    /// What an operation is shown; none where it is no scan of the host, or names a place that leads elsewhere than it
+    /// says: whoever asks may have made it up.
     pub fn for_operation(operation: &Operation) -> Option<HostView> {
         match operation {
-            Operation::HostScan { scan } => Some(Self::of(scan)),
+            Operation::HostScan { scan } if scan.is_usable() => Some(Self::of(scan)),
             _ => None,
         }
     }
@@ -129,5 +130,29 @@ fn view(paths: &[&[&str]], rights: &[Right]) -> HostView {
         masked: Vec::new(),
         walked: Vec::new(),
         rights: rights.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_place_that_leads_elsewhere_is_not_shown() {
+        for (path, shown) in [
+            ("/var/log", true),
+            ("/", true),
+            ("/var/../../usr", false),
+            ("/srv/./x", false),
+            ("etc", false),
+            ("", false),
+        ] {
+            let scan =
+                serde_json::from_value(serde_json::json!({"tool": "DiskUsage", "path": path}));
+            let scan: Scan = scan.unwrap();
+            let view = HostView::for_operation(&Operation::HostScan { scan });
+            assert_eq!(view.is_some(), shown, "{path}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use tests::processes;
 use tests::team::Team;
 
@@ -178,7 +179,10 @@ pub fn open_program() -> (tempfile::TempDir, String) {
     let open = Permissions::from_mode(0o755);
     fs::set_permissions(folder.path(), open.clone()).expect("an open folder");
     let program = folder.path().join("ai-infra");
-    fs::copy(AI_INFRA, &program).expect("the program");
+    // By a process of its own: a child that another test starts while it is being written here would hold it open, and a file that
+    // is open for writing cannot be run.
+    let copied = Command::new("cp").arg(AI_INFRA).arg(&program).status();
+    assert!(copied.expect("cp runs").success());
     fs::set_permissions(&program, open).expect("an open program");
     let name = program.to_str().expect("a name").to_owned();
     (folder, name)

@@ -149,8 +149,8 @@ impl Assigned {
     /// Lets go of a task that is another's by now. What Redis said last counts while it says nothing.
     fn hear_again(&self, id: TaskId) -> io::Result<()> {
         let still = match self.line.ask(id) {
-            Ok(Some(said)) => self.own(id, Some(said)).map(drop),
-            Ok(None) | Err(_) => Ok(()),
+            Ok(Some(said)) if said.work.is_some() => self.own(id, Some(said)).map(drop),
+            Ok(_) | Err(_) => Ok(()),
         };
         if still.is_err() {
             self.all().retain(|one| one.id != id);

@@ -2,16 +2,22 @@
 //! part of the result.
 
 use super::copy::Copier;
-use super::{Clone, CloneError, private_folder, remove_clone};
+use super::{Clone, CloneError, private_folder, remove_clone, remove_tree};
 use nix::unistd::geteuid;
+use std::fs;
 use std::os::unix::fs::lchown;
 use std::path::Path;
 
-/// Copies the clone as it is now into `dir`, in place of what an earlier check left there.
+/// Copies the clone as it is now into `dir`, in place of what an earlier check left there. It is made where no sandbox
+/// can be shown it, and is at its place when it is whole: a program that could write in it meanwhile could lead whoever
+/// copies, root on a root install, elsewhere.
 pub fn throwaway(clone: &Clone, dir: &Path) -> Result<Clone, CloneError> {
     remove_clone(dir).map_err(CloneError::at(dir))?;
-    let (work, snapshots) = (dir.join("work"), dir.join("snapshots"));
     private_folder(dir)?;
+    let making = dir.join("making");
+    remove_tree(&making).map_err(CloneError::at(&making))?;
+    private_folder(&making)?;
+    let (work, snapshots) = (making.join("work"), making.join("snapshots"));
     private_folder(&snapshots)?;
     let root = geteuid().is_root();
     let mut copier = Copier::new(&clone.work, root.then_some(clone.owner))?;
@@ -20,5 +26,47 @@ pub fn throwaway(clone: &Clone, dir: &Path) -> Result<Clone, CloneError> {
         let owner = clone.owner;
         lchown(&snapshots, Some(owner.uid), Some(owner.gid)).map_err(CloneError::at(&snapshots))?;
     }
-    Ok(clone.moved(dir))
+    let whole = clone.moved(dir);
+    for (made, place) in [(&snapshots, &whole.snapshots), (&work, &whole.work)] {
+        fs::rename(made, place).map_err(CloneError::at(place))?;
+    }
+    Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::clone::make;
+    use crate::sandbox::spec::Owner;
+
+    #[test]
+    fn a_copy_is_there_when_it_is_whole() {
+        const FILES: usize = 800;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let home = at("home");
+        fs::create_dir(&home).unwrap();
+        fs::create_dir(at("work")).unwrap();
+        for number in 0..FILES {
+            fs::write(at("work").join(number.to_string()), "x").unwrap();
+        }
+        let (uid, gid) = (64_321, 64_321);
+        let clone = make(&at("work"), &at("t1"), Owner { uid, gid }).unwrap();
+        let copy = at("t1").join("verify");
+        for _ in 0..3 {
+            let copying = std::thread::spawn({
+                let (clone, copy) = (clone.clone(), copy.clone());
+                move || throwaway(&clone, &copy).unwrap()
+            });
+            // What an earlier one left is being removed at first.
+            while copy.join("work").exists() && !copying.is_finished() {}
+            while !copying.is_finished() {
+                if let Ok(seen) = fs::read_dir(copy.join("work")) {
+                    assert_eq!(seen.count(), FILES);
+                }
+            }
+            assert_eq!(copying.join().unwrap(), clone.moved(&copy));
+        }
+    }
 }

@@ -20,9 +20,6 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
-/// What a pipe holds on every machine, in bytes.
-const PIPE_BYTES: i32 = 4096;
-
 type Pipes = (ChildStdin, ChildStdout, ChildStderr);
 
 /// Parts of one that was started and told what it is for.
@@ -172,8 +169,9 @@ impl Drop for Launched {
 /// The whole of it waits in the pipe, so nobody is waited for.
 fn tell(stdin: &mut ChildStdin, hello: &Hello) -> io::Result<()> {
     let frame = wire::encode(hello)?;
-    if let Ok(large @ PIPE_BYTES..) = i32::try_from(frame.len()) {
-        fcntl(&*stdin, FcntlArg::F_SETPIPE_SZ(large))?;
+    let length = i32::try_from(frame.len()).map_err(io::Error::other)?;
+    if fcntl(&*stdin, FcntlArg::F_GETPIPE_SZ)? < length {
+        fcntl(&*stdin, FcntlArg::F_SETPIPE_SZ(length))?;
     }
     match stdin.write_all(&frame) {
         // It has ended already: whoever listens to it hears why.

@@ -128,12 +128,17 @@ impl Scan {
     /// A sentence about the input.
     pub fn parse(tool: &str, input: &Value) -> Result<Scan, String> {
         let scan: Scan = tool_input::tagged(tool, input)?;
-        match scan.path() {
-            Some(path) if !usable(path) => {
+        match scan.is_usable() {
+            true => Ok(scan),
+            false => {
                 Err("`path` is a file or folder of this host, from / and without ..".to_owned())
             }
-            _ => Ok(scan),
         }
+    }
+
+    /// Whether the place it names is one that may be named: it leads from `/`, and nowhere else than it says.
+    pub fn is_usable(&self) -> bool {
+        self.path().is_none_or(usable)
     }
 
     /// The place on the host that is looked at, where one is named.
