@@ -291,6 +291,71 @@ pub enum Verb {
     Restart,
 }
 
+impl Verb {
+    /// Whether saying it twice is as good as once: it changes nothing, or carries the id that makes two of it one.
+    /// Whoever lost the answer to another one cannot know whether it was carried out.
+    pub fn is_safe_twice(&self) -> bool {
+        match self {
+            Verb::Status
+            | Verb::Board
+            | Verb::Costs { .. }
+            | Verb::BusStatus
+            | Verb::Submit(_)
+            | Verb::Propose(_)
+            | Verb::Watch
+            | Verb::Follow { .. }
+            | Verb::TaskList { .. }
+            | Verb::TaskShow { .. }
+            | Verb::TaskRetry { .. }
+            | Verb::TaskDiff { .. }
+            | Verb::WorkspaceList
+            | Verb::MemorySearch { .. }
+            | Verb::MemoryShow { .. }
+            | Verb::MemoryStats
+            | Verb::AuditAnchors
+            | Verb::DeadList { .. }
+            | Verb::DeadShow { .. }
+            | Verb::DeadReplay { .. }
+            | Verb::ScheduleList
+            | Verb::ScheduleShow { .. }
+            | Verb::ScheduleRun { .. }
+            | Verb::Environment => true,
+            Verb::Gc { dry } => *dry,
+            Verb::BusAccept
+            | Verb::Talk(_)
+            | Verb::Keep { .. }
+            | Verb::TaskCancel { .. }
+            | Verb::TaskRate { .. }
+            | Verb::TaskAnswer { .. }
+            | Verb::TaskTell { .. }
+            | Verb::TaskBudget { .. }
+            | Verb::TaskPause { .. }
+            | Verb::TaskResume { .. }
+            | Verb::TaskApply { .. }
+            | Verb::TaskDiscard { .. }
+            | Verb::WorkspaceAdd { .. }
+            | Verb::WorkspaceForget { .. }
+            | Verb::MemoryAdd { .. }
+            | Verb::LedgerCopy { .. }
+            | Verb::MemoryForget { .. }
+            | Verb::MemoryTakeBack { .. }
+            | Verb::MemoryReindex
+            | Verb::MemoryImport { .. }
+            | Verb::Freeze
+            | Verb::Thaw
+            | Verb::AgentPause { .. }
+            | Verb::AgentResume { .. }
+            | Verb::BackupSaid { .. }
+            | Verb::SchedulePause { .. }
+            | Verb::ScheduleResume { .. }
+            | Verb::AgentRestart { .. }
+            | Verb::SecretsAgain
+            | Verb::Down
+            | Verb::Restart => false,
+        }
+    }
+}
+
 /// A line from the supervisor or the daemon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "line")]

@@ -91,6 +91,15 @@ impl ClientError {
         }
     }
 
+    /// Whether asking the same again is right: nobody heard it, or hearing it twice does no harm.
+    pub fn may_ask_again(&self, verb: &Verb) -> bool {
+        match self {
+            ClientError::Down { .. } => true,
+            ClientError::Lost { .. } => verb.is_safe_twice(),
+            _ => false,
+        }
+    }
+
     /// Whether it may be better in a moment: the process is being started again.
     pub fn is_passing(&self) -> bool {
         matches!(self, ClientError::Down { .. } | ClientError::Lost { .. })
@@ -131,8 +140,7 @@ impl Client {
             match Self::open("supervisor", &home.supervisor_sock()).await {
                 // A daemon that lives is about to bring its supervisor back.
                 Err(ClientError::Down { .. })
-                    if asked.elapsed() < RETURN
-                        && UnixStream::connect(home.daemon_sock()).await.is_ok() =>
+                    if asked.elapsed() < RETURN && has_daemon(home).await =>
                 {
                     sleep(LOOK).await;
                 }
@@ -243,9 +251,28 @@ impl Client {
     }
 }
 
-/// Asks the supervisor one thing.
+/// Asks the supervisor one thing. What may be said twice is asked again where the supervisor went away over it and
+/// is being brought back; of anything else nobody knows whether it was carried out, so that is said.
 pub async fn ask(home: &Home, verb: Verb) -> Result<Answer, ClientError> {
-    Client::connect(home).await?.ask(verb).await
+    let asked = Instant::now();
+    loop {
+        match Client::connect(home).await?.ask(verb.clone()).await {
+            // Where nobody listens, it was waited for as long as it is worth while.
+            Err(error @ ClientError::Lost { .. })
+                if error.may_ask_again(&verb)
+                    && asked.elapsed() < RETURN
+                    && has_daemon(home).await =>
+            {
+                sleep(LOOK).await;
+            }
+            answered => return answered,
+        }
+    }
+}
+
+/// Whether a daemon lives that brings its supervisor back.
+async fn has_daemon(home: &Home) -> bool {
+    UnixStream::connect(home.daemon_sock()).await.is_ok()
 }
 
 /// Hands a file to the supervisor, which keeps it for a request that is going to name it.
@@ -323,6 +350,36 @@ mod tests {
             let error = check(bad).await.unwrap_err();
             assert_eq!(error.exit_code(), protocol::exit::SERVICE, "{bad:?}");
         }
+    }
+
+    /// What comes of this where the supervisor hears it and dies without an answer; the next one would answer.
+    async fn where_one_dies_over_it(verb: Verb) -> Result<Answer, ClientError> {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        home.ensure().unwrap();
+        let _daemon = UnixListener::bind(home.daemon_sock()).unwrap();
+        let listener = UnixListener::bind(home.supervisor_sock()).unwrap();
+        let server = tokio::spawn(async move {
+            for said in [
+                &b""[..],
+                b"{\"line\":\"done\",\"answer\":{\"answer\":\"ok\",\"message\":\"m\"}}\n",
+            ] {
+                let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+                stream.read_line(&mut String::new()).await.unwrap();
+                stream.write_all(said).await.unwrap();
+            }
+        });
+        let answer = ask(&home, verb).await;
+        server.abort();
+        answer
+    }
+
+    #[tokio::test]
+    async fn only_what_may_be_said_twice_is_asked_again() {
+        let again = where_one_dies_over_it(Verb::Status).await;
+        assert!(matches!(again, Ok(Answer::Ok { .. })), "{again:?}");
+        let said = where_one_dies_over_it(Verb::Freeze).await;
+        assert!(matches!(said, Err(ClientError::Lost { .. })), "{said:?}");
     }
 
     #[tokio::test]

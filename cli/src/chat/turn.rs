@@ -132,7 +132,7 @@ impl Chat {
         let began = Instant::now();
         loop {
             match client::ask(&self.context.home, verb.clone()).await {
-                Err(error) if error.is_passing() && began.elapsed() < AWAY => {
+                Err(error) if error.may_ask_again(&verb) && began.elapsed() < AWAY => {
                     sleep(Duration::from_millis(100)).await;
                 }
                 answered => return answered,

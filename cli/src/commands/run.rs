@@ -248,7 +248,7 @@ async fn handed(context: &Context, verb: Verb) -> Result<Handed, ClientError> {
     let began = Instant::now();
     loop {
         match once(context, verb.clone()).await {
-            Err(error) if error.is_passing() && began.elapsed() < AWAY => {
+            Err(error) if error.may_ask_again(&verb) && began.elapsed() < AWAY => {
                 sleep(Duration::from_millis(50)).await;
             }
             Err(error) => return Err(error),
