@@ -4,12 +4,12 @@
 mod file;
 
 use crate::stop::Stop;
-use crate::toolbox::Toolbox;
+use crate::toolbox::{Toolbox, is_alone};
 use crate::tries::Tries;
+use crate::workspace::Under;
 use guard::act::{Act, Place};
 use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, Leave, judge};
-use guard::host_view::HostView;
 use guard::plan::plan;
 use jiff::Timestamp;
 use pai::playbook::render;
@@ -34,8 +34,6 @@ const HEAD_CHARS: usize = 120;
 /// The sandbox of one VERIFY.
 pub struct Measure {
     executor: Executor,
-    /// The side of the host that the sandbox shows, where it is one for that.
-    shows: Option<HostView>,
     on_host: bool,
     tree: Option<String>,
     /// Fresh answers of this VERIFY: criteria that look at the same thing share one look.
@@ -55,7 +53,6 @@ impl Measure {
         let executor = toolbox.sandboxes.open(copy.as_ref()).await?;
         Ok(Self {
             executor,
-            shows: None,
             on_host,
             tree,
             seen: Vec::new(),
@@ -139,15 +136,28 @@ impl Measure {
                 return Err(Unmade::Refused(format!("the check was refused: {why}")));
             }
         };
-        let begun = toolbox.witness.before(STEP, call, &act, None).await;
-        begun.map_err(Unmade::Refused)?;
-        let ran = self.make(toolbox, &act, leave, timeout).await;
+        let outside = matches!(act.operation.place(), Place::Outside | Place::Warden);
+        if outside && act.effect != EffectClass::Pure {
+            let why = "a check changes nothing outside";
+            toolbox.witness.refused(STEP, call, Some(&act), why).await;
+            return Err(Unmade::Refused(why.to_owned()));
+        }
+        if !is_alone(&act) {
+            let begun = toolbox.witness.before(STEP, call, &act, None).await;
+            begun.map_err(Unmade::Refused)?;
+        }
+        let ran = self.make(toolbox, call, &act, leave, timeout).await;
         let said = match &ran {
             Ok(outcome) if outcome.is_error => "error",
             Ok(_) => "ok",
             Err(_) => "not made",
         };
-        toolbox.witness.after(STEP, call, &act, said).await;
+        match &ran {
+            Err(Unmade::Refused(why)) if is_alone(&act) => {
+                toolbox.witness.refused(STEP, call, Some(&act), why).await;
+            }
+            _ => toolbox.witness.after(STEP, call, &act, said).await,
+        }
         let outcome = ran?;
         if call.name != "Bash" {
             self.seen.push((call.clone(), outcome.clone()));
@@ -158,27 +168,22 @@ impl Measure {
     async fn make(
         &mut self,
         toolbox: &Toolbox,
+        call: &ToolCall,
         act: &Act,
         leave: Leave,
         timeout: Duration,
     ) -> Result<Outcome, Unmade> {
-        let view = HostView::for_operation(&act.operation);
-        if let Some(view) = view.filter(|view| self.shows.as_ref() != Some(view)) {
-            let opened = toolbox.sandboxes.open_for(&act.operation, None).await;
-            let opened = opened.map_err(Unmade::Stopped)?;
-            std::mem::replace(&mut self.executor, opened).stop().await;
-            self.shows = Some(view);
-        }
         let ran = match act.operation.place() {
-            Place::Outside | Place::Warden if act.effect != EffectClass::Pure => {
-                return Err(Unmade::Refused(
-                    "a check changes nothing outside".to_owned(),
-                ));
-            }
-            Place::Outside => {
-                toolbox.reach(act).map_err(Unmade::Stopped)?;
-                let opened = toolbox.sandboxes.open_for(&act.operation, None).await;
-                let mut opened = opened.map_err(Unmade::Stopped)?;
+            _ if is_alone(act) => {
+                let under = Under {
+                    trial: false,
+                    ticket: None,
+                    entry: toolbox.witness.begins(STEP, call, act),
+                };
+                let mut opened = match toolbox.sandboxes.open_for(act, under).await {
+                    Err(Stop::Refuse(why)) => return Err(Unmade::Refused(why)),
+                    opened => opened.map_err(Unmade::Stopped)?,
+                };
                 let ran = opened.run(act, leave, timeout).await;
                 opened.stop().await;
                 ran

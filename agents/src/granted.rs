@@ -133,21 +133,8 @@ mod tests {
         let check =
             |own: (Level, bool), ceiling: Option<(Level, bool)>, expected: (Level, bool)| {
                 let agent = AgentSettings {
-                    name: "code".parse().unwrap(),
-                    level: own.0,
-                    description: String::new(),
-                    prompt: String::new(),
-                    tools: Vec::new(),
                     host_read: own.1,
-                    model: None,
-                    acts: Default::default(),
-                    endpoints: Default::default(),
-                    sources: Default::default(),
-                    hosts: Default::default(),
-                    programs: None,
-                    registries: Default::default(),
-                    remotes: Default::default(),
-                    forges: Default::default(),
+                    ..AgentSettings::bare("code".parse().unwrap(), own.0)
                 };
                 let ceiling = ceiling.map(|(level, host_read)| Ceiling { level, host_read });
                 let grant = grant(&agent, ceiling);

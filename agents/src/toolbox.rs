@@ -2,6 +2,7 @@
 //! tool. A call with a recorded result is not made again; one that was interrupted is recovered
 //! by its effect class before anything else happens.
 
+mod alone;
 mod audited;
 mod bounded;
 mod doubted;
@@ -20,16 +21,14 @@ use crate::stop::{self, Stop, Watch};
 use crate::tries::Tries;
 use crate::witness::Witness;
 use crate::workspace::Sandboxes;
+pub use alone::is_alone;
 use ended::InHand;
-use guard::act::{Act, Operation, Place};
+use guard::act::{Act, Place};
 use guard::executor::{Executor, Outcome};
 use guard::gate::{Decision, Grant, judge_with};
-use guard::host_view::HostView;
 use guard::masks::Masks;
-use guard::outside::Reach;
 use guard::plan::View;
 use guard::redact::Redactor;
-use protocol::acts::Bound;
 use protocol::effect::{EffectClass, Recovery, after_probe};
 use protocol::journal::EntryKind;
 use protocol::report::Progress;
@@ -44,22 +43,10 @@ use warden::client::Burned;
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// What a sandbox was opened for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Opened {
     Clone,
     Host,
-    Scan(HostView),
-    Outside(Reach),
-}
-
-impl Opened {
-    /// How much a change of a database may do there.
-    fn bound(&self) -> Option<Bound> {
-        match self {
-            Opened::Outside(Reach::Database { bound, .. }) => Some(bound.clone()),
-            _ => None,
-        }
-    }
 }
 
 /// The door of one task.
@@ -82,8 +69,8 @@ pub struct Toolbox {
     ticket: Option<Burned>,
     /// The program on the host that runs now.
     in_hand: Option<InHand>,
-    /// How much the ticket is for, where that is counted.
-    bound: Option<Bound>,
+    /// The call in hand has its first line in the record.
+    begun: bool,
     /// Hides secrets in answers behind names, and puts them back into the file that holds them.
     masks: OnceLock<Masks>,
 }
@@ -108,7 +95,7 @@ impl Toolbox {
             executor: None,
             ticket: None,
             in_hand: None,
-            bound: None,
+            begun: false,
             masks: OnceLock::new(),
         }
     }
@@ -196,16 +183,24 @@ impl Toolbox {
             }
             let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
             let lapses = self.sandboxes.hold.lapses();
-            let opened = match act.operation.place() {
-                Place::Clone | Place::Warden => Opened::Clone,
-                Place::Host => {
-                    HostView::for_operation(&act.operation).map_or(Opened::Host, Opened::Scan)
-                }
-                Place::Outside => Opened::Outside(self.reach(act)?),
-            };
-            let executor = self.executor(opened, Some(&act.operation)).await?;
             let began = Instant::now();
-            match executor.run(act, leave, timeout).await {
+            let ran = match act.operation.place() {
+                _ if is_alone(act) => match self.alone(step, call, act, leave, timeout).await {
+                    Err(Stop::Refuse(why)) => {
+                        return Ok(refusal(call, &format!("refused: {why}")));
+                    }
+                    ran => ran?,
+                },
+                Place::Host => {
+                    let executor = self.executor(Opened::Host).await?;
+                    executor.run(act, leave, timeout).await
+                }
+                _ => {
+                    let executor = self.executor(Opened::Clone).await?;
+                    executor.run(act, leave, timeout).await
+                }
+            };
+            match ran {
                 // It was sent, and nobody knows what became of it.
                 Ok(outcome) if in_doubt(act, &outcome) => {
                     return self.doubted(steps, step, call, act, outcome);
@@ -338,7 +333,7 @@ impl Toolbox {
         let mut tries = Tries::default();
         loop {
             let lapses = self.sandboxes.hold.lapses();
-            let executor = self.executor(Opened::Clone, None).await?;
+            let executor = self.executor(Opened::Clone).await?;
             let began = Instant::now();
             match question.put(executor).await {
                 Ok(answer) => return Ok(answer),
@@ -357,11 +352,7 @@ impl Toolbox {
 
     /// The sandbox for one kind of work: never two kinds in one. Without a clone there is only the
     /// one that looks at the host. The lease surely runs when this returns.
-    async fn executor(
-        &mut self,
-        wanted: Opened,
-        operation: Option<&Operation>,
-    ) -> Result<&mut Executor, Stop> {
+    async fn executor(&mut self, wanted: Opened) -> Result<&mut Executor, Stop> {
         let wanted = match wanted {
             Opened::Clone if self.sandboxes.clone.is_none() => Opened::Host,
             other => other,
@@ -374,16 +365,9 @@ impl Toolbox {
         }
         self.sandboxes.hold.surely().await?;
         if self.executor.is_none() {
-            let started = match (&wanted, operation) {
-                (Opened::Clone, _) => {
-                    let clone = self.sandboxes.clone.as_ref();
-                    self.sandboxes.open(clone).await?
-                }
-                (Opened::Scan(_) | Opened::Outside(_), Some(operation)) => {
-                    self.sandboxes.open_for(operation, wanted.bound()).await?
-                }
-                _ => self.sandboxes.open(None).await?,
-            };
+            let clone = self.sandboxes.clone.as_ref();
+            let on = clone.filter(|_| wanted == Opened::Clone);
+            let started = self.sandboxes.open(on).await?;
             self.executor = Some((started, wanted));
         }
         match self.executor.as_mut() {

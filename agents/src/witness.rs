@@ -62,8 +62,8 @@ impl Witness {
     pub fn of(shared: &Shared, task: &Task, lease: &Lease, faults: Faults) -> Self {
         Self {
             warden: Mutex::new(Client::through(&shared.home, PATIENCE, {
-                let hatch = shared.hatch.clone();
-                move || hatch.warden()
+                let (hatch, number) = (shared.hatch.clone(), task.short_id);
+                move || hatch.warden(number)
             })),
             redactor: shared.redactor.clone(),
             principal: format!("{}({})", task.principal.name, task.principal.uid),
@@ -207,6 +207,11 @@ impl Witness {
         }
     }
 
+    /// What the record says before an act, where its launcher writes that.
+    pub fn begins(&self, step: &str, call: &ToolCall, act: &Act) -> Entry {
+        self.entry(step, call, Some(act))
+    }
+
     fn entry(&self, step: &str, call: &ToolCall, act: Option<&Act>) -> Entry {
         let words = act.map_or_else(|| summary(call), |act| act.preview.clone());
         Entry {
@@ -225,8 +230,8 @@ impl Witness {
         }
     }
 
-    /// Writes that an act is about to be made. One that reaches outside and changes something there is
-    /// begun only when a power cut cannot take the line away.
+    /// Writes that an act is about to be made. One that the warden does, and that changes something, is begun only when a
+    /// power cut cannot take the line away.
     ///
     /// # Errors
     /// A sentence: the act must not be made.
@@ -240,8 +245,7 @@ impl Witness {
         if !self.writes {
             return Ok(());
         }
-        let far = matches!(act.operation.place(), Place::Outside | Place::Warden);
-        let safe = far && act.effect != EffectClass::Pure;
+        let safe = act.operation.place() == Place::Warden && act.effect != EffectClass::Pure;
         let entry = Entry {
             ticket: ticket.map(|id| id.to_string()).unwrap_or_default(),
             ..self.entry(step, call, Some(act))

@@ -3,21 +3,21 @@
 use crate::connections::recorded;
 use crate::disk::{Disk, File};
 use crate::launcher::hatch::{Hatch, file};
-use crate::launcher::wish::{On, Wanted, Wish};
+use crate::launcher::wish::{ForAct, On, Wanted, Wish};
 use crate::pulse::Hold;
 use crate::steps::Steps;
 use crate::stop::Stop;
 use crate::tries::Tries;
 use crate::way_out::WayOut;
 use crate::witness::Witness;
-use guard::act::Operation;
+use guard::act::Act;
 use guard::clone::Clone as TaskClone;
 use guard::deadline::Deadline;
 use guard::executor::{Executor, ExecutorError, Launched};
 use guard::launcher::channel::Answer;
 use guard::proxy::holder::Proxy;
 use nix::errno::Errno;
-use protocol::acts::Bound;
+use protocol::approval::TicketId;
 use protocol::ids::ShortId;
 use protocol::journal::EntryKind;
 use protocol::report::Artifact;
@@ -28,6 +28,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+use warden::audit::line::Entry;
 
 /// Everything needed to open a sandbox for one task.
 pub struct Sandboxes {
@@ -65,6 +66,23 @@ pub struct Sandboxes {
 
 /// What the launcher answers to a copy that could not begin in time.
 const TOO_LATE: i32 = Errno::ETIME as i32;
+
+/// Under what an act is done that has a sandbox of its own.
+pub struct Under {
+    /// It is tried, and taken back.
+    pub trial: bool,
+    /// The ticket that was used up for it.
+    pub ticket: Option<TicketId>,
+    /// What the record says before it.
+    pub entry: Entry,
+}
+
+fn not_opened(error: io::Error) -> Stop {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Stop::Refuse(error.to_string()),
+        _ => fail(error),
+    }
+}
 
 fn fail(error: impl std::fmt::Display) -> Stop {
     Stop::Fail(error.to_string())
@@ -203,18 +221,22 @@ impl Sandboxes {
         Proxy::of_launcher(line, socket, control, self.hold.pace(), record)
     }
 
-    /// Opens a sandbox for one operation that looks at the host or reaches outside: it sees what that needs
-    /// and nothing else of the clone or the home. `bound` is how much a change of a database may do.
-    pub async fn open_for(
-        &self,
-        operation: &Operation,
-        bound: Option<Bound>,
-    ) -> Result<Executor, Stop> {
-        self.start(On::Act {
-            operation: Box::new(operation.clone()),
+    /// Opens a sandbox for one act that looks at the host or reaches outside, done in it once: it sees what that needs
+    /// and nothing else of the clone or the home. [`Stop::Refuse`] where the launcher does not allow it, or the record
+    /// does not take the line before it.
+    pub async fn open_for(&self, act: &Act, under: Under) -> Result<Executor, Stop> {
+        let Under {
+            trial,
+            ticket,
+            entry,
+        } = under;
+        self.start(On::Act(Box::new(ForAct {
+            operation: act.operation.clone(),
             files: self.clone.is_some(),
-            bound: bound.map(Box::new),
-        })
+            trial,
+            ticket,
+            entry,
+        })))
         .await
     }
 
@@ -231,7 +253,7 @@ impl Sandboxes {
             };
             self.hold.surely().await?;
             let (lapses, began) = (self.hold.lapses(), Instant::now());
-            let mut launched = self.launched(wanted).await.map_err(fail)?;
+            let mut launched = self.launched(wanted).await.map_err(not_opened)?;
             launched.extend(self.hold.surely().await?);
             match Executor::in_it(launched).await {
                 Ok(executor) => {

@@ -128,6 +128,7 @@ impl Stage {
             most: protocol::task::Ceiling::HIGHEST,
             deadline: Deadline::after(LONGEST),
             proxy: None,
+            only: None,
             trace: None,
         }
     }

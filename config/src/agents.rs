@@ -76,22 +76,14 @@ pub fn parse(text: &str, origin: &Origin) -> Result<AgentText, Problem> {
     if prompt.trim().is_empty() {
         return Err(refused("has no prompt below the second `---` line".into()));
     }
+    let level = level_of(keys.get("level")).unwrap_or(Level::Restricted);
     let settings = AgentSettings {
-        name,
-        level: level_of(keys.get("level")).unwrap_or(Level::Restricted),
         description: text_of("description")?,
         prompt: prompt.trim().to_owned(),
         tools: names_of(keys.get("tools")),
         host_read: keys.get("host_read") == Some(&Value::Bool(true)),
         model: keys.get("model").and_then(Value::as_str).map(str::to_owned),
-        acts: Default::default(),
-        endpoints: Default::default(),
-        sources: Default::default(),
-        hosts: Default::default(),
-        programs: None,
-        registries: BTreeMap::new(),
-        remotes: BTreeMap::new(),
-        forges: BTreeMap::new(),
+        ..AgentSettings::bare(name, level)
     };
     Ok(AgentText {
         settings,

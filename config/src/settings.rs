@@ -321,6 +321,29 @@ pub struct AgentSettings {
     pub forges: BTreeMap<String, ForgeGrant>,
 }
 
+impl AgentSettings {
+    /// One of a level that is granted nothing and says nothing of itself.
+    pub fn bare(name: Role, level: Level) -> Self {
+        Self {
+            name,
+            level,
+            description: String::new(),
+            prompt: String::new(),
+            tools: Vec::new(),
+            host_read: false,
+            model: None,
+            acts: Acts::default(),
+            endpoints: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            programs: None,
+            registries: BTreeMap::new(),
+            remotes: BTreeMap::new(),
+            forges: BTreeMap::new(),
+        }
+    }
+}
+
 /// An endpoint that an agent was granted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EndpointGrant {

@@ -60,6 +60,8 @@ pub enum Wall {
     AgentUser,
     /// An agent gets clones, sandboxes and notes of tasks that it was given, and of no other.
     AgentTasks,
+    /// A sandbox that reaches outside or shows the host is for one act, which its launcher finds allowed.
+    OneAct,
     /// A secret is put back only into the file that holds it.
     Placeholders,
     /// A push is made from a repository that no program could write to.
@@ -98,7 +100,7 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 33] = [
+        const ALL: [(&str, Wall); 34] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
@@ -127,6 +129,7 @@ impl std::str::FromStr for Removed {
             ("agent-calls", Wall::AgentCalls),
             ("agent-user", Wall::AgentUser),
             ("agent-tasks", Wall::AgentTasks),
+            ("one-act", Wall::OneAct),
             ("placeholders", Wall::Placeholders),
             ("own-repository", Wall::OwnRepository),
             ("copies", Wall::Copies),

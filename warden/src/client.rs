@@ -77,32 +77,6 @@ pub struct Client {
     open: Option<BufReader<UnixStream>>,
 }
 
-/// A connection on which an agent of this role speaks, to be handed to it. Blocks.
-///
-/// # Errors
-/// When the warden is away or does not take it so.
-pub fn connect_for(home: &Home, role: &str) -> io::Result<StdStream> {
-    let stream = StdStream::connect(home.warden_sock())?;
-    stream.set_read_timeout(Some(ANSWER))?;
-    let role = role.to_owned();
-    let request = Request {
-        v: WIRE_VERSION,
-        ask: Ask::For { role },
-    };
-    let mut line = serde_json::to_vec(&request)?;
-    line.push(b'\n');
-    io::Write::write_all(&mut &stream, &line)?;
-    // Nothing more comes before the agent asks.
-    let mut answer = String::new();
-    io::BufRead::read_line(&mut io::BufReader::new(&stream), &mut answer)?;
-    stream.set_read_timeout(None)?;
-    match serde_json::from_str(&answer)? {
-        Reply::Done => Ok(stream),
-        Reply::Refused { why } => Err(io::Error::other(why)),
-        _ => Err(io::ErrorKind::InvalidData.into()),
-    }
-}
-
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")

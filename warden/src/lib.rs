@@ -5,9 +5,10 @@
 //! `audit` is the chain: a line (pure), its verification (pure), the seal, the file. `tickets` is
 //! leave that people give, used once, `hours` how often a kind of act was done lately, `trust` which workspaces a person trusts. `operations` are duties:
 //! what is done on the host itself, by a process of its own. `wire` is what
-//! may be asked, `serve` the process, `client` how agents, supervisor and command line reach it.
+//! may be asked, `serve` the process, `client` how agents, supervisor and command line reach it, `blocking` how launchers do.
 
 pub mod audit;
+pub mod blocking;
 pub mod client;
 pub mod hours;
 pub mod operations;

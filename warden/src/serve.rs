@@ -21,6 +21,7 @@ use config::home::Home;
 use jiff::Timestamp;
 use nix::unistd::Uid;
 use protocol::walls::Removed;
+use role::Speaker;
 use std::cell::RefCell;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -302,7 +303,7 @@ async fn serve(stream: UnixStream, office: Rc<Office>) {
     let peer = stream.peer_cred().map(|peer| peer.uid());
     let known = peer.ok().filter(|uid| *uid == 0 || *uid == me);
     let mut stream = BufReader::new(stream);
-    let mut role = None;
+    let mut speaker = None;
     loop {
         let mut line = Vec::new();
         let mut part = (&mut stream).take(LINE_BYTES as u64);
@@ -311,12 +312,12 @@ async fn serve(stream: UnixStream, office: Rc<Office>) {
             Ok(_) => {}
         }
         let reply = match known {
-            Some(uid) => understood(&line, uid, &mut role, &office).await,
+            Some(uid) => understood(&line, uid, &mut speaker, &office).await,
             None => Err("only the owner of this home may talk to its warden".to_owned()),
         };
         let broken = !line.ends_with(b"\n") || known.is_none();
         let mut reply = reply.unwrap_or_else(|why| Reply::Refused { why });
-        if let (Some(_), Reply::Ticket { shown, .. }) = (&role, &mut reply) {
+        if let (Some(_), Reply::Ticket { shown, .. }) = (&speaker, &mut reply) {
             // What the hands saw is for whoever answers: an agent would read files of the host by asking leave for them.
             shown.clear();
         }
@@ -333,7 +334,7 @@ async fn serve(stream: UnixStream, office: Rc<Office>) {
 async fn understood(
     line: &[u8],
     peer: u32,
-    role: &mut Option<String>,
+    speaker: &mut Option<Speaker>,
     office: &Office,
 ) -> Result<Reply, String> {
     if !line.ends_with(b"\n") {
@@ -344,10 +345,10 @@ async fn understood(
     if request.v > WIRE_VERSION {
         return Err("the running warden is older than this program: ai-infra restart".to_owned());
     }
-    if let Some(role) = role {
-        role::may(role, &request.ask)?;
-    } else if let Ask::For { role: named } = request.ask {
-        *role = Some(named);
+    if let Some(speaker) = speaker {
+        speaker.may(&request.ask)?;
+    } else if let Ask::For { role, scope } = request.ask {
+        *speaker = Some(Speaker { role, scope });
         return Ok(Reply::Done);
     }
     office.answer(request.ask, peer).await

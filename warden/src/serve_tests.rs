@@ -229,7 +229,7 @@ async fn an_agent_speaks_for_itself_and_answers_nothing() {
     with_warden(|home| async move {
         client(&home).head().await.unwrap();
         let dialled = home.clone();
-        let dial = move || crate::client::connect_for(&dialled, "code");
+        let dial = move || crate::blocking::connect_for(&dialled, "code", None);
         // The warden is on this thread.
         let stream = tokio::task::spawn_blocking(dial).await.unwrap().unwrap();
         let stream = std::sync::Mutex::new(Some(stream));
@@ -271,6 +271,7 @@ async fn an_agent_speaks_for_itself_and_answers_nothing() {
             (
                 Ask::For {
                     role: "infra".to_owned(),
+                    scope: None,
                 },
                 "named already",
             ),

@@ -7,6 +7,7 @@ use crate::tickets::ticket::{Ticket, Wanted};
 use crate::trust::Trust;
 use protocol::approval::{Rule, TicketId};
 use protocol::duty::order::Outcome;
+use protocol::level::Level;
 use serde::{Deserialize, Serialize};
 
 /// The version of the lines.
@@ -33,6 +34,9 @@ pub enum Ask {
     For {
         /// Its role.
         role: String,
+        /// The one task whose acts it does here; a launcher of an older version does not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<Scope>,
     },
     /// Write a line.
     Note {
@@ -185,6 +189,24 @@ pub enum Ask {
     },
     /// Whether an answer of whoever asks needs a PIN, and whether one is kept.
     Proof,
+}
+
+/// What an agent may speak of on a connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// The task; none: of no act.
+    pub task: Option<ScopedTask>,
+}
+
+/// A task, as its launcher has it from the supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopedTask {
+    /// Its uuid.
+    pub id: String,
+    /// Its number, such as `t142`.
+    pub short: String,
+    /// The most it may do.
+    pub level: Level,
 }
 
 /// An answer.

@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// What a task that this agent took up is about; of a wish that is about none, nothing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Taken {
+    /// Which it is; `None` where a test lets any be asked about.
+    pub id: Option<TaskId>,
     /// The folder.
     pub workspace: Option<PathBuf>,
     /// The project of that folder.
@@ -96,6 +98,7 @@ impl Assigned {
         })?;
         let work = self.own(id, said)?;
         let taken = Taken {
+            id: Some(id),
             project: work.workspace.as_deref().map(project),
             workspace: work.workspace,
             ceiling: work.ceiling,

@@ -3,6 +3,7 @@
 
 use super::wish::{Arrival, Wish};
 use guard::launcher::channel::{Answer, Channel, Line, Message};
+use protocol::ids::ShortId;
 use serde::de::DeserializeOwned;
 use std::io;
 use std::os::fd::{IntoRawFd, OwnedFd};
@@ -83,12 +84,12 @@ impl Hatch {
         Ok(arrival)
     }
 
-    /// A connection to the warden of this home.
+    /// A connection to the warden of this home, to speak of a task.
     ///
     /// # Errors
     /// When there is none.
-    pub fn warden(&self) -> io::Result<UnixStream> {
-        let (message, _) = self.apart(&Wish::Warden)?;
+    pub fn warden(&self, task: ShortId) -> io::Result<UnixStream> {
+        let (message, _) = self.apart(&Wish::Warden { task })?;
         understood::<()>(&message)?;
         file(message).map(UnixStream::from)
     }

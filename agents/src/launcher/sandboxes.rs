@@ -8,18 +8,18 @@ use crate::disk::Disk;
 use crate::granted::{doors_of, most, outside_of, writes};
 use config::home::Home;
 use config::settings::{AgentSettings, SandboxSettings};
-use guard::act::Operation;
+use guard::act::{Act, Operation};
 use guard::clone::{Clone as TaskClone, CloneError};
 use guard::deadline::Deadline;
 use guard::host_view::HostView;
 use guard::launcher::walls::User;
 use guard::outside::{Database, Outside, Reach};
 use guard::proxy::{Allowed, Terms, clients, registries};
+use guard::redact::Redactor;
 use guard::sandbox::cgroup::{machine_mb, whole_mb};
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec, WORKSPACE, WayOut};
 use protocol::fault::Faults;
 use protocol::ids::ShortId;
-use protocol::task::Ceiling;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -34,6 +34,8 @@ pub(super) struct Workshop {
     /// Whose toolchains programs inside may use.
     pub toolchain_home: PathBuf,
     pub faults: Faults,
+    /// Hides secrets in what the record is told.
+    pub redactor: Redactor,
     /// Sockets of proxies that are there, by their task.
     pub ways_out: Mutex<BTreeMap<ShortId, PathBuf>>,
 }
@@ -93,36 +95,37 @@ impl Workshop {
     }
 
     /// What a wanted sandbox is.
-    pub fn spec(&self, wanted: Wanted, taken: &Taken) -> io::Result<SandboxSpec> {
+    pub fn spec(&self, wanted: &Wanted, taken: &Taken) -> io::Result<SandboxSpec> {
         let task = wanted.task;
         let most = most(&self.agent, taken.ceiling);
         let writes = writes(most);
+        let mut only = None;
         let (kind, owner, online) = match &wanted.on {
             On::Clone { writable, online } => {
                 let writable = *writable && writes;
                 let clone = self.disk.clone_of(task).map_err(said)?;
-                let kind = self.on_clone(&clone, writable, &wanted, taken)?;
+                let kind = self.on_clone(&clone, writable, wanted, taken)?;
                 (kind, clone.owner, *online && writable)
             }
             On::Copy { writable, online } => {
                 let writable = *writable && writes;
                 let clone = self.disk.clone_of(task).map_err(said)?;
                 let copy = clone.moved(&self.copy_of(task));
-                let kind = self.on_clone(&copy, writable, &wanted, taken)?;
+                let kind = self.on_clone(&copy, writable, wanted, taken)?;
                 (kind, copy.owner, *online && writable)
             }
             On::Host => (Kind::Host, self.owner_of(&self.home.root)?, false),
-            On::Act {
-                operation,
-                files,
-                bound: bounded,
-            } => {
+            On::Act(act) => {
+                let made = Act::of(act.operation.clone());
+                only = Some(made.digest());
+                let allowed = self.bound(act, &made, taken)?;
                 let attached = wanted.attachments;
-                let (mut kind, owner) = self.for_act(task, most, operation, *files, attached)?;
-                if let (Kind::Outside(Reach::Database { bound, .. }), Some(bounded)) =
-                    (&mut kind, bounded)
+                let (mut kind, owner) = self.for_act(task, &act.operation, act.files, attached)?;
+                if let Kind::Outside(Reach::Database {
+                    write: true, bound, ..
+                }) = &mut kind
                 {
-                    *bound = (**bounded).clone();
+                    *bound = allowed;
                 }
                 (kind, owner, false)
             }
@@ -160,6 +163,7 @@ impl Workshop {
             },
             proxy,
             most,
+            only,
             deadline: Deadline::now(),
             trace: wanted.trace,
         })
@@ -250,23 +254,11 @@ impl Workshop {
     fn for_act(
         &self,
         task: ShortId,
-        most: Ceiling,
         operation: &Operation,
         files: bool,
         attached: bool,
     ) -> io::Result<(Kind, Owner)> {
-        let needed = operation.level().of_agent();
-        if most.level < needed {
-            let tool = operation.tool();
-            return Err(said(format!(
-                "{tool} needs level {needed} and this task has level {}",
-                most.level
-            )));
-        }
         if let Some(view) = HostView::for_operation(operation) {
-            if !most.host_read {
-                return Err(said("this task may not look at the host (`host.read`)"));
-            }
             return Ok((Kind::Scan(view), self.owner_of(&self.home.root)?));
         }
         let clone = match files && operation.reads_files() {
@@ -334,7 +326,7 @@ impl Workshop {
 ///
 /// # Errors
 /// When that is not granted.
-pub(crate) fn reach(
+fn reach(
     granted: &Outside,
     operation: &Operation,
     work: Option<PathBuf>,

@@ -6,10 +6,11 @@ use super::sandboxes::Workshop;
 use super::wish::Wanted;
 use crate::disk::Disk;
 use config::home::Home;
-use config::settings::{AgentSettings, SandboxSettings};
+use config::settings::{AgentSettings, DatabaseGrant, SandboxSettings, SourceGrant};
 use guard::act::Operation;
 use guard::deadline::Deadline;
 use guard::plan::{View, plan};
+use guard::redact::Redactor;
 use guard::sandbox::spec::Kind;
 use protocol::fault::Faults;
 use protocol::ids::ShortId;
@@ -36,22 +37,16 @@ fn room(level: Level) -> Room {
     std::fs::create_dir_all(home.tasks()).unwrap();
     std::fs::create_dir_all(&work).unwrap();
     std::fs::write(work.join("a"), "a").unwrap();
+    let shop = SourceGrant {
+        database: DatabaseGrant::Sqlite(work.join("a")),
+        write: false,
+        backups: None,
+    };
     let agent = AgentSettings {
-        name: "code".parse().unwrap(),
-        level,
-        description: String::new(),
-        prompt: String::new(),
-        tools: Vec::new(),
         host_read: true,
-        model: None,
-        acts: Default::default(),
-        endpoints: Default::default(),
-        sources: Default::default(),
-        hosts: Default::default(),
         programs: Some(BTreeSet::new()),
-        registries: Default::default(),
-        remotes: Default::default(),
-        forges: Default::default(),
+        sources: [("shop".to_owned(), shop)].into(),
+        ..AgentSettings::bare("code".parse().unwrap(), level)
     };
     let number = ShortId(1);
     let shop = Workshop {
@@ -67,6 +62,7 @@ fn room(level: Level) -> Room {
         agent,
         toolchain_home: folder.path().to_owned(),
         faults: Faults::default(),
+        redactor: Redactor::new(Vec::new()),
         ways_out: Mutex::new([(number, PathBuf::from("/run/proxy"))].into()),
     };
     let taken = Taken {
@@ -83,6 +79,12 @@ fn wanted(on: serde_json::Value) -> Wanted {
     serde_json::from_value(wanted).unwrap()
 }
 
+fn act(operation: &Operation) -> serde_json::Value {
+    let entry = json!({"principal": "ada(1000)", "agent": "code@web1#7", "task": "t1", "call": "s", "epoch": 1, "level": 0,
+        "ticket": "", "tool": "", "args_sha256": "", "summary": "", "stage": "before", "outcome": ""});
+    json!({"on": "act", "operation": operation, "files": false, "trial": false, "ticket": null, "entry": entry})
+}
+
 fn check(own: Level, ceiling: Option<Level>, on: serde_json::Value, expected: (bool, bool)) {
     let told = format!("{own} {ceiling:?} {on}");
     let room = room(own);
@@ -93,7 +95,7 @@ fn check(own: Level, ceiling: Option<Level>, on: serde_json::Value, expected: (b
         }),
         ..Taken::default()
     };
-    let spec = room.shop.spec(wanted(on), &taken).unwrap();
+    let spec = room.shop.spec(&wanted(on), &taken).unwrap();
     let Kind::Workspace {
         writable, cache, ..
     } = spec.kind
@@ -130,17 +132,24 @@ fn what_is_above_the_level_of_a_task_is_not_reached() {
         }),
         ..Taken::default()
     };
-    let query = json!({"on": "act", "files": false, "bound": null, "operation":
-        Operation::SqlQuery { source: "shop".to_owned(), statement: "SELECT 1".to_owned(), params: Vec::new(), limit: 1 }});
+    let query = act(&Operation::SqlQuery {
+        source: "shop".to_owned(),
+        statement: "SELECT 1".to_owned(),
+        params: Vec::new(),
+        limit: 1,
+    });
     let refused = |taken: &Taken, on: &serde_json::Value| {
-        let spec = room.shop.spec(wanted(on.clone()), taken);
+        let spec = room.shop.spec(&wanted(on.clone()), taken);
         spec.err().unwrap().to_string()
     };
     let said = refused(&at(Level::Restricted), &query);
     assert!(said.contains("needs level 1"), "{said}");
-    // Control: at its level it is a question of what is granted.
-    let said = refused(&at(Level::Standard), &query);
-    assert!(!said.contains("level"), "{said}");
+    // Control: at its level it is done, and that alone.
+    let spec = room
+        .shop
+        .spec(&wanted(query), &at(Level::Standard))
+        .unwrap();
+    assert!(matches!(spec.kind, Kind::Outside(_)) && spec.only.is_some());
     let call = ToolCall {
         id: "c".to_owned(),
         name: "ListeningPorts".to_owned(),
@@ -151,7 +160,7 @@ fn what_is_above_the_level_of_a_task_is_not_reached() {
         ..View::default()
     };
     let operation = plan(&call, &view).unwrap().operation;
-    let facts = json!({"on": "act", "files": false, "bound": null, "operation": operation});
+    let facts = act(&operation);
     let said = refused(&at(Level::Standard), &facts);
     assert!(said.contains("host.read"), "{said}");
 }

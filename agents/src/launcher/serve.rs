@@ -4,7 +4,7 @@
 use super::assigned::{Assigned, Taken};
 use super::sandboxes::Workshop;
 use super::user;
-use super::wish::{Arrival, Wish};
+use super::wish::{Arrival, On, Wish};
 use crate::disk::{Disk, File, digest};
 use crate::granted::{most, writes};
 use config::env::Env;
@@ -13,6 +13,7 @@ use config::settings::Settings;
 use guard::executor::Launched;
 use guard::launcher::channel::{Answer, Channel, Line, Message};
 use guard::proxy::start::Begun;
+use guard::redact::Redactor;
 use nix::fcntl::OFlag;
 use protocol::control::{Answer as Told, CONTROL_VERSION, Reply, Request, Verb};
 use protocol::ids::{Role, ShortId};
@@ -25,6 +26,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use warden::wire::{Scope, ScopedTask};
 
 /// Longest wait for the daemon, which itself waits for the service that keeps secrets.
 const ASKED: Duration = Duration::from_secs(30);
@@ -67,6 +69,7 @@ pub fn serve(
         ))
     })?;
     let faults = env.faults().map_err(io::Error::other)?;
+    let redactor = Redactor::new(secrets(&home, &env, &settings)).under(faults);
     let launcher = Arc::new(Launcher {
         assigned: Arc::new(Assigned::new(&home, &settings, role, faults)),
         shop: Workshop {
@@ -76,6 +79,7 @@ pub fn serve(
             agent: own,
             toolchain_home: env.toolchain_home(),
             faults,
+            redactor,
             ways_out: Mutex::default(),
         },
         min_free_mb: settings.team.min_free_mb,
@@ -190,7 +194,10 @@ impl Launcher {
             Wish::Freshen { task } => say(line, &shop.freshen(task)?)?,
             Wish::Copy { task, until } => say(line, &shop.copy(task, until)?)?,
             Wish::Sandbox(wanted) => {
-                let spec = shop.spec(*wanted, &taken)?;
+                let spec = shop.spec(&wanted, &taken)?;
+                if let On::Act(act) = &wanted.on {
+                    shop.record(act, wanted.task)?;
+                }
                 let started = Launched::of(spec, self.agent, Some(line.again()?));
                 let started = started.map_err(|e| io::Error::other(e.to_string()))?;
                 started.hand_over(line)?;
@@ -200,9 +207,9 @@ impl Launcher {
                 self.way_out(task, &taken, line)?;
                 return Ok(false);
             }
-            Wish::Warden => {
+            Wish::Warden { task } => {
                 let role = shop.agent.name.as_str();
-                let warden = warden::client::connect_for(&shop.home, role)?;
+                let warden = warden::blocking::connect_for(&shop.home, role, self.scope(task))?;
                 line.send(&Answer::Done(()), b"", &[warden.as_raw_fd()])?;
             }
             Wish::AnotherKey => say(line, &is_there_another_key(&shop.home.daemon_sock())?)?,
@@ -218,19 +225,32 @@ impl Launcher {
         Ok(true)
     }
 
+    /// What may be said to the warden of a task; everything of its role where a test lets any task be asked about.
+    fn scope(&self, task: ShortId) -> Option<Scope> {
+        let Ok(taken) = self.assigned.check(task, false) else {
+            return Some(Scope::default());
+        };
+        let id = taken.id?.to_string();
+        Some(Scope {
+            task: Some(ScopedTask {
+                id,
+                short: task.to_string(),
+                level: most(&self.shop.agent, taken.ceiling).level,
+            }),
+        })
+    }
+
     fn arrival(&self) -> io::Result<Arrival> {
         let home = &self.shop.home;
         let access = config::bus_access::read(home).map_err(io::Error::other)?;
         let own = bus::acl::agent_user(&self.shop.agent.name);
-        let kept = config::secret::every(home, &self.env);
-        let secrets = self.settings.secrets().chain(&kept);
         Ok(Arrival {
             user: access.users.get(&own).cloned().unwrap_or_default(),
             socket: own_redis(&access.url, home),
             url: access.url,
             ca: access.ca,
             team: config::home_id::team_id(home).map_err(io::Error::other)?,
-            secrets: secrets.map(|secret| secret.reveal().to_owned()).collect(),
+            secrets: secrets(home, &self.env, &self.settings),
         })
     }
 
@@ -263,6 +283,13 @@ impl Launcher {
         sockets().retain(|of, path| *of != task || *path != socket);
         told
     }
+}
+
+/// Everything that must be masked.
+fn secrets(home: &Home, env: &Env, settings: &Settings) -> Vec<String> {
+    let kept = config::secret::every(home, env);
+    let all = settings.secrets().chain(&kept);
+    all.map(|secret| secret.reveal().to_owned()).collect()
 }
 
 /// Blobs of all roles lie in one folder, by their digests.

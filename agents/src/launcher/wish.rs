@@ -5,12 +5,13 @@ use crate::disk::File;
 use config::bus_access::BusUser;
 use guard::act::Operation;
 use guard::deadline::Deadline;
-use protocol::acts::Bound;
+use protocol::approval::TicketId;
 use protocol::attachment::Attachment;
 use protocol::ids::{ShortId, TaskId};
 use protocol::trace::Trace;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use warden::audit::line::Entry;
 
 /// One wish; each is answered in the conversation it came in.
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,8 +88,11 @@ pub enum Wish {
         /// The task.
         task: ShortId,
     },
-    /// A connection to this home's warden, beside.
-    Warden,
+    /// A connection to this home's warden, beside, to speak of this task; of none where it was not taken up.
+    Warden {
+        /// The task.
+        task: ShortId,
+    },
     /// Whether the daemon has found another key where secrets are kept: `bool`.
     AnotherKey,
     /// From now on this conversation carries lines of the log, and no answers.
@@ -125,7 +129,7 @@ impl Wish {
             | Wish::Keep { .. }
             | Wish::Script { .. }
             | Wish::Playbooks
-            | Wish::Warden
+            | Wish::Warden { .. }
             | Wish::AnotherKey
             | Wish::Log => None,
         }
@@ -165,15 +169,23 @@ pub enum On {
     },
     /// Facts of the host.
     Host,
-    /// What one operation scans of the host, or reaches outside: as the settings grant it.
-    Act {
-        /// Which.
-        operation: Box<Operation>,
-        /// It sees the files of the task's clone, where it reads files.
-        files: bool,
-        /// How much a change of a database may do, where it is bounded.
-        bound: Option<Box<Bound>>,
-    },
+    /// What one operation scans of the host, or reaches outside: as the settings grant it, once.
+    Act(Box<ForAct>),
+}
+
+/// One act that looks at the host or reaches outside.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ForAct {
+    /// Which.
+    pub operation: Operation,
+    /// It sees the files of the task's clone, where it reads files.
+    pub files: bool,
+    /// It is tried, and taken back.
+    pub trial: bool,
+    /// The ticket that was used up for it.
+    pub ticket: Option<TicketId>,
+    /// What the record says of it first. Tool, level, ticket and summary are the launcher's own words, whatever stands here.
+    pub entry: Entry,
 }
 
 /// What an agent needs to enter the bus.

@@ -1,6 +1,7 @@
 //! The record around the door: no call is made, refused or found done without the warden's lines.
 
 use super::Toolbox;
+use super::alone::is_alone;
 use super::bounded::{Trial, more};
 use crate::call_line::refusal;
 use crate::steps::{LEAVE, Steps};
@@ -20,6 +21,8 @@ use warden::tickets::ticket::{Ticket, Wanted};
 
 /// How often a change may turn out to be more than what was asked for before it is given up.
 const GROWN: u32 = 3;
+/// How an answer begins that says why nothing was done.
+const REFUSED: &str = "refused: ";
 
 impl Toolbox {
     /// Makes a call between its two lines, or refuses it with one.
@@ -60,7 +63,7 @@ impl Toolbox {
             }
         }
         let made = self.made(steps, step, call, &act, timeout).await;
-        (self.ticket, self.bound) = (None, None);
+        self.ticket = None;
         made
     }
 
@@ -76,12 +79,14 @@ impl Toolbox {
     ) -> Result<ToolAnswer, Stop> {
         for _ in 0..GROWN {
             let ticket = self.ticket.as_ref().map(Burned::id);
-            if let Err(why) = self.witness.before(step, call, act, ticket).await {
+            self.begun = !is_alone(act);
+            if self.begun
+                && let Err(why) = self.witness.before(step, call, act, ticket).await
+            {
                 return Ok(refusal(call, &why));
             }
             let made = self.admit(steps, step, call, act, timeout).await;
-            let outcome = outcome(&made);
-            self.witness.after(step, call, act, &outcome).await;
+            self.ended(step, call, act, &made).await;
             let (Some((tried, why)), Some(kind)) = (more(&made), act.operation.kind()) else {
                 return made;
             };
@@ -93,7 +98,6 @@ impl Toolbox {
             } else if self.grant.acts.at_most(kind).map(|most| most.above) == Some(Rule::Deny) {
                 return made;
             }
-            self.bound = None;
             let asked = self.leave(step, call, act, kind, Some(why), Some(foreseen));
             if let Err(why) = asked.await? {
                 self.witness.refused(step, call, Some(act), &why).await;
@@ -105,6 +109,18 @@ impl Toolbox {
         }
         let why = "what it would change grew each time it was tried: nothing was changed";
         Ok(refusal(call, &format!("refused: {why}")))
+    }
+
+    /// Writes how a call ended. Where nothing was begun under this claim, that it was refused, or what became of what an earlier
+    /// holder began.
+    async fn ended(&self, step: &str, call: &ToolCall, act: &Act, made: &Result<ToolAnswer, Stop>) {
+        let outcome = outcome(made);
+        let known = self.begun || matches!(made, Ok(_) | Err(Stop::AskPerson(_)));
+        match outcome.strip_prefix(REFUSED) {
+            Some(why) if !self.begun => self.witness.refused(step, call, Some(act), why).await,
+            _ if known => self.witness.after(step, call, act, &outcome).await,
+            _ => {}
+        }
     }
 
     /// The ticket for an act that a rule asks about, used up. Where a person has not answered yet, the task
@@ -167,11 +183,6 @@ impl Toolbox {
             TicketState::Approved | TicketState::Used => {
                 match self.witness.burn(ticket.id, &wanted).await {
                     Ok(burned) => {
-                        let bound = Bound::of_leave(ticket.wanted.foreseen.as_ref());
-                        self.bound = Some(match denies {
-                            true => bound.within(&Bound::of_rule(rule)),
-                            false => bound,
-                        });
                         self.ticket = Some(burned);
                         Ok(())
                     }

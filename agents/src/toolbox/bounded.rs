@@ -1,12 +1,11 @@
-//! How much an act may do: the bounds of rules, what a person said yes to, and what is tried before anybody is asked.
+//! How much an act may do: the bounds of rules, and what is tried before anybody is asked.
 
-use super::{Opened, Toolbox};
-use crate::launcher::sandboxes;
+use super::Toolbox;
 use crate::stop::Stop;
+use crate::workspace::Under;
 use guard::act::{Act, Operation};
 use guard::gate::{Decision, above, to_try};
-use guard::outside::Reach;
-use protocol::acts::{Bound, Foreseen, Tried};
+use protocol::acts::{Foreseen, Tried};
 use protocol::approval::Rule;
 use protocol::tool::{ToolAnswer, ToolCall};
 use protocol::walls::Wall;
@@ -58,38 +57,6 @@ impl Toolbox {
         self.sandboxes.hold.faults().stands(Wall::Leave)
     }
 
-    /// How much a change of a database may do: what a person said yes to, else what the rule allows.
-    fn bound(&self, act: &Act) -> Bound {
-        match &self.bound {
-            _ if !self.leave_stands() => Bound::free(),
-            Some(bound) => bound.clone(),
-            None => Bound::of_rule(
-                act.operation
-                    .kind()
-                    .and_then(|kind| self.grant.acts.at_most(kind)),
-            ),
-        }
-    }
-
-    /// What a call reaches outside.
-    pub fn reach(&self, act: &Act) -> Result<Reach, Stop> {
-        let clone = self.sandboxes.clone.as_ref();
-        let mut reach = sandboxes::reach(
-            &self.grant.outside,
-            &act.operation,
-            clone.map(|clone| clone.work.clone()),
-            self.sandboxes.attachments.clone(),
-            self.sandboxes.folder().join("restore"),
-        )
-        .map_err(Stop::Refuse)?;
-        if let Reach::Database { write, bound, .. } = &mut reach
-            && *write
-        {
-            *bound = self.bound(act);
-        }
-        Ok(reach)
-    }
-
     /// What a change of a database would do, tried between two lines of the record and taken back; nothing for other acts.
     pub(super) async fn would(
         &mut self,
@@ -109,18 +76,18 @@ impl Toolbox {
             preview: format!("try, and take back: {}", act.preview),
             ..act.clone()
         };
-        if let Err(why) = self.witness.before(step, call, &shown, None).await {
-            return Ok(Some(Trial::Refused(why)));
-        }
-        let mut reach = self.reach(act)?;
-        if let Reach::Database { bound, .. } = &mut reach {
-            *bound = Bound::trial();
-        }
-        let executor = self
-            .executor(Opened::Outside(reach), Some(&act.operation))
-            .await?;
-        let ran = executor.run(act, leave, TRIAL).await;
         self.stop().await;
+        let under = Under {
+            trial: true,
+            ticket: None,
+            entry: self.witness.begins(step, call, &shown),
+        };
+        let mut executor = match self.sandboxes.open_for(act, under).await {
+            Err(Stop::Refuse(why)) => return Ok(Some(Trial::Refused(why))),
+            opened => opened?,
+        };
+        let ran = executor.run(act, leave, TRIAL).await;
+        executor.stop().await;
         let (found, told) = match ran {
             Err(error) => (Foreseen::Untried(error.to_string()), "not tried"),
             Ok(outcome) if outcome.is_error => {

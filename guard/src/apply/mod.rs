@@ -261,6 +261,7 @@ async fn apply_on_stage(
         most: Ceiling::HIGHEST,
         deadline: Deadline::after(LONGEST),
         proxy: None,
+        only: None,
         trace: None,
     };
     let mut executor = Executor::start(spec).await?;

@@ -54,6 +54,7 @@ pub(super) fn hello(spec: &SandboxSpec, around: &Surroundings) -> Hello {
             .as_ref()
             .map_or_else(String::new, |way| way.clients.cargo.clone()),
         most: spec.most,
+        only: spec.only.clone(),
     }
 }
 

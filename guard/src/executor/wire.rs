@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::io::{self, Read, Write};
 
 /// Version of this conversation; both ends are the same binary.
-pub const WIRE_VERSION: u32 = 3;
+pub const WIRE_VERSION: u32 = 4;
 /// Largest frame, in bytes.
 pub const FRAME_BYTES: usize = 16 * 1024 * 1024;
 /// Largest patch, in bytes; escaped as JSON it still fits a frame.
@@ -50,6 +50,8 @@ pub struct Hello {
     pub cargo: String,
     /// The most that is done in it.
     pub most: Ceiling,
+    /// Digest of the one act that is done in it, once; where none is said, whatever else it is for.
+    pub only: Option<String>,
 }
 
 /// Frames to the inside after the first.

@@ -77,15 +77,20 @@ pub enum Answer<T> {
         why: String,
         /// The system's number of the error, where it is one of the system's.
         code: Option<i32>,
+        /// It may not be done: [`io::ErrorKind::PermissionDenied`], in words.
+        #[serde(default)]
+        refused: bool,
     },
 }
 
 impl<T> Answer<T> {
     /// An error as it travels.
     pub fn failed(error: &io::Error) -> Self {
+        let code = error.raw_os_error();
         Answer::Failed {
             why: error.to_string(),
-            code: error.raw_os_error(),
+            code,
+            refused: code.is_none() && error.kind() == io::ErrorKind::PermissionDenied,
         }
     }
 
@@ -99,7 +104,10 @@ impl<T> Answer<T> {
             Answer::Failed {
                 code: Some(code), ..
             } => Err(io::Error::from_raw_os_error(code)),
-            Answer::Failed { why, code: None } => Err(io::Error::other(why)),
+            Answer::Failed { why, refused, .. } => Err(match refused {
+                true => io::Error::new(io::ErrorKind::PermissionDenied, why),
+                false => io::Error::other(why),
+            }),
         }
     }
 }

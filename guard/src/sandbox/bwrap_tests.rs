@@ -43,6 +43,7 @@ fn spec(kind: Kind) -> SandboxSpec {
         most: Ceiling::HIGHEST,
         deadline: crate::deadline::Deadline::after(Duration::from_secs(1)),
         proxy: None,
+        only: None,
         trace: None,
     }
 }

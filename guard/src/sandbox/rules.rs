@@ -138,6 +138,7 @@ mod tests {
             most: protocol::task::Ceiling::HIGHEST,
             deadline: crate::deadline::Deadline::after(std::time::Duration::from_secs(1)),
             proxy: None,
+            only: None,
             trace: None,
         };
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();

@@ -124,6 +124,8 @@ pub struct SandboxSpec {
     pub proxy: Option<WayOut>,
     /// The most that is done in it.
     pub most: Ceiling,
+    /// The digest of the one act that it is for, where it is for one: that is done in it once, and nothing else.
+    pub only: Option<String>,
     /// Until when it lives without an extension; where a launcher starts it, whoever works in it says so.
     pub deadline: Deadline,
     /// The trace that programs inside are told.

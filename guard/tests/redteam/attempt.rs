@@ -177,6 +177,7 @@ impl Attempt<'_> {
             most: Ceiling::HIGHEST,
             deadline: Deadline::after(Duration::from_secs(60)),
             proxy: None,
+            only: None,
             trace: None,
         })
     }

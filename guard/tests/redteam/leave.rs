@@ -379,6 +379,7 @@ impl<'a> Stage<'a> {
             most: Ceiling::HIGHEST,
             deadline: guard::deadline::Deadline::after(PATIENCE * 3),
             proxy: None,
+            only: None,
             trace: None,
         })
     }

@@ -189,6 +189,7 @@ async fn be_a_holder() {
         most: protocol::task::Ceiling::HIGHEST,
         deadline: Deadline::after(Duration::from_secs(2)),
         proxy: None,
+        only: None,
         trace: None,
     };
     let mut executor = Executor::start(spec).await.unwrap();

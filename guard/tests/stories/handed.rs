@@ -62,9 +62,9 @@ fn the_first_words_are_the_launchers() {
     };
     let owner = stage.clone.owner;
     let forged = json!({
-        "v": 3, "owner": {"uid": owner.uid, "gid": owner.gid}, "drop": nix::unistd::geteuid().is_root(),
+        "v": 4, "owner": {"uid": owner.uid, "gid": owner.gid}, "drop": nix::unistd::geteuid().is_root(),
         "limits": spec().limits, "running": 0, "host": false, "keep": [], "reach": null, "mounts": [],
-        "landlock": {"read": ["/"], "write": ["/"]}, "online": false, "most": {"level": 3, "host_read": true},
+        "landlock": {"read": ["/"], "write": ["/"]}, "online": false, "most": {"level": 3, "host_read": true}, "only": null,
     });
     let long = Deadline::after(Duration::from_secs(60));
     let extend = json!({"frame": "extend", "until": long});

@@ -132,6 +132,7 @@ impl Stage {
             most: protocol::task::Ceiling::HIGHEST,
             deadline: guard::deadline::Deadline::after(LONG),
             proxy: None,
+            only: None,
             trace: None,
         }
     }

@@ -37,6 +37,7 @@ pub(super) async fn open(reach: Reach, owner: Owner) -> Executor {
         most: protocol::task::Ceiling::HIGHEST,
         deadline: Deadline::after(LONG),
         proxy: None,
+        only: None,
         trace: None,
     };
     Executor::start(spec).await.unwrap()

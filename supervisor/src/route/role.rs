@@ -152,23 +152,7 @@ mod tests {
     fn agents(names: &[&str]) -> Vec<AgentSettings> {
         names
             .iter()
-            .map(|name| AgentSettings {
-                name: name.parse().unwrap(),
-                level: Level::Standard,
-                description: String::new(),
-                prompt: String::new(),
-                tools: Vec::new(),
-                host_read: false,
-                model: None,
-                acts: Default::default(),
-                endpoints: Default::default(),
-                sources: Default::default(),
-                hosts: Default::default(),
-                programs: None,
-                registries: Default::default(),
-                remotes: Default::default(),
-                forges: Default::default(),
-            })
+            .map(|name| AgentSettings::bare(name.parse().unwrap(), Level::Standard))
             .collect()
     }
 

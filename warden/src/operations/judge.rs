@@ -7,6 +7,7 @@ use config::operations::Rules;
 use protocol::acts::is_personal;
 use protocol::approval::Rule;
 use protocol::duty::Duty;
+use protocol::level::Level;
 use protocol::walls::{Removed, Wall};
 use serde_json::Value;
 
@@ -30,6 +31,12 @@ pub fn duty_of(wanted: &Wanted, walls: Removed) -> Result<(Duty, String), String
         )),
         _ => Ok((duty, key)),
     }
+}
+
+/// The level that what is asked for needs of an agent; `None` where it is no duty this warden knows.
+pub fn duty_level(wanted: &Wanted) -> Option<Level> {
+    let duty = serde_json::from_value::<Duty>(wanted.action["duty"].clone()).ok()?;
+    Some(duty.level().of_agent())
 }
 
 /// Whether an action is a duty at all.
@@ -78,7 +85,6 @@ mod tests {
     use super::*;
     use protocol::duty::Verb;
     use protocol::duty::terms::Terms;
-    use protocol::level::Level;
     use serde_json::json;
 
     fn wanted(duty: Value, kind: &str, key: &str) -> Wanted {

@@ -16,6 +16,7 @@ mod lifeline;
 mod limits;
 mod linters;
 mod locks;
+mod only;
 mod output;
 mod outside;
 mod place;
@@ -100,9 +101,13 @@ fn answer_all(hello: Hello, until: Deadline, stdin: Stdin, mut stdout: Stdout) -
     if listening.is_err() {
         return ExitCode::FAILURE;
     }
+    let mut only = only::Only::of(&hello);
     for (id, ask) in questions {
         lifeline.frost.begin(|| ());
-        let reply = serve::answer(&hello, &lifeline, id, ask);
+        let reply = match only.takes(&ask) {
+            Ok(()) => serve::answer(&hello, &lifeline, id, ask),
+            Err(why) => wire::Reply::Failed { why },
+        };
         if say(&mut stdout, &FromInside::Reply { id, reply }).is_err() {
             break;
         }

@@ -1,0 +1,378 @@
+//! One act that reaches outside or looks at the host: whether it may be done and how much it may do, by the settings and the
+//! warden's word, and the line of the record before it. An agent's own gate says the same first; here it is said by whoever
+//! opens the sandbox.
+
+use super::assigned::Taken;
+use super::sandboxes::Workshop;
+use super::wish::ForAct;
+use crate::granted::grant;
+use guard::act::{Act, Place};
+use guard::gate::{Decision, Grant, judge, to_try};
+use protocol::acts::{Bound, Foreseen};
+use protocol::approval::{Rule, TicketState};
+use protocol::effect::EffectClass;
+use protocol::fault::Faults;
+use protocol::ids::{ShortId, TaskId};
+use protocol::walls::Wall;
+use std::io;
+use std::time::Duration;
+use warden::audit::line::{Entry, Stage};
+use warden::blocking::ask;
+use warden::tickets::ticket::Ticket;
+use warden::wire::{Ask, Reply};
+
+/// How long a warden that is being started again is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is said to an agent that may not do it.
+pub(super) fn refused(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, why.into())
+}
+
+impl Workshop {
+    /// How much an act may do, where it may be done.
+    ///
+    /// # Errors
+    /// Why it may not, or that the warden is away.
+    pub fn bound(&self, wanted: &ForAct, act: &Act, taken: &Taken) -> io::Result<Bound> {
+        let grant = grant(&self.agent, taken.ceiling);
+        let faults = self.faults;
+        if !faults.stands(Wall::OneAct) {
+            return Ok(Bound::free());
+        }
+        let ticket = wanted.ticket.filter(|_| faults.stands(Wall::Leave));
+        let ticket = match ticket {
+            None => None,
+            Some(id) => match ask(&self.home, Ask::Ticket { id }, PATIENCE) {
+                Ok(Reply::Ticket { ticket, .. }) => Some(ticket),
+                Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
+                Err(error) => return Err(refused(error.to_string())),
+            },
+        };
+        if let Some(ticket) = &ticket {
+            let role = self.agent.name.as_str();
+            is_for(ticket, act, role, taken.id, faults).map_err(refused)?;
+        }
+        let leave = ticket.as_deref().map(|one| one.wanted.foreseen.as_ref());
+        allowed(act, &grant, wanted.trial, leave, faults).map_err(refused)
+    }
+
+    /// Writes the line before an act. One that changes something outside is begun only when a power cut cannot take it away.
+    ///
+    /// # Errors
+    /// Why it cannot be written: then the act is not made.
+    pub fn record(&self, wanted: &ForAct, task: ShortId) -> io::Result<()> {
+        if !self.faults.stands(Wall::Record) {
+            return Ok(());
+        }
+        let act = Act::of(wanted.operation.clone());
+        let role = self.agent.name.as_str();
+        if wanted.entry.agent.split('@').next() != Some(role) {
+            return Err(refused(format!("the agent {role} writes as itself alone")));
+        }
+        let safe = act.operation.place() == Place::Outside && act.effect != EffectClass::Pure;
+        let mut entry = line(wanted, &act, task);
+        entry.summary = self.redactor.text(&entry.summary);
+        let entry = Box::new(entry);
+        match ask(&self.home, Ask::Note { entry, safe }, PATIENCE) {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                tracing::error!(%error, "not done: the record cannot be written");
+                let why = format!("nothing is done without a record, and {error}");
+                Err(refused(why))
+            }
+        }
+    }
+}
+
+/// What the record says before an act: who, for whom and at which step as the agent says it, everything else as it is. Pure.
+fn line(wanted: &ForAct, act: &Act, task: ShortId) -> Entry {
+    let what = &act.preview;
+    let summary = match wanted.trial {
+        true => format!("try, and take back: {what}"),
+        false => what.clone(),
+    };
+    let ticket = wanted.ticket.map(|id| id.to_string());
+    Entry {
+        task: task.to_string(),
+        level: u8::from(act.level),
+        ticket: ticket.unwrap_or_default(),
+        tool: act.tool.clone(),
+        summary,
+        stage: Stage::Before,
+        outcome: String::new(),
+        ..wanted.entry.clone()
+    }
+}
+
+/// Whether a ticket was used up for exactly this act of this agent's task. Pure.
+///
+/// # Errors
+/// Why not.
+fn is_for(
+    ticket: &Ticket,
+    act: &Act,
+    role: &str,
+    task: Option<TaskId>,
+    faults: Faults,
+) -> Result<(), String> {
+    let wanted = &ticket.wanted;
+    let of_task = task.is_none_or(|task| wanted.task == task.to_string());
+    let same = of_task
+        && wanted.agent == role
+        && act.operation.kind() == Some(wanted.kind.as_str())
+        && wanted.action == act.action();
+    if !same && faults.stands(Wall::Bound) {
+        return Err(format!("{} was given for something else", ticket.id));
+    }
+    if ticket.grown.is_some() {
+        return Err(format!(
+            "{} was given for less than it would have changed: ask anew",
+            ticket.id
+        ));
+    }
+    match ticket.state {
+        TicketState::Used => Ok(()),
+        _ if !faults.stands(Wall::Answered) => Ok(()),
+        state => Err(format!("{} is {state} and was not used", ticket.id)),
+    }
+}
+
+/// How much an act may do: what a person said yes to, else what the rule allows. `leave` is what was foreseen when they did.
+/// Pure.
+///
+/// # Errors
+/// Why it may not be done at all.
+fn allowed(
+    act: &Act,
+    grant: &Grant,
+    trial: bool,
+    leave: Option<Option<&Foreseen>>,
+    faults: Faults,
+) -> Result<Bound, String> {
+    if trial {
+        return to_try(act, grant).map(|_leave| Bound::trial());
+    }
+    let rule = act
+        .operation
+        .kind()
+        .and_then(|kind| grant.acts.at_most(kind));
+    match (judge(act, grant), leave) {
+        (Decision::Deny(why), _) => Err(why),
+        _ if !faults.stands(Wall::Leave) => Ok(Bound::free()),
+        (Decision::Allow(_) | Decision::Ask(_), Some(foreseen)) => {
+            let bound = Bound::of_leave(foreseen);
+            Ok(match rule.is_some_and(|rule| rule.above == Rule::Deny) {
+                true => bound.within(&Bound::of_rule(rule)),
+                false => bound,
+            })
+        }
+        (Decision::Allow(_), None) => Ok(Bound::of_rule(rule)),
+        (Decision::Ask(kind), None) => {
+            Err(format!("{kind} needs a person's leave, and there is none"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use guard::act::Operation;
+    use guard::outside::{Database, Outside, Source};
+    use jiff::Timestamp;
+    use protocol::acts::{Acts, AtMost, Touched, Tried};
+    use protocol::approval::TicketId;
+    use protocol::level::Level;
+    use serde_json::json;
+    use warden::tickets::ticket::Wanted;
+
+    fn delete(key: &str) -> Act {
+        Act::of(Operation::SqlExecute {
+            source: "shop".to_owned(),
+            statement: "DELETE FROM t".to_owned(),
+            params: Vec::new(),
+            key: key.to_owned(),
+        })
+    }
+
+    fn granted(rule: Rule, above: Option<Rule>) -> Grant {
+        let shop = Source {
+            database: Database::Sqlite {
+                file: "/srv/shop.db".into(),
+            },
+            write: true,
+            backups: None,
+        };
+        let most = above.map(|above| AtMost {
+            count: Some(5),
+            above,
+            ..AtMost::default()
+        });
+        let acts = Acts::from([("sql.change".to_owned(), rule)]);
+        Grant {
+            level: Level::Standard,
+            tools: Vec::new(),
+            host_read: false,
+            outside: Outside {
+                sources: [("shop".to_owned(), shop)].into(),
+                ..Outside::default()
+            },
+            acts: acts.with_at_most(
+                most.map(|most| ("sql.change".to_owned(), most))
+                    .into_iter()
+                    .collect(),
+            ),
+        }
+    }
+
+    fn seen(rows: u64) -> Foreseen {
+        Foreseen::Tried(Tried {
+            tables: vec![Touched {
+                table: "t".to_owned(),
+                changed: rows,
+                added: 0,
+                of: None,
+            }],
+            shape: false,
+        })
+    }
+
+    #[test]
+    fn how_much_is_what_was_said_yes_to_or_what_the_rule_allows() {
+        let check =
+            |grant: &Grant, trial: bool, leave: Option<Option<&Foreseen>>, expected: &str| {
+                let said = match allowed(&delete("k"), grant, trial, leave, Faults::default()) {
+                    Ok(bound) => format!("{:?} {} {}", bound.rows, bound.shape, bound.trial),
+                    Err(why) => why,
+                };
+                assert!(said.contains(expected), "{said}");
+            };
+        let nine = seen(9);
+        let yes = Some(Some(&nine));
+        check(&granted(Rule::Allow, None), false, None, "None true false");
+        check(
+            &granted(Rule::Allow, Some(Rule::Ask)),
+            false,
+            None,
+            "Some(5) false false",
+        );
+        check(
+            &granted(Rule::Allow, Some(Rule::Ask)),
+            false,
+            yes,
+            "Some(9) false false",
+        );
+        check(
+            &granted(Rule::Allow, Some(Rule::Deny)),
+            false,
+            yes,
+            "Some(5) false false",
+        );
+        check(
+            &granted(Rule::Ask, None),
+            false,
+            None,
+            "needs a person's leave",
+        );
+        check(&granted(Rule::Ask, None), false, yes, "Some(9) false false");
+        check(&granted(Rule::Ask, None), true, None, "None true true");
+        check(&granted(Rule::Deny, None), false, yes, "denies it");
+        check(&granted(Rule::Deny, None), true, None, "denies it");
+        let mut low = granted(Rule::Allow, None);
+        low.level = Level::Restricted;
+        check(&low, false, yes, "needs level 1");
+    }
+
+    #[test]
+    fn a_ticket_is_for_one_act_of_one_task() {
+        let task: TaskId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let ticket = |state: TicketState, grown: Option<Foreseen>| {
+            let wanted = Wanted {
+                task: task.to_string(),
+                short: "t1".to_owned(),
+                step: "execute/1/s".to_owned(),
+                agent: "data".to_owned(),
+                principal: "ada(1000)".to_owned(),
+                level: 1,
+                kind: "sql.change".to_owned(),
+                action: delete("k").action(),
+                undo: None,
+                claimed: String::new(),
+                foreseen: None,
+                above: None,
+                seen: None,
+            };
+            let one = Ticket::of(TicketId(7), wanted, "web1", Timestamp::UNIX_EPOCH);
+            Ticket {
+                state,
+                grown,
+                ..one
+            }
+        };
+        let other: TaskId = "01890a5d-ac96-774b-bcce-b302099a8058".parse().unwrap();
+        let used = ticket(TicketState::Used, None);
+        for (ticket, act, role, task, expected) in [
+            (&used, delete("k"), "data", task, None),
+            (&used, delete("l"), "data", task, Some("something else")),
+            (&used, delete("k"), "qa", task, Some("something else")),
+            (&used, delete("k"), "data", other, Some("something else")),
+            (
+                &ticket(TicketState::Approved, None),
+                delete("k"),
+                "data",
+                task,
+                Some("was not used"),
+            ),
+            (
+                &ticket(TicketState::Denied, None),
+                delete("k"),
+                "data",
+                task,
+                Some("was not used"),
+            ),
+            (
+                &ticket(TicketState::Used, Some(seen(9))),
+                delete("k"),
+                "data",
+                task,
+                Some("ask anew"),
+            ),
+        ] {
+            let said = is_for(ticket, &act, role, Some(task), Faults::default()).err();
+            assert_eq!(said.is_some(), expected.is_some(), "{said:?}");
+            assert!(
+                said.unwrap_or_default()
+                    .contains(expected.unwrap_or_default())
+            );
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_record_is_what_is_done() {
+        let said = json!({"principal": "ada(1000)", "agent": "data@web1#7", "task": "t9", "call": "execute/1/s", "epoch": 3,
+            "level": 0, "ticket": "a9", "tool": "Read", "args_sha256": "00", "summary": "read a file", "stage": "after", "outcome": "ok"});
+        let wanted = ForAct {
+            operation: delete("k").operation,
+            files: false,
+            trial: true,
+            ticket: None,
+            entry: serde_json::from_value(said).unwrap(),
+        };
+        let line = line(&wanted, &delete("k"), ShortId(1));
+        assert_eq!(
+            (line.task.as_str(), line.level, line.tool.as_str()),
+            ("t1", 1, "SqlExecute")
+        );
+        assert_eq!(
+            (line.ticket.as_str(), line.outcome.as_str(), line.stage),
+            ("", "", Stage::Before)
+        );
+        assert!(
+            line.summary.starts_with("try, and take back: ") && line.summary.contains("shop"),
+            "{}",
+            line.summary
+        );
+        assert_eq!((line.call.as_str(), line.epoch), ("execute/1/s", 3));
+    }
+}

@@ -1,0 +1,46 @@
+//! Acts that have a sandbox of their own: what looks at one side of the host, and what reaches outside. Their launcher finds
+//! them allowed and writes the line before them.
+
+use super::Toolbox;
+use crate::stop::Stop;
+use crate::workspace::Under;
+use guard::act::{Act, Place};
+use guard::executor::{ExecutorError, Outcome};
+use guard::gate::Leave;
+use guard::host_view::HostView;
+use protocol::tool::ToolCall;
+use std::time::Duration;
+use warden::client::Burned;
+
+/// Whether an act has a sandbox of its own. Pure.
+pub fn is_alone(act: &Act) -> bool {
+    match act.operation.place() {
+        Place::Outside => true,
+        Place::Host => HostView::for_operation(&act.operation).is_some(),
+        Place::Clone | Place::Warden => false,
+    }
+}
+
+impl Toolbox {
+    /// Does it, in a sandbox of its own: never beside another one that is open.
+    pub(super) async fn alone(
+        &mut self,
+        step: &str,
+        call: &ToolCall,
+        act: &Act,
+        leave: Leave,
+        timeout: Duration,
+    ) -> Result<Result<Outcome, ExecutorError>, Stop> {
+        self.stop().await;
+        let under = Under {
+            trial: false,
+            ticket: self.ticket.as_ref().map(Burned::id),
+            entry: self.witness.begins(step, call, act),
+        };
+        let mut executor = self.sandboxes.open_for(act, under).await?;
+        self.begun = true;
+        let ran = executor.run(act, leave, timeout).await;
+        executor.stop().await;
+        Ok(ran)
+    }
+}
