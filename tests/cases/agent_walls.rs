@@ -18,15 +18,15 @@ const WITHOUT: &str = "without=agent-files+agent-calls+agent-user";
 /// The ordinary user that root tells the story as again.
 pub const USER: u32 = 1234;
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
 /// The uid it was tried as, and of each attempt what was tried, whether it was done, and what was said.
-type Tried = (u64, Vec<(String, bool, String)>);
+pub type Tried = (u64, Vec<(String, bool, String)>);
 
-struct Stage {
-    team: Team,
+pub struct Stage {
+    pub team: Team,
     /// Its processes are users of their own.
     root: bool,
     /// The program, where an ordinary user may run it.
@@ -36,8 +36,17 @@ struct Stage {
 impl Stage {
     /// A team with everything in it that nobody may look at.
     fn new(root: bool) -> Self {
+        Self::granted(root, "")
+    }
+
+    /// The same, with this in `permissions.yaml`.
+    pub fn granted(root: bool, permissions: &str) -> Self {
         let (folder, program) = open_program();
         let team = Team::new(&program);
+        if !permissions.is_empty() {
+            let file = team.home().join("config/permissions.yaml");
+            fs::write(file, permissions).expect("a file");
+        }
         for (file, words) in [
             ("user/.ssh/id_ed25519", "a private key"),
             ("home/secrets/token", "a secret"),
@@ -153,7 +162,7 @@ impl Stage {
         self.tried_as(&["try-as-agent", "code"], attempts, fault)
     }
 
-    fn tried_as(&self, who: &[&str], attempts: &[String], fault: Option<&str>) -> Tried {
+    pub fn tried_as(&self, who: &[&str], attempts: &[String], fault: Option<&str>) -> Tried {
         let mut words = who.to_vec();
         words.extend(attempts.iter().map(String::as_str));
         let mut command = self.team.command(&words);
@@ -332,7 +341,7 @@ fn what_an_agent_asks_of_its_launcher_is_bounded() {
 }
 
 /// A task that some role has worked on.
-fn worked_on(team: &Team) -> serde_json::Value {
+pub fn worked_on(team: &Team) -> serde_json::Value {
     let work = team.scratch("work");
     fs::write(work.join("README.md"), "a project\n").expect("a file");
     let (code, done) = team.run(&work, "what is unfinished here?");

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod again;
+mod agent_acts;
 mod agent_walls;
 mod agent_window;
 mod answers_of_others;

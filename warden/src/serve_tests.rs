@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::audit::line::Entry;
 use crate::audit::line::tests::entry;
 use crate::audit::reader::check;
 use crate::client::{Client, WardenError};
 use crate::tickets::ticket::Wanted;
+use crate::wire::{Scope, ScopedTask};
 use protocol::approval::TicketState;
+use protocol::level::Level;
 use std::time::Instant;
 
 async fn with_warden<F: Future<Output = ()>>(work: impl FnOnce(Home) -> F) {
@@ -282,6 +285,44 @@ async fn an_agent_speaks_for_itself_and_answers_nothing() {
         agent.head().await.unwrap();
         // A person's own connection is nobody's.
         client(&home).note(&others, true).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_for_one_task_takes_no_line_of_another() {
+    with_warden(|home| async move {
+        client(&home).head().await.unwrap();
+        let dialled = home.clone();
+        for (task, expected) in [
+            (Some(("t9", Level::Standard)), "is for t9"),
+            (Some(("t1", Level::Standard)), ""),
+            (None, "taken no task up"),
+        ] {
+            let task = task.map(|(short, level)| ScopedTask {
+                id: "01".to_owned(),
+                short: short.to_owned(),
+                level,
+            });
+            let scope = Scope { task };
+            let home = dialled.clone();
+            let dial = move || crate::blocking::connect_for(&home, "code", Some(scope));
+            let stream = tokio::task::spawn_blocking(dial).await.unwrap().unwrap();
+            let stream = std::sync::Mutex::new(Some(stream));
+            let mut agent = Client::through(&dialled, Duration::ZERO, move || {
+                let stream = stream.lock().unwrap().take();
+                stream.ok_or_else(|| io::Error::other("a second connection"))
+            });
+            let own = Entry {
+                agent: "code@web1#7".to_owned(),
+                task: "t1".to_owned(),
+                ..entry("own")
+            };
+            let said = agent.note(&own, false).await.err();
+            let said = said.map(|error| error.to_string()).unwrap_or_default();
+            assert!(said.contains(expected), "{said}");
+            assert_eq!(said.is_empty(), expected.is_empty(), "{said}");
+        }
     })
     .await;
 }

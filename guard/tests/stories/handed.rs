@@ -1,10 +1,12 @@
 //! Whoever is handed the pipes of a sandbox decides nothing of what it is for: its launcher has said that before. What a
 //! holder says first is until when it lives.
 
+use super::outside::worker;
 use super::*;
 use guard::deadline::Deadline;
 use guard::executor::Launched;
 use guard::launcher::channel::{Line, pair};
+use guard::outside::{Database, Outside, Source};
 use guard::sandbox::spec::{Kind, SandboxSpec};
 use protocol::level::Level;
 use protocol::task::Ceiling;
@@ -116,5 +118,87 @@ async fn nothing_above_the_level_of_its_task_is_done() {
         assert!(said.contains(expected), "{level}: {said}");
         executor.snapshot().await.unwrap();
         executor.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn one_opened_for_an_act_does_that_act_once() {
+    if !can_sandbox() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    std::fs::write(&file, "").unwrap();
+    let owner = worker(folder.path());
+    let source = Source {
+        database: Database::Sqlite { file },
+        write: false,
+        backups: None,
+    };
+    let outside = Outside {
+        sources: [("shop".to_owned(), source)].into(),
+        ..Outside::default()
+    };
+    let query = |statement: &str| {
+        Act::of(Operation::SqlQuery {
+            source: "shop".to_owned(),
+            statement: statement.to_owned(),
+            params: Vec::new(),
+            limit: 1,
+        })
+    };
+    let may = Grant {
+        outside: outside.clone(),
+        ..grant(Level::Standard)
+    };
+    let (one, other) = (query("SELECT 1 AS n"), query("SELECT 2 AS n"));
+    for (faults, expected) in [
+        ("", [Some("is another"), None, Some("already")]),
+        ("without=one-act", [None; 3]),
+    ] {
+        let limits = Limits {
+            faults: faults.parse().unwrap_or_default(),
+            ..Limits::default()
+        };
+        let spec = SandboxSpec {
+            kind: Kind::Outside(outside.reach(&one.operation).unwrap()),
+            owner,
+            limits,
+            only: Some(one.digest()),
+            ..stage_of_nothing()
+        };
+        let mut executor = Executor::start(spec).await.unwrap();
+        for (act, expected) in [&other, &one, &one].into_iter().zip(expected) {
+            let Decision::Allow(leave) = judge(act, &may) else {
+                panic!("the gate lets both through");
+            };
+            let said = executor.run(act, leave, LONG).await;
+            let refused = said.as_ref().err().map(|error| error.to_string());
+            assert_eq!(refused.is_some(), expected.is_some(), "{faults}: {said:?}");
+            assert!(
+                refused
+                    .unwrap_or_default()
+                    .contains(expected.unwrap_or_default()),
+                "{said:?}"
+            );
+        }
+        executor.stop().await;
+    }
+}
+
+/// A sandbox to be filled in.
+fn stage_of_nothing() -> SandboxSpec {
+    SandboxSpec {
+        exe: exe(),
+        kind: Kind::Host,
+        owner: SERVICE,
+        toolchains: false,
+        home: home(),
+        limits: Limits::default(),
+        most: Ceiling::HIGHEST,
+        only: None,
+        deadline: Deadline::after(LONG),
+        proxy: None,
+        trace: None,
     }
 }
