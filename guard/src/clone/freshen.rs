@@ -1,31 +1,47 @@
 //! Makes a clone look freshly checked out to tools that judge by time, such as cargo and make: a
 //! build cache that other work has written to holds no result newer than its files.
 
+use super::copy::{below, open_folder};
 use super::{Clone, CloneError};
-use std::fs::{self, FileTimes, OpenOptions};
+use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Sets the modification time of every regular file to now; links are not followed, `.git` is
-/// left alone.
+/// Sets the modification time of every regular file to now; links are not followed, also not one that a program of the
+/// clone puts in the place of a folder meanwhile. `.git` is left alone.
 pub fn freshen(clone: &Clone) -> Result<(), CloneError> {
     let now = FileTimes::new().set_modified(SystemTime::now());
-    let mut open = vec![clone.work.clone()];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).map_err(CloneError::at(&folder))? {
-            let entry = entry.map_err(CloneError::at(&folder))?;
-            let path = entry.path();
-            let kind = entry.file_type().map_err(CloneError::at(&path))?;
-            if kind.is_dir() && path != clone.work.join(".git") {
-                open.push(path);
-            } else if kind.is_file() {
-                touch(&path, now).map_err(CloneError::at(&path))?;
+    let top = open_folder(&clone.work).map_err(CloneError::at(&clone.work))?;
+    walk(&top, &clone.work, true, now)
+}
+
+/// One folder and all below. `shown` is its path for people. As many folders are open as it is deep.
+fn walk(folder: &File, shown: &Path, is_top: bool, now: FileTimes) -> Result<(), CloneError> {
+    let entries = fs::read_dir(below(folder, ".".as_ref())).map_err(CloneError::at(shown))?;
+    for entry in entries {
+        let entry = entry.map_err(CloneError::at(shown))?;
+        let name = entry.file_name();
+        let (path, shown) = (below(folder, &name), shown.join(&name));
+        let kind = entry.file_type().map_err(CloneError::at(&shown))?;
+        if kind.is_dir() && !(is_top && name == ".git") {
+            match open_folder(&path) {
+                Ok(folder) => walk(&folder, &shown, false, now)?,
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(CloneError::at(&shown)(error)),
             }
+        } else if kind.is_file() {
+            touch(&path, now).map_err(CloneError::at(&shown))?;
         }
     }
     Ok(())
+}
+
+/// Whether it is not there any more as what it was.
+fn is_gone(error: &io::Error) -> bool {
+    use nix::libc::{ELOOP, ENOENT, ENOTDIR};
+    matches!(error.raw_os_error(), Some(ENOENT | ELOOP | ENOTDIR))
 }
 
 fn touch(path: &Path, now: FileTimes) -> io::Result<()> {
@@ -35,16 +51,50 @@ fn touch(path: &Path, now: FileTimes) -> io::Result<()> {
         .open(path);
     match opened {
         Ok(file) => file.set_times(now),
-        // A program in the clone took its owner's right to read, or the file is gone: nothing can
-        // be built from it either.
-        Err(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound
-            ) =>
-        {
-            Ok(())
-        }
+        // A program in the clone took its owner's right to read, or put something else there: nothing can be built from
+        // the file either.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied || is_gone(&e) => Ok(()),
         Err(e) => Err(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn files_of_the_clone_are_new_and_what_links_lead_to_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (work, outside) = (folder.path().join("work"), folder.path().join("outside"));
+        let old = SystemTime::UNIX_EPOCH;
+        for path in [
+            "work/a",
+            "work/deep/er/b",
+            "work/.git/c",
+            "work/deep/.git/d",
+            "outside/e",
+        ] {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "x").unwrap();
+            let times = FileTimes::new().set_modified(old);
+            File::open(&path).unwrap().set_times(times).unwrap();
+        }
+        std::os::unix::fs::symlink(&outside, work.join("link")).unwrap();
+        std::os::unix::fs::symlink(outside.join("e"), work.join("deep/file")).unwrap();
+        let top = open_folder(&work).unwrap();
+        let now = FileTimes::new().set_modified(SystemTime::now());
+        walk(&top, &work, true, now).unwrap();
+        for (path, fresh) in [
+            ("work/a", true),
+            ("work/deep/er/b", true),
+            ("work/deep/.git/d", true),
+            ("work/.git/c", false),
+            ("outside/e", false),
+        ] {
+            let seen = fs::metadata(folder.path().join(path)).unwrap();
+            assert_eq!(seen.modified().unwrap() != old, fresh, "{path}");
+        }
     }
 }
