@@ -47,6 +47,8 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(900);
 enum Opened {
     Clone,
     Host,
+    /// For one act.
+    Alone,
 }
 
 /// The door of one task.
@@ -186,6 +188,11 @@ impl Toolbox {
             let began = Instant::now();
             let ran = match act.operation.place() {
                 _ if is_alone(act) => match self.alone(step, call, act, leave, timeout).await {
+                    // It was sent once already: whoever goes on with the task finds out what became of it.
+                    Err(Stop::Refuse(why)) if self.begun && act.effect != EffectClass::Pure => {
+                        tracing::warn!(why, step, "not sent again");
+                        return Err(Stop::Yield);
+                    }
                     Err(Stop::Refuse(why)) => {
                         return Ok(refusal(call, &format!("refused: {why}")));
                     }

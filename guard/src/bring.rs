@@ -3,7 +3,7 @@
 
 use crate::act::Operation;
 use crate::outside::{Credential, Outside, Reach, no};
-use protocol::branch::is_of_a_task;
+use protocol::branch::{is_commit, is_of_a_task};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -110,12 +110,13 @@ pub(crate) fn reach(granted: &Outside, operation: &Operation) -> Option<Result<R
             remote,
             url,
             branch,
-            ..
+            commit,
         } => {
             let Some(to) = granted.remotes.get(remote) else {
                 return Some(Err(no("remote", remote, granted.remotes.keys())));
             };
-            let allowed = is_of_a_task(branch) || to.branches.contains(branch);
+            let allowed =
+                (is_of_a_task(branch) || to.branches.contains(branch)) && is_commit(commit);
             Some(match allowed && *url == to.url {
                 true => Ok(Reach::Remote {
                     remote: to.clone(),
@@ -178,6 +179,13 @@ mod tests {
             let got = reach(&granted, &push).is_some_and(|reach| reach.is_ok());
             assert_eq!(got, expected, "{name} {url} {branch}");
         }
+        let push = Operation::GitPush {
+            remote: "origin".to_owned(),
+            url: "https://h/x.git".to_owned(),
+            branch: "preview".to_owned(),
+            commit: "+HEAD".to_owned(),
+        };
+        assert!(reach(&granted, &push).is_some_and(|reach| reach.is_err()));
         assert!(!format!("{granted:?}").contains("hunter2"));
     }
 }

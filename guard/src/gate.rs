@@ -247,6 +247,13 @@ mod tests {
             .insert("hooks".to_owned(), endpoint.clone());
         check(get("https://h/a/b"), &one, None);
         check(get("https://evil/a/b"), &one, Some("leaves the endpoint"));
+        for (odd, words) in [("GET", "x"), ("TRACE", "")] {
+            let mut odd_one = get("https://h/a/b");
+            if let Operation::HttpRequest { method, body, .. } = &mut odd_one {
+                (*method, *body) = (odd.to_owned(), words.to_owned());
+            }
+            check(odd_one, &one, Some("leaves the endpoint"));
+        }
         let mut post = get("https://h/a/b");
         if let Operation::HttpRequest { method, .. } = &mut post {
             *method = "POST".to_owned();

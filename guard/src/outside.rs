@@ -178,6 +178,7 @@ impl Outside {
                 endpoint,
                 method,
                 url,
+                body,
                 key,
                 ..
             } => {
@@ -188,7 +189,9 @@ impl Outside {
                 // The effect class hangs on it: a key the other side ignores would be a lie.
                 let header = key.as_ref().map(|key| &key.header);
                 let expected = granted.key_header.as_ref().filter(|_| changes(method));
-                if !below(url, &granted.url) || header != expected {
+                let odd =
+                    !METHODS.contains(&method.as_str()) || (!body.is_empty() && !changes(method));
+                if !below(url, &granted.url) || header != expected || odd {
                     return Err(format!("the request leaves the endpoint `{endpoint}`"));
                 }
                 Ok(Reach::Endpoint {
@@ -347,6 +350,9 @@ pub(crate) fn no<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a Str
         ),
     }
 }
+
+/// The methods of requests.
+pub const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// Whether a method changes something on the other side.
 pub fn changes(method: &str) -> bool {

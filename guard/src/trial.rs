@@ -141,6 +141,10 @@ pub fn may_be_tried(statement: &str) -> Result<(), String> {
     if !word(0).is_some_and(|first| CHANGES.contains(&first)) {
         return Err("only INSERT, UPDATE, DELETE, MERGE and REPLACE are tried".to_owned());
     }
+    let end = tokens.iter().position(|one| *one == Token::Other(';'));
+    if end.is_some_and(|end| end + 1 < tokens.len()) {
+        return Err("it is more than one statement".to_owned());
+    }
     for (at, token) in tokens.iter().enumerate() {
         let calls = tokens.get(at + 1) == Some(&Token::Other('('));
         let name = match token {
@@ -292,6 +296,8 @@ mod tests {
             ("DELETE FROM t WHERE x = 'a", "its end"),
             ("DELETE FROM t /* /* */ WHERE f(1) */", "its end"),
             ("", "only INSERT"),
+            ("DELETE FROM t; COMMIT; BEGIN", "more than one statement"),
+            ("DELETE FROM t; ;", "more than one statement"),
         ] {
             check(statement, Some(words));
         }

@@ -1,7 +1,7 @@
 //! The warden asked by whoever may wait: a launcher, whose threads each do one thing.
 
 use crate::client::WardenError;
-use crate::wire::{Ask, LINE_BYTES, Reply, Request, Scope, WIRE_VERSION};
+use crate::wire::{Ask, LINE_BYTES, OfTask, Reply, Request, WIRE_VERSION};
 use config::home::Home;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -16,11 +16,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// When the warden is away or does not take it so.
-pub fn connect_for(home: &Home, role: &str, scope: Option<Scope>) -> io::Result<UnixStream> {
+pub fn connect_for(home: &Home, role: &str, task: Option<OfTask>) -> io::Result<UnixStream> {
     let stream = UnixStream::connect(home.warden_sock())?;
     stream.set_read_timeout(Some(ANSWER))?;
     let role = role.to_owned();
-    let answer = said(&stream, Ask::For { role, scope })?;
+    let answer = said(&stream, Ask::For { role, task })?;
     stream.set_read_timeout(None)?;
     match answer {
         Reply::Done => Ok(stream),

@@ -347,8 +347,8 @@ async fn understood(
     }
     if let Some(speaker) = speaker {
         speaker.may(&request.ask)?;
-    } else if let Ask::For { role, scope } = request.ask {
-        *speaker = Some(Speaker { role, scope });
+    } else if let Ask::For { role, task } = request.ask {
+        *speaker = Some(Speaker { role, task });
         return Ok(Reply::Done);
     }
     office.answer(request.ask, peer).await

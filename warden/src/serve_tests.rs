@@ -7,7 +7,7 @@ use crate::audit::line::tests::entry;
 use crate::audit::reader::check;
 use crate::client::{Client, WardenError};
 use crate::tickets::ticket::Wanted;
-use crate::wire::{Scope, ScopedTask};
+use crate::wire::OfTask;
 use protocol::approval::TicketState;
 use protocol::level::Level;
 use std::time::Instant;
@@ -274,7 +274,7 @@ async fn an_agent_speaks_for_itself_and_answers_nothing() {
             (
                 Ask::For {
                     role: "infra".to_owned(),
-                    scope: None,
+                    task: None,
                 },
                 "named already",
             ),
@@ -297,16 +297,15 @@ async fn a_connection_for_one_task_takes_no_line_of_another() {
         for (task, expected) in [
             (Some(("t9", Level::Standard)), "is for t9"),
             (Some(("t1", Level::Standard)), ""),
-            (None, "taken no task up"),
+            (None, ""),
         ] {
-            let task = task.map(|(short, level)| ScopedTask {
+            let task = task.map(|(short, level)| OfTask {
                 id: "01".to_owned(),
                 short: short.to_owned(),
                 level,
             });
-            let scope = Scope { task };
             let home = dialled.clone();
-            let dial = move || crate::blocking::connect_for(&home, "code", Some(scope));
+            let dial = move || crate::blocking::connect_for(&home, "code", task);
             let stream = tokio::task::spawn_blocking(dial).await.unwrap().unwrap();
             let stream = std::sync::Mutex::new(Some(stream));
             let mut agent = Client::through(&dialled, Duration::ZERO, move || {

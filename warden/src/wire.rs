@@ -36,7 +36,7 @@ pub enum Ask {
         role: String,
         /// The one task whose acts it does here; a launcher of an older version does not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        scope: Option<Scope>,
+        task: Option<OfTask>,
     },
     /// Write a line.
     Note {
@@ -191,16 +191,9 @@ pub enum Ask {
     Proof,
 }
 
-/// What an agent may speak of on a connection.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scope {
-    /// The task; none: of no act.
-    pub task: Option<ScopedTask>,
-}
-
-/// A task, as its launcher has it from the supervisor.
+/// What an agent may speak of on a connection: a task, as its launcher has it from the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScopedTask {
+pub struct OfTask {
     /// Its uuid.
     pub id: String,
     /// Its number, such as `t142`.

@@ -6,9 +6,9 @@ use super::assigned::Taken;
 use super::sandboxes::Workshop;
 use super::wish::ForAct;
 use crate::granted::grant;
-use guard::act::{Act, Place};
+use guard::act::{Act, Operation, Place};
 use guard::gate::{Decision, Grant, judge, to_try};
-use protocol::acts::{Bound, Foreseen};
+use protocol::acts::Bound;
 use protocol::approval::{Rule, TicketState};
 use protocol::effect::EffectClass;
 use protocol::fault::Faults;
@@ -18,7 +18,7 @@ use std::io;
 use std::time::Duration;
 use warden::audit::line::{Entry, Stage};
 use warden::blocking::ask;
-use warden::tickets::ticket::Ticket;
+use warden::tickets::ticket::{Ticket, Wanted};
 use warden::wire::{Ask, Reply};
 
 /// How long a warden that is being started again is waited for.
@@ -53,8 +53,58 @@ impl Workshop {
             let role = self.agent.name.as_str();
             is_for(ticket, act, role, taken.id, faults).map_err(refused)?;
         }
-        let leave = ticket.as_deref().map(|one| one.wanted.foreseen.as_ref());
-        allowed(act, &grant, wanted.trial, leave, faults).map_err(refused)
+        let bound = allowed(act, &grant, wanted.trial, ticket.as_deref(), faults);
+        let bound = bound.map_err(refused)?;
+        if ticket.is_none() && !wanted.trial {
+            self.within_the_hour(wanted, act, taken, &grant)?;
+        }
+        Ok(bound)
+    }
+
+    /// An act that nobody said yes to is counted, where its kind is bounded by the hour. One that its agent has counted is
+    /// counted once.
+    fn within_the_hour(
+        &self,
+        wanted: &ForAct,
+        act: &Act,
+        taken: &Taken,
+        grant: &Grant,
+    ) -> io::Result<()> {
+        let kind = act.operation.kind();
+        let bounded = kind.filter(|kind| {
+            grant
+                .acts
+                .at_most(kind)
+                .is_some_and(|most| most.per_hour.is_some())
+        });
+        let (Some(kind), Some(task), true) = (bounded, taken.id, self.faults.stands(Wall::Leave))
+        else {
+            return Ok(());
+        };
+        let wanted = Box::new(Wanted {
+            task: task.to_string(),
+            short: wanted.entry.task.clone(),
+            step: wanted.entry.call.clone(),
+            agent: self.agent.name.to_string(),
+            principal: wanted.entry.principal.clone(),
+            level: u8::from(act.level),
+            kind: kind.to_owned(),
+            action: act.action(),
+            undo: None,
+            claimed: String::new(),
+            foreseen: None,
+            above: None,
+            seen: None,
+        });
+        let count = true;
+        match ask(&self.home, Ask::Hour { wanted, count }, PATIENCE) {
+            Ok(Reply::Hour { above: None }) => Ok(()),
+            Ok(Reply::Hour {
+                above: Some((_, why)),
+            }) => Err(refused(why)),
+            Ok(_) => Err(io::ErrorKind::InvalidData.into()),
+            Err(error) => Err(refused(error.to_string())),
+        }
     }
 
     /// Writes the line before an act. One that changes something outside is begun only when a power cut cannot take it away.
@@ -85,7 +135,8 @@ impl Workshop {
     }
 }
 
-/// What the record says before an act: who, for whom and at which step as the agent says it, everything else as it is. Pure.
+/// What the record says before an act: instance, person, step, claim and digest of the arguments as the agent says them, tool,
+/// level, ticket and summary of what is done. Pure.
 fn line(wanted: &ForAct, act: &Act, task: ShortId) -> Entry {
     let what = &act.preview;
     let summary = match wanted.trial {
@@ -138,8 +189,8 @@ fn is_for(
     }
 }
 
-/// How much an act may do: what a person said yes to, else what the rule allows. `leave` is what was foreseen when they did.
-/// Pure.
+/// How much an act may do: what a person said yes to, else what the rule allows. A yes to a kind for the whole task is one to as
+/// much of it as the rule allows. Pure.
 ///
 /// # Errors
 /// Why it may not be done at all.
@@ -147,7 +198,7 @@ fn allowed(
     act: &Act,
     grant: &Grant,
     trial: bool,
-    leave: Option<Option<&Foreseen>>,
+    ticket: Option<&Ticket>,
     faults: Faults,
 ) -> Result<Bound, String> {
     if trial {
@@ -157,12 +208,19 @@ fn allowed(
         .operation
         .kind()
         .and_then(|kind| grant.acts.at_most(kind));
-    match (judge(act, grant), leave) {
+    match (judge(act, grant), ticket) {
         (Decision::Deny(why), _) => Err(why),
         _ if !faults.stands(Wall::Leave) => Ok(Bound::free()),
-        (Decision::Allow(_) | Decision::Ask(_), Some(foreseen)) => {
-            let bound = Bound::of_leave(foreseen);
-            Ok(match rule.is_some_and(|rule| rule.above == Rule::Deny) {
+        (Decision::Allow(_) | Decision::Ask(_), Some(ticket)) => {
+            let Ticket { wanted, said, .. } = ticket;
+            if wanted.foreseen.is_none() && matches!(act.operation, Operation::SqlExecute { .. }) {
+                return Err(format!("{} does not say what would change", ticket.id));
+            }
+            let for_task =
+                said.as_ref().is_some_and(|said| said.for_task) && wanted.above.is_none();
+            let denies = rule.is_some_and(|rule| rule.above == Rule::Deny);
+            let bound = Bound::of_leave(wanted.foreseen.as_ref());
+            Ok(match for_task || denies {
                 true => bound.within(&Bound::of_rule(rule)),
                 false => bound,
             })
@@ -178,14 +236,13 @@ fn allowed(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use guard::act::Operation;
     use guard::outside::{Database, Outside, Source};
     use jiff::Timestamp;
-    use protocol::acts::{Acts, AtMost, Touched, Tried};
+    use protocol::acts::{Acts, AtMost, Foreseen, Touched, Tried};
     use protocol::approval::TicketId;
     use protocol::level::Level;
     use serde_json::json;
-    use warden::tickets::ticket::Wanted;
+    use warden::tickets::ticket::Said;
 
     fn delete(key: &str) -> Act {
         Act::of(Operation::SqlExecute {
@@ -238,80 +295,108 @@ mod tests {
         })
     }
 
+    const TASK: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+    fn ticket(state: TicketState, foreseen: Option<Foreseen>) -> Ticket {
+        let wanted = Wanted {
+            task: TASK.to_owned(),
+            short: "t1".to_owned(),
+            step: "execute/1/s".to_owned(),
+            agent: "data".to_owned(),
+            principal: "ada(1000)".to_owned(),
+            level: 1,
+            kind: "sql.change".to_owned(),
+            action: delete("k").action(),
+            undo: None,
+            claimed: String::new(),
+            foreseen,
+            above: None,
+            seen: None,
+        };
+        let one = Ticket::of(TicketId(7), wanted, "web1", Timestamp::UNIX_EPOCH);
+        Ticket { state, ..one }
+    }
+
+    /// The same by a yes to the kind for its task, above what a rule allows or not.
+    fn for_task(mut ticket: Ticket, above: Option<&str>) -> Ticket {
+        ticket.wanted.above = above.map(str::to_owned);
+        ticket.said = Some(Said {
+            by: "ada".to_owned(),
+            uid: 1000,
+            key: None,
+            at: Timestamp::UNIX_EPOCH,
+            because: String::new(),
+            for_task: true,
+        });
+        ticket
+    }
+
     #[test]
     fn how_much_is_what_was_said_yes_to_or_what_the_rule_allows() {
         let check =
-            |grant: &Grant, trial: bool, leave: Option<Option<&Foreseen>>, expected: &str| {
-                let said = match allowed(&delete("k"), grant, trial, leave, Faults::default()) {
+            |rule: (Rule, Option<Rule>), trial: bool, ticket: Option<&Ticket>, expected: &str| {
+                let grant = granted(rule.0, rule.1);
+                let said = match allowed(&delete("k"), &grant, trial, ticket, Faults::default()) {
                     Ok(bound) => format!("{:?} {} {}", bound.rows, bound.shape, bound.trial),
                     Err(why) => why,
                 };
-                assert!(said.contains(expected), "{said}");
+                assert!(said.contains(expected), "{rule:?}: {said}");
             };
-        let nine = seen(9);
-        let yes = Some(Some(&nine));
-        check(&granted(Rule::Allow, None), false, None, "None true false");
+        use Rule::{Allow, Ask, Deny};
+        let used = |foreseen| ticket(TicketState::Used, foreseen);
+        let nine = used(Some(seen(9)));
+        let unseen = used(Some(Foreseen::Untried("it calls f".to_owned())));
+        let yes = Some(&nine);
+        check((Allow, None), false, None, "None true false");
+        check((Allow, Some(Ask)), false, None, "Some(5) false false");
+        check((Allow, Some(Ask)), false, yes, "Some(9) false false");
+        check((Allow, Some(Deny)), false, yes, "Some(5) false false");
+        check((Ask, None), false, None, "needs a person's leave");
+        check((Ask, None), false, yes, "Some(9) false false");
+        check((Ask, None), true, None, "None true true");
+        check((Deny, None), false, yes, "denies it");
+        check((Deny, None), true, None, "denies it");
+        // A yes to its kind is one to as much as the rule allows, whatever is said to be foreseen.
+        check((Ask, Some(Ask)), false, Some(&unseen), "None true false");
         check(
-            &granted(Rule::Allow, Some(Rule::Ask)),
+            (Ask, Some(Ask)),
             false,
-            None,
+            Some(&for_task(unseen.clone(), None)),
             "Some(5) false false",
         );
         check(
-            &granted(Rule::Allow, Some(Rule::Ask)),
+            (Ask, Some(Ask)),
             false,
-            yes,
+            Some(&for_task(nine.clone(), None)),
+            "Some(5) false false",
+        );
+        check(
+            (Ask, Some(Ask)),
+            false,
+            Some(&for_task(nine.clone(), Some("9 rows"))),
             "Some(9) false false",
         );
         check(
-            &granted(Rule::Allow, Some(Rule::Deny)),
+            (Ask, None),
             false,
-            yes,
-            "Some(5) false false",
+            Some(&used(None)),
+            "does not say what would change",
         );
-        check(
-            &granted(Rule::Ask, None),
-            false,
-            None,
-            "needs a person's leave",
-        );
-        check(&granted(Rule::Ask, None), false, yes, "Some(9) false false");
-        check(&granted(Rule::Ask, None), true, None, "None true true");
-        check(&granted(Rule::Deny, None), false, yes, "denies it");
-        check(&granted(Rule::Deny, None), true, None, "denies it");
-        let mut low = granted(Rule::Allow, None);
+        let mut low = granted(Allow, None);
         low.level = Level::Restricted;
-        check(&low, false, yes, "needs level 1");
+        let said = allowed(&delete("k"), &low, false, yes, Faults::default());
+        assert!(said.unwrap_err().contains("needs level 1"));
     }
 
     #[test]
     fn a_ticket_is_for_one_act_of_one_task() {
-        let task: TaskId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-        let ticket = |state: TicketState, grown: Option<Foreseen>| {
-            let wanted = Wanted {
-                task: task.to_string(),
-                short: "t1".to_owned(),
-                step: "execute/1/s".to_owned(),
-                agent: "data".to_owned(),
-                principal: "ada(1000)".to_owned(),
-                level: 1,
-                kind: "sql.change".to_owned(),
-                action: delete("k").action(),
-                undo: None,
-                claimed: String::new(),
-                foreseen: None,
-                above: None,
-                seen: None,
-            };
-            let one = Ticket::of(TicketId(7), wanted, "web1", Timestamp::UNIX_EPOCH);
-            Ticket {
-                state,
-                grown,
-                ..one
-            }
-        };
+        let task: TaskId = TASK.parse().unwrap();
         let other: TaskId = "01890a5d-ac96-774b-bcce-b302099a8058".parse().unwrap();
         let used = ticket(TicketState::Used, None);
+        let grown = Ticket {
+            grown: Some(seen(9)),
+            ..used.clone()
+        };
         for (ticket, act, role, task, expected) in [
             (&used, delete("k"), "data", task, None),
             (&used, delete("l"), "data", task, Some("something else")),
@@ -331,13 +416,7 @@ mod tests {
                 task,
                 Some("was not used"),
             ),
-            (
-                &ticket(TicketState::Used, Some(seen(9))),
-                delete("k"),
-                "data",
-                task,
-                Some("ask anew"),
-            ),
+            (&grown, delete("k"), "data", task, Some("ask anew")),
         ] {
             let said = is_for(ticket, &act, role, Some(task), Faults::default()).err();
             assert_eq!(said.is_some(), expected.is_some(), "{said:?}");

@@ -2,6 +2,7 @@
 //! from the role's grants in the settings and from the operation itself, so that an agent which asks for more is
 //! shown no more.
 
+use super::acts::refused;
 use super::assigned::Taken;
 use super::wish::{On, Wanted};
 use crate::disk::Disk;
@@ -18,6 +19,7 @@ use guard::proxy::{Allowed, Terms, clients, registries};
 use guard::redact::Redactor;
 use guard::sandbox::cgroup::{machine_mb, whole_mb};
 use guard::sandbox::spec::{Kind, Limits, Owner, SandboxSpec, WORKSPACE, WayOut};
+use protocol::branch::of_task;
 use protocol::fault::Faults;
 use protocol::ids::ShortId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -269,6 +271,7 @@ impl Workshop {
         let scratch = self.disk.task(task).join("restore");
         let work = clone.as_ref().map(|clone| clone.work.clone());
         let granted = outside_of(&self.agent);
+        is_own_branch(task, &granted, operation)?;
         let mut reach = reach(&granted, operation, work, attached, scratch).map_err(said)?;
         // Settings and hooks that programs wrote are not obeyed there: a push takes nothing but objects.
         if let (Reach::Remote { shown, .. }, Some(clone)) = (&mut reach, clone) {
@@ -319,6 +322,19 @@ impl Workshop {
             | Reach::Database { .. }
             | Reach::Web { .. } => self.owner_of(&self.home.root),
         }
+    }
+}
+
+/// A task pushes its own branch, and those that the remote names.
+fn is_own_branch(task: ShortId, granted: &Outside, operation: &Operation) -> io::Result<()> {
+    let Operation::GitPush { remote, branch, .. } = operation else {
+        return Ok(());
+    };
+    let named = granted.remotes.get(remote);
+    let own = *branch == of_task(task) || named.is_some_and(|to| to.branches.contains(branch));
+    match own {
+        true => Ok(()),
+        false => Err(refused(format!("{branch} is no branch of {task}"))),
     }
 }
 

@@ -5,13 +5,17 @@ use super::assigned::Taken;
 use super::sandboxes::Workshop;
 use super::wish::Wanted;
 use crate::disk::Disk;
+use config::grants::RemoteGrant;
 use config::home::Home;
+use config::secret::Secret;
 use config::settings::{AgentSettings, DatabaseGrant, SandboxSettings, SourceGrant};
 use guard::act::Operation;
 use guard::deadline::Deadline;
 use guard::plan::{View, plan};
 use guard::redact::Redactor;
 use guard::sandbox::spec::Kind;
+use protocol::acts::Acts;
+use protocol::approval::Rule;
 use protocol::fault::Faults;
 use protocol::ids::ShortId;
 use protocol::level::Level;
@@ -47,6 +51,19 @@ fn room(level: Level) -> Room {
         programs: Some(BTreeSet::new()),
         sources: [("shop".to_owned(), shop)].into(),
         ..AgentSettings::bare("code".parse().unwrap(), level)
+    };
+    let origin = RemoteGrant {
+        url: "https://h/x.git".to_owned(),
+        token: Secret::new("hunter2hunter2"),
+        user: None,
+        authority: None,
+        branches: vec!["preview".to_owned()],
+        control_files: false,
+    };
+    let agent = AgentSettings {
+        remotes: [("origin".to_owned(), origin)].into(),
+        acts: Acts::from([("git.push".to_owned(), Rule::Allow)]),
+        ..agent
     };
     let number = ShortId(1);
     let shop = Workshop {
@@ -163,4 +180,29 @@ fn what_is_above_the_level_of_a_task_is_not_reached() {
     let facts = act(&operation);
     let said = refused(&at(Level::Standard), &facts);
     assert!(said.contains("host.read"), "{said}");
+}
+
+#[test]
+fn a_task_pushes_its_own_branch_and_those_that_are_named() {
+    let room = room(Level::Standard);
+    for (branch, expected) in [
+        ("ai-infra/t1", None),
+        ("preview", None),
+        ("ai-infra/t2", Some("no branch of t1")),
+        ("main", Some("leaves what the remote")),
+    ] {
+        let push = Operation::GitPush {
+            remote: "origin".to_owned(),
+            url: "https://h/x.git".to_owned(),
+            branch: branch.to_owned(),
+            commit: "a".repeat(40),
+        };
+        let spec = room.shop.spec(&wanted(act(&push)), &Taken::default());
+        let said = spec.err().map(|error| error.to_string());
+        assert_eq!(said.is_some(), expected.is_some(), "{branch}: {said:?}");
+        assert!(
+            said.unwrap_or_default()
+                .contains(expected.unwrap_or_default())
+        );
+    }
 }

@@ -26,7 +26,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use warden::wire::{Scope, ScopedTask};
+use warden::wire::OfTask;
 
 /// Longest wait for the daemon, which itself waits for the service that keeps secrets.
 const ASKED: Duration = Duration::from_secs(30);
@@ -209,7 +209,8 @@ impl Launcher {
             }
             Wish::Warden { task } => {
                 let role = shop.agent.name.as_str();
-                let warden = warden::blocking::connect_for(&shop.home, role, self.scope(task))?;
+                let warden =
+                    warden::blocking::connect_for(&shop.home, role, self.of_task(task, &taken))?;
                 line.send(&Answer::Done(()), b"", &[warden.as_raw_fd()])?;
             }
             Wish::AnotherKey => say(line, &is_there_another_key(&shop.home.daemon_sock())?)?,
@@ -225,18 +226,12 @@ impl Launcher {
         Ok(true)
     }
 
-    /// What may be said to the warden of a task; everything of its role where a test lets any task be asked about.
-    fn scope(&self, task: ShortId) -> Option<Scope> {
-        let Ok(taken) = self.assigned.check(task, false) else {
-            return Some(Scope::default());
-        };
-        let id = taken.id?.to_string();
-        Some(Scope {
-            task: Some(ScopedTask {
-                id,
-                short: task.to_string(),
-                level: most(&self.shop.agent, taken.ceiling).level,
-            }),
+    /// Which task is spoken of with the warden; any of its role where a test lets any be asked about.
+    fn of_task(&self, task: ShortId, taken: &Taken) -> Option<OfTask> {
+        Some(OfTask {
+            id: taken.id?.to_string(),
+            short: task.to_string(),
+            level: most(&self.shop.agent, taken.ceiling).level,
         })
     }
 

@@ -88,7 +88,7 @@ pub enum Wish {
         /// The task.
         task: ShortId,
     },
-    /// A connection to this home's warden, beside, to speak of this task; of none where it was not taken up.
+    /// A connection to this home's warden, beside, to speak of this task alone.
     Warden {
         /// The task.
         task: ShortId,
@@ -109,6 +109,7 @@ impl Wish {
                 | Wish::Copy { .. }
                 | Wish::Sandbox(_)
                 | Wish::WayOut { .. }
+                | Wish::Warden { .. }
         )
     }
 
@@ -121,7 +122,8 @@ impl Wish {
             | Wish::Clone { task, .. }
             | Wish::Freshen { task }
             | Wish::Copy { task, .. }
-            | Wish::WayOut { task } => Some(*task),
+            | Wish::WayOut { task }
+            | Wish::Warden { task } => Some(*task),
             Wish::Sandbox(wanted) => Some(wanted.task),
             Wish::TakeUp { .. }
             | Wish::Arrive
@@ -129,7 +131,6 @@ impl Wish {
             | Wish::Keep { .. }
             | Wish::Script { .. }
             | Wish::Playbooks
-            | Wish::Warden { .. }
             | Wish::AnotherKey
             | Wish::Log => None,
         }
@@ -184,7 +185,7 @@ pub struct ForAct {
     pub trial: bool,
     /// The ticket that was used up for it.
     pub ticket: Option<TicketId>,
-    /// What the record says of it first. Tool, level, ticket and summary are the launcher's own words, whatever stands here.
+    /// What the record says of it first: tool, level, ticket and summary are the launcher's own words, whatever stands here.
     pub entry: Entry,
 }
 

@@ -1,11 +1,11 @@
 //! Acts that have a sandbox of their own: what looks at one side of the host, and what reaches outside. Their launcher finds
 //! them allowed and writes the line before them.
 
-use super::Toolbox;
+use super::{Opened, Toolbox};
 use crate::stop::Stop;
 use crate::workspace::Under;
 use guard::act::{Act, Place};
-use guard::executor::{ExecutorError, Outcome};
+use guard::executor::{Executor, ExecutorError, Outcome};
 use guard::gate::Leave;
 use guard::host_view::HostView;
 use protocol::tool::ToolCall;
@@ -22,6 +22,21 @@ pub fn is_alone(act: &Act) -> bool {
 }
 
 impl Toolbox {
+    /// Runs an act in the sandbox that was opened for it, which is the one that is open meanwhile: whoever ends the work
+    /// waits until it is gone.
+    pub(super) async fn run_alone(
+        &mut self,
+        opened: Executor,
+        act: &Act,
+        leave: Leave,
+        timeout: Duration,
+    ) -> Result<Result<Outcome, ExecutorError>, Stop> {
+        let (executor, _) = self.executor.insert((opened, Opened::Alone));
+        let ran = executor.run(act, leave, timeout).await;
+        self.stop().await;
+        Ok(ran)
+    }
+
     /// Does it, in a sandbox of its own: never beside another one that is open.
     pub(super) async fn alone(
         &mut self,
@@ -37,10 +52,9 @@ impl Toolbox {
             ticket: self.ticket.as_ref().map(Burned::id),
             entry: self.witness.begins(step, call, act),
         };
-        let mut executor = self.sandboxes.open_for(act, under).await?;
-        self.begun = true;
-        let ran = executor.run(act, leave, timeout).await;
-        executor.stop().await;
-        Ok(ran)
+        let opened = self.sandboxes.open_for(act, under).await;
+        // Where it was not refused, the line may stand.
+        self.begun |= !matches!(opened, Err(Stop::Refuse(_)));
+        self.run_alone(opened?, act, leave, timeout).await
     }
 }

@@ -82,12 +82,16 @@ impl Toolbox {
             ticket: None,
             entry: self.witness.begins(step, call, &shown),
         };
-        let mut executor = match self.sandboxes.open_for(act, under).await {
+        let opened = match self.sandboxes.open_for(act, under).await {
             Err(Stop::Refuse(why)) => return Ok(Some(Trial::Refused(why))),
-            opened => opened?,
+            Err(stop) => {
+                let left = format!("left: {stop}");
+                self.witness.after(step, call, &shown, &left).await;
+                return Err(stop);
+            }
+            Ok(opened) => opened,
         };
-        let ran = executor.run(act, leave, TRIAL).await;
-        executor.stop().await;
+        let ran = self.run_alone(opened, act, leave, TRIAL).await?;
         let (found, told) = match ran {
             Err(error) => (Foreseen::Untried(error.to_string()), "not tried"),
             Ok(outcome) if outcome.is_error => {

@@ -3,7 +3,7 @@
 
 use super::{PlanError, View, input, paths, wrong};
 use crate::act::{Key, Operation};
-use crate::outside::{below, changes};
+use crate::outside::{METHODS, below, changes};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -12,7 +12,6 @@ const STATEMENT_BYTES: usize = 64 * 1024;
 const MOST_PARAMS: usize = 1000;
 const MESSAGE_BYTES: usize = 16 * 1024;
 const ROWS: u64 = 1000;
-const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

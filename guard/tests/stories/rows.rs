@@ -307,6 +307,31 @@ async fn a_postgres_database_counts_what_a_change_does() {
 }
 
 #[tokio::test]
+async fn no_statement_ends_the_transaction_it_is_counted_and_kept_in() {
+    let Some(shop) = sqlite().await else { return };
+    for bound in [Bound::free(), Bound::trial(), most(Some(1), None)] {
+        for statement in [
+            "DELETE FROM items; COMMIT; BEGIN",
+            "DELETE FROM items; COMMIT",
+            "DELETE FROM items; END; DELETE FROM log",
+            "ROLLBACK; DELETE FROM items",
+            "ROLLBACK; BEGIN; DELETE FROM items",
+            "ROLLBACK; BEGIN; DELETE FROM items; COMMIT; BEGIN",
+            "COMMIT",
+        ] {
+            let told = shop.tell(statement, "same", bound.clone()).await;
+            assert!(told.is_error, "{statement}: {}", told.text);
+            assert_eq!(shop.rows().await, [200, 400, 0], "{statement}");
+        }
+    }
+    // The key is free still, and what ends nothing is done.
+    let within = "SAVEPOINT a; DELETE FROM items WHERE id = 400; RELEASE a";
+    let told = shop.tell(within, "same", most(Some(1), None)).await;
+    assert!(!told.is_error, "{}", told.text);
+    assert_eq!(shop.rows().await, [200, 399, 0]);
+}
+
+#[tokio::test]
 async fn leave_to_try_changes_nothing_and_is_given_for_rows_alone() {
     let Some(shop) = sqlite().await else { return };
     let act = |statement: &str| {

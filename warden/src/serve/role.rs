@@ -4,7 +4,7 @@
 use crate::audit::line::{Entry, Stage};
 use crate::operations::judge::duty_level;
 use crate::tickets::ticket::Wanted;
-use crate::wire::{Ask, Scope, ScopedTask};
+use crate::wire::{Ask, OfTask};
 use protocol::level::Level;
 
 /// Whoever speaks as an agent.
@@ -12,7 +12,7 @@ use protocol::level::Level;
 pub(super) struct Speaker {
     pub role: String,
     /// `None`: its launcher is of an older version.
-    pub scope: Option<Scope>,
+    pub task: Option<OfTask>,
 }
 
 impl Speaker {
@@ -37,8 +37,10 @@ impl Speaker {
                 self.of_task(|task| asked(task, wanted))?;
                 wanted.agent.as_str()
             }
-            // Also of a task that it has not taken up yet: the program was begun under a holder before.
-            Ask::EndRun { agent, .. } => agent.as_str(),
+            Ask::EndRun { agent, task, .. } => {
+                self.of_task(|own| is_own(own, own.id == *task, task))?;
+                agent.as_str()
+            }
             // Whoever hears of a freeze may say so; that the team goes on is not theirs to say.
             Ask::Head | Ask::Trusted { .. } | Ask::Freeze { frozen: true } => return Ok(()),
             Ask::For { .. } => return Err("whoever speaks here was named already".to_owned()),
@@ -62,23 +64,14 @@ impl Speaker {
         }
     }
 
-    fn of_task(&self, fits: impl FnOnce(&ScopedTask) -> Result<(), String>) -> Result<(), String> {
-        match &self.scope {
-            None => Ok(()),
-            Some(Scope { task: Some(task) }) => fits(task),
-            Some(Scope { task: None }) => Err(format!(
-                "the agent {} has taken no task up on this connection",
-                self.role
-            )),
-        }
+    fn of_task(&self, fits: impl FnOnce(&OfTask) -> Result<(), String>) -> Result<(), String> {
+        self.task.as_ref().map_or(Ok(()), fits)
     }
 }
 
 /// Whether a line is of this task. That something above its level was refused may be written.
-fn noted(task: &ScopedTask, entry: &Entry) -> Result<(), String> {
-    if entry.task != task.short {
-        return Err(other(task, &entry.task));
-    }
+fn noted(task: &OfTask, entry: &Entry) -> Result<(), String> {
+    is_own(task, entry.task == task.short, &entry.task)?;
     match entry.stage {
         Stage::Before => within(task, entry.level),
         Stage::After | Stage::Refused | Stage::Note => Ok(()),
@@ -86,17 +79,16 @@ fn noted(task: &ScopedTask, entry: &Entry) -> Result<(), String> {
 }
 
 /// Whether an act is of this task and within its level: of what is done on the host, the level is not what was said.
-fn asked(task: &ScopedTask, wanted: &Wanted) -> Result<(), String> {
-    if wanted.task != task.id || wanted.short != task.short {
-        return Err(other(task, &wanted.short));
-    }
+fn asked(task: &OfTask, wanted: &Wanted) -> Result<(), String> {
+    let same = wanted.task == task.id && wanted.short == task.short;
+    is_own(task, same, &wanted.short)?;
     if let Some(level) = duty_level(wanted) {
         within(task, level.into())?;
     }
     within(task, wanted.level)
 }
 
-fn within(task: &ScopedTask, level: u8) -> Result<(), String> {
+fn within(task: &OfTask, level: u8) -> Result<(), String> {
     match Level::try_from(level)?.of_agent() {
         level if level > task.level => Err(format!(
             "that needs level {level}, and {} has level {}",
@@ -106,9 +98,15 @@ fn within(task: &ScopedTask, level: u8) -> Result<(), String> {
     }
 }
 
-fn other(task: &ScopedTask, said: &str) -> String {
+fn is_own(task: &OfTask, same: bool, said: &str) -> Result<(), String> {
     let said: String = said.chars().take(40).collect();
-    format!("this connection is for {}, not for {said}", task.short)
+    match same {
+        true => Ok(()),
+        false => Err(format!(
+            "this connection is for {}, not for {said}",
+            task.short
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -163,14 +161,14 @@ mod tests {
     }
 
     fn check(level: Option<Level>, ask: &Ask, expected: &str) {
-        let task = level.map(|level| ScopedTask {
+        let task = level.map(|level| OfTask {
             id: "01".to_owned(),
             short: "t1".to_owned(),
             level,
         });
         let speaker = Speaker {
             role: "infra".to_owned(),
-            scope: Some(Scope { task }),
+            task,
         };
         let said = speaker.may(ask).err().unwrap_or_default();
         assert!(said.contains(expected), "{ask:?}: {said}");
@@ -184,6 +182,12 @@ mod tests {
         let burn = |wanted| Ask::Burn {
             id: TicketId(1),
             wanted,
+        };
+        let end = |task: &str| Ask::EndRun {
+            task: task.to_owned(),
+            agent: "infra".to_owned(),
+            epoch: 1,
+            key: None,
         };
         let operate = |wanted| Ask::Operate { wanted, epoch: 1 };
         for (level, ask, expected) in [
@@ -204,7 +208,8 @@ mod tests {
                 note("t1", 9, Stage::Before),
                 "level 9 does not exist",
             ),
-            (None, note("t1", 0, Stage::After), "has taken no task up"),
+            // A launcher of an older version does not say.
+            (None, note("t2", 2, Stage::Before), ""),
             (Some(Standard), burn(wanted("01 t1", 1, None)), ""),
             (Some(Standard), burn(wanted("02 t1", 1, None)), "is for t1"),
             (Some(Standard), burn(wanted("01 t2", 1, None)), "not for t2"),
@@ -216,11 +221,8 @@ mod tests {
             (Some(Elevated), operate(wanted("01 t1", 2, restart())), ""),
             // What is run with a person's yes alone is asked for by the level below.
             (Some(Elevated), note("t1", 3, Stage::Before), ""),
-            (
-                None,
-                operate(wanted("01 t1", 2, restart())),
-                "has taken no task up",
-            ),
+            (Some(Elevated), end("01"), ""),
+            (Some(Elevated), end("02"), "not for 02"),
             (None, Ask::Head, ""),
         ] {
             check(level, &ask, expected);

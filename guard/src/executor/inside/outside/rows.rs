@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnection, SqliteOperation};
 use sqlx::{AssertSqlSafe, Row};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tables that are told one by one; more are told as one.
@@ -152,6 +153,34 @@ struct Told {
     /// Those that are removed among them.
     changed: u64,
     removed: u64,
+}
+
+/// A transaction of SQLite's that its statement cannot end: a commit in it fails, and that it was taken back is seen.
+pub(super) struct Unended {
+    ended: Arc<AtomicBool>,
+}
+
+impl Unended {
+    /// From now on.
+    pub(super) async fn begin(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        let ended = Arc::new(AtomicBool::new(false));
+        let (committed, taken_back) = (ended.clone(), ended.clone());
+        let mut handle = connection.lock_handle().await?;
+        handle.set_commit_hook(move || {
+            committed.store(true, Ordering::SeqCst);
+            false
+        });
+        handle.set_rollback_hook(move || taken_back.store(true, Ordering::SeqCst));
+        Ok(Self { ended })
+    }
+
+    /// Whether it was ended, or tried to be, all the same: then nothing of it is kept. It can be committed from now on.
+    pub(super) async fn end(self, connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+        let mut handle = connection.lock_handle().await?;
+        handle.remove_commit_hook();
+        handle.remove_rollback_hook();
+        Ok(self.ended.load(Ordering::SeqCst))
+    }
 }
 
 /// A count that a hook of SQLite's keeps while a statement runs.

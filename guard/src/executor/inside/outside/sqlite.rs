@@ -2,7 +2,7 @@
 //! database itself: either both are there or neither, so the same key never changes anything twice.
 
 use super::super::serve::Done;
-use super::rows::Hooked;
+use super::rows::{Hooked, Unended};
 use super::{Failed, told_changed, told_taken_back};
 use protocol::acts::Bound;
 use serde_json::{Map, Value, json};
@@ -141,7 +141,14 @@ pub(super) async fn execute(
         true => Some(Hooked::begin(&mut tx).await.map_err(refused)?),
         false => None,
     };
+    let unended = Unended::begin(&mut tx).await.map_err(refused)?;
     let done = bound_to(statement, params).execute(&mut *tx).await;
+    if unended.end(&mut tx).await.map_err(refused)? && done.is_ok() {
+        return Err(Failed::Refused(
+            "the statement ends its transaction: say one change, without BEGIN, COMMIT and ROLLBACK; nothing was changed"
+                .to_owned(),
+        ));
+    }
     let changed = i64::try_from(done.map_err(refused)?.rows_affected()).unwrap_or(i64::MAX);
     if let Some(hooked) = hooked {
         let tried = hooked.end(&mut tx).await.map_err(refused)?;
