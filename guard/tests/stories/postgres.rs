@@ -3,7 +3,8 @@
 
 use super::outside::{carry_out, open, worker};
 use super::*;
-use guard::outside::{Credential, Database, Outside, Source};
+use guard::outside::{Credential, Database, Outside, Reach, Source};
+use protocol::acts::Bound;
 use protocol::postgres::{Address, Tls};
 use serde_json::{Value, json};
 use tests::postgres::{self, PASSWORD};
@@ -68,7 +69,21 @@ impl Shop {
 }
 
 async fn run_with(outside: &Outside, folder: &Path, operation: Operation) -> Outcome {
-    let mut executor = open(outside.reach(&operation).unwrap(), worker(folder)).await;
+    let bound = Bound::free();
+    run_under(bound, outside, folder, operation).await
+}
+
+async fn run_under(
+    limit: Bound,
+    outside: &Outside,
+    folder: &Path,
+    operation: Operation,
+) -> Outcome {
+    let mut reach = outside.reach(&operation).unwrap();
+    if let Reach::Database { bound, .. } = &mut reach {
+        *bound = limit;
+    }
+    let mut executor = open(reach, worker(folder)).await;
     let outcome = carry_out(&mut executor, operation, outside).await;
     executor.stop().await;
     outcome
@@ -211,6 +226,114 @@ async fn a_change_happens_once_for_its_key_and_alone() {
             .sql("SELECT count(*) FROM fruit WHERE name = 'slow'"),
         "1"
     );
+}
+
+#[tokio::test]
+async fn a_read_does_nothing_that_its_transaction_does_not_hold_back() {
+    let Some(shop) = shop() else { return };
+    shop.database.sql("CREATE TABLE fruit (name text)");
+    let mut other = shop.database.session().spawn().unwrap();
+    let mut said = other.stdin.take().unwrap();
+    std::io::Write::write_all(&mut said, b"SELECT 'there';\n").unwrap();
+    let mut told = std::io::BufReader::new(other.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut told, &mut String::new()).unwrap();
+    let victims =
+        "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let hidden =
+        r"query_to_xml('SELECT pg_termin' || 'ate_backend(' || pid || ')', true, true, '')";
+    for act in [
+        "pg_terminate_backend(pid)",
+        "pg_catalog.\"pg_cancel_backend\" /* it */ (pid)",
+        r#"U&"pg_t\0065rminate_backend"(pid)"#,
+        hidden,
+        "pg_ls_dir('.')",
+    ] {
+        let statement = format!("SELECT {act} {victims}");
+        let outcome = shop.run(ask(&statement, json!([]))).await;
+        assert!(
+            outcome.is_error && outcome.text.contains("ask a person to run it"),
+            "{statement}: {}",
+            outcome.text
+        );
+    }
+    let there = format!("SELECT count(*) AS n {victims} AND query LIKE '%there%'");
+    let seen = shop.run(ask(&there, json!([]))).await;
+    assert_eq!(seen.data["rows"], json!([{"n": 1}]), "{}", seen.text);
+    drop(said);
+    assert!(other.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn no_statement_takes_its_own_key_away_or_those_of_others() {
+    let Some(shop) = shop() else { return };
+    let database = &shop.database;
+    database.sql("CREATE TABLE stock (n int); INSERT INTO stock VALUES (10)");
+    database.sql("CREATE FUNCTION mend() RETURNS int LANGUAGE plpgsql AS $$ BEGIN \
+        CREATE TEMP TABLE k AS SELECT * FROM ai_infra_calls; TRUNCATE ai_infra_calls; INSERT INTO ai_infra_calls SELECT * FROM k; RETURN 1; END $$");
+    let first = "UPDATE stock SET n = n + 0";
+    assert!(!shop.run(tell(first, json!([]), "k0")).await.is_error);
+    for statement in [
+        "WITH k AS (DELETE FROM ai_infra_calls RETURNING 1) UPDATE stock SET n = n - 1",
+        "WITH k AS (DELETE FROM ai_infra_calls WHERE key = 'k1') UPDATE stock SET n = n - 1",
+        "WITH k AS (DELETE FROM ai_infra_calls WHERE key = 'k0') UPDATE stock SET n = n - 1",
+        "WITH k AS (UPDATE ai_infra_calls SET key = key || 'x') UPDATE stock SET n = n - 1",
+        "INSERT INTO public.ai_infra_calls VALUES ('k2', now(), 1)",
+        "TRUNCATE ai_infra_calls",
+        "UPDATE stock SET n = n - mend()",
+        "DROP TABLE ai_infra_calls",
+        "ALTER TABLE ai_infra_calls RENAME TO others",
+    ] {
+        let outcome = shop.run(tell(statement, json!([]), "k1")).await;
+        assert!(
+            outcome.is_error && outcome.text.contains("leave that table out of it"),
+            "{statement}: {}",
+            outcome.text
+        );
+        let left = "SELECT n, (SELECT string_agg(key, ' ') FROM ai_infra_calls) FROM stock";
+        assert_eq!(database.sql(left), "10|k0", "{statement}");
+    }
+    // A statement that only changes where names are looked for is done, and its key is kept.
+    let elsewhere = "WITH s AS (SELECT set_config('search_path', 'pg_catalog', false)) UPDATE stock SET n = n - 1 FROM s";
+    for before in [false, true] {
+        let done = shop.run(tell(elsewhere, json!([]), "k1")).await;
+        assert_eq!(done.data["before"], json!(before), "{}", done.text);
+    }
+    assert_eq!(database.sql("SELECT n FROM stock"), "9");
+}
+
+#[tokio::test]
+async fn a_statement_that_changes_the_search_path_is_counted_all_the_same() {
+    let Some(shop) = shop() else { return };
+    shop.database.sql(
+        "CREATE TABLE stock (n int); INSERT INTO stock VALUES (1), (1); CREATE SCHEMA lies; \
+         CREATE TABLE lies.pg_stat_xact_user_tables AS SELECT * FROM pg_stat_xact_user_tables LIMIT 0; \
+         CREATE TABLE lies.pg_class AS SELECT * FROM pg_class LIMIT 0; \
+         CREATE FUNCTION emptied() RETURNS int LANGUAGE plpgsql AS $$ BEGIN TRUNCATE stock; RETURN 1; END $$",
+    );
+    let made = shop
+        .run(tell("UPDATE stock SET n = 1", json!([]), "k0"))
+        .await;
+    assert!(!made.is_error, "{}", made.text);
+    shop.database
+        .sql("INSERT INTO lies.pg_class SELECT * FROM pg_class");
+    let most = Bound {
+        rows: Some(1),
+        ..Bound::default()
+    };
+    let path = "WITH s AS (SELECT set_config('search_path', 'lies, pg_catalog, public', false))";
+    for (statement, words) in [
+        ("UPDATE stock SET n = 0 FROM s", "2 rows, and 1 "),
+        ("SELECT public.emptied() FROM s", "shape"),
+    ] {
+        let act = tell(&format!("{path} {statement}"), json!([]), "k");
+        let told = run_under(most.clone(), &shop.outside, shop.folder.path(), act).await;
+        assert!(
+            told.is_error && told.text.contains(words),
+            "{statement}: {}",
+            told.text
+        );
+        assert_eq!(shop.database.sql("SELECT sum(n) FROM stock"), "2");
+    }
 }
 
 #[tokio::test]

@@ -307,6 +307,65 @@ async fn a_postgres_database_counts_what_a_change_does() {
 }
 
 #[tokio::test]
+async fn what_a_postgres_database_changes_elsewhere_is_told_or_more_than_any_bound() {
+    let Some(shop) = postgres() else { return };
+    let database = shop.database.as_ref().unwrap();
+    let (port, name) = (database.cluster().port(), &database.name);
+    database.sql(&format!(
+        "CREATE TABLE far (id int); INSERT INTO far SELECT generate_series(1, 5); \
+         CREATE EXTENSION postgres_fdw; CREATE SERVER there FOREIGN DATA WRAPPER postgres_fdw \
+         OPTIONS (host 'localhost', port '{port}', dbname '{name}'); \
+         CREATE USER MAPPING FOR writer SERVER there OPTIONS (user 'writer', password '{PASSWORD}'); \
+         CREATE FOREIGN TABLE remote (id int) SERVER there OPTIONS (table_name 'far')"
+    ));
+    let hidden = "WITH d AS (DELETE FROM remote RETURNING 1) INSERT INTO log VALUES ('one')";
+    for (statement, bound, words) in [
+        ("DELETE FROM remote", most(Some(4), None), "5 rows, and 4"),
+        (
+            "/**/DELETE FROM remote",
+            most(Some(4), None),
+            "5 rows, and 4",
+        ),
+        (
+            "-- no\r/* /* */ */ delete FROM remote",
+            most(Some(4), None),
+            "5 rows, and 4",
+        ),
+        (
+            "/**/DELETE FROM remote",
+            most(None, Some(99)),
+            "nobody knows",
+        ),
+        (
+            hidden,
+            most(Some(1_000_000_000), None),
+            "1,000,000,000,000,001 rows",
+        ),
+        (hidden, most(None, Some(100)), "nobody knows"),
+        ("CREATE TABLE more ()", most(Some(1), None), "shape"),
+    ] {
+        let told = shop.tell(statement, "k1", bound).await;
+        assert!(
+            told.is_error && told.text.contains(words),
+            "{statement}: {}",
+            told.text
+        );
+        assert_eq!(database.sql("SELECT count(*) FROM far"), "5", "{statement}");
+    }
+    // What a person saw and said yes to is done.
+    let seen = shop.tried(hidden).await;
+    let tried: Tried = serde_json::from_value(seen.data["tried"].clone()).unwrap();
+    let leave = Bound::of_leave(Some(&Foreseen::Tried(tried)));
+    let done = shop.tell(hidden, "k1", leave).await;
+    assert!(!done.is_error, "{}", done.text);
+    let bounded = shop
+        .tell("DELETE FROM log", "k2", most(Some(1), None))
+        .await;
+    assert!(!bounded.is_error, "{}", bounded.text);
+    assert_eq!(database.sql("SELECT count(*) FROM far"), "0");
+}
+
+#[tokio::test]
 async fn no_statement_ends_the_transaction_it_is_counted_and_kept_in() {
     let Some(shop) = sqlite().await else { return };
     for bound in [Bound::free(), Bound::trial(), most(Some(1), None)] {

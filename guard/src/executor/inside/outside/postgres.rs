@@ -3,7 +3,7 @@
 //! with its key: either both are there or neither.
 
 use super::super::serve::Done;
-use super::rows::{Before, gave_up};
+use super::rows::{Before, Keys, gave_up};
 use super::{Failed, told_changed, told_taken_back};
 use crate::outside::Credential;
 use futures_util::StreamExt;
@@ -16,16 +16,19 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Column, Row, TypeInfo, ValueRef};
 use std::time::Duration;
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS ai_infra_calls \
-    (key TEXT NOT NULL PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT now(), changed BIGINT NOT NULL)";
-/// The lock under which the table of keys is made: two who make it at once would hinder one another.
-const MAKING: &str = "SELECT pg_advisory_xact_lock(7231095506424)";
 /// Statements that only show something and cannot be prepared.
 const SHOWN: [&str; 2] = ["explain", "show"];
 /// Statements that change the shape of a database and cannot be prepared. None of them ends a transaction.
 const SHAPING: [&str; 8] = [
     "create", "alter", "drop", "truncate", "comment", "refresh", "analyze", "grant",
 ];
+/// What a transaction that only reads does not hold back; a name that ends in `*` stands for all that begin so. The last
+/// ones run a text that they are given.
+const BEYOND: &str = "pg_terminate_backend pg_cancel_backend pg_reload_conf pg_rotate_logfile* pg_switch_wal pg_promote \
+    pg_create_* pg_copy_* pg_drop_replication_slot pg_replication_slot_advance pg_logical_* pg_export_snapshot dblink* \
+    lo_export lo_import lo_unlink lo_put lo_from_bytea lo_create pg_read_file pg_read_binary_file pg_ls_* pg_stat_file \
+    pg_file_* pg_advisory_* pg_try_advisory_* pg_stat_reset* pg_stat_statements_reset query_to_xml* ts_stat ts_rewrite";
+const OWN_KEYS: &str = "the statement reaches for ai_infra_calls, where it is written which changes were made: nothing was changed; leave that table out of it";
 /// How often a change is tried when nobody knows what became of it: its key says.
 const TRIES: u32 = 3;
 /// Longest trial.
@@ -39,9 +42,7 @@ pub(super) struct Statement<'a> {
 
 impl Statement<'_> {
     fn starts_with(&self, words: &[&str]) -> bool {
-        let first: String = self
-            .text
-            .trim_start()
+        let first: String = from_first_word(self.text)
             .chars()
             .take_while(char::is_ascii_alphabetic)
             .collect();
@@ -69,9 +70,7 @@ impl Statement<'_> {
             false => format!("EXECUTE ai_infra_statement ({})", values.join(", ")),
         })
     }
-}
 
-impl Statement<'_> {
     /// Runs it as a change; answers what the server counts of it.
     async fn run(&self, connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
         let ready = self.ready(connection, &SHAPING).await?;
@@ -96,6 +95,39 @@ impl Statement<'_> {
         self.starts_with(&["insert", "update", "delete", "merge"])
             .then_some(done)
     }
+}
+
+/// A text from its first word on, as the server reads it: a comment before it may hold others.
+fn from_first_word(text: &str) -> &str {
+    let (mut at, mut open) = (0, 0);
+    while let Some(rest) = text.as_bytes().get(at..) {
+        let line = || rest.iter().position(|byte| b"\r\n".contains(byte));
+        let (more, opened) = match rest {
+            [b'/', b'*', ..] => (2, 1),
+            [b'*', b'/', ..] if open > 0 => (2, -1),
+            [_, ..] if open > 0 => (1, 0),
+            [b'-', b'-', ..] => (line().unwrap_or(rest.len()), 0),
+            [b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c, ..] => (1, 0),
+            _ => break,
+        };
+        (at, open) = (at + more, open + opened);
+    }
+    text.get(at..).unwrap_or_default()
+}
+
+/// What a query names that does more than read. Texts and comments are searched too: nothing has to be told apart.
+fn beyond(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    if text.contains("u&\"") {
+        return Some("U&\"…\", a name in escapes".to_owned());
+    }
+    let is = |word: &str, name: &str| match name.strip_suffix('*') {
+        Some(start) => word.starts_with(start),
+        None => word == name,
+    };
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .find(|word| BEYOND.split(' ').any(|name| is(word, name)))
+        .map(str::to_owned)
 }
 
 /// A value as SQL reads it back; the server gives it the type that the statement asks for.
@@ -131,6 +163,11 @@ pub(super) async fn query(
     limit: u64,
     most: Duration,
 ) -> Result<Done, Failed> {
+    if let Some(name) = beyond(statement.text) {
+        return Err(Failed::Refused(format!(
+            "a query only reads, and {name} may do more: ask a person to run it, or use SqlExecute with a rule that allows it"
+        )));
+    }
     let mut connection = server(address, password)
         .read(most)
         .await
@@ -247,6 +284,8 @@ enum Changed {
     Now(i64),
     /// More than it may.
     More(Tried),
+    /// It was reached for the keys.
+    Keys,
 }
 
 async fn once(
@@ -264,6 +303,10 @@ async fn once(
         Ok(Changed::More(tried)) => {
             back(connection).await;
             return Ok(told_taken_back(&tried, keyed.bound));
+        }
+        Ok(Changed::Keys) => {
+            back(connection).await;
+            return Err(Failed::Refused(OWN_KEYS.to_owned()));
         }
         Err(error) => return Err(refused(error, &mut connection).await),
     };
@@ -311,9 +354,9 @@ async fn try_out(
     sqlx::raw_sql("BEGIN; SET LOCAL lock_timeout = '2s'")
         .execute(&mut *connection)
         .await?;
-    let before = Before::look(connection).await?;
+    let before = Before::look(connection, statement.starts_with(&SHAPING)).await?;
     let done = statement.run(connection).await?;
-    before.after(connection, statement.told(done), false).await
+    before.after(connection, statement.told(done)).await
 }
 
 /// Everything but the commit.
@@ -323,48 +366,32 @@ async fn change(
     keyed: &Keyed<'_>,
 ) -> Result<Changed, sqlx::Error> {
     sqlx::raw_sql("BEGIN").execute(&mut *connection).await?;
-    let there: bool = sqlx::query_scalar("SELECT to_regclass('ai_infra_calls') IS NOT NULL")
-        .fetch_one(&mut *connection)
-        .await?;
-    if !there {
-        sqlx::raw_sql(MAKING).execute(&mut *connection).await?;
-        sqlx::raw_sql(TABLE).execute(&mut *connection).await?;
-    }
-    // The key is taken first: whoever holds the same one in an open transaction is waited for.
-    let taken = sqlx::query(
-        "INSERT INTO ai_infra_calls (key, changed) VALUES ($1, -1) ON CONFLICT DO NOTHING",
-    )
-    .bind(keyed.key)
-    .execute(&mut *connection)
-    .await?;
-    if taken.rows_affected() == 0 {
-        let before: i64 = sqlx::query_scalar("SELECT changed FROM ai_infra_calls WHERE key = $1")
-            .bind(keyed.key)
-            .fetch_one(&mut *connection)
-            .await?;
+    let keys = Keys::made(connection).await?;
+    if let Some(before) = keys.take(connection, keyed.key).await? {
         return Ok(Changed::Before(before));
     }
+    let shaping = statement.starts_with(&SHAPING);
     let before = match keyed.bound.counts() {
-        true => Some(Before::look(connection).await?),
+        true => Some(Before::look(connection, shaping).await?),
         false => None,
     };
+    let touched = keys.touched(connection).await?;
     let done = statement.run(connection).await?;
-    if let Some(before) = before {
-        let shaping = statement.starts_with(&SHAPING);
-        let tried = before
-            .after(connection, statement.told(done), shaping)
-            .await?;
-        if keyed.bound.broken_by(&tried).is_some() {
-            return Ok(Changed::More(tried));
-        }
+    let tried = match before {
+        Some(before) => Some(before.after(connection, statement.told(done)).await?),
+        None => None,
+    };
+    if keys.touched(connection).await? != touched {
+        return Ok(Changed::Keys);
+    }
+    if let Some(tried) = tried.filter(|tried| keyed.bound.broken_by(tried).is_some()) {
+        return Ok(Changed::More(tried));
     }
     let changed = i64::try_from(done).unwrap_or(i64::MAX);
-    sqlx::query("UPDATE ai_infra_calls SET changed = $2 WHERE key = $1")
-        .bind(keyed.key)
-        .bind(changed)
-        .execute(&mut *connection)
-        .await?;
-    Ok(Changed::Now(changed))
+    Ok(match keys.note(connection, keyed.key, changed).await? {
+        true => Changed::Now(changed),
+        false => Changed::Keys,
+    })
 }
 
 #[cfg(test)]
@@ -393,16 +420,31 @@ mod tests {
     #[test]
     fn only_what_shows_or_shapes_goes_unprepared() {
         let starts = |text, words: &[&str]| Statement { text, params: &[] }.starts_with(words);
-        assert!(starts(" Explain SELECT 1", &SHOWN) && starts("CREATE TABLE a ()", &SHAPING));
-        for text in [
-            "COMMIT",
-            "/* create */ COMMIT",
-            "created",
-            "rollback",
-            "SET x = 1",
-            "DO $$ $$",
-        ] {
+        for text in [" Explain SELECT 1", "--\r/*/*é*/**/\nshow x"] {
+            assert!(starts(text, &SHOWN) && !starts(text, &SHAPING), "{text}");
+        }
+        assert!(starts("/**//* COMMIT */ CREATE TABLE a ()", &SHAPING));
+        let others = "COMMIT|/* create */ COMMIT|created|rollback|SET x = 1|DO $$ $$|--\rCOMMIT\ncreate|\
+            /* /* */ create */ COMMIT|/* create|-- create|/*/ create|\u{a0}create|";
+        for text in others.split('|') {
             assert!(!starts(text, &SHAPING) && !starts(text, &SHOWN), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_query_names_nothing_that_does_more_than_read() {
+        let refused = "pg_catalog.PG_Terminate_Backend(1)|\"pg_ls_dir\"('.')|dblink_exec('','')|U&\"\\0070\"()|\
+            u&\"a\"|pg_try_advisory_lock/**/(1)|query_to_xml('','t','t','')|pg_create_physical_replication_slot('')";
+        for (texts, found) in [
+            (refused, true),
+            (
+                "pg_replication_slots|my_dblink|pg_promoted|lo_orderdate|pg_stat_activity|'a' & \"b\"|",
+                false,
+            ),
+        ] {
+            for text in texts.split('|') {
+                assert_eq!(beyond(&format!("SELECT {text}")).is_some(), found, "{text}");
+            }
         }
     }
 }

@@ -14,22 +14,113 @@ use std::sync::{Arc, Mutex, PoisonError};
 const TABLES: usize = 50;
 /// Rows from which on the server's own estimate stands for a count.
 const MANY: f64 = 5_000_000.0;
+/// Stands for a count that nobody knows: more than tables hold, and than a bound says.
+const UNKNOWN: u64 = 1_000_000_000_000_000;
 
 /// Rows of a table: new ones, and those that were there.
 type Counts = (i64, i64);
 
+// What is asked behind a statement names its schema: the statement may have changed the search path.
 const TOUCHED: &str = "SELECT relid::bigint, n_tup_ins, n_tup_upd + n_tup_del, n_tup_del, \
-    quote_ident(schemaname) || '.' || quote_ident(relname) \
-    FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0";
-const SHAPE: &str = "SELECT coalesce(md5(string_agg(c.oid || ':' || c.relfilenode || ':' || c.relnatts, ',' ORDER BY c.oid)), '') \
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    pg_catalog.quote_ident(schemaname) || '.' || pg_catalog.quote_ident(relname) \
+    FROM pg_catalog.pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0";
+const SHAPE: &str = "SELECT coalesce(pg_catalog.md5(pg_catalog.string_agg(\
+    c.oid || ':' || c.relfilenode || ':' || c.relnatts, ',' ORDER BY c.oid)), ''), \
+    coalesce(pg_catalog.bool_or(c.relkind = 'f'), false) \
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind IN ('r', 'p', 'm', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
-const SIZE: &str = "SELECT has_table_privilege(oid, 'SELECT'), reltuples::float8 FROM pg_class WHERE oid = $1::bigint::oid";
+const SIZE: &str = "SELECT pg_catalog.has_table_privilege(oid, 'SELECT'), reltuples::pg_catalog.float8 \
+    FROM pg_catalog.pg_class WHERE oid = $1::bigint::pg_catalog.oid";
+const MAKE_KEYS: &str = "CREATE TABLE IF NOT EXISTS ai_infra_calls \
+    (key TEXT NOT NULL PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT now(), changed BIGINT NOT NULL)";
+/// The lock under which the table of keys is made: two who make it at once would hinder one another.
+const MAKING: &str = "SELECT pg_advisory_xact_lock(7231095506424)";
+const KEYS: &str = "SELECT c.oid::bigint, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) \
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.oid = pg_catalog.to_regclass('ai_infra_calls')";
+const KEYS_TOUCHED: &str = "SELECT pg_catalog.concat_ws(' ', relnamespace, relname, relfilenode, relnatts, relhasrules, \
+    relhastriggers, pg_catalog.pg_stat_get_xact_tuples_inserted(oid), \
+    pg_catalog.pg_stat_get_xact_tuples_updated(oid), pg_catalog.pg_stat_get_xact_tuples_deleted(oid)) \
+    FROM pg_catalog.pg_class WHERE oid = $1::bigint::pg_catalog.oid";
+
+/// The table of keys of a PostgreSQL database, found before a statement.
+pub(super) struct Keys {
+    id: i64,
+    /// With its schema, as SQL reads it back.
+    name: String,
+}
+
+impl Keys {
+    async fn find(connection: &mut PgConnection) -> Result<Option<Self>, sqlx::Error> {
+        let row = sqlx::query_as(KEYS).fetch_optional(connection).await?;
+        Ok(row.map(|(id, name)| Self { id, name }))
+    }
+
+    /// Finds it; makes it where there is none.
+    pub(super) async fn made(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        if let Some(keys) = Self::find(connection).await? {
+            return Ok(keys);
+        }
+        sqlx::raw_sql(MAKING).execute(&mut *connection).await?;
+        sqlx::raw_sql(MAKE_KEYS).execute(&mut *connection).await?;
+        let made = Self::find(connection).await?;
+        made.ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// Takes a key: whoever holds the same one in an open transaction is waited for. Answers what was noted of it, where
+    /// it is there already.
+    pub(super) async fn take(
+        &self,
+        connection: &mut PgConnection,
+        key: &str,
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let name = &self.name;
+        let take =
+            format!("INSERT INTO {name} (key, changed) VALUES ($1, -1) ON CONFLICT DO NOTHING");
+        let taken = sqlx::query(AssertSqlSafe(take)).bind(key);
+        if taken.execute(&mut *connection).await?.rows_affected() > 0 {
+            return Ok(None);
+        }
+        let noted = format!("SELECT changed FROM {name} WHERE key = $1");
+        let noted = sqlx::query_scalar(AssertSqlSafe(noted)).bind(key);
+        noted.fetch_one(connection).await.map(Some)
+    }
+
+    /// Notes what was changed under a key; says whether the key was there to note it.
+    pub(super) async fn note(
+        &self,
+        connection: &mut PgConnection,
+        key: &str,
+        changed: i64,
+    ) -> Result<bool, sqlx::Error> {
+        let note = format!("UPDATE {} SET changed = $2 WHERE key = $1", self.name);
+        let note = sqlx::query(AssertSqlSafe(note)).bind(key).bind(changed);
+        Ok(note.execute(connection).await?.rows_affected() == 1)
+    }
+
+    /// Its shape, and how often this transaction touched it: another answer is another touch.
+    pub(super) async fn touched(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Option<String>, sqlx::Error> {
+        let touched = sqlx::query_scalar(KEYS_TOUCHED).bind(self.id);
+        touched.fetch_optional(connection).await
+    }
+}
 
 /// A PostgreSQL database before a statement.
 pub(super) struct Before {
     counts: BTreeMap<i64, Counts>,
     shape: String,
+    /// It has tables that lie elsewhere, of which it counts nothing.
+    foreign: bool,
+    /// The statement changes the shape, whatever is seen of that.
+    shaping: bool,
+}
+
+async fn seen_shape(connection: &mut PgConnection) -> Result<(String, bool), sqlx::Error> {
+    let row = sqlx::query(SHAPE).fetch_one(connection).await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 async fn counts(
@@ -45,11 +136,17 @@ async fn counts(
 
 impl Before {
     /// Looks.
-    pub(super) async fn look(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    pub(super) async fn look(
+        connection: &mut PgConnection,
+        shaping: bool,
+    ) -> Result<Self, sqlx::Error> {
         let counts = counts(connection).await?;
+        let (shape, foreign) = seen_shape(connection).await?;
         Ok(Self {
             counts: counts.into_iter().map(|(id, one)| (id, one.0)).collect(),
-            shape: sqlx::query_scalar(SHAPE).fetch_one(connection).await?,
+            shape,
+            foreign,
+            shaping,
         })
     }
 
@@ -59,7 +156,6 @@ impl Before {
         &self,
         connection: &mut PgConnection,
         told: Option<u64>,
-        shaping: bool,
     ) -> Result<Tried, sqlx::Error> {
         // What waits for the commit is done now, so that it is counted too.
         sqlx::raw_sql("SET CONSTRAINTS ALL IMMEDIATE")
@@ -90,10 +186,14 @@ impl Before {
         if let Some(told) = told.filter(|told| *told > counted) {
             tables.push(unnamed(told - counted));
         }
-        let shape: String = sqlx::query_scalar(SHAPE).fetch_one(connection).await?;
+        // What other statements do to one that lies elsewhere, nobody tells.
+        if self.foreign && told.is_none() && !self.shaping {
+            tables.push(unnamed(UNKNOWN));
+        }
+        let (shape, _) = seen_shape(connection).await?;
         Ok(Tried {
             tables,
-            shape: shaping || shape != self.shape,
+            shape: self.shaping || shape != self.shape,
         })
     }
 }
@@ -116,7 +216,7 @@ async fn size(
         return Ok((guess >= 0.0).then_some(guess as i64));
     }
     // The name is the server's own, quoted by it.
-    let count = format!("SELECT count(*) FROM {table}");
+    let count = format!("SELECT pg_catalog.count(*) FROM {table}");
     let counted = sqlx::query_scalar(AssertSqlSafe(count));
     counted
         .persistent(false)
