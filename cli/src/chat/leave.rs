@@ -145,7 +145,8 @@ impl Chat {
             (false, _) => "deny it".to_owned(),
         };
         let what = render::text::safe(&what);
-        let page = render::approvals::facts(&ticket, &mark, &shown, jiff::Timestamp::now());
+        let at = (jiff::Timestamp::now(), Some(self.voice.width()));
+        let page = render::approvals::facts(&ticket, &mark, &shown, at);
         let page = render::fold::fold(&page, self.voice.width());
         let prompt = match pin_wanted {
             true => format!("{page}{what}? your PIN (not shown; Ctrl-C: no answer): "),

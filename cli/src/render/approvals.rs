@@ -1,9 +1,15 @@
-//! Tickets as people read them. Pure.
+//! Tickets as people read them. What decides is shown whole and in its own lines: a line that a text begins has
+//! a mark before it that no text can write, so that none passes for a label, for another line or for the end.
 
 use super::text::{columns, safe};
+use crate::terminal;
 use jiff::Timestamp;
 use protocol::approval::TicketState;
+use unicode_width::UnicodeWidthChar;
 use warden::tickets::ticket::Ticket;
+
+/// Below this there is no room for a text beside its label.
+const NARROW: usize = 20;
 
 fn left(ticket: &Ticket, now: Timestamp) -> String {
     let minutes = (ticket.expires.as_second() - now.as_second()).max(0) / 60;
@@ -33,8 +39,59 @@ pub fn list(tickets: &[(Ticket, String)], now: Timestamp) -> String {
     columns(&tickets.iter().map(row).collect::<Vec<_>>())
 }
 
+/// Labels and their texts, on a terminal of some width with no line wider than that: one that the terminal broke
+/// would go on where labels stand.
+fn rows(shown: &[(String, String)], width: Option<usize>) -> String {
+    let label = |label: &str| safe(label).replace('\n', " ");
+    let labels: Vec<String> = shown.iter().map(|(one, _)| label(one)).collect();
+    let widest = labels.iter().map(|one| one.chars().count()).max();
+    let widest = widest.unwrap_or_default();
+    let column = widest + 4;
+    let room = width.and_then(|width| width.checked_sub(column));
+    let room = room.filter(|room| *room >= NARROW);
+    let mut rows = String::new();
+    for (label, (_, text)) in labels.iter().zip(shown) {
+        let mut front = format!("  {label:<widest$}  ");
+        for line in safe(text).replace('\t', "    ").split('\n') {
+            for part in parts(line, room.unwrap_or(usize::MAX)) {
+                rows.push_str(format!("{front}{part}").trim_end());
+                rows.push('\n');
+                front = " ".repeat(column);
+            }
+            front = format!("{:>column$}", "│ ");
+        }
+    }
+    rows
+}
+
+/// A line in parts that have room, each but the first with the blank it was broken at, where it was at one.
+fn parts(line: &str, room: usize) -> Vec<&str> {
+    let (mut parts, mut rest) = (Vec::new(), line);
+    loop {
+        let mut used = 0;
+        let too_wide = |c: char| {
+            used += c.width().unwrap_or(0);
+            used > room
+        };
+        let Some(end) = rest.find(too_wide) else {
+            parts.push(rest);
+            return parts;
+        };
+        let reach = end + usize::from(rest[end..].starts_with(' '));
+        let blank = rest[..reach].rfind(' ').filter(|at| *at > end / 2);
+        let (part, after) = rest.split_at(blank.unwrap_or(end));
+        parts.push(part);
+        rest = after;
+    }
+}
+
 /// One ticket: what it is about, as the warden shows it, and what became of it.
-pub fn facts(ticket: &Ticket, mark: &str, shown: &[(String, String)], now: Timestamp) -> String {
+pub fn facts(
+    ticket: &Ticket,
+    mark: &str,
+    shown: &[(String, String)],
+    (now, width): (Timestamp, Option<usize>),
+) -> String {
     let wanted = &ticket.wanted;
     let mut text = format!(
         "{} asks leave (level {}, ticket {} {}): {}\n",
@@ -44,9 +101,7 @@ pub fn facts(ticket: &Ticket, mark: &str, shown: &[(String, String)], now: Times
         safe(mark),
         left(ticket, now)
     );
-    let rows = shown.iter();
-    let rows = rows.map(|(label, text)| vec![format!("  {}", safe(label)), safe(text)]);
-    text.push_str(&columns(&rows.collect::<Vec<_>>()));
+    text.push_str(&rows(shown, width));
     if let Some(said) = &ticket.said {
         let because = match said.because.is_empty() {
             true => String::new(),
@@ -60,7 +115,8 @@ pub fn facts(ticket: &Ticket, mark: &str, shown: &[(String, String)], now: Times
 /// One ticket, and what to type.
 pub fn page(ticket: &Ticket, mark: &str, shown: &[(String, String)], now: Timestamp) -> String {
     let wanted = &ticket.wanted;
-    let mut text = facts(ticket, mark, shown, now);
+    let width = terminal::size().map(|(columns, _)| columns);
+    let mut text = facts(ticket, mark, shown, (now, width));
     if ticket.state == TicketState::Requested {
         let id = ticket.id;
         text.push_str(&format!(
@@ -112,5 +168,56 @@ mod tests {
             list.starts_with("a41 9c1e") && !list.contains('\u{1b}'),
             "{list}"
         );
+    }
+
+    #[test]
+    fn no_text_passes_for_a_label_or_a_line_of_its_own() {
+        let long = "-- aaaa bbbb cccc dddd eeee\nWHERE\tid";
+        for (text, width, expected) in [
+            // As it always was.
+            ("POST https://h", None, "  do       POST https://h\n"),
+            ("POST https://h", Some(40), "  do       POST https://h\n"),
+            (
+                long,
+                None,
+                "  do       -- aaaa bbbb cccc dddd eeee\n         │ WHERE    id\n",
+            ),
+            // What is broken for want of room has no mark, and keeps the blank at which it was broken.
+            (
+                long,
+                Some(31),
+                "  do       -- aaaa bbbb cccc\n            dddd eeee\n         │ WHERE    id\n",
+            ),
+            (
+                "日本語の文字は二列の幅がある",
+                Some(31),
+                "  do       日本語の文字は二列の\n           幅がある\n",
+            ),
+            (
+                "a\n  claimed  b\n\nt1 is parked",
+                None,
+                "  do       a\n         │   claimed  b\n         │\n         │ t1 is parked\n",
+            ),
+            (
+                "x → y z aaaaaaaaaaaaaaaaaaa",
+                Some(31),
+                "  do       x → y z aaaaaaaaaaaa\n           aaaaaaa\n",
+            ),
+            // No room at all.
+            (
+                "-- aaaa bbbb cccc dddd eeee",
+                Some(20),
+                "  do       -- aaaa bbbb cccc dddd eeee\n",
+            ),
+        ] {
+            let shown = [("do", text), ("claimed", "c")];
+            let shown = shown.map(|(label, text)| (label.to_owned(), text.to_owned()));
+            let rows = rows(&shown, width);
+            assert_eq!(rows, format!("{expected}  claimed  c\n"), "{text}");
+            // The terminal has nothing left to fold.
+            if let Some(width) = width.filter(|width| *width > 30) {
+                assert_eq!(crate::render::fold::fold(&rows, width), rows);
+            }
+        }
     }
 }

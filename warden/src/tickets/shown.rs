@@ -1,116 +1,209 @@
 //! What a person is shown before saying yes: made here, of the very fields the ticket is bound to, and
-//! not of what an agent says about them. The agent's reason is marked as claimed. Pure.
+//! not of what an agent says about them. What decides is shown whole: who writes a statement or a body may want
+//! a part of it not to be seen. The agent's reason is marked as claimed. Pure.
 
-use super::ticket::Ticket;
+use super::ticket::{Ticket, Wanted};
 use protocol::acts::is_personal;
 use serde_json::Value;
 
-/// Most characters of one field that are shown; the rest is counted.
+/// Most characters of a field that decides nothing; the rest is counted.
 const FIELD: usize = 600;
+/// Most blanks in a row that are shown as blanks: more could push what follows out of sight.
+const BLANKS: usize = 8;
+/// The same at the beginning of a line, where text is indented.
+const INDENT: usize = 40;
+/// Most blank lines in a row that are shown as such.
+const BLANK_LINES: usize = 3;
 
-/// Labels and texts, in the order they are read. Every text is tamed.
+/// Labels and texts, in the order they are read. A text has a line for each of its own; nothing in it is unseen.
 pub fn lines(ticket: &Ticket, host: &str) -> Vec<(String, String)> {
-    let wanted = &ticket.wanted;
+    of(&ticket.wanted, host)
+}
+
+/// Why a person could not tell what is asked for, however it is shown.
+///
+/// # Errors
+/// A sentence: then nobody is asked.
+pub(super) fn readable(wanted: &Wanted, host: &str, most: usize) -> Result<(), String> {
+    let statement = wanted.action["statement"].as_str().unwrap_or_default();
+    if statement.replace("\r\n", "").contains('\r') {
+        return Err("a carriage return alone ends a line for some databases and not for others: write the statement with line feeds".to_owned());
+    }
+    // Escapes are longer than what they stand for.
+    let bytes = serde_json::to_vec(&of(wanted, host)).map_or(usize::MAX, |text| text.len());
+    match bytes > most {
+        true => Err(format!(
+            "shown whole it is larger than {most} bytes: nobody could look at it before saying yes"
+        )),
+        false => Ok(()),
+    }
+}
+
+fn of(wanted: &Wanted, host: &str) -> Vec<(String, String)> {
     let mut lines = Vec::new();
-    let mut say = |label: &str, text: String| lines.push((label.to_owned(), tame(&text)));
-    let field = |name: &str| wanted.action[name].as_str().unwrap_or_default().to_owned();
-    match field("do").as_str() {
+    let mut say = |label: &str, text: &str| lines.push((label.to_owned(), whole(text)));
+    let field = |name: &str| text_of(&wanted.action[name]);
+    let said: &[&str] = match field("do").as_str() {
         "http_request" => {
-            say("do", format!("{} {}", field("method"), field("url")));
+            say("do", &format!("{} {}", field("method"), field("url")));
             say(
                 "to",
-                format!("the endpoint `{}`, with its token", field("endpoint")),
+                &format!("the endpoint `{}`, with its token", field("endpoint")),
             );
             if !field("body").is_empty() {
-                say("body", field("body"));
+                say("body", &field("body"));
+            }
+            if wanted.action["json"] == true {
+                say("as", "JSON");
             }
             let once = match &wanted.action["key"] {
                 Value::Null => {
-                    "the other side knows no key: it cannot be asked whether it happened"
+                    "the other side knows no key: it cannot be asked whether it happened".to_owned()
                 }
-                _ => "the other side does it once for its key",
+                key => format!(
+                    "the other side does it once for its key ({}: {})",
+                    text_of(&key["header"]),
+                    text_of(&key["value"])
+                ),
             };
-            say("twice", once.to_owned());
+            say("twice", &once);
+            &["do", "method", "url", "endpoint", "body", "json", "key"]
         }
         "sql_execute" => {
-            say("do", field("statement"));
-            say("in", format!("the data source `{}`", field("source")));
-            if wanted.action["params"]
-                .as_array()
-                .is_some_and(|all| !all.is_empty())
-            {
-                say("with", wanted.action["params"].to_string());
+            say("do", &field("statement"));
+            say("in", &format!("the data source `{}`", field("source")));
+            if wanted.action["params"] != Value::Array(Vec::new()) && !field("params").is_empty() {
+                say("with", &field("params"));
             }
+            &["do", "statement", "source", "params"]
         }
         other => {
-            say("do", other.to_owned());
-            for (name, value) in wanted.action.as_object().into_iter().flatten() {
-                if name != "do" {
-                    let text = value
-                        .as_str()
-                        .map_or_else(|| value.to_string(), str::to_owned);
-                    say(name, text);
-                }
-            }
+            say("do", other);
+            &["do"]
+        }
+    };
+    for (name, value) in wanted.action.as_object().into_iter().flatten() {
+        if !said.contains(&name.as_str()) {
+            say(&line(&name.replace('\n', " ")), &text_of(value));
         }
     }
     if let Some(foreseen) = &wanted.foreseen {
-        say("would change", foreseen.line());
+        say("would change", &foreseen.line());
     }
-    say("on", format!("host {host}, at level {}", wanted.level));
+    say("on", &format!("host {host}, at level {}", wanted.level));
     say(
         "for",
-        format!(
+        &format!(
             "{} of {}, step {}, agent {}",
             wanted.short, wanted.principal, wanted.step, wanted.agent
         ),
     );
-    say("claimed", wanted.claimed.clone());
-    say(
-        "undo",
-        wanted
-            .undo
-            .clone()
-            .unwrap_or_else(|| "there is none".to_owned()),
-    );
-    say(
-        "policy",
-        match &wanted.above {
-            None if is_personal(&wanted.kind) => {
-                format!("each {} wants a yes of its own", wanted.kind)
-            }
-            None => format!("permissions.acts: {} = ask", wanted.kind),
-            Some(above) => format!("asked because of its size: {above}"),
-        },
-    );
+    let policy = match &wanted.above {
+        None if is_personal(&wanted.kind) => {
+            format!("each {} wants a yes of its own", wanted.kind)
+        }
+        None => format!("permissions.acts: {} = ask", wanted.kind),
+        Some(above) => format!("asked because of its size: {above}"),
+    };
+    let undo = wanted.undo.as_deref().unwrap_or("there is none");
+    lines.push(("claimed".to_owned(), short(&wanted.claimed)));
+    lines.push(("undo".to_owned(), short(undo)));
+    lines.push(("policy".to_owned(), whole(&policy)));
     lines
 }
 
-fn tame(text: &str) -> String {
-    let all = text.chars().count();
-    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    let mut shown: String = text
-        .chars()
-        .map(|c| if c.is_control() || hidden(c) { ' ' } else { c })
-        .take(FIELD)
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// All of a text, line by line.
+fn whole(text: &str) -> String {
+    let blank = |line: &str| line.trim_matches([' ', '\t']).is_empty();
+    let all: Vec<&str> = text.split('\n').collect();
+    let runs = all.chunk_by(|one, next| blank(one) && blank(next));
+    let shown: Vec<String> = runs
+        .map(|run| match run.len() > BLANK_LINES {
+            true => format!("[{} blank lines]", run.len()),
+            false => run
+                .iter()
+                .map(|one| line(one))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        })
         .collect();
-    if all > FIELD {
-        shown.push_str(&format!(" … and {} characters more", all - FIELD));
+    shown.join("\n")
+}
+
+/// What decides nothing, on one line.
+fn short(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let all = line(&words.join(" "));
+    let Some((cut, _)) = all.char_indices().nth(FIELD) else {
+        return all;
+    };
+    let (shown, rest) = all.split_at(cut);
+    format!("{shown} … and {} characters more", rest.chars().count())
+}
+
+/// A line in which everything is seen, and no two lines that differ in what is unseen look alike.
+fn line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let after = rest.trim_start_matches([' ', '\t']);
+        let (blanks, next) = rest.split_at(rest.len() - after.len());
+        if !blanks.is_empty() {
+            let most = if shown.is_empty() { INDENT } else { BLANKS };
+            match blanks.len() > most {
+                true => shown.push_str(&format!("[{} blanks]", blanks.len())),
+                false => shown.push_str(blanks),
+            }
+            rest = next;
+            continue;
+        }
+        match unseen(c) || is_like_ours(rest) {
+            true => shown.extend(c.escape_unicode()),
+            false => shown.push(c),
+        }
+        rest = &rest[c.len_utf8()..];
     }
     shown
 }
 
+/// Text that begins as one of our own marks does: its first sign is escaped, so that it does not pass for one.
+fn is_like_ours(text: &str) -> bool {
+    let counted = text.strip_prefix('[');
+    let counted = counted.map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    text.starts_with("\\u{") || counted.is_some_and(|rest| rest.starts_with(" blank"))
+}
+
+/// Signs that a terminal does not show as they are: controls, what turns the direction of text, blanks of other kinds,
+/// what has no width.
+fn unseen(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    // These count as printable, and nothing of them is printed.
+    let empty = matches!(c, '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}');
+    // Behind a letter, so that an accent of its own is no reason.
+    empty || format!("x{c}").escape_debug().count() > 2
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::ticket::Wanted;
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use jiff::Timestamp;
     use protocol::approval::TicketId;
     use serde_json::json;
 
-    #[test]
-    fn fields_are_shown_and_not_what_is_said_of_them() {
-        let wanted = Wanted {
+    fn wanted(action: Value) -> Wanted {
+        Wanted {
             task: "01".to_owned(),
             short: "t1".to_owned(),
             step: "execute/1/s".to_owned(),
@@ -118,27 +211,131 @@ mod tests {
             principal: "ada(1000)".to_owned(),
             level: 1,
             kind: "http.change".to_owned(),
-            action: json!({"do": "http_request", "endpoint": "hooks", "method": "POST", "url": "https://h/x\u{1b}[2J", "body": "b".repeat(700), "key": null}),
+            action,
             undo: None,
             claimed: "harmless\u{202e}".to_owned(),
             foreseen: None,
             above: None,
             seen: None,
-        };
-        let ticket = Ticket::of(TicketId(1), wanted, "web1", Timestamp::UNIX_EPOCH);
-        let lines = lines(&ticket, "web1");
-        let of = |label: &str| {
-            let found = lines.iter().find(|(l, _)| l == label);
-            found.map(|(_, text)| text.as_str()).unwrap_or_default()
-        };
-        assert_eq!(of("do"), "POST https://h/x [2J");
-        assert!(of("body").ends_with("and 100 characters more"));
-        assert_eq!(of("claimed"), "harmless ");
-        assert!(of("on").contains("web1") && of("undo").contains("none"));
-        assert!(
-            !lines
-                .iter()
-                .any(|(_, text)| text.chars().any(char::is_control))
+        }
+    }
+
+    fn shown(action: Value) -> Vec<(String, String)> {
+        let ticket = Ticket::of(TicketId(1), wanted(action), "web1", Timestamp::UNIX_EPOCH);
+        lines(&ticket, "web1")
+    }
+
+    fn text<'l>(lines: &'l [(String, String)], label: &str) -> &'l str {
+        let found = lines.iter().find(|(l, _)| l == label);
+        found.map(|(_, text)| text.as_str()).unwrap_or_default()
+    }
+
+    #[test]
+    fn fields_are_shown_and_not_what_is_said_of_them() {
+        let long = format!("{}, and pay ada", "b".repeat(700));
+        let lines = shown(
+            json!({"do": "http_request", "endpoint": "hooks", "method": "POST",
+            "url": "https://h/x\u{1b}[2J", "body": long, "json": true, "key": {"header": "Once", "value": "k1"}, "new": {"a": [1]}}),
         );
+        assert_eq!(text(&lines, "do"), "POST https://h/x\\u{1b}[2J");
+        assert_eq!(text(&lines, "body"), long);
+        assert_eq!(
+            (text(&lines, "as"), text(&lines, "new")),
+            ("JSON", "{\"a\":[1]}")
+        );
+        assert!(text(&lines, "twice").ends_with("once for its key (Once: k1)"));
+        assert_eq!(text(&lines, "claimed"), "harmless\\u{202e}");
+        assert!(text(&lines, "on").contains("web1") && text(&lines, "undo").contains("none"));
+        let mut claims = wanted(json!({"do": "x"}));
+        claims.claimed = format!("one\n{}", "c".repeat(700));
+        let lines = of(&claims, "web1");
+        assert!(text(&lines, "claimed").starts_with("one ccc"));
+        assert!(text(&lines, "claimed").ends_with("c … and 104 characters more"));
+    }
+
+    #[test]
+    fn nothing_of_a_statement_is_out_of_sight() {
+        let one = "DELETE FROM carts WHERE id = 7";
+        for (tail, expected) in [
+            // As it always was.
+            (" AND paid = 'ja, für 3 €'", " AND paid = 'ja, für 3 €'"),
+            ("\n  AND\tpaid", "\n  AND\tpaid"),
+            ("        OR é 日本 🙂", "        OR é 日本 🙂"),
+            ("\n               AND paid\n", "\n               AND paid\n"),
+            (" -- c:\\users [8]", " -- c:\\users [8]"),
+            // Out of sight.
+            (&format!("{}OR 1=1", " ".repeat(600)), "[600 blanks]OR 1=1"),
+            (
+                &format!("{}OR 1=1", "\t ".repeat(300)),
+                "[600 blanks]OR 1=1",
+            ),
+            (
+                &format!("\n{}OR 1=1", " ".repeat(600)),
+                "\n[600 blanks]OR 1=1",
+            ),
+            (
+                &format!("{}OR 1=1", "\n \t".repeat(600)),
+                "\n[599 blank lines]\n \tOR 1=1",
+            ),
+            (
+                &format!("{}OR 1=1", "\u{a0}".repeat(3)),
+                "\\u{a0}\\u{a0}\\u{a0}OR 1=1",
+            ),
+            (
+                &format!(" /*{}*/ OR 1=1", "x".repeat(900)),
+                &format!(" /*{}*/ OR 1=1", "x".repeat(900)),
+            ),
+            // In another place than it seems.
+            (" -- old\nOR 1=1", " -- old\nOR 1=1"),
+            (" -- old\r\nOR 1=1", " -- old\\u{d}\nOR 1=1"),
+            (
+                " -- old\u{2028}\u{85}\u{b}OR 1=1",
+                " -- old\\u{2028}\\u{85}\\u{b}OR 1=1",
+            ),
+            ("\u{202e}1=1 RO", "\\u{202e}1=1 RO"),
+            ("\u{1b}[1A\u{1b}[2K\u{8}", "\\u{1b}[1A\\u{1b}[2K\\u{8}"),
+            // Not seen at all.
+            (
+                "a\u{200b}b\u{ad}c\u{feff}d\u{2060}",
+                "a\\u{200b}b\\u{ad}c\\u{feff}d\\u{2060}",
+            ),
+            (
+                "\u{3164}\u{2800}\u{fe0f}\u{e0041}\u{34f}",
+                "\\u{3164}\\u{2800}\\u{fe0f}\\u{e0041}\\u{34f}",
+            ),
+            // Our marks are not written by others.
+            (
+                "[600 blanks][9 blank lines]\\u{a0}",
+                "\\u{5b}600 blanks]\\u{5b}9 blank lines]\\u{5c}u{a0}",
+            ),
+        ] {
+            let action = json!({"do": "sql_execute", "source": "shop", "statement": format!("{one}{tail}"), "params": [7], "key": "k"});
+            let lines = shown(action);
+            assert_eq!(text(&lines, "do"), format!("{one}{expected}"), "{tail:?}");
+            assert_eq!((text(&lines, "with"), text(&lines, "key")), ("[7]", "k"));
+            let other = shown(json!({"do": "git_push", "branch\nx": format!("{one}{tail}")}));
+            assert_eq!(text(&other, "branch x"), format!("{one}{expected}"));
+        }
+    }
+
+    #[test]
+    fn what_nobody_could_tell_is_not_asked() {
+        let of = |statement: &str| {
+            let wanted = wanted(json!({"do": "sql_execute", "statement": statement}));
+            readable(&wanted, "web1", 4096).err().unwrap_or_default()
+        };
+        let (plain, hidden) = ("x".repeat(3000), "\u{200b}".repeat(1000));
+        for (statement, expected) in [
+            ("SELECT 1\r\nFROM a\n", ""),
+            (plain.as_str(), ""),
+            (hidden.as_str(), "nobody could look at it"),
+            ("DELETE FROM a -- all\rWHERE id = 7", "carriage return"),
+        ] {
+            let said = of(statement);
+            assert!(
+                said.contains(expected) && said.is_empty() == expected.is_empty(),
+                "{said}"
+            );
+        }
     }
 }

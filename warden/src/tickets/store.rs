@@ -2,7 +2,9 @@
 //! it. Time is given from outside. Nothing of it is in Redis, the ledger or a backup: a ticket that
 //! came back from somewhere could be used twice.
 
+use super::shown;
 use super::ticket::{LIFE, Said, TICKET_VERSION, Ticket, Wanted};
+use crate::wire::LINE_BYTES;
 use config::private_file;
 use jiff::Timestamp;
 use protocol::acts::is_personal;
@@ -21,6 +23,10 @@ const OPEN: usize = 256;
 const ACTION_BYTES: usize = 64 * 1024;
 /// The same with all that is said about it.
 const WANTED_BYTES: usize = ACTION_BYTES + 32 * 1024;
+/// Most bytes of what a person is shown of it, escapes and all: it is never cut, and has to fit a line of the wire
+/// together with the ticket.
+const SHOWN_BYTES: usize = 128 * 1024;
+const _: () = assert!(WANTED_BYTES + SHOWN_BYTES + 16 * 1024 < LINE_BYTES);
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -245,6 +251,7 @@ impl Store {
                 "it is larger than {ACTION_BYTES} bytes: nobody could look at it before saying yes"
             ));
         }
+        shown::readable(&wanted, &self.host, SHOWN_BYTES)?;
         let open = |one: &&Ticket| one.state == TicketState::Requested;
         let of_task = |one: &&Ticket| one.wanted.task == wanted.task;
         if self.all().filter(open).count() >= OPEN
