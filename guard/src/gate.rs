@@ -3,7 +3,7 @@
 use crate::act::{Act, Operation, Place};
 use crate::outside::Outside;
 use crate::trial::may_be_tried;
-use protocol::acts::Acts;
+use protocol::acts::{Acts, Bound};
 use protocol::approval::Rule;
 use protocol::duty::Duty;
 use protocol::duty::terms::NOT_PRIVILEGED;
@@ -95,10 +95,17 @@ pub fn runs_files(act: &Act) -> bool {
 }
 
 /// Why an act is more at once than its kind's bound, and what is done about it. Rows of a database are counted where
-/// they are changed.
+/// they are changed, where they can be.
 pub fn above(act: &Act, grant: &Grant) -> Option<(Rule, String)> {
     match &act.operation {
         Operation::Duty { duty, .. } => grant.acts.above(duty.kind()?, duty.count()),
+        // What no rollback takes back is not counted either.
+        Operation::SqlExecute { statement, .. } => {
+            let most = grant.acts.at_most("sql.change")?;
+            let why = may_be_tried(statement).err()?;
+            let counts = Bound::of_rule(Some(most)).counts();
+            counts.then(|| (most.above, format!("nobody can count what it does: {why}")))
+        }
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::act::Operation;
 use crate::bring::{self, ForgeRepository, Remote};
+use crate::proxy::asked::leads_down;
 use protocol::acts::Bound;
 use protocol::postgres::Address;
 use serde::{Deserialize, Serialize};
@@ -365,8 +366,9 @@ pub fn below(url: &str, base: &str) -> bool {
         return false;
     };
     let folder = base.path().trim_end_matches('/');
-    let plain = url.username().is_empty() && url.password().is_none();
     let path = url.path();
+    // Servers that decode before they look would be led up by what is coded.
+    let plain = url.username().is_empty() && url.password().is_none() && leads_down(path).is_ok();
     plain
         && url.origin() == base.origin()
         && matches!(path.strip_prefix(folder), Some(rest) if rest.is_empty() || rest.starts_with('/'))
@@ -391,6 +393,12 @@ mod tests {
             ("https://h@evil/a", "https://h/a", false),
             ("https://u:p@h/a", "https://h/a", false),
             ("https://h/x", "https://h", true),
+            ("https://h/a/..%2fadmin", "https://h/a", false),
+            ("https://h/a/..%5cadmin", "https://h/a", false),
+            ("https://h/a/..;/admin", "https://h/a", false),
+            ("https://h/a/%252e%252e/admin", "https://h/a", false),
+            ("https://h/a//admin", "https://h/a", false),
+            ("https://h/a/b%20c/d.e?x=../y", "https://h/a", true),
         ] {
             assert_eq!(below(url, base), expected, "{url} {base}");
         }

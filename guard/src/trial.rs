@@ -188,7 +188,24 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
         let next = get(at + 1);
         match c {
             c if c.is_whitespace() => at += 1,
-            '-' if next == Some('-') => at = ends(at, '\n').unwrap_or(all.len()),
+            '-' if next == Some('-') => {
+                let end = ends(at, '\n').unwrap_or(all.len());
+                // It ends a comment for some, and not for others.
+                if all.get(at..end)?.contains(&'\r') {
+                    return None;
+                }
+                at = end;
+            }
+            // A name for some, an index for others.
+            '[' => {
+                let end = ends(at, ']')?;
+                let plain = |c: &char| c.is_ascii_digit() || matches!(c, ':' | '$' | ' ');
+                if !all.get(at + 1..end)?.iter().all(plain) {
+                    return None;
+                }
+                tokens.push(Token::Text);
+                at = end + 1;
+            }
             '/' if next == Some('*') => at = comment(&all, at)?,
             '\'' => {
                 // Backslashes mean something in some texts and nothing in others.
@@ -298,6 +315,9 @@ mod tests {
             ("", "only INSERT"),
             ("DELETE FROM t; COMMIT; BEGIN", "more than one statement"),
             ("DELETE FROM t; ;", "more than one statement"),
+            ("UPDATE t SET n = n --\r , m = setval('s', 1)", "its end"),
+            ("UPDATE t AS ['] SET n = n; DROP TABLE u --'", "its end"),
+            ("DELETE FROM t WHERE [load_extension]('x')", "its end"),
         ] {
             check(statement, Some(words));
         }

@@ -85,7 +85,7 @@ pub fn read(head: &[u8]) -> Result<Asked, &'static str> {
         None => (target, None),
     };
     let (name, path) = path.split_once('/').unwrap_or((path, ""));
-    plain(path)?;
+    leads_down(path)?;
     let odd = |b: u8| !(0x21..0x7f).contains(&b) || b"#<>\"\\^`{|}".contains(&b);
     if query.is_some_and(|query| query.bytes().any(odd)) {
         return Err("has characters in it that an address has not");
@@ -103,7 +103,7 @@ pub fn read(head: &[u8]) -> Result<Asked, &'static str> {
 }
 
 /// Whether a path leads down and nowhere else, however often it is decoded on its way.
-fn plain(path: &str) -> Result<(), &'static str> {
+pub(crate) fn leads_down(path: &str) -> Result<(), &'static str> {
     let good = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&b);
     if !path.bytes().all(good) {
         return Err("has characters in its path that an address has not");

@@ -366,8 +366,15 @@ async fn what_a_postgres_database_changes_elsewhere_is_told_or_more_than_any_bou
 }
 
 #[tokio::test]
-async fn no_statement_ends_the_transaction_it_is_counted_and_kept_in() {
+async fn no_statement_leaves_its_file_or_the_transaction_it_is_counted_in() {
     let Some(shop) = sqlite().await else { return };
+    let other = shop.folder.path().join("other.db");
+    std::fs::copy(shop.folder.path().join("shop.db"), &other).unwrap();
+    worker(shop.folder.path());
+    let other = other.display();
+    let attached = format!("ATTACH '{other}' AS o");
+    let both = format!("ATTACH '{other}' AS o; DELETE FROM o.items");
+    let into = format!("VACUUM INTO '{other}.copy'");
     for bound in [Bound::free(), Bound::trial(), most(Some(1), None)] {
         for statement in [
             "DELETE FROM items; COMMIT; BEGIN",
@@ -377,14 +384,44 @@ async fn no_statement_ends_the_transaction_it_is_counted_and_kept_in() {
             "ROLLBACK; BEGIN; DELETE FROM items",
             "ROLLBACK; BEGIN; DELETE FROM items; COMMIT; BEGIN",
             "COMMIT",
+            "SAVEPOINT a; DELETE FROM items WHERE id = 400; RELEASE a",
+            "DELETE FROM items; DELETE FROM orders",
+            "PRAGMA schema_version = 7",
+            "DROP TABLE log; PRAGMA schema_version = 7",
+            "PRAGMA journal_mode = OFF",
+            "CREATE TEMP TABLE items AS SELECT 1",
+            "DELETE FROM ai_infra_calls",
+            "UPDATE orders AS ['] SET state = 1 WHERE 0; DELETE FROM items --'",
+            &attached,
+            &both,
+            &into,
         ] {
             let told = shop.tell(statement, "same", bound.clone()).await;
             assert!(told.is_error, "{statement}: {}", told.text);
             assert_eq!(shop.rows().await, [200, 400, 0], "{statement}");
         }
     }
-    // The key is free still, and what ends nothing is done.
-    let within = "SAVEPOINT a; DELETE FROM items WHERE id = 400; RELEASE a";
+    // Nor does a question.
+    let reading = format!("ATTACH '{other}' AS o; SELECT count(*) AS n FROM o.items");
+    for statement in [attached.as_str(), &reading, "SELECT 1; SELECT 2"] {
+        let operation = Operation::SqlQuery {
+            source: "shop".to_owned(),
+            statement: statement.to_owned(),
+            params: Vec::new(),
+            limit: 1,
+        };
+        let reach = shop.outside.reach(&operation).unwrap();
+        let mut executor = open(reach, worker(shop.folder.path())).await;
+        let told = run_in(&mut executor, operation, &shop.outside).await;
+        assert!(told.is_error, "{statement}: {}", told.text);
+        executor.stop().await;
+    }
+    // Rows that give way are counted.
+    let swapped = "INSERT OR REPLACE INTO items SELECT id, of FROM items WHERE id < 9";
+    let told = shop.tell(swapped, "same", most(None, Some(1))).await;
+    assert!(told.text.contains("2 % of items"), "{}", told.text);
+    // The key is free still.
+    let within = "DELETE FROM items WHERE id = 400;  -- the last one";
     let told = shop.tell(within, "same", most(Some(1), None)).await;
     assert!(!told.is_error, "{}", told.text);
     assert_eq!(shop.rows().await, [200, 399, 0]);

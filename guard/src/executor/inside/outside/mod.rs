@@ -2,6 +2,8 @@
 //! operations for that thing, and never a program.
 
 mod backup;
+mod contained;
+mod counted;
 mod forge;
 mod http;
 mod later;
@@ -113,7 +115,7 @@ async fn carry_out(operation: &Operation, reach: &Reach, most: Duration) -> Resu
             },
             Reach::Database { database, .. },
         ) => match database {
-            Database::Sqlite { file } => sqlite::query(file, statement, params, *limit).await,
+            Database::Sqlite { file } => sqlite::query(file, statement, params, *limit, most),
             Database::Postgres { address, password } => {
                 let text = statement;
                 let statement = postgres::Statement { text, params };
@@ -133,7 +135,7 @@ async fn carry_out(operation: &Operation, reach: &Reach, most: Duration) -> Resu
                 bound,
             },
         ) => match database {
-            Database::Sqlite { file } => sqlite::execute(file, statement, params, key, bound).await,
+            Database::Sqlite { file } => sqlite::execute(file, statement, params, key, bound, most),
             Database::Postgres { address, password } => {
                 let text = statement;
                 let statement = postgres::Statement { text, params };

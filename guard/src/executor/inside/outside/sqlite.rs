@@ -2,79 +2,149 @@
 //! database itself: either both are there or neither, so the same key never changes anything twice.
 
 use super::super::serve::Done;
-use super::rows::{Hooked, Unended};
+use super::contained::{CALLS, Contained, alone};
+use super::counted::Counted;
 use super::{Failed, told_changed, told_taken_back};
-use protocol::acts::Bound;
+use protocol::acts::{Bound, Tried};
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::types::{Value as Cell, ValueRef};
+use rusqlite::{Batch, Connection, Error, ErrorCode, OpenFlags, OptionalExtension, Row, Statement};
 use serde_json::{Map, Value, json};
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Row, TypeInfo, ValueRef};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS ai_infra_calls \
-    (key TEXT NOT NULL PRIMARY KEY, at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, changed BIGINT NOT NULL)";
 /// Longest wait for another writer.
 const BUSY: Duration = Duration::from_secs(10);
+/// Between two looks at the time, in steps of SQLite's machine.
+const STEPS: i32 = 10_000;
 
-async fn open(file: &Path, write: bool) -> Result<SqliteConnection, Failed> {
-    let options = SqliteConnectOptions::new()
-        .filename(file)
-        .read_only(!write)
-        .create_if_missing(false)
-        .busy_timeout(BUSY)
-        .foreign_keys(true);
-    let opened = options.disable_statement_logging().connect().await;
+fn open(file: &Path, write: bool, most: Duration) -> Result<Connection, Failed> {
+    let mode = match write {
+        true => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        false => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let until = Instant::now() + most;
+    let opened = Connection::open_with_flags(file, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let opened = opened.and_then(|connection| {
+        connection.busy_timeout(BUSY.min(most))?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        alone(&connection)?;
+        connection.progress_handler(STEPS, Some(move || Instant::now() >= until))?;
+        Ok(connection)
+    });
     opened.map_err(|e| Failed::Refused(format!("{} cannot be opened: {e}", file.display())))
 }
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
-
-/// The statement is the caller's, as a whole; values go in its placeholders.
-fn bound_to(statement: &str, params: &[Value]) -> Query<'static> {
-    let mut query = sqlx::query(AssertSqlSafe(statement.to_owned()));
-    for value in params {
-        query = match value {
-            Value::Null => query.bind(None::<String>),
-            Value::Bool(flag) => query.bind(*flag),
-            Value::Number(number) => match number.as_i64() {
-                Some(whole) => query.bind(whole),
-                None => query.bind(number.as_f64()),
-            },
-            Value::String(text) => query.bind(text.clone()),
-            other => query.bind(other.to_string()),
-        };
+/// The one statement of a text.
+fn one<'c>(connection: &'c Connection, text: &str) -> Result<Statement<'c>, Failed> {
+    let mut all = Batch::new(connection, text);
+    let first = all.next().map_err(refused)?;
+    let first = first.ok_or_else(|| Failed::Refused("there is no statement in it".to_owned()))?;
+    match all.next() {
+        Ok(None) => Ok(first),
+        Ok(Some(_)) | Err(_) => Err(Failed::Refused(
+            "it is more than one statement: say them one by one".to_owned(),
+        )),
     }
-    query
 }
 
-fn refused(error: sqlx::Error) -> Failed {
-    Failed::Refused(match error.as_database_error() {
-        Some(said) => format!("the database refused it: {}", said.message()),
-        None => format!("the statement cannot be carried out: {error}"),
+/// Puts values in the placeholders: `?`, `?2` or `$2`.
+fn bind(statement: &mut Statement<'_>, params: &[Value]) -> Result<(), Failed> {
+    let mut next = 0;
+    for at in 1..=statement.parameter_count() {
+        let number = match statement.parameter_name(at) {
+            None => {
+                next += 1;
+                Some(next)
+            }
+            Some(name) => name
+                .strip_prefix(['?', '$'])
+                .and_then(|number| number.parse().ok()),
+        };
+        let Some(number) = number else {
+            return Err(Failed::Refused(
+                "a placeholder is ? or $ with a number: $1".to_owned(),
+            ));
+        };
+        let value = usize::checked_sub(number, 1).and_then(|at| params.get(at));
+        let value = value.ok_or_else(|| {
+            Failed::Refused(format!(
+                "the statement has a placeholder {number}, and {} values came with it",
+                params.len()
+            ))
+        })?;
+        let bound = statement.raw_bind_parameter(at, cell_of(value));
+        bound.map_err(refused)?;
+    }
+    Ok(())
+}
+
+fn cell_of(value: &Value) -> Cell {
+    match value {
+        Value::Null => Cell::Null,
+        Value::Bool(flag) => Cell::Integer((*flag).into()),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Cell::Integer(whole),
+            (None, Some(real)) => Cell::Real(real),
+            (None, None) => Cell::Null,
+        },
+        Value::String(text) => Cell::Text(text.clone()),
+        other => Cell::Text(other.to_string()),
+    }
+}
+
+fn refused(error: Error) -> Failed {
+    if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
+        return Failed::Refused(
+            "it took too long and was broken off: nothing was changed".to_owned(),
+        );
+    }
+    Failed::Refused(match error {
+        Error::SqliteFailure(_, Some(said)) => {
+            format!("the database refused it: {said}")
+        }
+        other => format!("the statement cannot be carried out: {other}"),
     })
 }
 
+/// The same for the caller's statement, with what it was found to do.
+fn not_taken(contained: &Contained<'_>, failed: Failed) -> Failed {
+    match contained.found().denied {
+        Some(why) => Failed::Refused(format!("the statement is not taken: {why}")),
+        None => failed,
+    }
+}
+
 /// Reads; the connection itself cannot write.
-pub(super) async fn query(
+pub(super) fn query(
     file: &Path,
     statement: &str,
     params: &[Value],
     limit: u64,
+    most: Duration,
 ) -> Result<Done, Failed> {
-    use futures_util::StreamExt;
-    let mut connection = open(file, false).await?;
-    let mut rows = Vec::new();
-    let mut truncated = false;
-    {
-        let mut found = bound_to(statement, params).fetch(&mut connection);
-        while let Some(row) = found.next().await {
+    let connection = open(file, false, most)?;
+    let contained = Contained::begin(&connection).map_err(refused)?;
+    let found = (|| {
+        let mut statement = one(&connection, statement)?;
+        bind(&mut statement, params)?;
+        let columns: Vec<String> = statement
+            .column_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let (mut rows, mut truncated) = (Vec::new(), false);
+        let mut all = statement.raw_query();
+        while let Some(row) = all.next().map_err(refused)? {
             truncated = rows.len() as u64 >= limit;
             if truncated {
                 break;
             }
-            rows.push(Value::Object(object(&row.map_err(refused)?)));
+            rows.push(Value::Object(object(row, &columns)));
         }
-    }
+        Ok((rows, truncated))
+    })();
+    let (rows, truncated) = found.map_err(|failed| not_taken(&contained, failed))?;
     let text: Vec<String> = rows.iter().map(Value::to_string).collect();
     Ok(Done {
         is_error: false,
@@ -83,89 +153,103 @@ pub(super) async fn query(
     })
 }
 
-fn object(row: &SqliteRow) -> Map<String, Value> {
-    row.columns()
-        .iter()
-        .enumerate()
-        .map(|(at, column)| (column.name().to_owned(), cell(row, at)))
+fn object(row: &Row<'_>, columns: &[String]) -> Map<String, Value> {
+    let cells = columns.iter().enumerate();
+    cells
+        .map(|(at, name)| (name.clone(), row.get_ref(at).map_or(Value::Null, cell)))
         .collect()
 }
 
-fn cell(row: &SqliteRow, at: usize) -> Value {
-    let kind = match row.try_get_raw(at) {
-        Ok(raw) if !raw.is_null() => raw.type_info().name().to_owned(),
-        _ => return Value::Null,
-    };
-    match kind.as_str() {
-        "INTEGER" | "BOOLEAN" => row.try_get::<i64, _>(at).map_or(Value::Null, Value::from),
-        "REAL" => row.try_get::<f64, _>(at).map_or(Value::Null, Value::from),
-        "BLOB" => row
-            .try_get::<Vec<u8>, _>(at)
-            .map_or(Value::Null, |bytes| json!(format!("{} bytes", bytes.len()))),
-        _ => row
-            .try_get::<String, _>(at)
-            .map_or(Value::Null, Value::from),
+fn cell(cell: ValueRef<'_>) -> Value {
+    match cell {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(whole) => whole.into(),
+        ValueRef::Real(real) => real.into(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+        ValueRef::Blob(bytes) => json!(format!("{} bytes", bytes.len())),
     }
 }
 
 /// Changes, once for the key; or tries, and takes it back.
-pub(super) async fn execute(
+pub(super) fn execute(
     file: &Path,
     statement: &str,
     params: &[Value],
     key: &str,
     bound: &Bound,
+    most: Duration,
 ) -> Result<Done, Failed> {
-    let mut connection = open(file, true).await?;
-    // The write lock is taken first: nobody else can put the key in between.
-    let mut tx = connection
-        .begin_with("BEGIN IMMEDIATE")
-        .await
+    let connection = open(file, true, most)?;
+    // The write lock is taken first: nobody else can put the key in between. Dropped, the connection takes all of it back.
+    connection
+        .execute_batch("BEGIN IMMEDIATE")
         .map_err(refused)?;
     if !bound.trial {
-        sqlx::query(TABLE)
-            .execute(&mut *tx)
-            .await
-            .map_err(refused)?;
-        let before: Option<i64> =
-            sqlx::query_scalar("SELECT changed FROM ai_infra_calls WHERE key = $1")
-                .bind(key)
-                .fetch_optional(&mut *tx)
-                .await
-                .map_err(refused)?;
+        let before = made_before(&connection, key).map_err(refused)?;
         if let Some(changed) = before {
             return Ok(told_changed(changed, true));
         }
     }
-    let hooked = match bound.counts() {
-        true => Some(Hooked::begin(&mut tx).await.map_err(refused)?),
-        false => None,
-    };
-    let unended = Unended::begin(&mut tx).await.map_err(refused)?;
-    let done = bound_to(statement, params).execute(&mut *tx).await;
-    if unended.end(&mut tx).await.map_err(refused)? && done.is_ok() {
+    let (changed, tried) = changed(&connection, statement, params, bound)?;
+    if connection.is_autocommit() {
         return Err(Failed::Refused(
-            "the statement ends its transaction: say one change, without BEGIN, COMMIT and ROLLBACK; nothing was changed"
-                .to_owned(),
+            "the statement ended its transaction: nothing was changed".to_owned(),
         ));
     }
-    let changed = i64::try_from(done.map_err(refused)?.rows_affected()).unwrap_or(i64::MAX);
-    if let Some(hooked) = hooked {
-        let tried = hooked.end(&mut tx).await.map_err(refused)?;
-        if bound.trial || bound.broken_by(&tried).is_some() {
-            tx.rollback().await.map_err(refused)?;
-            return Ok(told_taken_back(&tried, bound));
-        }
+    if let Some(tried) = tried
+        && (bound.trial || bound.broken_by(&tried).is_some())
+    {
+        connection.execute_batch("ROLLBACK").map_err(refused)?;
+        return Ok(told_taken_back(&tried, bound));
     }
-    sqlx::query("INSERT INTO ai_infra_calls (key, changed) VALUES ($1, $2)")
-        .bind(key)
-        .bind(changed)
-        .execute(&mut *tx)
-        .await
-        .map_err(refused)?;
+    let kept = format!("INSERT INTO main.{CALLS} (key, changed) VALUES (?1, ?2)");
+    connection.execute(&kept, (key, changed)).map_err(refused)?;
     // A commit that fails may be there all the same; the key tells whoever asks again.
-    tx.commit()
-        .await
+    connection
+        .execute_batch("COMMIT")
         .map_err(|e| Failed::Unknown(format!("the commit failed: {e}")))?;
     Ok(told_changed(changed, false))
+}
+
+/// How many rows were changed under this key, where that was done already.
+fn made_before(connection: &Connection, key: &str) -> Result<Option<i64>, Error> {
+    connection.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS main.{CALLS} \
+         (key TEXT NOT NULL PRIMARY KEY, at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, changed BIGINT NOT NULL)"
+    ))?;
+    let before = format!("SELECT changed FROM main.{CALLS} WHERE key = ?1");
+    connection
+        .query_row(&before, [key], |row| row.get(0))
+        .optional()
+}
+
+/// Carries the statement out: how many rows it says that it changed, and what it touched where that is bounded.
+fn changed(
+    connection: &Connection,
+    statement: &str,
+    params: &[Value],
+    bound: &Bound,
+) -> Result<(i64, Option<Tried>), Failed> {
+    let contained = Contained::begin(connection).map_err(refused)?;
+    let done = (|| {
+        let mut statement = one(connection, statement)?;
+        bind(&mut statement, params)?;
+        let counted = match bound.counts() {
+            true => Some(Counted::begin(connection, &contained.found()).map_err(refused)?),
+            false => None,
+        };
+        {
+            let mut rows = statement.raw_query();
+            while rows.next().map_err(refused)?.is_some() {}
+        }
+        let writes = !contained.found().shape && !statement.readonly();
+        let changed = match writes {
+            true => i64::try_from(connection.changes()).unwrap_or(i64::MAX),
+            false => 0,
+        };
+        drop(statement);
+        let tried = counted.map(|counted| counted.end(connection, &contained.found()));
+        Ok((changed, tried.transpose().map_err(refused)?))
+    })();
+    done.map_err(|failed| not_taken(&contained, failed))
 }
