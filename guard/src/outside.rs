@@ -368,7 +368,9 @@ pub fn below(url: &str, base: &str) -> bool {
     let folder = base.path().trim_end_matches('/');
     let path = url.path();
     // Servers that decode before they look would be led up by what is coded.
-    let plain = url.username().is_empty() && url.password().is_none() && leads_down(path).is_ok();
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && leads_down(path.strip_prefix('/').unwrap_or(path)).is_ok();
     plain
         && url.origin() == base.origin()
         && matches!(path.strip_prefix(folder), Some(rest) if rest.is_empty() || rest.starts_with('/'))

@@ -185,7 +185,11 @@ impl Before {
         }
         // What other statements do to one that lies elsewhere, nobody tells.
         if self.foreign && told.is_none() && !self.shaping {
-            tables.push(unnamed(UNKNOWN));
+            let table = "foreign tables, which nobody counts".to_owned();
+            tables.push(Touched {
+                table,
+                ..unnamed(UNKNOWN)
+            });
         }
         let (shape, _) = seen_shape(connection).await?;
         Ok(Tried {
