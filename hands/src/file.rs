@@ -98,7 +98,7 @@ fn changed(
             ("do".to_owned(), what),
             ("file".to_owned(), path.display().to_string()),
         ];
-        for (at, line) in diff::lines(old.as_deref().unwrap_or(""), new.unwrap_or(""))
+        for (at, line) in diff::lines(old.as_deref().unwrap_or(""), new.unwrap_or(""))?
             .into_iter()
             .enumerate()
         {

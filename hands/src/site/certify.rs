@@ -178,7 +178,7 @@ impl<'a> Wanted<'a> {
             ),
             ("file".to_owned(), self.path.display().to_string()),
         ];
-        for (at, line) in diff::lines(&self.old, &self.new).into_iter().enumerate() {
+        for (at, line) in diff::lines(&self.old, &self.new)?.into_iter().enumerate() {
             let label = if at == 0 { "diff" } else { "" };
             lines.push((label.to_owned(), line));
         }

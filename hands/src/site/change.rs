@@ -30,7 +30,7 @@ impl Change<'_> {
         match self.order.wish {
             Wish::Look => {
                 self.tried().await?;
-                Ok(Outcome::look(self.shown(), json!({"bound": bound})))
+                Ok(Outcome::look(self.shown()?, json!({"bound": bound})))
             }
             Wish::Make => {
                 unchanged(self.order, &json!({"bound": bound}))?;
@@ -90,7 +90,7 @@ impl Change<'_> {
         Ok(Outcome::of(End::Unknown, text, json!({"kept": id})))
     }
 
-    fn shown(&self) -> Vec<(String, String)> {
+    fn shown(&self) -> Result<Vec<(String, String)>, String> {
         let mut lines = vec![
             ("do".to_owned(), self.what.clone()),
             ("file".to_owned(), self.path.display().to_string()),
@@ -98,7 +98,7 @@ impl Change<'_> {
         let changes = diff::lines(
             self.old.as_deref().unwrap_or(""),
             self.new.as_deref().unwrap_or(""),
-        );
+        )?;
         for (at, line) in changes.into_iter().enumerate() {
             let label = if at == 0 { "diff" } else { "" };
             lines.push((label.to_owned(), line));
@@ -114,7 +114,7 @@ impl Change<'_> {
             "nginx takes the whole configuration with it".to_owned(),
         ));
         lines.push(("then".to_owned(), "it is placed, nginx loads it, each name is asked for; where one does not answer, the file is put back".to_owned()));
-        lines
+        Ok(lines)
     }
 
     /// The placed file loaded and asked for; put back where that fails.
