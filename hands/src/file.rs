@@ -98,10 +98,8 @@ fn changed(
             ("do".to_owned(), what),
             ("file".to_owned(), path.display().to_string()),
         ];
-        for (at, line) in diff::lines(old.as_deref().unwrap_or(""), new.unwrap_or(""))?
-            .into_iter()
-            .enumerate()
-        {
+        let (diff, unshown) = diff::lines(old.as_deref().unwrap_or(""), new.unwrap_or(""));
+        for (at, line) in diff.into_iter().enumerate() {
             let label = if at == 0 { "diff" } else { "" };
             lines.push((label.to_owned(), line));
         }
@@ -112,6 +110,8 @@ fn changed(
             _ => "the file is placed whole; whoever reads it is not told",
         };
         lines.push(("note".to_owned(), note.to_owned()));
+        let mut seen = seen;
+        seen["unshown"] = unshown.into();
         return Ok(Outcome::look(lines, seen));
     }
     unchanged(order, &seen)?;

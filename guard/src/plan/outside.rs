@@ -87,10 +87,12 @@ struct SqlInput {
 
 fn sql(tool: &'static str, value: &Value) -> Result<SqlInput, PlanError> {
     let given: SqlInput = input(tool, value)?;
-    if given.statement.trim().is_empty() || given.statement.len() > STATEMENT_BYTES {
+    // Some databases read no further than a NUL.
+    let odd = given.statement.contains('\0');
+    if odd || given.statement.trim().is_empty() || given.statement.len() > STATEMENT_BYTES {
         return Err(wrong(
             tool,
-            "`statement` is one SQL statement of at most 64 kB",
+            "`statement` is one SQL statement of at most 64 kB, without NUL",
         ));
     }
     let plain = |value: &Value| !matches!(value, Value::Array(_) | Value::Object(_));

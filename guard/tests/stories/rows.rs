@@ -416,6 +416,14 @@ async fn no_statement_leaves_its_file_or_the_transaction_it_is_counted_in() {
         assert!(told.is_error, "{statement}: {}", told.text);
         executor.stop().await;
     }
+    // A reference that is looked at last is refused, and nobody is asked what became of it.
+    let late =
+        "CREATE TABLE late (of INTEGER REFERENCES orders (id) DEFERRABLE INITIALLY DEFERRED)";
+    assert!(!shop.tell(late, "late", Bound::free()).await.is_error);
+    let told = shop
+        .tell("INSERT INTO late VALUES (9999)", "same", Bound::free())
+        .await;
+    assert!(told.is_error && told.data["unknown"].is_null(), "{told:?}");
     // Rows that give way are counted.
     let swapped = "INSERT OR REPLACE INTO items SELECT id, of FROM items WHERE id < 9";
     let told = shop.tell(swapped, "same", most(None, Some(1))).await;

@@ -178,7 +178,8 @@ impl<'a> Wanted<'a> {
             ),
             ("file".to_owned(), self.path.display().to_string()),
         ];
-        for (at, line) in diff::lines(&self.old, &self.new)?.into_iter().enumerate() {
+        let (changes, unshown) = diff::lines(&self.old, &self.new);
+        for (at, line) in changes.into_iter().enumerate() {
             let label = if at == 0 { "diff" } else { "" };
             lines.push((label.to_owned(), line));
         }
@@ -189,7 +190,9 @@ impl<'a> Wanted<'a> {
             ));
         }
         lines.push(("then".to_owned(), "the authority visits each name over HTTP; nginx loads what it gave, and each name is asked for; where any of it fails, the file is put back".to_owned()));
-        Ok(Outcome::look(lines, self.seen(now.as_ref())))
+        let mut seen = self.seen(now.as_ref());
+        seen["unshown"] = unshown.into();
+        Ok(Outcome::look(lines, seen))
     }
 
     /// One that is good for long, and served, is not asked for again: authorities count.

@@ -30,7 +30,9 @@ impl Change<'_> {
         match self.order.wish {
             Wish::Look => {
                 self.tried().await?;
-                Ok(Outcome::look(self.shown()?, json!({"bound": bound})))
+                let (shown, unshown) = self.shown();
+                let seen = json!({"bound": bound, "unshown": unshown});
+                Ok(Outcome::look(shown, seen))
             }
             Wish::Make => {
                 unchanged(self.order, &json!({"bound": bound}))?;
@@ -90,15 +92,16 @@ impl Change<'_> {
         Ok(Outcome::of(End::Unknown, text, json!({"kept": id})))
     }
 
-    fn shown(&self) -> Result<Vec<(String, String)>, String> {
+    /// What a person is shown, and how many lines are too many for that.
+    fn shown(&self) -> (Vec<(String, String)>, usize) {
         let mut lines = vec![
             ("do".to_owned(), self.what.clone()),
             ("file".to_owned(), self.path.display().to_string()),
         ];
-        let changes = diff::lines(
+        let (changes, unshown) = diff::lines(
             self.old.as_deref().unwrap_or(""),
             self.new.as_deref().unwrap_or(""),
-        )?;
+        );
         for (at, line) in changes.into_iter().enumerate() {
             let label = if at == 0 { "diff" } else { "" };
             lines.push((label.to_owned(), line));
@@ -114,7 +117,7 @@ impl Change<'_> {
             "nginx takes the whole configuration with it".to_owned(),
         ));
         lines.push(("then".to_owned(), "it is placed, nginx loads it, each name is asked for; where one does not answer, the file is put back".to_owned()));
-        Ok(lines)
+        (lines, unshown)
     }
 
     /// The placed file loaded and asked for; put back where that fails.

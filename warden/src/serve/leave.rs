@@ -198,7 +198,7 @@ impl Office {
         // Of a duty, what it would change was looked at when leave was asked for.
         if let Some(planned) = self.plans.get(&ticket.digest) {
             lines.retain(|(label, _)| !["do", "duty", "key"].contains(&label.as_str()));
-            lines.splice(0..0, planned.shown);
+            lines.splice(0..0, shown::joined(planned.shown));
         }
         Reply::Ticket {
             mark: ticket.mark(),

@@ -9,6 +9,7 @@ use crate::operations::book::{DEED_VERSION, Deed, stands};
 use crate::operations::child::{carried_out, carried_out_until};
 use crate::operations::copies;
 use crate::operations::judge::{duty_of, is_duty, judge};
+use crate::tickets::shown::joined;
 use crate::tickets::ticket::{Ticket, Wanted};
 use crate::wire::{Ask, Reply};
 use jiff::Timestamp;
@@ -24,6 +25,8 @@ use tokio::sync::watch;
 /// There while the team is frozen, in the warden's folder.
 pub(super) const FROZEN: &str = "frozen";
 
+/// Most that a person is shown of what hands saw, in bytes: with the ticket it is one line of the wire.
+const SEEN: usize = 90_000;
 /// Largest answer, in bytes: it has to fit a line of the wire.
 const ANSWER: usize = 200 * 1024;
 
@@ -50,6 +53,14 @@ impl Office {
             let look = carried_out(&order, self.frozen.subscribe()).await;
             if look.end != End::Done {
                 return Err(look.text);
+            }
+            let more = look.before["unshown"].as_u64().unwrap_or(0);
+            let seen = joined(look.shown.clone());
+            if more > 0 || seen.iter().map(|(_, text)| text.len()).sum::<usize>() > SEEN {
+                return Err(
+                    "the change is longer than a person is shown before a yes: make it in parts"
+                        .to_owned(),
+                );
             }
             let bound = look.before["bound"].clone();
             self.plans

@@ -20,6 +20,24 @@ pub fn lines(ticket: &Ticket, host: &str) -> Vec<(String, String)> {
     of(&ticket.wanted, host)
 }
 
+/// What hands saw, as it is read: lines without a label go on with the text before them, and nothing in them is unseen.
+pub(crate) fn joined(seen: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut joined: Vec<(String, String)> = Vec::new();
+    for (label, text) in seen {
+        match joined.last_mut() {
+            Some((_, before)) if label.is_empty() => {
+                // Behind the mark of a diff a line begins.
+                let (mark, rest) = text.split_at(usize::from(text.starts_with(['+', '-', ' '])));
+                before.push('\n');
+                before.push_str(mark);
+                before.push_str(&line(rest));
+            }
+            _ => joined.push((label, whole(&text))),
+        }
+    }
+    joined
+}
+
 /// Why a person could not tell what is asked for, however it is shown.
 ///
 /// # Errors
@@ -228,6 +246,29 @@ mod tests {
     fn text<'l>(lines: &'l [(String, String)], label: &str) -> &'l str {
         let found = lines.iter().find(|(l, _)| l == label);
         found.map(|(_, text)| text.as_str()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_hands_saw_goes_on_below_its_label_and_hides_nothing() {
+        let row = |label: &str, text: &str| (label.to_owned(), text.to_owned());
+        let cron = format!("+0 3 * * * x{}; evil", " ".repeat(300));
+        let seen = joined(vec![
+            row("file", "/etc/x"),
+            row("diff", "@@ -1 +1 @@"),
+            row("", "-            deep;"),
+            row("", "+a\u{200b}b"),
+            row("", &cron),
+            row("note", "placed"),
+        ]);
+        let diff = "@@ -1 +1 @@\n-            deep;\n+a\\u{200b}b\n+0 3 * * * x[300 blanks]; evil";
+        assert_eq!(
+            seen,
+            [
+                row("file", "/etc/x"),
+                row("diff", diff),
+                row("note", "placed")
+            ]
+        );
     }
 
     #[test]

@@ -47,8 +47,12 @@ const TELL: [&str; 15] = [
 /// What a statement was found to do.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Found {
-    /// Tables whose rows it writes, by itself or through triggers and references.
-    pub tables: BTreeSet<String>,
+    /// Tables that it puts new rows in, by itself or through triggers and references.
+    pub inserts: BTreeSet<String>,
+    /// Tables whose rows it changes likewise.
+    pub updates: BTreeSet<String>,
+    /// Tables that it takes rows from likewise.
+    pub deletes: BTreeSet<String>,
     /// It changes what tables, indexes, views or triggers there are.
     pub shape: bool,
     /// Why it is not taken.
@@ -120,8 +124,13 @@ fn judge(action: &AuthAction<'_>, found: &mut Found) -> Result<(), String> {
                     "{CALLS} says which changes were made, and is kept by ai-infra"
                 ));
             }
+            let tables = match action {
+                A::Insert { .. } => &mut found.inserts,
+                A::Delete { .. } => &mut found.deletes,
+                _ => &mut found.updates,
+            };
             if !table_name.to_ascii_lowercase().starts_with("sqlite_") {
-                found.tables.insert((*table_name).to_owned());
+                tables.insert((*table_name).to_owned());
             }
         }
         A::CreateTrigger { table_name, .. }
@@ -153,7 +162,9 @@ fn judge(action: &AuthAction<'_>, found: &mut Found) -> Result<(), String> {
             let tells = TELL_OF.contains(&name.as_str())
                 || (pragma_value.is_none() && TELL.contains(&name.as_str()));
             if !tells {
-                return Err(format!("it sets the pragma {name}"));
+                return Err(format!(
+                    "it uses the pragma {name}, which does more than tell"
+                ));
             }
         }
         A::Transaction { .. } | A::Savepoint { .. } => {
@@ -200,8 +211,10 @@ mod tests {
             "{sql}: {denied}"
         );
         if expected.is_none() {
-            let named: Vec<&str> = found.tables.iter().map(String::as_str).collect();
-            assert_eq!((named.as_slice(), found.shape), (tables, shape), "{sql}");
+            let named = found.inserts.union(&found.updates);
+            let named: BTreeSet<&String> = named.chain(&found.deletes).collect();
+            assert!(named.iter().copied().eq(tables), "{sql}: {found:?}");
+            assert_eq!(found.shape, shape, "{sql}");
         }
     }
 

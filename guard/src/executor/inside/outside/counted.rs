@@ -24,14 +24,23 @@ pub(super) struct Counted {
     seen: Arc<Mutex<BTreeMap<String, Told>>>,
     /// Rows of the tables that the statement writes.
     before: BTreeMap<String, u64>,
+    /// Rows may give way to others.
+    gives_way: bool,
     total: u64,
 }
 
 impl Counted {
     /// Begins, once the statement is compiled.
-    pub fn begin(connection: &Connection, found: &Found) -> Result<Self, Error> {
+    pub fn begin(connection: &Connection, found: &Found, statement: &str) -> Result<Self, Error> {
+        let gives_way = gives_way(connection, statement)?;
         let mut before = BTreeMap::new();
-        for table in &found.tables {
+        // How many there were of what only grows matters to nobody.
+        let only_grows = match gives_way {
+            true => Some(&found.inserts),
+            false => None,
+        };
+        let counted = found.updates.union(&found.deletes);
+        for table in counted.chain(only_grows.into_iter().flatten()) {
             if let Some(rows) = count(connection, table)? {
                 before.insert(table.clone(), rows);
             }
@@ -53,6 +62,7 @@ impl Counted {
         Ok(Self {
             seen,
             before,
+            gives_way,
             total: connection.total_changes(),
         })
     }
@@ -62,43 +72,75 @@ impl Counted {
         connection.update_hook(None::<fn(Action, &str, &str, i64)>)?;
         let total = connection.total_changes() - self.total;
         let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
-        let names: BTreeSet<&String> = seen.keys().chain(self.before.keys()).collect();
-        let mut tables = Vec::new();
         // Of all changes that SQLite counted, those that are told of no table yet.
         let told = |told: &Told| told.added + told.changed;
         let mut rest = total.saturating_sub(seen.values().map(told).sum());
+        let mut tables = Vec::new();
+        // Tables whose rows have no ids: the hook is silent about them.
+        let mut silent = BTreeSet::new();
+        let names = seen.keys().chain(self.before.keys());
+        let names: BTreeSet<&String> = names.chain(&found.inserts).collect();
         for table in names {
             let told = seen.get(table).copied().unwrap_or_default();
-            let now = count(connection, table)?;
             let before = self.before.get(table).copied();
-            // Rows that are gone without a word.
-            let silent = match (before, now) {
-                (Some(before), Some(now)) => {
-                    (before + told.added).saturating_sub(now + told.removed)
+            let puts = found.inserts.contains(table) || found.updates.contains(table);
+            if puts && !seen.contains_key(table) && has_no_ids(connection, table)? {
+                silent.insert(table);
+                continue;
+            }
+            // Rows that are gone without a word: of a table that was emptied whole, and those that gave way.
+            let looked = self.gives_way || found.deletes.contains(table);
+            let gone = match before.filter(|_| looked) {
+                Some(before) => {
+                    let now = count(connection, table)?.unwrap_or(before);
+                    let gone = (before + told.added).saturating_sub(now + told.removed);
+                    // The total has them, but for those that gave way.
+                    if now == 0 || !puts {
+                        rest = rest.saturating_sub(gone);
+                    }
+                    gone
                 }
-                _ => 0,
+                None => 0,
             };
-            // The total has those of a table that was emptied whole, or has no row ids; not those that gave way.
-            if now == Some(0) || (told.added + told.changed == 0) {
-                rest = rest.saturating_sub(silent);
-            }
-            let changed = told.changed + silent;
-            if changed + told.added > 0 {
-                tables.push(Touched {
-                    table: table.clone(),
-                    changed,
-                    added: told.added,
-                    of: before.filter(|_| changed > 0),
-                });
-            }
+            tables.push(Touched {
+                table: table.clone(),
+                changed: told.changed + gone,
+                added: told.added,
+                of: before,
+            });
         }
-        if rest > 0 {
+        let alone = silent.len() == 1;
+        for table in silent {
+            let before = self.before.get(table).copied();
+            let (puts, changes) = (found.inserts.contains(table), found.updates.contains(table));
+            let added = if puts { rest } else { 0 };
+            // As many as can have given way to what came.
+            let gone = match before {
+                Some(before) => {
+                    let now = count(connection, table)?.unwrap_or(before);
+                    (before + added).saturating_sub(now)
+                }
+                None => 0,
+            };
+            let changed = if changes && alone { rest } else { 0 };
+            tables.push(Touched {
+                table: table.clone(),
+                changed: gone + changed,
+                added: if alone { added } else { 0 },
+                of: before,
+            });
+        }
+        if rest > 0 && !alone {
             tables.push(Touched {
                 table: String::new(),
                 changed: rest,
                 added: 0,
                 of: None,
             });
+        }
+        tables.retain(|one| one.changed + one.added > 0);
+        for one in &mut tables {
+            one.of = one.of.filter(|_| one.changed > 0);
         }
         Ok(Tried {
             tables,
@@ -107,10 +149,21 @@ impl Counted {
     }
 }
 
-/// Rows of a table; `None` where it is none any more.
+/// Whether rows may give way to others: the statement says so, or a table or a trigger does.
+fn gives_way(connection: &Connection, statement: &str) -> Result<bool, Error> {
+    let says = statement.to_ascii_lowercase().contains("replace");
+    let any = "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE sql LIKE '%replace%')";
+    Ok(says || connection.query_row(any, [], |row| row.get(0))?)
+}
+
+fn has_no_ids(connection: &Connection, table: &str) -> Result<bool, Error> {
+    let says = "SELECT EXISTS (SELECT 1 FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE AND wr = 1)";
+    connection.query_row(says, [table], |row| row.get(0))
+}
+
+/// Rows of a table; `None` where it is none any more, or one that a module keeps.
 fn count(connection: &Connection, table: &str) -> Result<Option<u64>, Error> {
-    let there =
-        "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+    let there = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name = ?1 COLLATE NOCASE";
     if connection.query_row(there, [table], |row| row.get::<_, i64>(0))? == 0 {
         return Ok(None);
     }
@@ -139,12 +192,13 @@ mod tests {
                  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10) INSERT INTO a SELECT i, i, 0 FROM n;
                  INSERT INTO b SELECT id FROM a; INSERT INTO w SELECT id, 0 FROM a; CREATE TABLE e (x); CREATE TABLE f (x);
                  INSERT INTO e SELECT id FROM a; INSERT INTO f SELECT id FROM a;
+                 CREATE TABLE wu (k INTEGER PRIMARY KEY, u INTEGER UNIQUE) WITHOUT ROWID; INSERT INTO wu SELECT id, id FROM a;
                  CREATE TRIGGER g AFTER DELETE ON f BEGIN INSERT INTO e VALUES (1); END",
             )
             .unwrap();
         let contained = Contained::begin(&connection).unwrap();
         let mut statement = connection.prepare(sql).unwrap();
-        let counted = Counted::begin(&connection, &contained.found()).unwrap();
+        let counted = Counted::begin(&connection, &contained.found(), sql).unwrap();
         let mut rows = statement.raw_query();
         while rows.next().unwrap().is_some() {}
         drop(rows);
@@ -183,10 +237,22 @@ mod tests {
             "2 of 10 rows in a (20 %); 1 of 10 rows in b (10 %)",
         );
         check("DELETE FROM w WHERE k < '3'", "3 of 10 rows in w (30 %)");
-        check("UPDATE w SET n = 1", "10 rows in a table");
+        check("UPDATE w SET n = 1", "10 of 10 rows in w (100 %)");
+        check(
+            "INSERT INTO w VALUES ('x', 1), ('y', 2)",
+            "2 rows more in w",
+        );
         check(
             "INSERT OR REPLACE INTO w SELECT k, 7 FROM w",
-            "10 rows in a table",
+            "10 of 10 rows in w (100 %), 10 rows more in w",
+        );
+        check(
+            "INSERT OR REPLACE INTO wu VALUES (1, 2)",
+            "2 of 10 rows in wu (20 %), 1 row more in wu",
+        );
+        check(
+            "UPDATE OR REPLACE wu SET u = 2 WHERE k = 1",
+            "2 of 10 rows in wu (20 %)",
         );
         check("SELECT 1", "no row");
         check(

@@ -27,7 +27,7 @@ const SHAPING: [&str; 8] = [
 const BEYOND: &str = "pg_terminate_backend pg_cancel_backend pg_reload_conf pg_rotate_logfile* pg_switch_wal pg_promote \
     pg_create_* pg_copy_* pg_drop_replication_slot pg_replication_slot_advance pg_logical_* pg_export_snapshot dblink* \
     lo_export lo_import lo_unlink lo_put lo_from_bytea lo_create pg_read_file pg_read_binary_file pg_ls_* pg_stat_file \
-    pg_file_* pg_advisory_* pg_try_advisory_* pg_stat_reset* pg_stat_statements_reset query_to_xml* ts_stat ts_rewrite";
+    pg_file_write pg_file_sync pg_file_rename pg_file_unlink pg_file_read pg_wal_replay_* pg_advisory_* pg_try_advisory_* pg_stat_reset* pg_stat_statements_reset query_to_xml* ts_stat ts_rewrite crosstab* connectby xpath_table";
 const OWN_KEYS: &str = "the statement reaches for ai_infra_calls, where it is written which changes were made: nothing was changed; leave that table out of it";
 /// How often a change is tried when nobody knows what became of it: its key says.
 const TRIES: u32 = 3;

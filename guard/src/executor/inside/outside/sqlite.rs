@@ -50,13 +50,9 @@ fn one<'c>(connection: &'c Connection, text: &str) -> Result<Statement<'c>, Fail
 
 /// Puts values in the placeholders: `?`, `?2` or `$2`.
 fn bind(statement: &mut Statement<'_>, params: &[Value]) -> Result<(), Failed> {
-    let mut next = 0;
     for at in 1..=statement.parameter_count() {
         let number = match statement.parameter_name(at) {
-            None => {
-                next += 1;
-                Some(next)
-            }
+            None => Some(at),
             Some(name) => name
                 .strip_prefix(['?', '$'])
                 .and_then(|number| number.parse().ok()),
@@ -204,11 +200,13 @@ pub(super) fn execute(
     }
     let kept = format!("INSERT INTO main.{CALLS} (key, changed) VALUES (?1, ?2)");
     connection.execute(&kept, (key, changed)).map_err(refused)?;
-    // A commit that fails may be there all the same; the key tells whoever asks again.
-    connection
-        .execute_batch("COMMIT")
-        .map_err(|e| Failed::Unknown(format!("the commit failed: {e}")))?;
-    Ok(told_changed(changed, false))
+    // A commit that fails may be there all the same, unless its transaction stands still (a reference that is looked at
+    // last, a reader in the way); the key tells whoever asks again.
+    match connection.execute_batch("COMMIT") {
+        Ok(()) => Ok(told_changed(changed, false)),
+        Err(error) if !connection.is_autocommit() => Err(refused(error)),
+        Err(error) => Err(Failed::Unknown(format!("the commit failed: {error}"))),
+    }
 }
 
 /// How many rows were changed under this key, where that was done already.
@@ -226,16 +224,16 @@ fn made_before(connection: &Connection, key: &str) -> Result<Option<i64>, Error>
 /// Carries the statement out: how many rows it says that it changed, and what it touched where that is bounded.
 fn changed(
     connection: &Connection,
-    statement: &str,
+    text: &str,
     params: &[Value],
     bound: &Bound,
 ) -> Result<(i64, Option<Tried>), Failed> {
     let contained = Contained::begin(connection).map_err(refused)?;
     let done = (|| {
-        let mut statement = one(connection, statement)?;
+        let mut statement = one(connection, text)?;
         bind(&mut statement, params)?;
         let counted = match bound.counts() {
-            true => Some(Counted::begin(connection, &contained.found()).map_err(refused)?),
+            true => Some(Counted::begin(connection, &contained.found(), text).map_err(refused)?),
             false => None,
         };
         {
