@@ -4,6 +4,7 @@ mod apply;
 mod backups;
 mod changes;
 mod clones;
+mod contained;
 mod ends;
 mod frost;
 mod handed;
