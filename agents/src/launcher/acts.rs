@@ -38,7 +38,10 @@ impl Workshop {
         let grant = grant(&self.agent, taken.ceiling);
         let faults = self.faults;
         if !faults.stands(Wall::OneAct) {
-            return Ok(Bound::free());
+            return Ok(match wanted.trial {
+                true => Bound::trial(),
+                false => Bound::free(),
+            });
         }
         let ticket = wanted.ticket.filter(|_| faults.stands(Wall::Leave));
         let ticket = match ticket {

@@ -30,14 +30,15 @@ impl Toolbox {
         act: &Act,
         leave: Leave,
         timeout: Duration,
-    ) -> Result<Result<Outcome, ExecutorError>, Stop> {
+    ) -> Result<Outcome, ExecutorError> {
         let (executor, _) = self.executor.insert((opened, Opened::Alone));
         let ran = executor.run(act, leave, timeout).await;
         self.stop().await;
-        Ok(ran)
+        ran
     }
 
-    /// Does it, in a sandbox of its own: never beside another one that is open.
+    /// Does an act in a sandbox of its own, never beside another one that is open. The inner error is that of the sandbox, the
+    /// outer one says why none was opened.
     pub(super) async fn alone(
         &mut self,
         step: &str,
@@ -55,6 +56,6 @@ impl Toolbox {
         let opened = self.sandboxes.open_for(act, under).await;
         // Where it was not refused, the line may stand.
         self.begun |= !matches!(opened, Err(Stop::Refuse(_)));
-        self.run_alone(opened?, act, leave, timeout).await
+        Ok(self.run_alone(opened?, act, leave, timeout).await)
     }
 }

@@ -1,7 +1,7 @@
 //! Whoever is handed the pipes of a sandbox decides nothing of what it is for: its launcher has said that before. What a
 //! holder says first is until when it lives.
 
-use super::outside::worker;
+use super::outside::{spec, worker};
 use super::*;
 use guard::deadline::Deadline;
 use guard::executor::Launched;
@@ -161,11 +161,9 @@ async fn one_opened_for_an_act_does_that_act_once() {
             ..Limits::default()
         };
         let spec = SandboxSpec {
-            kind: Kind::Outside(outside.reach(&one.operation).unwrap()),
-            owner,
             limits,
             only: Some(one.digest()),
-            ..stage_of_nothing()
+            ..spec(outside.reach(&one.operation).unwrap(), owner)
         };
         let mut executor = Executor::start(spec).await.unwrap();
         for (act, expected) in [&other, &one, &one].into_iter().zip(expected) {
@@ -183,22 +181,5 @@ async fn one_opened_for_an_act_does_that_act_once() {
             );
         }
         executor.stop().await;
-    }
-}
-
-/// A sandbox to be filled in.
-fn stage_of_nothing() -> SandboxSpec {
-    SandboxSpec {
-        exe: exe(),
-        kind: Kind::Host,
-        owner: SERVICE,
-        toolchains: false,
-        home: home(),
-        limits: Limits::default(),
-        most: Ceiling::HIGHEST,
-        only: None,
-        deadline: Deadline::after(LONG),
-        proxy: None,
-        trace: None,
     }
 }

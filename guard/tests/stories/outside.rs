@@ -26,8 +26,9 @@ pub(super) fn worker(folder: &Path) -> Owner {
     }
 }
 
-pub(super) async fn open(reach: Reach, owner: Owner) -> Executor {
-    let spec = SandboxSpec {
+/// A sandbox that reaches one thing.
+pub(super) fn spec(reach: Reach, owner: Owner) -> SandboxSpec {
+    SandboxSpec {
         exe: exe(),
         kind: Kind::Outside(reach),
         owner,
@@ -39,8 +40,11 @@ pub(super) async fn open(reach: Reach, owner: Owner) -> Executor {
         proxy: None,
         only: None,
         trace: None,
-    };
-    Executor::start(spec).await.unwrap()
+    }
+}
+
+pub(super) async fn open(reach: Reach, owner: Owner) -> Executor {
+    Executor::start(spec(reach, owner)).await.unwrap()
 }
 
 pub(super) async fn carry_out(

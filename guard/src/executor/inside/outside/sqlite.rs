@@ -32,7 +32,17 @@ fn open(file: &Path, write: bool, most: Duration) -> Result<Connection, Failed> 
         connection.progress_handler(STEPS, Some(move || Instant::now() >= until))?;
         Ok(connection)
     });
-    opened.map_err(|e| Failed::Refused(format!("{} cannot be opened: {e}", file.display())))
+    opened.map_err(|error| {
+        let uid = nix::unistd::geteuid();
+        let said = match error {
+            Error::SqliteFailure(error, _) => error.to_string(),
+            other => other.to_string(),
+        };
+        Failed::Refused(format!(
+            "{} cannot be opened as user {uid}: {said}; that user must be able to enter its folder and to read it (to write both, where it is changed)",
+            file.display()
+        ))
+    })
 }
 
 /// The one statement of a text.
