@@ -240,7 +240,9 @@ impl OwnRedis {
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server is installed");
-        assert!(wait_until(PATIENCE, || socket.exists()));
+        // Redis gives its socket a name first, then the mode above, and only then listens.
+        let listens = || std::os::unix::net::UnixStream::connect(&socket).is_ok();
+        assert!(wait_until(PATIENCE, listens));
         Self {
             child,
             url: format!("redis+unix://{}", socket.display()),
