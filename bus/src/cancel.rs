@@ -13,7 +13,7 @@ use std::time::Duration;
 const TOMBSTONE: Duration = Duration::from_secs(24 * 3600);
 
 /// What a cancellation met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CancelOutcome {
     /// Nobody held it; it is gone from the queue.
     Removed,

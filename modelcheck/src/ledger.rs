@@ -2,6 +2,7 @@
 //! else, so every history is played once into the real SQLite ledger, on a task of its own, and
 //! remembered; a state holds only which point of that memory it has reached.
 
+use bus::cancel::CancelOutcome;
 use jiff::Timestamp;
 use protocol::criterion::{Check, Criterion, Evidence, EvidenceSource, Verdict};
 use protocol::ids::{Epoch, RequestId, Role, TaskId, TaskRef, TeamName};
@@ -42,13 +43,8 @@ pub enum Word {
     Dead(u64),
     /// A person wants it stopped.
     OweStop,
-    /// The bus was told to stop it.
-    Cancel {
-        /// Somebody holds it.
-        held: bool,
-        /// The bus is still to be told.
-        owed: bool,
-    },
+    /// The bus was told to stop it, and this it met; none: it is still to be told.
+    Cancel(Option<CancelOutcome>),
     /// It was being stopped and the bus does not know it.
     Gone,
     /// A person answers: it happened, or make it again.
@@ -250,8 +246,8 @@ impl Memory {
         let ledger = &self.ledger;
         match word {
             Word::OweStop => ledger.owe_stop(task.id).await?,
-            Word::Cancel { held, owed } => {
-                ledger.cancel(task.id, held, owed, then()).await?;
+            Word::Cancel(met) => {
+                ledger.cancel(task.id, met, then()).await?;
             }
             Word::Gone => {
                 ledger.end(task.id, TaskState::Cancelled, then()).await?;
@@ -328,7 +324,8 @@ impl Memory {
         let label = format!("{page:?} {heard:?}");
         // The bus words of a task that is over are done with; so are those of this play.
         self.ledger.owe_stop(task.id).await?;
-        self.ledger.cancel(task.id, false, false, then()).await?;
+        let over = Some(CancelOutcome::Unknown);
+        self.ledger.cancel(task.id, over, then()).await?;
         Ok((page, label, history, reply))
     }
 }

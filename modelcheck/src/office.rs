@@ -6,7 +6,6 @@ use crate::carrier::Fate;
 use crate::ledger::{End, Page, Reply, Word, role};
 use crate::state::{Fold, Office, State, Wrong};
 use crate::team::{Move, Team};
-use bus::cancel::CancelOutcome;
 use bus::error::BusError;
 use bus::park::Resumed;
 use protocol::effect::EffectClass;
@@ -156,12 +155,11 @@ impl Team {
             Move::Stop(fate) => {
                 let task = self.task;
                 let said = self.call(state, fate, async |bus| bus.cancel(task).await);
-                let held = matches!(said, Ok(CancelOutcome::Told));
-                state.office.stopped = Some((said.is_ok(), held));
+                state.office.stopped = Some(said.ok());
             }
             Move::Stopped => {
-                if let Some((told, held)) = state.office.stopped.take() {
-                    self.tell(state, Word::Cancel { held, owed: !told });
+                if let Some(met) = state.office.stopped.take() {
+                    self.tell(state, Word::Cancel(met));
                 }
             }
             Move::Answer => self.answer(state),

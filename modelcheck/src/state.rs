@@ -6,6 +6,7 @@ use crate::agent::Agent;
 use crate::ledger::{Point, Reply};
 use crate::store::{Bytes, Content, Store};
 use crate::world::World;
+use bus::cancel::CancelOutcome;
 use std::collections::BTreeSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -71,8 +72,8 @@ pub enum Fold {
 pub struct Office {
     /// The message in hand.
     pub fold: Option<Fold>,
-    /// The bus was told to stop the task, and said whether somebody holds it.
-    pub stopped: Option<(bool, bool)>,
+    /// The bus was to be told to stop the task, and this it met; none where it did not answer.
+    pub stopped: Option<Option<CancelOutcome>>,
     /// The bus was told to go on from the park of this claim; `true` where it did not have it.
     pub resumed: Option<(bool, u64)>,
 }

@@ -12,7 +12,6 @@ use crate::ledger::store::LedgerError;
 use crate::paused;
 use crate::pinned;
 use crate::words;
-use bus::cancel::CancelOutcome;
 use bus::connect::Bus;
 use bus::error::BusError;
 use bus::park::Resumed;
@@ -229,8 +228,7 @@ impl From<BrakeError> for OutboxError {
 async fn tell_stops(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
     for task in desk.ledger.stops_owed(PAGE).await? {
         let outcome = bus.cancel(task).await?;
-        let held = outcome == CancelOutcome::Told;
-        let stopped = desk.ledger.cancel(task, held, false, Timestamp::now());
+        let stopped = desk.ledger.cancel(task, Some(outcome), Timestamp::now());
         desk.hub.tell(stopped.await?.told);
     }
     Ok(())
@@ -242,16 +240,14 @@ async fn tell_stops(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
 /// When the ledger does not take it.
 pub async fn cancel(desk: &Desk, task: TaskId) -> Result<TaskState, LedgerError> {
     desk.ledger.owe_stop(task).await?;
-    let outcome = match desk.link.now() {
-        Ok(bus) => timeout(FIRST_SEND, bus.cancel(task)).await.ok(),
+    let met = match desk.link.now() {
+        Ok(bus) => {
+            let said = timeout(FIRST_SEND, bus.cancel(task)).await;
+            said.ok().and_then(Result::ok)
+        }
         Err(_) => None,
     };
-    let told = matches!(outcome, Some(Ok(_)));
-    let held = matches!(outcome, Some(Ok(CancelOutcome::Told)));
-    let stopped = desk
-        .ledger
-        .cancel(task, held, !told, Timestamp::now())
-        .await?;
+    let stopped = desk.ledger.cancel(task, met, Timestamp::now()).await?;
     desk.hub.tell(stopped.told);
     // A plan takes its parts with it; what is not told here the outbox tells.
     let children = desk.ledger.live_children(task).await?;

@@ -4,7 +4,8 @@
 
 use super::fold::News;
 use super::store::Ledger;
-use super::tests::{at, claimed, kept, progress, reported, room, run, says, state};
+use super::tests::{FREE, HELD, at, claimed, kept, progress, reported, room, run, says, state};
+use bus::cancel::CancelOutcome;
 use proptest::prelude::*;
 use protocol::ids::TaskRef;
 use protocol::phase::Phase;
@@ -18,9 +19,12 @@ enum Step {
     Phase(u64, u64, Phase),
     Report(u64, u64, TaskState),
     GiveUp(u64),
-    Cancel(bool),
+    Cancel(Option<CancelOutcome>),
     Deadline,
 }
+
+/// What the bus may have met when a task was cancelled.
+const MET: &[Option<CancelOutcome>] = &[FREE, HELD, Some(CancelOutcome::Unknown), None];
 
 fn any_step() -> impl Strategy<Value = Step> {
     let phase = proptest::sample::select(Phase::ALL.to_vec());
@@ -40,7 +44,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         (0..40u64, 1..5u64, phase).prop_map(|(m, e, p)| Step::Phase(m, e, p)),
         (0..40u64, 1..5u64, state).prop_map(|(m, e, s)| Step::Report(m, e, s)),
         (0..40u64).prop_map(Step::GiveUp),
-        any::<bool>().prop_map(Step::Cancel),
+        proptest::sample::select(MET).prop_map(Step::Cancel),
         Just(Step::Deadline),
     ]
 }
@@ -54,8 +58,8 @@ async fn take(ledger: &Ledger, task: &Task, step: &Step) {
         }
         Step::Report(m, e, state) => reported(task, *m, *e, state.clone()),
         Step::GiveUp(m) => says(task, *m, 99, News::GivenUp("gave up".to_owned())),
-        Step::Cancel(held) => {
-            ledger.cancel(task.id, *held, false, at(50)).await.unwrap();
+        Step::Cancel(met) => {
+            ledger.cancel(task.id, *met, at(50)).await.unwrap();
             return;
         }
         Step::Deadline => {

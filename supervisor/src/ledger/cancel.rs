@@ -7,6 +7,7 @@ use super::events::Happening;
 use super::plan;
 use super::standing::{self, micros, shift};
 use super::store::{Ledger, LedgerError};
+use bus::cancel::CancelOutcome;
 use jiff::Timestamp;
 use protocol::ids::TaskId;
 use protocol::task_state::TaskState;
@@ -31,23 +32,28 @@ impl Ledger {
         Ok(())
     }
 
-    /// Cancels: a task nobody holds ends at once, one that is `held` (or runs) is being stopped
-    /// and ends with its agent's report. With `owed` the bus is still to be told, later; whether one
-    /// that was begun on a lost host is held there is not known until then.
+    /// Cancels, by what the bus `met`: a task nobody holds ends at once, one that is held is being stopped and ends with its
+    /// agent's report. With none the bus is still to be told, later: until then one that runs, or was begun on a lost host, may
+    /// be held.
     pub async fn cancel(
         &self,
         task: TaskId,
-        held: bool,
-        owed: bool,
+        met: Option<CancelOutcome>,
         at: Timestamp,
     ) -> Result<Stopped, LedgerError> {
+        let free = met == Some(CancelOutcome::Removed);
+        let held = met == Some(CancelOutcome::Told);
+        let owed = met.is_none();
         let mut tx = self.write().await?;
         let mut standing = standing::find(&mut tx, task)
             .await?
             .ok_or_else(|| LedgerError::NoTask(task.to_string()))?;
         let mut told = Vec::new();
         let to = match &standing.state {
-            state if state.is_final() || *state == TaskState::Cancelling => None,
+            state if state.is_final() => None,
+            // It was given back, and nobody takes it from the queue any more.
+            TaskState::Cancelling if free => Some(TaskState::Cancelled),
+            TaskState::Cancelling => None,
             _ if standing.is_plan() => {
                 let (live, said) = plan::stop(&mut tx, &standing, "the plan was cancelled").await?;
                 told = said;
@@ -56,7 +62,7 @@ impl Ledger {
                     false => TaskState::Cancelled,
                 })
             }
-            TaskState::Running { .. } => Some(TaskState::Cancelling),
+            TaskState::Running { .. } if !free => Some(TaskState::Cancelling),
             _ if held => Some(TaskState::Cancelling),
             state if *state == FOR_HOST && owed && standing.epoch > 0 => {
                 Some(TaskState::Cancelling)

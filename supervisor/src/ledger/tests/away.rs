@@ -115,22 +115,22 @@ fn cancelling_ends_at_once_where_nothing_can_run() {
     run(async || {
         let room = room().await;
         let ledger = &room.ledger;
-        // Begun, held by the lost host as far as the bus knows, the bus was not told yet; expected.
-        for (begun, held, owed, expected) in [
-            (false, false, false, StateName::Cancelled),
-            (false, false, true, StateName::Cancelled),
-            (false, true, false, StateName::Cancelling),
-            (true, false, false, StateName::Cancelled),
-            (true, true, false, StateName::Cancelling),
-            (true, false, true, StateName::Cancelling),
+        // Begun, what the bus met (none: it was not told yet); expected.
+        for (begun, met, expected) in [
+            (false, FREE, StateName::Cancelled),
+            (false, None, StateName::Cancelled),
+            (false, HELD, StateName::Cancelling),
+            (true, FREE, StateName::Cancelled),
+            (true, HELD, StateName::Cancelling),
+            (true, None, StateName::Cancelling),
         ] {
             let task = on_host(ledger, "b").await;
             if begun {
                 works(ledger, &task).await;
             }
             ledger.wait_for_host("b", "away", at(9)).await.unwrap();
-            let stopped = ledger.cancel(task.id, held, owed, at(10)).await.unwrap();
-            assert_eq!(stopped.state.name(), expected, "{begun} {held} {owed}");
+            let stopped = ledger.cancel(task.id, met, at(10)).await.unwrap();
+            assert_eq!(stopped.state.name(), expected, "{begun} {met:?}");
         }
     });
 }

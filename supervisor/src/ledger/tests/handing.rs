@@ -92,7 +92,7 @@ fn a_cancelled_task_changes_no_hands() {
         let ledger = &room.ledger;
         let task = parked(ledger).await;
         let asked = ledger.handoffs_asked(9).await.unwrap().remove(0);
-        ledger.cancel(task.id, false, false, at(3)).await.unwrap();
+        ledger.cancel(task.id, FREE, at(3)).await.unwrap();
         assert_eq!(state(ledger, &task).await, TaskState::Cancelled);
         assert!(ledger.handoffs_asked(9).await.unwrap().is_empty());
         assert_eq!(ledger.hand_off(&asked, None, at(4)).await.unwrap(), None);

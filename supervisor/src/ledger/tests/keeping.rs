@@ -5,6 +5,7 @@ use crate::ledger::patch::PatchState;
 use crate::ledger::store::LedgerError;
 use jiff::SignedDuration;
 use protocol::ids::ShortId;
+use protocol::task_state::StateName;
 
 #[test]
 fn a_request_id_is_one_task_and_numbers_are_never_given_again() {
@@ -178,7 +179,7 @@ fn a_supervisor_that_wakes_up_late_changes_nothing() {
         assert!(matches!(late, Err(LedgerError::Superseded)));
         let late = room.ledger.fold(&[claimed(&task, 1, 1)]).await;
         assert!(matches!(late, Err(LedgerError::Superseded)));
-        let late = room.ledger.cancel(task.id, false, false, at(1)).await;
+        let late = room.ledger.cancel(task.id, FREE, at(1)).await;
         assert!(matches!(late, Err(LedgerError::Superseded)));
         assert_eq!(state(&newer, &task).await, TaskState::Queued);
         assert_eq!(newer.newest(10).await.unwrap().len(), 1);
@@ -208,26 +209,49 @@ fn a_newer_schema_is_refused_untouched() {
 }
 
 #[test]
+fn one_that_was_given_back_ends_when_the_queue_does_not_have_it_any_more() {
+    run(async || {
+        let room = room().await;
+        let ledger = &room.ledger;
+        let unknown = Some(CancelOutcome::Unknown);
+        for (met, then, expected) in [
+            (FREE, None, StateName::Cancelled),
+            (None, FREE, StateName::Cancelled),
+            (HELD, FREE, StateName::Cancelled),
+            (HELD, unknown, StateName::Cancelling),
+            (unknown, None, StateName::Cancelling),
+        ] {
+            let task = kept(ledger).await;
+            ledger.fold(&[claimed(&task, 1, 1)]).await.unwrap();
+            let first = ledger.cancel(task.id, met, at(1)).await.unwrap();
+            assert!(!first.told.is_empty());
+            let second = ledger.cancel(task.id, then, at(1)).await.unwrap();
+            assert_eq!(second.state.name(), expected, "{met:?} {then:?}");
+        }
+    });
+}
+
+#[test]
 fn cancelling_follows_the_table() {
     run(async || {
         let room = room().await;
         let ledger = &room.ledger;
         let queued = kept(ledger).await;
-        let stopped = ledger.cancel(queued.id, false, true, at(1)).await.unwrap();
+        let stopped = ledger.cancel(queued.id, None, at(1)).await.unwrap();
         assert_eq!(stopped.state, TaskState::Cancelled);
         assert_eq!(ledger.stops_owed(9).await.unwrap(), vec![queued.id]);
-        ledger.cancel(queued.id, false, false, at(1)).await.unwrap();
+        ledger.cancel(queued.id, FREE, at(1)).await.unwrap();
         assert!(ledger.stops_owed(9).await.unwrap().is_empty());
 
         let held = kept(ledger).await;
-        let stopped = ledger.cancel(held.id, true, false, at(1)).await.unwrap();
+        let stopped = ledger.cancel(held.id, HELD, at(1)).await.unwrap();
         assert_eq!(stopped.state, TaskState::Cancelling);
         ledger
             .fold(&[reported(&held, 1, 1, TaskState::Cancelled)])
             .await
             .unwrap();
         assert_eq!(state(ledger, &held).await, TaskState::Cancelled);
-        let again = ledger.cancel(held.id, true, false, at(2)).await.unwrap();
+        let again = ledger.cancel(held.id, HELD, at(2)).await.unwrap();
         assert!(again.told.is_empty());
 
         let mut late = new_task("late", "a");

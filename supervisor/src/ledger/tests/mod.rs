@@ -23,6 +23,7 @@ use super::keep::{Kept, NewTask};
 use super::place::Place;
 use super::server::Server;
 use super::store::Ledger;
+use bus::cancel::CancelOutcome;
 use jiff::Timestamp;
 use protocol::criterion::{Check, Criterion, Evidence, EvidenceSource, Verdict};
 use protocol::ids::{Epoch, RequestId, TaskId, TaskRef};
@@ -41,6 +42,11 @@ pub(super) struct Room {
     pub(super) ledger: Ledger,
     pub(super) place: Place,
 }
+
+/// The bus met nobody who held it.
+pub(super) const FREE: Option<CancelOutcome> = Some(CancelOutcome::Removed);
+/// The bus met somebody who holds it.
+pub(super) const HELD: Option<CancelOutcome> = Some(CancelOutcome::Told);
 
 thread_local! {
     /// Whether the story that runs on this thread has its ledger on a server.

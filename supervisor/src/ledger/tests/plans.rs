@@ -259,7 +259,7 @@ fn cancelling_and_deadlines_reach_every_part() {
         let plan = kept_plan(ledger, diamond(OnFailure::Retry)).await;
         let a = start(ledger).await.remove(0);
         ledger.fold(&[claimed(&a, 50, 1)]).await.unwrap();
-        let stopped = ledger.cancel(plan.id, false, false, at(5)).await.unwrap();
+        let stopped = ledger.cancel(plan.id, FREE, at(5)).await.unwrap();
         assert_eq!(stopped.state, TaskState::Cancelling);
         assert_eq!(ledger.stops_owed(10).await.unwrap(), [a.id]);
         assert_eq!(parts(ledger, &plan).await, "running left left left");
@@ -268,7 +268,7 @@ fn cancelling_and_deadlines_reach_every_part() {
         assert_eq!(parts(ledger, &plan).await, "failed left left left");
 
         let idle = kept_plan(ledger, diamond(OnFailure::Stop)).await;
-        let stopped = ledger.cancel(idle.id, false, false, at(5)).await.unwrap();
+        let stopped = ledger.cancel(idle.id, FREE, at(5)).await.unwrap();
         assert_eq!(stopped.state, TaskState::Cancelled);
         assert!(ready(ledger).await.is_empty());
 
@@ -312,7 +312,7 @@ fn a_plan_for_later_starts_nothing_before_its_time() {
         assert_eq!(start(ledger).await.len(), 2);
 
         let taken_back = kept_for(ledger, diamond(OnFailure::Stop), Some(at(90))).await;
-        let stopped = ledger.cancel(taken_back.id, false, false, at(60)).await;
+        let stopped = ledger.cancel(taken_back.id, FREE, at(60)).await;
         assert_eq!(stopped.unwrap().state, TaskState::Cancelled);
         assert_eq!(parts(ledger, &taken_back).await, "left left left left");
         assert!(ledger.queue_due(at(95)).await.unwrap().0.is_empty());
@@ -366,7 +366,7 @@ proptest! {
                     let task = ledger.find(TaskRef::Id(*id)).await.unwrap().task;
                     match how {
                         0 => ends(ledger, &task, broke()).await,
-                        1 => { ledger.cancel(task.id, false, false, at(9)).await.unwrap(); }
+                        1 => { ledger.cancel(task.id, FREE, at(9)).await.unwrap(); }
                         _ => ends(ledger, &task, TaskState::Done).await,
                     }
                 }
