@@ -319,12 +319,14 @@ impl Verb {
             | Verb::ScheduleList
             | Verb::ScheduleShow { .. }
             | Verb::ScheduleRun { .. }
-            | Verb::Environment => true,
+            | Verb::Environment
+            // Who wants a stop wants it, also where it is there already.
+            | Verb::TaskCancel { .. }
+            | Verb::Freeze => true,
             Verb::Gc { dry } => *dry,
             Verb::BusAccept
             | Verb::Talk(_)
             | Verb::Keep { .. }
-            | Verb::TaskCancel { .. }
             | Verb::TaskRate { .. }
             | Verb::TaskAnswer { .. }
             | Verb::TaskTell { .. }
@@ -341,7 +343,6 @@ impl Verb {
             | Verb::MemoryTakeBack { .. }
             | Verb::MemoryReindex
             | Verb::MemoryImport { .. }
-            | Verb::Freeze
             | Verb::Thaw
             | Verb::AgentPause { .. }
             | Verb::AgentResume { .. }

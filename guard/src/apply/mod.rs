@@ -1,5 +1,5 @@
 //! Brings a task's patch into the user's workspace. The files it touches are copied to a stage, git
-//! applies the patch there inside a sandbox, and the result is put in place by [`install`]: git
+//! applies the patch there inside a sandbox, and the result is put in place by `install`: git
 //! never runs over the user's own tree, no hook or filter of it is started, and nothing is changed
 //! unless the whole patch fits.
 
@@ -112,7 +112,7 @@ pub struct Staged {
 
 impl Staged {
     /// Every file the patch changes, with what it was before any of them was put in place. Whoever
-    /// keeps this before [`install`](Self::install) can [`resume`] after being killed in it.
+    /// keeps this before `install`(Self::install) can [`resume`] after being killed in it.
     pub fn steps(&self) -> &[FileStep] {
         &self.steps
     }

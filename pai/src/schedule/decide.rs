@@ -37,7 +37,7 @@ pub enum Why {
 pub struct LeftOut {
     /// When the last one was due.
     pub due: Timestamp,
-    /// How many; at least so many where it is [`MOST_COUNTED`].
+    /// How many; at least so many where it is `MOST_COUNTED`.
     pub count: usize,
     /// Why.
     pub why: Why,

@@ -2,7 +2,7 @@
 //! with what cascades and triggers did, as the server's own counters of the transaction say it.
 
 use inspect::postgres as pg;
-use protocol::acts::{Touched, Tried};
+use protocol::acts::{Touched, Tried, UNCOUNTED};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row};
 use std::collections::BTreeMap;
@@ -11,8 +11,6 @@ use std::collections::BTreeMap;
 const TABLES: usize = 50;
 /// Rows from which on the server's own estimate stands for a count.
 const MANY: f64 = 5_000_000.0;
-/// Stands for a count that nobody knows: more than tables hold, and than a bound says.
-const UNKNOWN: u64 = 1_000_000_000_000_000;
 
 /// Rows of a table: new ones, and those that were there.
 type Counts = (i64, i64);
@@ -185,10 +183,10 @@ impl Before {
         }
         // What other statements do to one that lies elsewhere, nobody tells.
         if self.foreign && told.is_none() && !self.shaping {
-            let table = "foreign tables, which nobody counts".to_owned();
+            let table = "foreign tables".to_owned();
             tables.push(Touched {
                 table,
-                ..unnamed(UNKNOWN)
+                ..unnamed(UNCOUNTED)
             });
         }
         let (shape, _) = seen_shape(connection).await?;
