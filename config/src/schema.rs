@@ -155,7 +155,7 @@ pub const KEYS: &[Key] = &[
     key("permissions.forges.*.url", Kind::WebUrl, "address of the API [https://api.github.com]"),
     key("permissions.forges.*.token", Kind::Secret, "shown to the API, outside every sandbox in which programs run"),
     key("permissions.forges.*.agents", Kind::Names, "agents that may work with it"),
-    key("permissions.hosts.*.agents", Kind::Names, "agents that may look at the host's pages and certificates; its name may hold a port"),
+    key("permissions.hosts.*.agents", Kind::Names, "agents that may look at the host's pages and certificates; its name may hold a port, and one with a port may have a private address"),
     key("permissions.hosts.*.authority", Kind::Text, "file with the certificates that vouch for the host, where it is not one the system knows"),
     key("permissions.privileged", Kind::Names, "agents that may ask for a program to be run on the host, each time after a person's yes to exactly that one [none]"),
     key("permissions.operations.services.*.verbs", Kind::Names, "what may be done to the service of this name: start, stop, restart, reload, enable, disable; to look is granted with it"),

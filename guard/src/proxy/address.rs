@@ -3,6 +3,75 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// How near an address lies to what nobody outside should reach; the farthest is the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Nearness {
+    /// The public internet.
+    World,
+    /// A private network.
+    Network,
+    /// This host itself.
+    Host,
+    /// The link, where clouds hand out a machine's credentials.
+    Link,
+}
+
+/// How near an address lies. An IPv6 address that carries an IPv4 one lies where that one does.
+pub fn nearness(address: IpAddr) -> Nearness {
+    match address {
+        IpAddr::V4(address) => nearness_v4(address),
+        IpAddr::V6(address) => nearness_v6(address),
+    }
+}
+
+fn nearness_v4(address: Ipv4Addr) -> Nearness {
+    let clouds = [
+        // Azure, Alibaba, Oracle.
+        Ipv4Addr::new(168, 63, 129, 16),
+        Ipv4Addr::new(100, 100, 100, 200),
+        Ipv4Addr::new(192, 0, 0, 192),
+    ];
+    match address.octets() {
+        _ if address.is_link_local() || clouds.contains(&address) => Nearness::Link,
+        [0 | 127, ..] => Nearness::Host,
+        _ if is_public_v4(address) => Nearness::World,
+        _ => Nearness::Network,
+    }
+}
+
+fn nearness_v6(address: Ipv6Addr) -> Nearness {
+    let clouds = [
+        // Google, Oracle; all that Amazon has lies in one network.
+        Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+        Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+    ];
+    if address.is_loopback() || address.is_unspecified() {
+        return Nearness::Host;
+    }
+    if let Some(carried) = carried(address) {
+        return nearness_v4(carried).max(Nearness::Network);
+    }
+    match address.segments() {
+        [0xfe80..=0xfebf, ..] | [0xfd00, 0xec2, ..] => Nearness::Link,
+        _ if clouds.contains(&address) => Nearness::Link,
+        _ if is_public_v6(address) => Nearness::World,
+        _ => Nearness::Network,
+    }
+}
+
+/// The IPv4 address in one of IPv6: mapped, translated, or at the end of a tunnel.
+fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let (high, low) = match address.segments() {
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, _, _, _, _, high, low]
+        | [0x2002, high, low, ..] => (high, low),
+        _ => return None,
+    };
+    let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+    Some(Ipv4Addr::new(a, b, c, d))
+}
+
 /// Whether an address belongs to the public internet. Networks kept for documentation count as
 /// public: they lead nowhere.
 pub fn is_public(address: IpAddr) -> bool {
@@ -84,7 +153,48 @@ mod tests {
         }
     }
 
+    #[test]
+    fn it_is_known_how_near_an_address_lies() {
+        for (address, expected) in [
+            ("151.101.0.223", Nearness::World),
+            ("192.0.2.1", Nearness::World),
+            ("2606:4700::1", Nearness::World),
+            ("10.1.2.3", Nearness::Network),
+            ("100.64.0.1", Nearness::Network),
+            ("192.168.1.1", Nearness::Network),
+            ("fc00::1", Nearness::Network),
+            ("::ffff:8.8.8.8", Nearness::Network),
+            ("127.0.0.1", Nearness::Host),
+            ("127.0.1.1", Nearness::Host),
+            ("0.0.0.0", Nearness::Host),
+            ("::", Nearness::Host),
+            ("::1", Nearness::Host),
+            ("::ffff:127.0.0.1", Nearness::Host),
+            ("169.254.169.254", Nearness::Link),
+            ("169.254.0.1", Nearness::Link),
+            ("100.100.100.200", Nearness::Link),
+            ("168.63.129.16", Nearness::Link),
+            ("::ffff:169.254.169.254", Nearness::Link),
+            ("::169.254.169.254", Nearness::Link),
+            ("64:ff9b::a9fe:a9fe", Nearness::Link),
+            ("2002:a9fe:a9fe::1", Nearness::Link),
+            ("fe80::1", Nearness::Link),
+            ("febf::1", Nearness::Link),
+            ("fd00:ec2::254", Nearness::Link),
+            ("fd20:ce::254", Nearness::Link),
+            ("fd00:c1::a9fe:a9fe", Nearness::Link),
+        ] {
+            assert_eq!(nearness(address.parse().unwrap()), expected, "{address}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_public_is_the_world(bits: u128) {
+            let address = IpAddr::V6(Ipv6Addr::from(bits));
+            prop_assert_eq!(is_public(address), nearness(address) == Nearness::World);
+        }
+
         #[test]
         fn what_the_library_calls_private_is_not_public(bits: u32) {
             let address = Ipv4Addr::from(bits);

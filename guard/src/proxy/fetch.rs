@@ -2,12 +2,13 @@
 //! the answer on without the token and with the registry named as programs reach it.
 
 use super::Connection;
+use super::address::Nearness;
 use super::asked::{Asked, Method};
 #[cfg(debug_assertions)]
 use super::careless::careless;
 use super::door::{Door, Doors};
 use super::hand::answer;
-use super::serve::{IDLE, PATIENCE, Shared, UP_BYTES, look_up, refuse};
+use super::serve::{IDLE, PATIENCE, Shared, UP_BYTES, look_up, nearest, refuse};
 use protocol::walls::Wall;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION};
@@ -270,10 +271,10 @@ fn names_port(url: &str) -> bool {
 async fn addresses(shared: &Shared, url: &Url, private: bool) -> Result<(), Refused> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
-    let private = private || !shared.faults.stands(Wall::Proxy);
-    let found = look_up(host.trim_matches(['[', ']']), port, private).await;
+    let most = nearest(private, shared.faults);
+    let found = look_up(host.trim_matches(['[', ']']), port, most).await;
     let found = found.map_err(|(status, why)| match status {
-        403 => (
+        403 if most == Nearness::World => (
             403,
             format!("{why}; a registry whose `url` names its port may have one"),
         ),

@@ -1,13 +1,14 @@
 //! Carries bytes between a sandbox and the hosts it may reach, within bounds on time and number.
 
+use super::address::{Nearness, nearness};
 use super::fetch::{self, Fetch};
 use super::greeting::{GREETING_BYTES, Greeting, read};
 use super::request::{HEAD_BYTES, connect};
 use super::told::{Frost, Record};
-use super::{Allowed, Connection, Terms, address, asked};
+use super::{Allowed, Connection, Terms, asked};
 use protocol::fault::Faults;
 use protocol::walls::Wall;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -152,7 +153,7 @@ async fn carry(
         return refuse(stream, 503, why).await;
     }
     told.begun = true;
-    let outside = match reach(&host, port, private || !shared.faults.stands(Wall::Proxy)).await {
+    let outside = match reach(&host, port, nearest(private, shared.faults)).await {
         Ok(outside) => outside,
         Err((status, why)) => return refuse(stream, status, why).await,
     };
@@ -212,11 +213,11 @@ pub(super) async fn refuse(
     Err(why)
 }
 
-/// Looks the name up once and judges every address it has.
+/// Looks the name up once and judges every address it has: at most as near as `most`.
 pub(super) async fn look_up(
     host: &str,
     port: u16,
-    private: bool,
+    most: Nearness,
 ) -> Result<Vec<SocketAddr>, (u16, String)> {
     let found = timeout(PATIENCE, lookup_host((host, port))).await;
     let found: Vec<SocketAddr> = match found {
@@ -224,23 +225,36 @@ pub(super) async fn look_up(
         Ok(Err(e)) => return Err((502, format!("{host} cannot be looked up: {e}"))),
         Err(_) => return Err((502, format!("nobody says where {host} is"))),
     };
-    // One address that is not the world's is enough: names are made to change.
-    if let Some(own) = found
-        .iter()
-        .find(|at| !private && !address::is_public(at.ip()))
-    {
-        let why = format!(
-            "{host} leads to {}, which is no public address; `permissions.programs.hosts` may name {host}:{port}",
-            own.ip()
-        );
-        return Err((403, why));
+    match found.iter().find(|at| nearness(at.ip()) > most) {
+        Some(near) => Err((403, refusal(host, port, near.ip()))),
+        None => Ok(found),
     }
-    Ok(found)
+}
+
+/// Why an address may not be connected to: one is enough, since names are made to change.
+fn refusal(host: &str, port: u16, near: IpAddr) -> String {
+    match nearness(near) {
+        Nearness::Link => format!(
+            "{host} leads to {near}, where machines are told their credentials: nothing is asked there"
+        ),
+        _ => format!(
+            "{host} leads to {near}, which is no public address; `permissions.programs.hosts` may name {host}:{port}"
+        ),
+    }
+}
+
+/// How near an address may be: in the own network, or on this host, where somebody here named it with its port.
+pub(super) fn nearest(private: bool, faults: Faults) -> Nearness {
+    match (faults.stands(Wall::Proxy), private) {
+        (false, _) => Nearness::Link,
+        (true, true) => Nearness::Host,
+        (true, false) => Nearness::World,
+    }
 }
 
 /// Connects to one of the addresses that a name has, if all of them may be.
-async fn reach(host: &str, port: u16, private: bool) -> Result<TcpStream, (u16, String)> {
-    let found = look_up(host, port, private).await?;
+async fn reach(host: &str, port: u16, most: Nearness) -> Result<TcpStream, (u16, String)> {
+    let found = look_up(host, port, most).await?;
     let mut last = format!("{host} has no address");
     for at in found {
         match timeout(PATIENCE, TcpStream::connect(at)).await {
@@ -337,4 +351,32 @@ async fn copy(
     }
     let _ended_already = to.shutdown().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_leads_no_nearer_than_it_may() {
+        for (host, private, refused) in [
+            ("192.0.2.1", false, None),
+            ("10.0.0.5", false, Some("no public address")),
+            ("10.0.0.5", true, None),
+            ("127.0.0.1", true, None),
+            ("169.254.169.254", false, Some("credentials")),
+            ("169.254.169.254", true, Some("credentials")),
+            ("fd00:ec2::254", true, Some("credentials")),
+        ] {
+            let most = nearest(private, Faults::default());
+            let found = look_up(host, 443, most).await;
+            let why = found.err().map(|(_, why)| why);
+            let right = match (&why, refused) {
+                (Some(why), Some(expected)) => why.contains(expected),
+                (why, expected) => why.is_none() && expected.is_none(),
+            };
+            assert!(right, "{host} {private}: {why:?}");
+        }
+    }
 }

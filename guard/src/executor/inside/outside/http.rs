@@ -3,11 +3,15 @@
 
 use super::super::serve::Done;
 use super::Failed;
+use super::names::{Lost, Names};
 use crate::act::Key;
 use crate::outside::{Credential, below, changes};
+use crate::proxy::address::Nearness;
 use protocol::limits::OUTPUT_BYTES;
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Method, Response, Url};
 use serde_json::{Value, json};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest wait for one answer.
@@ -27,12 +31,16 @@ pub(super) async fn send(
     request: &Request<'_>,
     base: &str,
     token: Option<&Credential>,
+    names: Names,
 ) -> Result<Done, Failed> {
     if !below(request.url, base) {
         return Err(Failed::Refused(
             "the request leaves its endpoint".to_owned(),
         ));
     }
+    looked_up(request.url, &names)
+        .await
+        .map_err(|lost| Failed::Refused(lost.why()))?;
     // A provider that is installed already is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
@@ -41,6 +49,7 @@ pub(super) async fn send(
         .timeout(PATIENCE)
         .connect_timeout(Duration::from_secs(10))
         .user_agent("ai-infra")
+        .dns_resolver(Arc::new(names))
         .build()
         .map_err(|e| Failed::Refused(format!("no connection can be made: {e}")))?;
     let mut pauses = PAUSES.iter();
@@ -54,6 +63,27 @@ pub(super) async fn send(
             Some(pause) => tokio::time::sleep(*pause).await,
             None => return Err(Failed::Unknown(unknown)),
         }
+    }
+}
+
+/// Looks the endpoint's name up, once for all tries. Whoever granted the address may have it lead into their own
+/// network; to the place where machines are told their credentials only an address leads that says so itself.
+async fn looked_up(url: &str, names: &Names) -> Result<(), Lost> {
+    let nowhere = |why: String| Lost::Nowhere(why);
+    let url = Url::parse(url).map_err(|e| nowhere(format!("the address is none: {e}")))?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+        return Ok(());
+    }
+    let port = url.port_or_known_default().unwrap_or(443);
+    let names = names.clone();
+    let found = tokio::task::spawn_blocking(move || names.find(&host, port, Nearness::Host));
+    match tokio::time::timeout(PATIENCE, found).await {
+        Ok(Ok(found)) => found.map(drop),
+        Ok(Err(e)) => Err(nowhere(format!("the endpoint was not looked up: {e}"))),
+        Err(_) => Err(nowhere(
+            "nobody says in time where the endpoint is".to_owned(),
+        )),
     }
 }
 
@@ -128,4 +158,28 @@ fn plain(error: &reqwest::Error) -> String {
         cause = one.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    async fn check(url: &str, to: &'static str, expected: bool) {
+        let names = Names::with(String::new(), move |_| Ok(vec![to.parse().unwrap()]));
+        let found = looked_up(url, &names).await;
+        assert_eq!(found.is_ok(), expected, "{url} {to}: {found:?}");
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_lies_where_its_owner_says_but_at_no_credentials() {
+        check("https://hooks.example/in", "192.0.2.1", true).await;
+        check("http://hooks.example/in", "10.0.0.5", true).await;
+        check("http://localhost:8080/in", "127.0.0.1", true).await;
+        check("http://hooks.example/in", "169.254.169.254", false).await;
+        check("http://hooks.example/in", "fd00:ec2::254", false).await;
+        check("http://hooks.example/in", "::ffff:169.254.169.254", false).await;
+        // Who wrote the address itself meant it.
+        check("http://169.254.169.254/latest", "192.0.2.1", true).await;
+    }
 }

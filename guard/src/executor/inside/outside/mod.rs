@@ -7,6 +7,7 @@ mod counted;
 mod forge;
 mod http;
 mod later;
+mod names;
 mod page;
 mod postgres;
 mod push;
@@ -21,6 +22,7 @@ use super::program::Leash;
 use super::serve::Done;
 use crate::act::Operation;
 use crate::outside::{Database, Reach};
+use names::Names;
 use protocol::acts::{Bound, Tried};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -104,7 +106,7 @@ async fn carry_out(operation: &Operation, reach: &Reach, most: Duration) -> Resu
                 json: *json,
                 key: key.as_ref(),
             };
-            http::send(&request, base, token.as_ref()).await
+            http::send(&request, base, token.as_ref(), Names::of_host()).await
         }
         (
             Operation::SqlQuery {
@@ -145,7 +147,7 @@ async fn carry_out(operation: &Operation, reach: &Reach, most: Duration) -> Resu
         },
         (Operation::Forge { ask, .. }, Reach::Forge { at }) => forge::carry_out(ask, at).await,
         (Operation::CheckPage { url, text }, Reach::Web { hosts }) => {
-            let found = page::check(url, text.as_deref(), hosts, most).await;
+            let found = page::check(url, text.as_deref(), (hosts, Names::of_host()), most).await;
             Done::report(&found.map_err(Failed::Refused)?).map_err(Failed::Refused)
         }
         (Operation::HostCertificates { hosts: asked, at }, Reach::Web { hosts }) => {

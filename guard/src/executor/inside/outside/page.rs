@@ -1,13 +1,16 @@
 //! A page as a visitor gets it: every redirect, the time, the certificates on the way, the text, and whether what belongs
 //! to it comes. Only hosts that were granted are asked, with GET and HEAD, and no credential goes along; so a certificate
-//! that is not in order is told and does not hide the rest.
+//! that is not in order is told and does not hide the rest. What a page leads to lies no nearer than the page itself.
 
+use super::names::{self, Lost, Names};
 use super::tls;
 use crate::outside::{WebHost, granted_host, not_granted};
+use crate::proxy::address::Nearness;
 use inspect::web::html::{self, Document};
 use inspect::web::{self, Broken, Hop, Page, Silent};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -21,13 +24,15 @@ const ASSET_PATIENCE: Duration = Duration::from_secs(10);
 const PAGE_BYTES: usize = 5 << 20;
 /// Most of what belongs to a page that is looked at, and how much of it at once.
 const ASSETS: usize = 60;
+/// Most of what does not come that is told.
+const BROKEN: usize = 60;
 const AT_ONCE: usize = 6;
 /// Longest address that is told, in characters.
 const ADDRESS: usize = 500;
 
 type Hosts = BTreeMap<String, WebHost>;
 
-fn client() -> Result<Client, String> {
+fn client(names: &Names) -> Result<Client, String> {
     // A provider that is installed already is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
@@ -37,6 +42,7 @@ fn client() -> Result<Client, String> {
         .timeout(PATIENCE)
         .connect_timeout(Duration::from_secs(10))
         .user_agent("ai-infra page check")
+        .dns_resolver(Arc::new(names.clone()))
         .build()
         .map_err(|e| format!("no connection can be made: {e}"))
 }
@@ -51,6 +57,31 @@ fn allowed(url: &Url, hosts: &Hosts) -> Result<(), String> {
     }
 }
 
+/// Looks up where an address leads, and says how near that is: as near as its grant lets it be, and no nearer than `own`,
+/// where the page itself lies.
+async fn led(
+    url: &Url,
+    (hosts, names): (&Hosts, &Names),
+    own: Option<Nearness>,
+) -> Result<Nearness, Lost> {
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let port = url.port_or_known_default().unwrap_or(443);
+    let most = names::granted(hosts, &host, port);
+    let (asked, names) = (host.clone(), names.clone());
+    let found = tokio::task::spawn_blocking(move || names.find(&asked, port, most));
+    let found = match tokio::time::timeout(PATIENCE, found).await {
+        Ok(Ok(found)) => found?,
+        Ok(Err(e)) => return Err(Lost::Nowhere(format!("its name was not looked up: {e}"))),
+        Err(_) => return Err(Lost::Nowhere("nobody says in time where it is".to_owned())),
+    };
+    match own {
+        Some(own) if found.nearest > own => Err(Lost::Refused(format!(
+            "{host} lies nearer to this host than the page that leads there: check it by itself where that is meant"
+        ))),
+        _ => Ok(found.nearest),
+    }
+}
+
 fn shown(url: &Url) -> String {
     url.as_str().chars().take(ADDRESS).collect()
 }
@@ -59,14 +90,22 @@ fn shown(url: &Url) -> String {
 pub(super) async fn check(
     url: &str,
     text: Option<&str>,
-    hosts: &Hosts,
+    (hosts, names): (&Hosts, Names),
     most: Duration,
 ) -> Result<Page, String> {
     let started = Instant::now();
     let first = Url::parse(url).map_err(|e| format!("{url} is no address: {e}"))?;
     allowed(&first, hosts)?;
-    let client = client()?;
+    let client = client(&names)?;
     let mut page = empty(&first, text);
+    let own = match led(&first, (hosts, &names), None).await {
+        Ok(own) => own,
+        Err(Lost::Refused(why)) => return Err(why),
+        Err(Lost::Nowhere(why)) => {
+            page.error = Some(format!("it cannot be reached: {why}"));
+            return Ok(page.judged());
+        }
+    };
     let mut seen = BTreeSet::new();
     let mut at = first;
     let mut servers: Vec<Url> = Vec::new();
@@ -96,13 +135,21 @@ pub(super) async fn check(
         if !status.is_redirection() || status == StatusCode::NOT_MODIFIED {
             break Some(response);
         }
-        match next(&at, &response, &mut seen, hosts) {
-            Ok(next) => at = next,
+        let next = match next(&at, &response, &mut seen, hosts) {
+            Ok(next) => next,
             Err(why) => {
                 page.error = Some(why);
                 break None;
             }
+        };
+        if let Err(lost) = led(&next, (hosts, &names), Some(own)).await {
+            page.error = Some(match lost {
+                Lost::Nowhere(why) => format!("it redirects to {}: {why}", shown(&next)),
+                Lost::Refused(why) => not_followed(&next, &why),
+            });
+            break None;
         }
+        at = next;
     };
     page.first_byte_ms = ms(started);
     let document = match response {
@@ -113,7 +160,8 @@ pub(super) async fn check(
     for server in servers.iter().filter(|server| server.scheme() == "https") {
         let host = server.host_str().unwrap_or_default();
         let port = server.port_or_known_default().unwrap_or(443);
-        match tls::one(host, port, None, hosts, super::backup::second()).await {
+        let one = tls::one(host, port, None, (hosts, &names), super::backup::second());
+        match one.await {
             Ok(one) => page.certificates.push(one),
             Err(why) => page.silent.push(Silent {
                 host: host.to_owned(),
@@ -124,7 +172,8 @@ pub(super) async fn check(
     if let Some(document) = document {
         page.text_found = text.map(|text| html::holds(&document, text));
         let left = most.saturating_sub(started.elapsed());
-        page = assets(page, &client, &at, &document, hosts, left).await;
+        let way = (&client, hosts, &names, own);
+        page = assets(page, way, &at, &document, left).await;
         page.title = document.title;
     } else if page.status.is_some() {
         page.text_found = text.map(|_| false);
@@ -188,13 +237,13 @@ fn next(
     if seen.len() > REDIRECTS {
         return Err(format!("it redirects more than {REDIRECTS} times"));
     }
-    allowed(&next, hosts).map_err(|why| {
-        format!(
-            "it redirects to {}, which was not followed: {why}",
-            shown(&next)
-        )
-    })?;
+    allowed(&next, hosts).map_err(|why| not_followed(&next, &why))?;
     Ok(next)
+}
+
+fn not_followed(next: &Url, why: &str) -> String {
+    let next = shown(next);
+    format!("it redirects to {next}, which was not followed: {why}")
 }
 
 /// Reads the page; none where it is no text.
@@ -260,10 +309,9 @@ async fn body(page: &mut Page, mut response: Response) -> Option<Document> {
 /// Looks whether what belongs to the page comes.
 async fn assets(
     mut page: Page,
-    client: &Client,
+    (client, hosts, names, own): (&Client, &Hosts, &Names, Nearness),
     at: &Url,
     document: &Document,
-    hosts: &Hosts,
     most: Duration,
 ) -> Page {
     let until = Instant::now() + most;
@@ -273,11 +321,7 @@ async fn assets(
     let mut wanted = Vec::new();
     for asset in &document.assets {
         let Ok(mut url) = base.join(&asset.address) else {
-            page.broken.push(Broken {
-                url: asset.address.chars().take(ADDRESS).collect(),
-                kind: asset.kind.to_owned(),
-                why: "it is no address".to_owned(),
-            });
+            broken(&mut page, asset.kind, &asset.address, "it is no address");
             continue;
         };
         url.set_fragment(None);
@@ -285,8 +329,12 @@ async fn assets(
             page.unprotected += 1;
         }
         match allowed(&url, hosts) {
-            Ok(()) if wanted.len() < ASSETS => wanted.push((asset.kind, url)),
-            Ok(()) => {}
+            Ok(()) if wanted.len() >= ASSETS || Instant::now() >= until => {}
+            Ok(()) => match led(&url, (hosts, names), Some(own)).await {
+                Ok(_) => wanted.push((asset.kind, url)),
+                Err(Lost::Nowhere(why)) => broken(&mut page, asset.kind, url.as_str(), &why),
+                Err(Lost::Refused(_)) => page.elsewhere += 1,
+            },
             Err(_) => page.elsewhere += 1,
         }
     }
@@ -305,15 +353,22 @@ async fn assets(
         };
         page.tried += 1;
         if let Ok((kind, Some(why), url)) = ended {
-            page.broken.push(Broken {
-                url: shown(&url),
-                kind: kind.to_owned(),
-                why,
-            });
+            broken(&mut page, kind, url.as_str(), &why);
         }
     }
     page.broken.sort_by(|a, b| a.url.cmp(&b.url));
     page
+}
+
+/// Notes something that does not come, while few enough are noted.
+fn broken(page: &mut Page, kind: &str, url: &str, why: &str) {
+    if page.broken.len() < BROKEN {
+        page.broken.push(Broken {
+            url: url.chars().take(ADDRESS).collect(),
+            kind: kind.to_owned(),
+            why: why.to_owned(),
+        });
+    }
 }
 
 /// Why something does not come; a server that knows no HEAD is asked for it as a browser does.
@@ -355,3 +410,7 @@ fn plain(error: &reqwest::Error) -> String {
 fn ms(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[path = "page_tests.rs"]
+mod tests;

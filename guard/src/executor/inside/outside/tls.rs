@@ -2,6 +2,7 @@
 //! the connection but the words that ask for TLS where a port begins without. Whether a client should trust it is asked of the same rules that clients have.
 
 use super::later::{Bounded, Spoken};
+use super::names::{Lost, Names, granted as nearest_granted};
 use crate::outside::{WebHost, granted_host, host_and_port, not_granted};
 use inspect::web::{Served, ServedAll, Silent, served};
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use rustls::{
     ProtocolVersion, RootCertStore, SignatureScheme,
 };
 use std::collections::BTreeMap;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(super) async fn certificates(
     granted: &BTreeMap<String, WebHost>,
 ) -> ServedAll {
     let at = at.unwrap_or_else(super::backup::second);
+    let names = Names::of_host();
     let mut found = ServedAll {
         at,
         certificates: Vec::new(),
@@ -40,7 +42,7 @@ pub(super) async fn certificates(
         let asked = some.iter().map(|host| {
             let (name, port) = host_and_port(host);
             let first = Spoken::of(host, port);
-            (host.clone(), one(name, port, first, granted, at))
+            (host.clone(), one(name, port, first, (granted, &names), at))
         });
         let answers: Vec<_> = asked.collect();
         for (host, answer) in answers {
@@ -60,16 +62,19 @@ pub(super) fn one(
     host: &str,
     port: u16,
     first: Option<Spoken>,
-    granted: &BTreeMap<String, WebHost>,
+    (granted, names): (&BTreeMap<String, WebHost>, &Names),
     at: Timestamp,
 ) -> impl Future<Output = Result<Served, String>> + use<> {
     let grant = granted_host(granted, host, port)
         .cloned()
         .ok_or_else(|| not_granted(host, port, granted));
-    let host = host.to_owned();
+    let most = nearest_granted(granted, host, port);
+    let (host, names) = (host.to_owned(), names.clone());
     let begun = grant.map(|grant| {
         tokio::task::spawn_blocking(move || {
-            handshake(&host, port, first, grant.authority.as_deref(), at)
+            let found = names.find(&host, port, most).map_err(Lost::why)?;
+            let stream = || connect(&found.places);
+            handshake(&host, port, (first, stream), grant.authority.as_deref(), at)
         })
     });
     async move {
@@ -81,7 +86,7 @@ pub(super) fn one(
 fn handshake(
     host: &str,
     port: u16,
-    first: Option<Spoken>,
+    (first, connect): (Option<Spoken>, impl FnOnce() -> Result<TcpStream, String>),
     authority: Option<&Path>,
     at: Timestamp,
 ) -> Result<Served, String> {
@@ -101,7 +106,7 @@ fn handshake(
         .with_no_client_auth();
     let mut connection =
         ClientConnection::new(Arc::new(config), named).map_err(|e| e.to_string())?;
-    let mut stream = Bounded::new(connect(host, port)?, WHOLE);
+    let mut stream = Bounded::new(connect()?, WHOLE);
     if let Some(first) = first {
         first.ask(&mut stream)?;
     }
@@ -119,13 +124,10 @@ fn handshake(
         .ok_or_else(|| "what it sent is no certificate".to_owned())
 }
 
-fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
-    let places = (host.trim_matches(['[', ']']), port)
-        .to_socket_addrs()
-        .map_err(|e| format!("its name leads nowhere: {e}"))?;
+fn connect(places: &[SocketAddr]) -> Result<TcpStream, String> {
     let mut why = "its name leads nowhere".to_owned();
     for place in places {
-        match TcpStream::connect_timeout(&place, PATIENCE) {
+        match TcpStream::connect_timeout(place, PATIENCE) {
             Ok(stream) => return Ok(stream),
             Err(e) => why = format!("it cannot be reached: {e}"),
         }
