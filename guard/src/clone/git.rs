@@ -3,8 +3,9 @@
 //! plain folder, never an error.
 
 use super::CloneError;
+use super::alternates;
 use super::config::{Kind, rewritten};
-use super::copy::{Copier, open_folder, small_text};
+use super::copy::{Copier, below, open_folder, small_text};
 use crate::sandbox::spec::{OBJECTS, Owner};
 use std::ffi::OsStr;
 use std::fs;
@@ -24,7 +25,6 @@ const OF_WORKTREE: [&str; 8] = [
 ];
 /// State shared by all work trees.
 const SHARED: [&str; 2] = ["packed-refs", "shallow"];
-const MOST_ALTERNATES: usize = 8;
 
 struct Repository {
     /// Where this work tree's state is.
@@ -73,10 +73,7 @@ pub(super) fn copy(
         copier.plain_file(&repository.own.join(&shared_index), &to.join(&shared_index))?;
     }
     copier.make_folder(&to.join("logs/refs"), 0o755)?;
-    copier.plain_file(
-        &repository.common.join("logs/refs/stash"),
-        &to.join("logs/refs/stash"),
-    )?;
+    inner_file(copier, &repository.common, &to, "logs/refs/stash")?;
     if let Ok(common) = open_folder(&repository.common) {
         let modules = Path::new(".git/modules");
         let name = OsStr::new("modules");
@@ -84,26 +81,29 @@ pub(super) fn copy(
             copier.modules(&common, name, &to.join(name), modules, 0)?;
         }
     }
-    copier.plain_file(&repository.own.join("logs/HEAD"), &to.join("logs/HEAD"))?;
-    copier.plain_file(
-        &repository.own.join("info/sparse-checkout"),
-        &to.join("info/sparse-checkout"),
-    )?;
-    copier.plain_file(
-        &repository.common.join("info/exclude"),
-        &to.join("info/exclude"),
-    )?;
+    inner_file(copier, &repository.own, &to, "logs/HEAD")?;
+    inner_file(copier, &repository.own, &to, "info/sparse-checkout")?;
+    inner_file(copier, &repository.common, &to, "info/exclude")?;
     for folder in ["refs", "reftable"] {
         copier.plain_folder(&repository.common.join(folder), &to.join(folder))?;
     }
     let config = small_text(&repository.common.join("config")).unwrap_or_default();
     copier.make_file(&to.join("config"), &rewritten(&config, Kind::WorkTree))?;
-    objects(
-        &repository.common.join("objects"),
-        &to.join("objects"),
-        owner,
-        copier,
-    )
+    let objects_to = to.join("objects");
+    objects(workspace, &repository, &objects_to, owner, copier)
+}
+
+/// Copies a file that lies in folders of git's own folder, through no link.
+fn inner_file(copier: &mut Copier, from: &Path, to: &Path, name: &str) -> Result<(), CloneError> {
+    let (above, file) = name.rsplit_once('/').unwrap_or(("", name));
+    let mut folder = open_folder(from);
+    for part in above.split('/').filter(|part| !part.is_empty()) {
+        folder = folder.and_then(|folder| open_folder(&below(&folder, OsStr::new(part))));
+    }
+    match folder {
+        Ok(folder) => copier.plain_file(&below(&folder, OsStr::new(file)), &to.join(name)),
+        Err(_) => Ok(()),
+    }
 }
 
 fn names(folder: &Path, prefix: &str) -> Vec<String> {
@@ -136,16 +136,21 @@ fn is_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
 }
 
-/// A linked worktree: its `.git` file names a folder, which must name this workspace back. A file
-/// that only points somewhere would open another repository to whoever wrote it.
+/// A linked worktree: its `.git` file names a folder, which must name this workspace back. Both are the
+/// workspace's own words as long as the folder could be its own, so it must lie where git registers
+/// work trees: in the very repository that it says it is of. Whoever only points somewhere cannot put it there.
 fn linked(workspace: &Path, git: &Path) -> Option<Repository> {
     let text = small_text(git)?;
     let own = resolve(workspace, text.strip_prefix("gitdir:")?.trim())?;
+    let common = own.parent().filter(|above| above.ends_with("worktrees"))?;
+    let common = common.parent()?.to_owned();
+    if resolve(&own, small_text(&own.join("commondir"))?.trim())? != common {
+        return None;
+    }
     let back = resolve(&own, small_text(&own.join("gitdir"))?.trim())?;
     if back != git.canonicalize().ok()? {
         return None;
     }
-    let common = resolve(&own, small_text(&own.join("commondir"))?.trim())?;
     let owner = fs::metadata(workspace).ok()?.uid();
     let same = [&own, &common]
         .iter()
@@ -158,7 +163,17 @@ fn resolve(from: &Path, path: &str) -> Option<PathBuf> {
 }
 
 /// Shows the objects read-only; where the sandbox's user could not read them, copies them.
-fn objects(from: &Path, to: &Path, owner: Owner, copier: &mut Copier) -> Result<(), CloneError> {
+fn objects(
+    workspace: &Path,
+    repository: &Repository,
+    to: &Path,
+    owner: Owner,
+    copier: &mut Copier,
+) -> Result<(), CloneError> {
+    let from = &repository.common.join("objects");
+    let borrowed = alternates::of(&repository.common, from);
+    let left_out = alternates::told(workspace, from, &borrowed.elsewhere)?;
+    copier.left_out.extend(left_out);
     if !readable_by(from, owner) || !readable_by(&from.join("pack"), owner) {
         return copier.plain_folder(from, to);
     }
@@ -166,33 +181,12 @@ fn objects(from: &Path, to: &Path, owner: Owner, copier: &mut Copier) -> Result<
         .mounts
         .push((from.to_owned(), PathBuf::from(OBJECTS)));
     let mut lines = format!("{OBJECTS}\n");
-    for (number, alternate) in alternates(from).into_iter().enumerate() {
+    for (number, own) in borrowed.own.into_iter().enumerate() {
         let inside = format!("{OBJECTS}-{number}");
         lines.push_str(&format!("{inside}\n"));
-        copier.mounts.push((alternate, PathBuf::from(inside)));
+        copier.mounts.push((own, PathBuf::from(inside)));
     }
     copier.make_file(&to.join("info/alternates"), &lines)
-}
-
-/// Object folders this one borrows from, as far as they belong to the same user.
-fn alternates(objects: &Path) -> Vec<PathBuf> {
-    let owner = fs::metadata(objects).map(|m| m.uid()).ok();
-    let mut found: Vec<PathBuf> = Vec::new();
-    let mut queue = vec![objects.to_owned()];
-    while let Some(folder) = queue.pop() {
-        let text = small_text(&folder.join("info/alternates")).unwrap_or_default();
-        for path in text
-            .lines()
-            .filter_map(|line| resolve(&folder, line.trim()))
-        {
-            let ours = fs::metadata(&path).is_ok_and(|m| m.is_dir() && Some(m.uid()) == owner);
-            if ours && path != objects && !found.contains(&path) && found.len() < MOST_ALTERNATES {
-                queue.push(path.clone());
-                found.push(path);
-            }
-        }
-    }
-    found
 }
 
 fn readable_by(folder: &Path, owner: Owner) -> bool {

@@ -1,6 +1,7 @@
 //! A task's own copy of a workspace, as it is: uncommitted and untracked files included, nothing of
 //! the user's tree writable. Made by reading files only; no git and no program runs on the host.
 
+mod alternates;
 mod check;
 mod config;
 mod copy;

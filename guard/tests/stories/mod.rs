@@ -2,6 +2,7 @@
 
 mod apply;
 mod backups;
+mod borrowed;
 mod changes;
 mod clones;
 mod contained;
