@@ -4,6 +4,9 @@
 //! those of an editor, an agent or a shell that are there already cannot be written by a task at all.
 //! Pure.
 
+mod names;
+
+use names::{FILES, FOLDERS, WITHIN, spelled};
 use std::path::Path;
 
 /// Who obeys a control file.
@@ -23,13 +26,15 @@ pub enum Obeyed {
     Shell,
     /// Package tools: where packages come from and who sees the token.
     Packages,
+    /// Build tools: which of them runs, and with what in it.
+    Tools,
     /// The service that builds what is pushed, with its secrets.
     Builds,
     /// ssh and others that keep keys.
     Keys,
 }
 
-use Obeyed::{Agent, Builds, Editor, Git, Hooks, Keys, Packages, Shell, Words};
+use Obeyed::{Agent, Builds, Editor, Git, Hooks, Keys, Packages, Shell, Tools, Words};
 
 impl Obeyed {
     /// By whom, as people say it.
@@ -42,6 +47,7 @@ impl Obeyed {
             Words => "coding agents, as instructions",
             Shell => "shells and other tools as they start",
             Packages => "package tools",
+            Tools => "build tools as they start",
             Builds => "the service that builds what is pushed",
             Keys => "tools that keep keys",
         }
@@ -53,140 +59,6 @@ impl Obeyed {
         matches!(self, Git | Editor | Agent | Shell | Keys)
     }
 }
-
-/// Everything below, and a file or link of that name.
-const FOLDERS: &[(&str, Obeyed)] = &[
-    (".vscode", Editor),
-    (".idea", Editor),
-    (".fleet", Editor),
-    (".zed", Editor),
-    (".vs", Editor),
-    (".devcontainer", Editor),
-    (".claude", Agent),
-    (".codex", Agent),
-    (".agents", Agent),
-    (".cursor", Agent),
-    (".gemini", Agent),
-    (".windsurf", Agent),
-    (".continue", Agent),
-    (".roo", Agent),
-    (".kiro", Agent),
-    (".husky", Hooks),
-    (".githooks", Hooks),
-    (".lefthook", Hooks),
-    (".hg", Git),
-    (".svn", Git),
-    (".jj", Git),
-    (".circleci", Builds),
-    (".buildkite", Builds),
-    (".woodpecker", Builds),
-    (".ssh", Keys),
-    (".gnupg", Keys),
-];
-
-/// Of these folders only what begins with the second name.
-const WITHIN: &[(&str, &str, Obeyed)] = &[
-    (".github", "workflows", Builds),
-    (".github", "actions", Builds),
-    (".github", "copilot-instructions.md", Words),
-    (".forgejo", "workflows", Builds),
-    (".gitea", "workflows", Builds),
-    (".cargo", "config", Packages),
-    (".cargo", "config.toml", Packages),
-    (".config", "fish", Shell),
-    (".config", "git", Git),
-    (".config", "systemd", Shell),
-    (".config", "autostart", Shell),
-];
-
-const FILES: &[(&str, Obeyed)] = &[
-    (".gitmodules", Git),
-    (".gitconfig", Git),
-    (".pre-commit-config.yaml", Hooks),
-    (".pre-commit-config.yml", Hooks),
-    ("lefthook.yml", Hooks),
-    ("lefthook.yaml", Hooks),
-    (".lefthook.yml", Hooks),
-    (".overcommit.yml", Hooks),
-    (".huskyrc", Hooks),
-    (".mcp.json", Agent),
-    (".aider.conf.yml", Agent),
-    ("claude.md", Words),
-    ("claude.local.md", Words),
-    ("agents.md", Words),
-    ("agents.override.md", Words),
-    ("gemini.md", Words),
-    (".cursorrules", Words),
-    (".windsurfrules", Words),
-    (".clinerules", Words),
-    (".goosehints", Words),
-    (".vimrc", Editor),
-    (".exrc", Editor),
-    (".nvimrc", Editor),
-    (".nvim.lua", Editor),
-    (".lvimrc", Editor),
-    (".emacs", Editor),
-    (".dir-locals.el", Editor),
-    (".dir-locals-2.el", Editor),
-    (".envrc", Shell),
-    (".direnvrc", Shell),
-    ("mise.toml", Shell),
-    (".mise.toml", Shell),
-    (".autoenv", Shell),
-    (".autoenv.zsh", Shell),
-    (".bashrc", Shell),
-    (".bash_profile", Shell),
-    (".bash_login", Shell),
-    (".bash_logout", Shell),
-    (".bash_aliases", Shell),
-    (".profile", Shell),
-    (".zshrc", Shell),
-    (".zshenv", Shell),
-    (".zprofile", Shell),
-    (".zlogin", Shell),
-    (".zlogout", Shell),
-    (".kshrc", Shell),
-    (".cshrc", Shell),
-    (".tcshrc", Shell),
-    (".login", Shell),
-    (".logout", Shell),
-    (".inputrc", Shell),
-    (".xinitrc", Shell),
-    (".xprofile", Shell),
-    (".xsession", Shell),
-    (".pam_environment", Shell),
-    (".screenrc", Shell),
-    (".tmux.conf", Shell),
-    (".ripgreprc", Shell),
-    (".curlrc", Shell),
-    (".wgetrc", Shell),
-    (".gdbinit", Shell),
-    (".lldbinit", Shell),
-    (".psqlrc", Shell),
-    (".sqliterc", Shell),
-    (".my.cnf", Shell),
-    (".rprofile", Shell),
-    (".irbrc", Shell),
-    (".pryrc", Shell),
-    (".pdbrc", Shell),
-    (".npmrc", Packages),
-    (".yarnrc", Packages),
-    (".yarnrc.yml", Packages),
-    (".pnpmfile.cjs", Packages),
-    (".pypirc", Packages),
-    ("pip.conf", Packages),
-    (".netrc", Packages),
-    (".gitlab-ci.yml", Builds),
-    (".gitlab-ci.yaml", Builds),
-    (".travis.yml", Builds),
-    (".drone.yml", Builds),
-    (".woodpecker.yml", Builds),
-    (".cirrus.yml", Builds),
-    (".appveyor.yml", Builds),
-    ("appveyor.yml", Builds),
-    ("azure-pipelines.yml", Builds),
-    ("bitbucket-pipelines.yml", Builds),
-];
 
 /// Who obeys the file at this path of a workspace without being asked; `None` for an ordinary one.
 /// Names are compared without regard to ASCII case, since some file systems do.
@@ -208,6 +80,9 @@ pub fn obeyed_by(path: &str) -> Option<Obeyed> {
     if let Some((_, by)) = FILES.iter().find(|(file, _)| file == name) {
         return Some(*by);
     }
+    if let Some(by) = spelled(name) {
+        return Some(by);
+    }
     if *name == "jenkinsfile" {
         return Some(Builds);
     }
@@ -216,6 +91,14 @@ pub fn obeyed_by(path: &str) -> Option<Obeyed> {
     }
     // A folder with a HEAD, objects and refs is a repository, and git obeys the settings in it.
     (path.rsplit('/').next() == Some("HEAD")).then_some(Git)
+}
+
+/// Who obeys something in a folder of this name, though not all that lies in it. A link in its place
+/// makes control files of whatever it leads to.
+pub fn holds_some(path: &str) -> Option<Obeyed> {
+    let name = path.rsplit('/').next()?;
+    let row = WITHIN.iter().find(|row| row.0.eq_ignore_ascii_case(name))?;
+    Some(row.2)
 }
 
 /// Whether a task may not write what lies at the top of a workspace under this name.
@@ -236,6 +119,15 @@ pub fn if_repository(path: &str) -> Vec<String> {
         .filter(obeyed)
         .map(|at| parts[..at].join("/"))
         .collect()
+}
+
+/// Whether a link's target goes up first and then only down: one that goes up after a name is led
+/// astray by a link of that name.
+pub fn is_plain(target: &Path) -> bool {
+    let target = target.to_string_lossy();
+    let parts = target.split('/').filter(|p| !matches!(*p, "" | "."));
+    let down: Vec<&str> = parts.skip_while(|part| *part == "..").collect();
+    !down.contains(&"..")
 }
 
 /// Where a link at `path` leads: relative to the workspace, or `None` when out of it. Lexical.
@@ -286,6 +178,37 @@ mod tests {
         check(".cargo/config.toml", Some(Packages));
         check(".github/workflows/ci.yml", Some(Builds));
         check("Jenkinsfile", Some(Builds));
+        check(".devcontainer.json", Some(Editor));
+        check("rust-toolchain", Some(Tools));
+        check("Rust-Toolchain.toml", Some(Tools));
+        check(".mvn/jvm.config", Some(Tools));
+        check(".bazelrc", Some(Tools));
+        check("tools/bazel", Some(Tools));
+        check(".tool-versions", Some(Tools));
+        check("opencode.jsonc", Some(Agent));
+        check(".opencode/plugin/x.js", Some(Agent));
+        check(".clinerules", Some(Words));
+        check(".clinerules/style.md", Some(Words));
+        check(".github/instructions/x.instructions.md", Some(Words));
+        for name in [
+            "lefthook.yml",
+            "lefthook-local.yml",
+            ".lefthook-local.toml",
+            ".config/lefthook.json",
+        ] {
+            check(name, Some(Hooks));
+        }
+        for name in [
+            "mise.toml",
+            ".mise.local.toml",
+            "mise.prod.local.toml",
+            ".mise/config.toml",
+            ".config/mise.toml",
+            ".config/mise/conf.d/x.toml",
+            "mise/config.toml",
+        ] {
+            check(name, Some(Shell));
+        }
         check(".ssh/authorized_keys", Some(Keys));
     }
 
@@ -303,6 +226,11 @@ mod tests {
             "config.toml",
             "config",
             "vscode/tasks.json",
+            "lefthook.md",
+            "promise.toml",
+            "mise/readme.md",
+            "tools/bazel.md",
+            "toolchain.toml",
             "head",
             "docs/agents.md.txt",
             ".env",
@@ -316,7 +244,14 @@ mod tests {
         for name in [".vscode", ".claude", ".mcp.json", ".envrc", ".gitmodules"] {
             assert!(is_fixed(name), "{name}");
         }
-        for name in ["AGENTS.md", ".npmrc", ".gitlab-ci.yml", ".husky", "HEAD"] {
+        for name in [
+            "AGENTS.md",
+            ".npmrc",
+            ".gitlab-ci.yml",
+            ".husky",
+            "HEAD",
+            "rust-toolchain.toml",
+        ] {
             assert!(!is_fixed(name), "{name}");
         }
     }
@@ -339,6 +274,27 @@ mod tests {
         assert_eq!(to("b", "."), Some(String::new()));
         assert_eq!(to("a/b", "../../c"), None);
         assert_eq!(to("a", "/etc/passwd"), None);
+    }
+
+    #[test]
+    fn a_target_is_plain_where_it_only_goes_up_and_then_down() {
+        for (target, plain) in [
+            ("a/b", true),
+            ("../lib/x.so", true),
+            ("./../../a", true),
+            ("..", true),
+            ("a/..", false),
+            ("../a/./../b", false),
+        ] {
+            assert_eq!(is_plain(Path::new(target)), plain, "{target}");
+        }
+    }
+
+    #[test]
+    fn folders_of_which_some_is_obeyed_are_known() {
+        assert_eq!(holds_some("web/.Cargo"), Some(Packages));
+        assert_eq!(holds_some(".github"), Some(Builds));
+        assert_eq!(holds_some("cargo"), None);
     }
 
     proptest! {

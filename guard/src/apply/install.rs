@@ -3,14 +3,15 @@
 //! place first and moved there when all of them are ready.
 
 use super::ApplyError;
+use crate::control_files::leads;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2, readlinkat, renameat};
-use nix::sys::stat::{FileStat, Mode, fchmod, fstat, mkdirat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchownat, fsync, symlinkat, unlinkat};
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 /// Largest file a patch may touch, in bytes.
@@ -109,6 +110,46 @@ impl Tree {
         }
     }
 
+    /// Whether a link lies at a path; nothing there is none.
+    pub(super) fn is_link(&self, path: &str) -> nix::Result<bool> {
+        let (folder, name) = split(path);
+        let seen = self
+            .folder(folder)
+            .and_then(|folder| fstatat(&folder, name, AtFlags::AT_SYMLINK_NOFOLLOW));
+        match seen {
+            Ok(stat) => Ok(
+                SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFLNK,
+            ),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Links at the top by name, and where each leads: below the top, as it says and as it is. What
+    /// cannot be read, or leads elsewhere, is none.
+    pub(super) fn links_at_top(&self) -> Vec<(String, String)> {
+        let top = format!("/proc/self/fd/{}", self.root.as_raw_fd());
+        let real = fs::canonicalize(&top).unwrap_or_default();
+        let mut found = Vec::new();
+        for entry in fs::read_dir(format!("{top}/."))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let (Ok(target), Ok(name)) =
+                (fs::read_link(entry.path()), entry.file_name().into_string())
+            else {
+                continue;
+            };
+            let leads_to = fs::canonicalize(entry.path()).ok();
+            let leads_to = leads_to.and_then(|to| Some(to.strip_prefix(&real).ok()?.to_owned()));
+            let is = leads_to.and_then(|to| Some(to.to_str()?.to_owned()));
+            let says = leads(&name, &target);
+            found.extend(is.into_iter().chain(says).map(|to| (name.clone(), to)));
+        }
+        found
+    }
+
     /// Makes every change, or none: all is written beside its place and the old content checked
     /// before the first file is moved. `placed` hears how many are in place.
     pub(super) fn install(
@@ -174,7 +215,7 @@ impl Tree {
         // Of the same name whenever the same is tried: what a killed one left is taken over.
         let temporary = format!(".ai-infra-{}", super::note::mark(&change.path, new));
         let _was_not_left = unlinkat(&folder, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
-        let old = nix::sys::stat::fstatat(&folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).ok();
+        let old = fstatat(&folder, name, AtFlags::AT_SYMLINK_NOFOLLOW).ok();
         let like = match old {
             Some(old) => old,
             None => fstat(&folder).map_err(|e| fail(e.into()))?,
