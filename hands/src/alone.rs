@@ -39,7 +39,7 @@ pub async fn alone(kept: &str, shared: bool) -> Result<Alone, Refused> {
             Err((_, error)) => return Err(failed(error.into()).into()),
         };
         if began.elapsed() > PATIENCE {
-            return Err("what was begun on this host before still runs: nothing was done".into());
+            return Err("what was begun on this host before still runs".into());
         }
         crate::halt::check()?;
         tokio::time::sleep(PAUSE).await;

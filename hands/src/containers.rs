@@ -1,7 +1,7 @@
 //! Containers that are there, over the engine's own API on its socket (Docker's, which podman speaks too). None is
 //! ever made, none is entered: a name from settings is started, stopped, restarted, listed or listened to.
 
-use crate::{Refused, failed, halt, unchanged};
+use crate::{Refused, begun, failed, halt, unchanged};
 use protocol::duty::ContainerVerb;
 use protocol::duty::names::{ContainerName, Image};
 use protocol::duty::order::{End, Order, Outcome, Wish};
@@ -43,6 +43,8 @@ impl<'a> Engine<'a> {
         Ok(Self { client, terms })
     }
 
+    /// Asks the engine, until this process is told to stop. With a POST a change is begun; once it is answered it is looked at,
+    /// whatever is said meanwhile.
     async fn ask(
         &self,
         method: Method,
@@ -57,20 +59,30 @@ impl<'a> Engine<'a> {
                 cause(&error)
             ))
         };
-        let sent = self
-            .client
-            .request(method, url)
-            .timeout(patience)
-            .send()
-            .await;
-        let mut answer = sent.map_err(away)?;
-        let status = answer.status();
-        let mut bytes = Vec::new();
-        while let Some(part) = answer.chunk().await.map_err(away)? {
-            let room = SAID.saturating_sub(bytes.len());
-            bytes.extend_from_slice(part.get(..part.len().min(room)).unwrap_or_default());
+        halt::check()?;
+        let changes = method == Method::POST;
+        if changes {
+            begun::mark();
         }
-        Ok((status, bytes))
+        let asked = async {
+            let request = self.client.request(method, url).timeout(patience);
+            let mut answer = request.send().await.map_err(away)?;
+            let status = answer.status();
+            let mut bytes = Vec::new();
+            while let Some(part) = answer.chunk().await.map_err(away)? {
+                let room = SAID.saturating_sub(bytes.len());
+                bytes.extend_from_slice(part.get(..part.len().min(room)).unwrap_or_default());
+            }
+            Ok::<_, Refused>((status, bytes))
+        };
+        let answer = tokio::select! {
+            answer = asked => answer?,
+            _ = halt::wait() => return Err(halt::stopped()),
+        };
+        if changes {
+            halt::finishing();
+        }
+        Ok(answer)
     }
 
     async fn json(&self, path: &str) -> Result<Value, Refused> {
@@ -313,7 +325,17 @@ pub async fn pull(order: &Order, image: &Image) -> Result<Outcome, Refused> {
         return Ok(Outcome::look(lines, json!({"bound": image, "id": before})));
     }
     let path = format!("/images/create?fromImage={name}&tag={tag}");
-    let (status, bytes) = engine.ask(Method::POST, &path, PULL).await?;
+    // How far one came that was cut off need not be known: the engine lets go of it, a later one fetches only what is missing,
+    // and nothing but what the yes was for, this image under its name, can come of either.
+    let (status, bytes) = match engine.ask(Method::POST, &path, PULL).await {
+        Ok(answer) => answer,
+        Err(Refused(why)) if begun::is() => {
+            let data =
+                json!({"image": image, "before": order.before["id"], "stopped": halt::asked()});
+            return Ok(failed(format!("{image} was not fetched: {why}"), data));
+        }
+        Err(why) => return Err(why),
+    };
     let after = id(engine.json(&format!("/images/{image}/json")).await);
     let data = json!({"image": image, "before": order.before["id"], "after": after});
     // The engine says 200 first and what went wrong at the end of the stream.

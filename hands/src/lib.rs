@@ -4,12 +4,13 @@
 //! paths, with arguments built of parsed fields and without a shell, and (`run`) the one program that a person said yes to.
 //!
 //! `able` says what of it can be done here at all, `service` is systemd, `site` nginx, `acme` certbot, `file` other files, `keep` the files kept before a change, `packages`
-//! apt, `containers` the engine's API. `alone` lets one change happen at a time, `halt` hears the word to stop;
-//! `signature` says whose a signature is.
+//! apt, `containers` the engine's API. `alone` lets one change happen at a time, `halt` hears the word to stop, `begun` tells
+//! what failed in the middle from what was not done; `signature` says whose a signature is.
 
 pub mod able;
 mod acme;
 mod alone;
+mod begun;
 mod certificate;
 mod containers;
 mod diff;
@@ -30,7 +31,7 @@ use protocol::duty::order::{End, ORDER_BYTES, ORDER_VERSION, Order, Outcome, Sig
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 
-/// Why a duty is not done: one sentence, nothing was changed.
+/// Why a duty is not done: one sentence. Nothing was changed, unless it was `begun`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refused(String);
@@ -85,20 +86,30 @@ pub async fn carry_out(order: &Order) -> Outcome {
     if let Err(why) = order.terms.allow(&order.duty) {
         return Outcome::not(why);
     }
-    let _alone = match order.wish != Wish::Look && order.duty.kind().is_some() {
+    let changes = order.wish != Wish::Look && order.duty.kind().is_some();
+    let _alone = match changes {
         false => None,
         true => {
             match alone::alone(&order.kept, !matches!(order.duty, Duty::HostRun { .. })).await {
                 Ok(alone) => Some(alone),
                 // What was begun before is not known to have ended.
-                Err(Refused(why)) if order.wish == Wish::Settle => {
-                    return Outcome::of(End::Unknown, why, serde_json::Value::Null);
-                }
-                Err(Refused(why)) => return Outcome::not(why),
+                Err(why) => return begun::end(order.wish, false, why),
             }
         }
     };
-    let done = match &order.duty {
+    // What was begun is settled all the same, each step of it hears the word by itself.
+    if changes
+        && order.wish == Wish::Make
+        && let Err(why) = halt::check()
+    {
+        return begun::end(order.wish, false, why);
+    }
+    let (done, begun) = begun::noted(done(order)).await;
+    done.unwrap_or_else(|why| begun::end(order.wish, begun, why))
+}
+
+async fn done(order: &Order) -> Result<Outcome, Refused> {
+    match &order.duty {
         Duty::Service { unit, verb } => service::change(order, unit, *verb).await,
         Duty::ServiceStatus { unit } => service::status(unit).await,
         Duty::PutSite { name, site, over } => site::put(order, name, site, *over).await,
@@ -122,8 +133,7 @@ pub async fn carry_out(order: &Order) -> Outcome {
         Duty::Container { name, verb } => containers::change(order, name, *verb).await,
         Duty::PullImage { image } => containers::pull(order, image).await,
         Duty::HostRun { run } => run::run(order, run).await,
-    };
-    done.unwrap_or_else(|Refused(why)| Outcome::not(why))
+    }
 }
 
 /// Root, or the sentence that says who is.
@@ -147,12 +157,14 @@ fn digest(bytes: &[u8]) -> String {
 /// Whether the world is still as it was when leave was asked for.
 fn unchanged(order: &Order, now: &serde_json::Value) -> Result<(), Refused> {
     let then = &order.before["bound"];
-    match order.wish == Wish::Look || then == &now["bound"] {
-        true => Ok(()),
-        false => Err(
+    match order.wish {
+        Wish::Look => Ok(()),
+        _ if then == &now["bound"] => Ok(()),
+        Wish::Make => Err(
             "what it is about changed since leave was asked for: nothing was done; ask again"
                 .into(),
         ),
+        Wish::Settle => Err("what it is about changed since it was begun".into()),
     }
 }
 

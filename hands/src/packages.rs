@@ -1,7 +1,7 @@
 //! Security updates of packages: exactly the named ones in exactly the named versions, by apt. What apt would
 //! do is asked of apt first; where it would do more than was named, nothing is done.
 
-use crate::program::{Program, Ran, run, run_whole};
+use crate::program::{Program, Ran, run, run_uncut};
 use crate::{Refused, failed, halt, needs_root, unchanged};
 use protocol::duty::names::{PackageName, Version};
 use protocol::duty::order::{End, Order, Outcome, Wish};
@@ -149,8 +149,8 @@ async fn asked(order: &Order, wanted: &Wanted, how: How) -> Result<Ran, Refused>
     let patience = if how == How::Dry { ASK } else { INSTALL };
     let env = settings(order)?;
     match how {
-        // Packages that are half unpacked are worse than ones that are installed: this is brought to its end.
-        How::Install => run_whole(Program::AptGet, &args, &env, patience).await,
+        // Packages that are half unpacked are worse than ones that are installed: this is brought to its end, however long it takes.
+        How::Install => run_uncut(Program::AptGet, &args, &env, patience).await,
         _ => run(Program::AptGet, &args, &env, patience).await,
     }
 }

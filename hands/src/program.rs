@@ -1,10 +1,12 @@
 //! The programs that are started, by fixed paths, with a fixed environment, bounded in time and words. The
 //! one place of this room that starts any.
 
-use crate::{Refused, halt};
+use crate::{Refused, begun, halt};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use protocol::text::safe;
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -32,6 +34,22 @@ pub enum Program {
     SshKeygen,
     /// Certificates.
     Certbot,
+    /// Whatever a test has in mind.
+    #[cfg(test)]
+    Shell,
+}
+
+/// What ends a program that does not end by itself, and what its start means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The word to stop ends it, and its time.
+    Told,
+    /// The same, and what it does is begun by its start.
+    Verb,
+    /// Its time alone.
+    Late,
+    /// Nothing: when its time is over nobody waits for it any more. What it does is begun by its start.
+    Uncut,
 }
 
 impl Program {
@@ -46,6 +64,8 @@ impl Program {
             Program::AptCache => (&["/usr/bin/apt-cache"], "apt"),
             Program::SshKeygen => (&["/usr/bin/ssh-keygen"], "openssh-client"),
             Program::Certbot => (&["/usr/bin/certbot", "/usr/local/bin/certbot"], "certbot"),
+            #[cfg(test)]
+            Program::Shell => (&["/bin/sh"], "dash"),
         }
     }
 
@@ -93,7 +113,7 @@ pub async fn run(
     patience: Duration,
 ) -> Result<Ran, Refused> {
     halt::check()?;
-    started(program, args, env, patience, Stdio::null(), true).await
+    started(program, args, env, patience, Stdio::null(), Way::Told).await
 }
 
 /// The same with something on its standard input.
@@ -108,13 +128,28 @@ pub async fn run_on(
     input: Stdio,
 ) -> Result<Ran, Refused> {
     halt::check()?;
-    started(program, args, env, patience, input, true).await
+    started(program, args, env, patience, input, Way::Told).await
+}
+
+/// The same for what changes the host by being started: from then on it is begun.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_verb(
+    program: Program,
+    args: &[&str],
+    env: &[(&str, &str)],
+    patience: Duration,
+) -> Result<Ran, Refused> {
+    halt::check()?;
+    let ran = started(program, args, env, patience, Stdio::null(), Way::Verb);
+    ran.await
 }
 
 /// The same for what is worse when it is stopped in the middle than when it ends.
 ///
 /// # Errors
-/// As [`run`], but it is not stopped once it was started.
+/// As [`run`], but the word to stop does not end it once it was started.
 pub async fn run_whole(
     program: Program,
     args: &[&str],
@@ -122,7 +157,23 @@ pub async fn run_whole(
     patience: Duration,
 ) -> Result<Ran, Refused> {
     halt::check()?;
-    started(program, args, env, patience, Stdio::null(), false).await
+    started(program, args, env, patience, Stdio::null(), Way::Late).await
+}
+
+/// The same for what nobody may cut off at all, and what changes the host by being started. What it says goes to files, so
+/// that it goes on when this process is gone.
+///
+/// # Errors
+/// As [`run`]. Where it does not end in time it goes on.
+pub async fn run_uncut(
+    program: Program,
+    args: &[&str],
+    env: &[(&str, &str)],
+    patience: Duration,
+) -> Result<Ran, Refused> {
+    halt::check()?;
+    let ran = started(program, args, env, patience, Stdio::null(), Way::Uncut);
+    ran.await
 }
 
 async fn started(
@@ -131,11 +182,13 @@ async fn started(
     env: &[(&str, &str)],
     patience: Duration,
     input: Stdio,
-    stops: bool,
+    way: Way,
 ) -> Result<Ran, Refused> {
     let path = program.path()?;
     let name = path.display();
-    let mut child = Command::new(path)
+    let failed = |error: std::io::Error| format!("{name} cannot be started: {error}");
+    let mut command = Command::new(path);
+    command
         .args(args)
         .env_clear()
         .env(
@@ -149,9 +202,18 @@ async fn started(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("{name} cannot be started: {error}"))?;
+        .kill_on_drop(way != Way::Uncut);
+    let mut files = None;
+    if way == Way::Uncut {
+        let (out, complaints) = (file().map_err(failed)?, file().map_err(failed)?);
+        command.stdout(out.try_clone().map_err(failed)?);
+        command.stderr(complaints.try_clone().map_err(failed)?);
+        files = Some((out, complaints));
+    }
+    let mut child = command.spawn().map_err(failed)?;
+    if matches!(way, Way::Verb | Way::Uncut) {
+        begun::mark();
+    }
     let group = child.id();
     let (out, complaints) = (child.stdout.take(), child.stderr.take());
     let all = async {
@@ -164,14 +226,20 @@ async fn started(
             let _may_be_gone = killpg(Pid::from_raw(group.cast_signed()), signal);
         }
     };
-    let (out, complained, status) = tokio::select! {
+    let (mut out, mut complained, status) = tokio::select! {
         ended = &mut all => ended,
         () = tokio::time::sleep(patience) => {
-            told(Signal::SIGKILL);
             let seconds = patience.as_secs();
-            return Err(format!("{name} did not end within {seconds} s and was ended").into());
+            let then = match way {
+                Way::Uncut => "goes on: nobody cuts it off",
+                Way::Told | Way::Verb | Way::Late => {
+                    told(Signal::SIGKILL);
+                    "was ended"
+                }
+            };
+            return Err(format!("{name} did not end within {seconds} s and {then}").into());
         }
-        _ = halt::wait(), if stops => {
+        _ = halt::wait(), if matches!(way, Way::Told | Way::Verb) => {
             told(Signal::SIGTERM);
             let _cleaned_up = tokio::time::timeout(TIDY, &mut all).await;
             told(Signal::SIGKILL);
@@ -179,11 +247,29 @@ async fn started(
         }
     };
     let status = status.map_err(|error| format!("{name} cannot be waited for: {error}"))?;
+    if let Some(files) = files {
+        (out, complained) = (said(files.0), said(files.1));
+    }
     Ok(Ran {
         good: status.success(),
         out,
         complained: safe(&complained),
     })
+}
+
+/// A file without a name, for what a program says.
+fn file() -> std::io::Result<File> {
+    tempfile::tempfile()
+}
+
+/// What was said into one.
+fn said(mut file: File) -> String {
+    let mut bytes = Vec::new();
+    // What is read before an error is what there is.
+    let _so_far = file
+        .rewind()
+        .and_then(|()| file.take(SAID).read_to_end(&mut bytes));
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 async fn read(from: Option<impl AsyncRead + Unpin>) -> String {
@@ -195,4 +281,61 @@ async fn read(from: Option<impl AsyncRead + Unpin>) -> String {
         while matches!(from.read(&mut rest).await, Ok(1..)) {}
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(50);
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_verb_that_takes_too_long_is_begun() {
+        let late = ["-c", "exec sleep 60"];
+        let (ran, begun) = begun::noted(run_verb(Program::Shell, &late, &[], SOON)).await;
+        assert!(ran.unwrap_err().to_string().ends_with("and was ended") && begun);
+        let (ran, begun) = begun::noted(run(Program::Shell, &late, &[], SOON)).await;
+        assert!(ran.is_err() && !begun);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_started_is_not_begun() {
+        let zero = ["-c", "true\0"];
+        let (ran, begun) = begun::noted(run_verb(Program::Shell, &zero, &[], LONG)).await;
+        assert!(ran.unwrap_err().to_string().contains("cannot be started") && !begun);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_cuts_off_goes_on_when_its_time_is_over_and_may_still_speak() {
+        let folder = tempfile::tempdir().unwrap();
+        let (go, done) = (folder.path().join("go"), folder.path().join("done"));
+        let words = format!(
+            "while [ ! -e {} ]; do sleep 0.02; done; echo said && echo complained >&2 && touch {}",
+            go.display(),
+            done.display()
+        );
+        let (ran, begun) =
+            begun::noted(run_uncut(Program::Shell, &["-c", &words], &[], SOON)).await;
+        assert!(ran.unwrap_err().to_string().contains("goes on") && begun);
+        std::fs::write(go, "").unwrap();
+        let waited = std::time::Instant::now();
+        while !done.exists() {
+            assert!(waited.elapsed() < LONG, "it was ended");
+            tokio::time::sleep(SOON).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_cuts_off_is_heard() {
+        let words = ["-c", "echo out; echo wrong >&2; exit 3"];
+        let ran = run_uncut(Program::Shell, &words, &[], LONG).await.unwrap();
+        let expected = Ran {
+            good: false,
+            out: "out\n".to_owned(),
+            complained: "wrong\n".to_owned(),
+        };
+        assert_eq!(ran, expected);
+    }
 }

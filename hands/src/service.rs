@@ -1,8 +1,8 @@
 //! Services of systemd: a verb and a unit, nothing else. What is done is done by `systemctl VERB -- UNIT`; what
 //! is so before and after is read from systemd, and an interrupted verb is settled by comparing the two.
 
-use crate::program::{Program, Ran, run};
-use crate::{Refused, digest, failed, halt, needs_root, unchanged};
+use crate::program::{Program, Ran, run, run_verb};
+use crate::{Refused, begun, digest, failed, halt, needs_root, unchanged};
 use protocol::duty::Verb;
 use protocol::duty::names::Unit;
 use protocol::duty::order::{End, Order, Outcome, Wish};
@@ -167,8 +167,16 @@ pub async fn change(order: &Order, unit: &Unit, verb: Verb) -> Result<Outcome, R
     }
     let word = verb.as_str();
     let args = [word, "--no-ask-password", "--no-pager", "--", unit.as_str()];
-    let ran = run(Program::Systemctl, &args, &[], VERB).await;
-    if halt::asked() {
+    if order.wish == Wish::Settle && came_to_nothing(verb, &before, &now) {
+        let text = format!(
+            "{word} {unit}: it was done before the interruption and did not come out ({}); now {}",
+            now.result,
+            said(&now)
+        );
+        return Ok(failed(text, data(unit, &now)));
+    }
+    let ran = run_verb(Program::Systemctl, &args, &[], VERB).await;
+    if halt::asked() && begun::is() {
         return stopped(unit, verb, ran.is_ok()).await;
     }
     let ran = ran?;
@@ -256,6 +264,13 @@ fn happened(verb: Verb, before: &State, now: &State) -> bool {
         }
         Verb::Disable => ["disabled", "static", "indirect", ""].contains(&now.enabled.as_str()),
     }
+}
+
+/// Whether systemd did it and the service does not run: told once more it would be done twice.
+fn came_to_nothing(verb: Verb, before: &State, now: &State) -> bool {
+    let starts = matches!(verb, Verb::Start | Verb::Restart);
+    let began_since = !now.invocation.is_empty() && now.invocation != before.invocation;
+    starts && began_since && now.active == "failed"
 }
 
 fn shown(unit: &Unit, verb: Verb, now: &State) -> Vec<(String, String)> {
@@ -348,6 +363,26 @@ mod tests {
             (Verb::Disable, &one, &two, true),
         ] {
             assert_eq!(happened(verb, before, now), expected, "{verb:?}");
+        }
+    }
+
+    #[test]
+    fn a_start_that_came_to_nothing_is_told_from_one_that_was_not_begun() {
+        let (up, down) = (state("active", "i1", ""), state("inactive", "", ""));
+        let (broken, again) = (state("failed", "i1", ""), state("failed", "i2", ""));
+        for (verb, before, now, expected) in [
+            (Verb::Restart, &up, &again, true),
+            (Verb::Start, &down, &broken, true),
+            (Verb::Start, &broken, &again, true),
+            // It was so before.
+            (Verb::Start, &broken, &broken, false),
+            // It fell by itself meanwhile.
+            (Verb::Restart, &up, &broken, false),
+            (Verb::Restart, &up, &up, false),
+            (Verb::Stop, &up, &again, false),
+        ] {
+            let came = came_to_nothing(verb, before, now);
+            assert_eq!(came, expected, "{verb:?} {now:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! ends or has to, and everything it started ended with it.
 
 use super::tree;
-use crate::{Refused, halt};
+use crate::{Refused, begun, halt};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::stat::{Mode, umask};
 use protocol::duty::run::{HostRun, PATH, shown};
@@ -106,6 +106,7 @@ pub async fn to_its_end(
             .kill_on_drop(true);
         command.spawn().map_err(failed)?
     };
+    begun::mark();
     let late = tokio::time::sleep(Duration::from_secs(run.seconds()));
     let mut late = std::pin::pin!(late);
     let mut heard = Heard::default();

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod containers;
+mod cut_off;
 mod files;
 mod forged;
 mod packages;

@@ -124,6 +124,55 @@ fn a_restart_that_systemd_still_works_on_is_not_made_again() {
     assert_eq!(starts().lines().count(), 2);
 }
 
+/// systemd was told, and cannot be asked what came of it: that is not told as not done, and settled by looking.
+#[test]
+fn a_restart_that_cannot_be_looked_at_any_more_is_not_told_as_not_done() {
+    let Some(host) = Host::boot(Path::new(super::HANDS)) else {
+        return;
+    };
+    let warden = warden(&host);
+    let duty = service("late", "restart");
+    let (may, begun) = (host.at("/run/late-may-start"), host.at("/run/late-begun"));
+    let starts = || std::fs::read_to_string(&begun).unwrap_or_default();
+    std::fs::write(&may, "").unwrap();
+    assert!(host.run(&["systemctl", "start", "late"]).0);
+    std::fs::remove_file(&may).unwrap();
+    let seen = warden.look(&duty).before;
+    let (here, away) = (
+        host.at("/usr/bin/systemctl"),
+        host.at("/usr/bin/systemctl-away"),
+    );
+    let patience = std::time::Duration::from_secs(20);
+    let made = std::thread::scope(|scope| {
+        let seen = seen.clone();
+        let making = scope.spawn(|| warden.give(&warden.order(Wish::Make, &duty, seen)));
+        assert!(wait_until(patience, || starts().lines().count() == 2));
+        std::fs::rename(&here, &away).unwrap();
+        std::fs::write(&may, "").unwrap();
+        making.join().unwrap()
+    });
+    ends(&made, End::Unknown, "nobody knows yet how it ended");
+    std::fs::rename(&away, &here).unwrap();
+    let settled = warden.give(&warden.order(Wish::Settle, &duty, seen));
+    ends(&settled, End::Done, "before the interruption");
+    assert_eq!(starts().lines().count(), 2);
+
+    // One that came to nothing is not told again.
+    let duty = service("broken", "start");
+    let seen = warden.look(&duty).before;
+    host.run(&["systemctl", "start", "broken"]);
+    let invocation = || {
+        let show = ["systemctl", "show", "-p", "InvocationID", "broken"];
+        host.run(&show).1
+    };
+    let failed = || host.run(&["systemctl", "is-failed", "broken"]).0;
+    assert!(wait_until(patience, failed));
+    let once = invocation();
+    let settled = warden.give(&warden.order(Wish::Settle, &duty, seen));
+    ends(&settled, End::Failed, "did not come out");
+    assert_eq!(invocation(), once);
+}
+
 #[test]
 fn who_is_not_root_is_told_so_and_nothing_is_done() {
     if !nix::unistd::geteuid().is_root() {
