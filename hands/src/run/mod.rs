@@ -113,8 +113,7 @@ fn look(run: &HostRun, copies: &Path) -> Result<Outcome, Refused> {
             continue;
         };
         room -= text.len();
-        for (number, line) in text.lines().enumerate() {
-            let (how, line) = written(line);
+        for (number, (how, line)) in script_lines(text).enumerate() {
             say(&format!("{}:{}{how}", file.what, number + 1), line);
         }
     }
@@ -142,6 +141,12 @@ fn file_line(file: &Seen) -> String {
         file.owner,
         file.mode
     )
+}
+
+/// The lines of a script. One ends with a line feed and with nothing else: a shell reads a carriage return before it.
+fn script_lines(text: &str) -> impl Iterator<Item = (&'static str, String)> {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.split('\n').map(written)
 }
 
 /// A line of a script: as it is where every sign is plain, else said to be escaped.
@@ -277,6 +282,19 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn a_carriage_return_of_a_script_is_shown() {
+        let check = |text: &str, expected: &[&str]| {
+            let lines: Vec<String> = script_lines(text).map(|(how, l)| l + how).collect();
+            assert_eq!(lines, expected, "{text:?}");
+        };
+        check("#!/bin/sh\nid\n", &["#!/bin/sh", "id"]);
+        check("id\n\nid", &["id", "", "id"]);
+        let end = r#""rm \\\u{d}" escaped"#;
+        check("rm \\\r\n-rf x\n", &[end, "-rf x"]);
+        check("id\r", &[r#""id\u{d}" escaped"#]);
+    }
 
     #[test]
     fn what_came_of_it_is_told_as_it_is() {

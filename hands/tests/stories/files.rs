@@ -97,6 +97,22 @@ fn a_file_is_replaced_whole_and_put_back() {
 }
 
 #[test]
+fn what_ends_a_line_before_its_end_is_shown() {
+    let mut stage = Stage::new(&["job.sh"]);
+    fs::write(stage.at.join("job.sh"), "rm \\\r\n-rf x\n").unwrap();
+    let put = stage.put("job.sh", "rm \\\n-rf x\n");
+    let seen = |mark: &str, duty: &Value, stage: &Stage| {
+        let shown = stage.warden.look(duty).shown;
+        let texts = shown.into_iter().map(|(_, text)| text);
+        let lines: Vec<String> = texts.filter(|text| text.starts_with(mark)).collect();
+        lines.join(",")
+    };
+    assert_eq!(seen("-", &put, &stage), "-rm \\\\u{d}");
+    ends(&stage.warden.make(&put), End::Done, "kept as k1");
+    assert_eq!(seen("+", &back("k1", false), &stage), "+rm \\\\u{d}");
+}
+
+#[test]
 fn what_was_not_granted_and_what_is_led_elsewhere_is_left_alone() {
     let mut stage = Stage::new(&["link.conf", "sub/a.conf", "granted.conf"]);
     let secret = stage.at.join("secret");
