@@ -7,6 +7,8 @@ use percent_encoding::percent_decode_str;
 
 /// Largest body of a question, in bytes: what a git client says it has.
 pub const BODY_BYTES: usize = 8 * 1024 * 1024;
+/// Longest path that is told, in characters.
+const PATH_TOLD: usize = 200;
 
 /// Headers that go on. Nothing that names a host, a person, a place, a range or a way back is among them.
 const GO_ON: [&str; 7] = [
@@ -58,6 +60,22 @@ pub struct Asked {
     pub headers: Vec<(String, String)>,
     /// Bytes of the body.
     pub length: usize,
+}
+
+impl Asked {
+    /// As the record has it. What does not fit, and what may hold a secret, is told by its length.
+    pub fn told(&self) -> String {
+        let mut told = format!("{} {}/", self.method.word(), self.name);
+        told.extend(self.path.chars().take(PATH_TOLD));
+        let rest = self.path.chars().count().saturating_sub(PATH_TOLD);
+        if rest > 0 {
+            told += &format!("… ({rest} more)");
+        }
+        if let Some(query) = &self.query {
+            told += &format!(" ({} bytes of query)", query.len());
+        }
+        told
+    }
 }
 
 /// Reads the head of a question, up to and with its empty line.
@@ -233,6 +251,19 @@ mod tests {
             .map(|(name, _)| name.as_str())
             .collect();
         assert_eq!(names, ["git-protocol", "content-type"]);
+    }
+
+    #[test]
+    fn the_record_has_how_much_was_asked() {
+        let long = format!("/corp/{}", "a".repeat(250));
+        let cut = format!("GET corp/{}… (50 more)", "a".repeat(200));
+        for (target, expected) in [
+            ("/corp/simple/six/", "GET corp/simple/six/"),
+            ("/corp/x?y=hunter2", "GET corp/x (9 bytes of query)"),
+            (&long, &cut),
+        ] {
+            assert_eq!(ask(target).unwrap().told(), expected);
+        }
     }
 
     #[test]

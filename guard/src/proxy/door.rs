@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 /// Everything that programs of a task may fetch from in this way, by name.
 pub type Doors = BTreeMap<String, Door>;
 
+/// Largest description of a registry of cargo that is read: it has a hundred bytes, and read it takes many times its own.
+const CONFIG_BYTES: usize = 1024 * 1024;
+
 /// One registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,33 +130,36 @@ impl Door {
         all
     }
 
-    /// What of an answer's text names the registry itself, told as programs reach it.
-    pub fn told_anew(&self, name: &str, path: &str, text: &[u8]) -> Vec<u8> {
+    /// What of an answer's text names the registry itself, told as programs reach it; `None` where that has more than
+    /// `most` bytes, which is known before it is written.
+    pub fn told_anew(&self, name: &str, path: &str, text: Vec<u8>, most: usize) -> Option<Vec<u8>> {
         let base = self.base();
         let local = local(name);
-        let text = match self.kind {
-            RegistryKind::Cargo if path == format!("{}config.json", self.index()) => {
+        let mut text = match self.kind {
+            RegistryKind::Cargo
+                if path == format!("{}config.json", self.index()) && text.len() <= CONFIG_BYTES =>
+            {
                 without_demand(text)
             }
-            _ => text.to_vec(),
+            _ => text,
         };
-        let mut text = replaced(&text, base.as_bytes(), local.as_bytes());
+        let mut names = vec![(base.clone(), local.clone())];
         // Servers behind something that speaks TLS for them often do not know that they are.
         if let Some(rest) = base.strip_prefix("https://") {
-            text = replaced(&text, format!("http://{rest}").as_bytes(), local.as_bytes());
+            names.push((format!("http://{rest}"), local.clone()));
         }
         if self.kind == RegistryKind::Pip
             && let Ok(url) = Url::parse(&base)
         {
             for quote in ['"', '\''] {
-                let (from, to) = (
-                    format!("href={quote}{}", url.path()),
-                    format!("href={quote}{local}"),
-                );
-                text = replaced(&text, from.as_bytes(), to.as_bytes());
+                let from = format!("href={quote}{}", url.path());
+                names.push((from, format!("href={quote}{local}")));
             }
         }
-        text
+        for (from, to) in names {
+            text = replaced(text, from.as_bytes(), to.as_bytes(), most)?;
+        }
+        Some(text)
     }
 }
 
@@ -163,30 +169,46 @@ pub fn local(name: &str) -> String {
 }
 
 /// Cargo's description of a registry without the word that it wants a token: the proxy has it.
-fn without_demand(text: &[u8]) -> Vec<u8> {
-    match serde_json::from_slice(text) {
+fn without_demand(text: Vec<u8>) -> Vec<u8> {
+    match serde_json::from_slice(&text) {
         Ok(Value::Object(mut map)) => {
             map.shift_remove("auth-required");
             Value::Object(map).to_string().into_bytes()
         }
-        _ => text.to_vec(),
+        _ => text,
     }
 }
 
-/// `text` with every `from` as `to`.
-pub(super) fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let mut all = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while !from.is_empty() && rest.len() >= from.len() {
-        let Some(at) = rest.windows(from.len()).position(|part| part == from) else {
-            break;
-        };
-        all.extend_from_slice(rest.get(..at).unwrap_or_default());
-        all.extend_from_slice(to);
-        rest = rest.get(at + from.len()..).unwrap_or_default();
+/// `text` with every `from` as `to`; `None` where that has more than `most` bytes.
+pub(super) fn replaced(text: Vec<u8>, from: &[u8], to: &[u8], most: usize) -> Option<Vec<u8>> {
+    // Counted first: a list of places could be as large as the text.
+    let first = next_of(&text, from, 0);
+    let count = std::iter::successors(first, |at| next_of(&text, from, at + from.len())).count();
+    let length = text.len() + count * to.len() - count * from.len();
+    if length > most {
+        return None;
     }
-    all.extend_from_slice(rest);
-    all
+    if count == 0 {
+        return Some(text);
+    }
+    let mut all = Vec::with_capacity(length);
+    let mut at = 0;
+    while let Some(next) = next_of(&text, from, at) {
+        all.extend_from_slice(text.get(at..next).unwrap_or_default());
+        all.extend_from_slice(to);
+        at = next + from.len();
+    }
+    all.extend_from_slice(text.get(at..).unwrap_or_default());
+    Some(all)
+}
+
+/// Where the next `what` begins, from a place on.
+fn next_of(text: &[u8], what: &[u8], at: usize) -> Option<usize> {
+    if what.is_empty() {
+        return None;
+    }
+    let mut all = text.get(at..)?.windows(what.len());
+    all.position(|part| part == what).map(|found| at + found)
 }
 
 #[cfg(test)]
@@ -312,8 +334,8 @@ mod tests {
 
     #[track_caller]
     fn anew(door: &Door, path: &str, text: &str, expected: &str) {
-        let got = door.told_anew("c", path, text.as_bytes());
-        assert_eq!(String::from_utf8_lossy(&got), expected);
+        let got = door.told_anew("c", path, text.into(), 1000);
+        assert_eq!(String::from_utf8_lossy(&got.unwrap()), expected);
     }
 
     #[test]
@@ -345,5 +367,16 @@ mod tests {
             r#"{"auth-required":true}"#,
             r#"{"auth-required":true}"#,
         );
+    }
+
+    #[test]
+    fn what_would_grow_too_large_is_not_written() {
+        let npm = door("http://h", RegistryKind::Npm);
+        let text = b"http://h/ ".repeat(10);
+        let grown = local("c").len() * 10 + 10;
+        for (most, expected) in [(grown, Some(grown)), (grown - 1, None)] {
+            let got = npm.told_anew("c", "cart", text.clone(), most);
+            assert_eq!(got.map(|got| got.len()), expected);
+        }
     }
 }

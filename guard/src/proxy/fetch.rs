@@ -8,14 +8,13 @@ use super::asked::{Asked, Method};
 use super::careless::careless;
 use super::door::{Door, Doors};
 use super::hand::answer;
-use super::serve::{IDLE, PATIENCE, Shared, UP_BYTES, look_up, nearest, refuse};
+use super::serve::{IDLE, PATIENCE, Shared, UP_BYTES, look_up, nearest, refuse, spend};
 use protocol::walls::Wall;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION};
 use reqwest::{Certificate, Client, Response, StatusCode, Url};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
@@ -25,7 +24,9 @@ use tokio::time::timeout;
 /// Most redirects that are followed.
 pub(super) const REDIRECTS: usize = 5;
 /// Answers of text that are held whole at the same time.
-const TEXTS: usize = 4;
+const TEXTS: usize = 2;
+/// Questions whose body is held at the same time.
+const BODIES: usize = 4;
 
 /// Whoever fetches for one task.
 pub(super) struct Fetch {
@@ -33,6 +34,8 @@ pub(super) struct Fetch {
     pub(super) doors: Doors,
     /// Places for answers that are held whole: a hundred of them at once would fill the host's memory.
     pub(super) texts: Semaphore,
+    /// Places for questions with a body.
+    bodies: Semaphore,
     clients: Mutex<BTreeMap<String, Client>>,
     known: Known,
 }
@@ -57,6 +60,7 @@ impl Fetch {
         Fetch {
             doors,
             texts: Semaphore::new(TEXTS),
+            bodies: Semaphore::new(BODIES),
             clients: Mutex::default(),
             known: Known::default(),
         }
@@ -100,8 +104,7 @@ pub(super) async fn fetch(
     (asked, head): (&Asked, &[u8]),
     told: &mut Connection,
 ) -> Result<(), String> {
-    let path: String = asked.path.chars().take(200).collect();
-    told.asked = format!("{} {}/{path}", asked.method.word(), asked.name);
+    told.asked = asked.told();
     let Some(door) = shared.fetch.doors.get(&asked.name) else {
         let why = "no registry of this name is granted (`permissions.registries`)".to_owned();
         return refuse(stream, 404, why).await;
@@ -115,6 +118,16 @@ pub(super) async fn fetch(
         Err(why) => return refuse(stream, 403, why).await,
     };
     place(told, &url);
+    // Counted before anything is held for it, so that nobody fills the memory with what will not be sent.
+    let length = asked.length as u64;
+    if let Err(why) = spend(&shared.up, length, UP_BYTES) {
+        return refuse(stream, 403, why).await;
+    }
+    told.up = length;
+    let place_held = match length {
+        0 => None,
+        _ => Some(shared.fetch.bodies.acquire().await),
+    };
     let mut body = vec![0; asked.length];
     match timeout(PATIENCE, stream.read_exact(&mut body)).await {
         Ok(Ok(_)) => {}
@@ -127,10 +140,11 @@ pub(super) async fn fetch(
     let question = Question {
         asked,
         headers,
-        body,
+        body: Some(body),
     };
-    let work = ask(number, shared, &question, door, url, told);
-    match work.await {
+    let asked_for = ask(number, shared, question, door, url, told).await;
+    drop(place_held);
+    match asked_for {
         Ok(response) => answer(stream, response, shared, asked, door, told).await,
         Err((status, why)) => refuse(stream, status, why).await,
     }
@@ -145,7 +159,18 @@ fn place(told: &mut Connection, url: &Url) {
 struct Question<'a> {
     asked: &'a Asked,
     headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    /// Until it is sent: what has a body is asked once.
+    body: Option<Vec<u8>>,
+}
+
+impl Question<'_> {
+    /// Bytes of the line and the headers that programs decide about, as HTTP/1.1 writes them.
+    fn head(&self, url: &Url) -> u64 {
+        let line = self.asked.method.word().len() + url.as_str().len() + " HTTP/1.1\r\n ".len();
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| name.len() + value.len() + ": \r\n".len());
+        (line + headers.sum::<usize>()) as u64
+    }
 }
 
 /// Every header as it came, but for those of the connection: for tests whose attack needs one.
@@ -166,7 +191,7 @@ fn every_header(head: &[u8]) -> Vec<(String, String)> {
 async fn ask(
     number: u64,
     shared: &Shared,
-    question: &Question<'_>,
+    mut question: Question<'_>,
     door: &Door,
     first: Url,
     told: &mut Connection,
@@ -189,11 +214,16 @@ async fn ask(
         let written = shared.record.begins(number, told).await;
         written.map_err(|why| (503, why))?;
         told.begun = true;
+        let head = question.head(&url);
+        spend(&shared.up, head, UP_BYTES).map_err(|why| (403, why))?;
+        told.up += head;
         addresses(shared, &url, private).await?;
         let mut request = match asked.method {
             Method::Get => client.get(url.clone()),
             Method::Head => client.head(url.clone()),
-            Method::Post => client.post(url.clone()).body(question.body.clone()),
+            Method::Post => client
+                .post(url.clone())
+                .body(question.body.take().unwrap_or_default()),
         };
         for (name, value) in &question.headers {
             request = request.header(name.as_str(), value.as_str());
@@ -201,11 +231,6 @@ async fn ask(
         request = request.header(ACCEPT_ENCODING, "identity");
         if own || !shared.faults.stands(Wall::Proxy) {
             request = request.header(AUTHORIZATION, door.authorization());
-        }
-        let sent = question.body.len() as u64;
-        told.up += sent;
-        if shared.up.fetch_add(sent, Ordering::Relaxed) > UP_BYTES {
-            return Err((403, format!("more than {} MB in this task", UP_BYTES >> 20)));
         }
         let response = match timeout(IDLE, request.send()).await {
             Ok(Ok(response)) => response,

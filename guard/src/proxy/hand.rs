@@ -6,16 +6,16 @@ use super::asked::{Asked, Method};
 use super::door::Door;
 use super::fetch::plain;
 use super::mask::Mask;
-use super::serve::{DOWN_BYTES, IDLE, Shared, refuse};
+use super::serve::{DOWN_BYTES, IDLE, Shared, refuse, spend};
 use protocol::walls::Wall;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use reqwest::{Response, StatusCode};
-use std::sync::atomic::Ordering;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-/// Largest text that is told anew, in bytes: descriptions of packages with a thousand versions have a dozen MB.
+/// Largest text that is told anew, in bytes, before and after: descriptions of packages with a thousand versions have a
+/// dozen MB.
 const TEXT_BYTES: usize = 64 * 1024 * 1024;
 /// Headers of an answer that go on, besides those about its length.
 const GO_ON: [&str; 5] = [
@@ -78,15 +78,20 @@ pub(super) async fn answer(
     }
     if text {
         let _place = shared.fetch.texts.acquire().await;
+        let large = format!("its answer has more than {} MB of text", TEXT_BYTES >> 20);
         let mut whole = Vec::new();
+        let mut mask = Mask::new(secrets);
         while let Some(bytes) = next(&mut response, shared, told).await? {
-            whole.extend_from_slice(&bytes);
-            if whole.len() > TEXT_BYTES {
-                let why = format!("its answer has more than {} MB of text", TEXT_BYTES >> 20);
-                return refuse(stream, 502, why).await;
+            if whole.len() + bytes.len() > TEXT_BYTES {
+                return refuse(stream, 502, large).await;
             }
+            whole.extend(mask.feed(&bytes));
         }
-        let whole = door.told_anew(&asked.name, &asked.path, &covered(&whole, &secrets));
+        whole.extend(mask.finish());
+        whole.shrink_to_fit();
+        let Some(whole) = door.told_anew(&asked.name, &asked.path, whole, TEXT_BYTES) else {
+            return refuse(stream, 502, large).await;
+        };
         head += &format!("content-length: {}\r\n\r\n", whole.len());
         send(stream, shared, head.as_bytes()).await?;
         return send(stream, shared, &whole).await;
@@ -145,9 +150,7 @@ async fn next(
             Ok(Ok(Some(bytes))) => bytes,
         };
         told.down += bytes.len() as u64;
-        if shared.down.fetch_add(bytes.len() as u64, Ordering::Relaxed) > DOWN_BYTES {
-            return Err(format!("more than {} MB in this task", DOWN_BYTES >> 20));
-        }
+        spend(&shared.down, bytes.len() as u64, DOWN_BYTES)?;
         return Ok(Some(bytes.to_vec()));
     }
 }

@@ -8,6 +8,7 @@ use super::words::{self, FromProxy, ToProxy};
 use super::{PROXY, Terms};
 use crate::launcher::channel::Line;
 use nix::sys::prctl::{set_dumpable, set_name, set_pdeathsig};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -21,6 +22,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// What waits to be told.
 const WAITING: usize = 64;
+
+/// Most memory it takes: two texts of 64 MB that are told anew, twice as much while they are, four bodies, and what
+/// its connections and threads need. Beyond that it dies, and takes no memory from the host.
+const MEMORY_BYTES: u64 = 512 * 1024 * 1024;
+/// Most threads that look names up at the same time.
+const LOOK_UPS: usize = 16;
 
 type Answer = oneshot::Sender<Result<(), String>>;
 
@@ -47,6 +54,7 @@ pub fn serve(holder: Option<u32>) -> ExitCode {
 
 fn begun(holder: Option<u32>) -> io::Result<()> {
     nothing_open()?;
+    setrlimit(Resource::RLIMIT_DATA, MEMORY_BYTES, MEMORY_BYTES)?;
     // Nobody of the same user looks into it, or has the kernel write down what it held.
     set_dumpable(false)?;
     if let Some(holder) = holder {
@@ -106,6 +114,7 @@ fn served(line: Line, listener: UnixListener, control: UnixStream, terms: Terms)
     let speaks = thread("speaks", move || speak(to, told, &asked))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(LOOK_UPS)
         .build()?;
     runtime.block_on(async move {
         listener.set_nonblocking(true)?;

@@ -33,6 +33,18 @@ pub(super) const DOWN_BYTES: u64 = 8 * 1024 * 1024 * 1024;
 /// Most connections that are asked for in a task: each is two lines of the record.
 pub(super) const MOST: u64 = 5000;
 
+/// Counts bytes before they are taken.
+///
+/// # Errors
+/// A sentence: they would be more than a task may carry; then none is counted.
+pub(super) fn spend(all: &AtomicU64, count: u64, most: u64) -> Result<(), String> {
+    let within = |was: u64| was.checked_add(count).filter(|now| *now <= most);
+    match all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("more than {} MB in this task", most >> 20)),
+    }
+}
+
 pub(super) struct Shared {
     pub(super) allowed: Allowed,
     pub(super) fetch: Fetch,
@@ -298,12 +310,12 @@ async fn exchange(
 ) -> Result<(), String> {
     let (mut from_inside, mut to_inside) = inside.split();
     let (mut from_outside, mut to_outside) = outside.split();
+    spend(&shared.up, first.len() as u64, UP_BYTES)?;
+    told.up = first.len() as u64;
     to_outside
         .write_all(first)
         .await
         .map_err(|e| format!("the host is gone: {e}"))?;
-    told.up = first.len() as u64;
-    shared.up.fetch_add(told.up, Ordering::Relaxed);
     let up = copy(
         &mut from_inside,
         &mut to_outside,
@@ -339,10 +351,8 @@ async fn copy(
             Ok(Err(_) | Ok(0)) => break,
             Ok(Ok(count)) => count,
         };
+        spend(all, count as u64, most)?;
         *own += count as u64;
-        if all.fetch_add(count as u64, Ordering::Relaxed) > most {
-            return Err(format!("more than {} MB in this task", most >> 20));
-        }
         // Read just before the team was frozen, it leaves after the thaw.
         frost.thawed().await;
         if to.write_all(&buffer[..count]).await.is_err() {
@@ -357,6 +367,22 @@ async fn copy(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn bytes_are_counted_before_they_are_taken_and_none_above_the_bound() {
+        let all = AtomicU64::new(0);
+        for (count, expected, counted) in [
+            (60, true, 60),
+            (41, false, 60),
+            (u64::MAX, false, 60),
+            (40, true, 100),
+            (1, false, 100),
+            (0, true, 100),
+        ] {
+            assert_eq!(spend(&all, count, 100).is_ok(), expected, "{count}");
+            assert_eq!(all.load(Ordering::Relaxed), counted);
+        }
+    }
 
     #[tokio::test]
     async fn a_name_leads_no_nearer_than_it_may() {

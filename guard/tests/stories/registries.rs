@@ -284,3 +284,26 @@ async fn a_token_that_is_not_taken_is_said() {
     executor.stop().await;
     drop(proxy);
 }
+
+#[tokio::test]
+async fn bodies_are_counted_before_anything_is_held_for_them() {
+    if !can_sandbox() {
+        return;
+    }
+    let Some(registry) = tests::registry::start(TOKEN) else {
+        return;
+    };
+    let stage = Stage::new(|_| {});
+    let (mut executor, proxy) = fetching(&stage, &registry, "").await;
+    // Twelve bodies of 8 MB are announced and not sent: 64 MB may leave a task, so four are refused at once.
+    let words = "POST /src/kept.git/git-upload-pack HTTP/1.1\\r\\nHost: 127.0.0.1:3128\\r\\nContent-Length: 8388608\\r\\n\\r\\n";
+    let all = format!(
+        "for i in {{1..12}}; do ( exec 3<>/dev/tcp/127.0.0.1/3128; printf '{words}' >&3; timeout 15 cat <&3 >> said ) & done\n\
+         for i in {{1..100}}; do [ $(grep -c 'more than 64 MB' said) = 4 ] && break; sleep .1; done; cat said; kill $(jobs -p)"
+    );
+    let said = sh(&mut executor, &all).await;
+    assert_eq!(said.matches("HTTP/1.1 403").count(), 4, "{said}");
+    assert_eq!(said.matches("more than 64 MB").count(), 4, "{said}");
+    executor.stop().await;
+    proxy.end().await;
+}
