@@ -88,6 +88,7 @@ pub fn endpoints(layers: &Layers, role: &Role) -> BTreeMap<String, EndpointGrant
         .into_iter()
         .filter(|name| is_for(layers, SECTION, name, role))
         .filter_map(|name| {
+            endpoint(layers, &name).ok()?;
             let header = text(layers, SECTION, &name, "key_header");
             let grant = EndpointGrant {
                 url: text(layers, SECTION, &name, "url")?,
@@ -98,6 +99,19 @@ pub fn endpoints(layers: &Layers, role: &Role) -> BTreeMap<String, EndpointGrant
             Some((name, grant))
         })
         .collect()
+}
+
+/// What is wrong with an endpoint: a token must not cross the network in the clear.
+fn endpoint(layers: &Layers, name: &str) -> Result<(), (&'static str, String)> {
+    let token = value(layers, "endpoints", name, "token").is_some();
+    let url = text(layers, "endpoints", name, "url").unwrap_or_default();
+    match !token || remotes::protected(&url) {
+        true => Ok(()),
+        false => Err((
+            "url",
+            "must begin with https://, so that nobody on the way reads the token; or take the `token` out".into(),
+        )),
+    }
 }
 
 /// The data sources of an agent.
@@ -263,6 +277,11 @@ pub fn check(layers: &Layers, roles: &[String], problems: &mut Vec<Problem>) {
             if !url.is_some_and(|entry| of_sort(&entry.value)) {
                 say(format!("`{}` is missing", place(first_key(section))));
                 continue;
+            }
+            if section == "endpoints"
+                && let Err((key, why)) = endpoint(layers, &name)
+            {
+                say(format!("`{}` {why}", place(key)));
             }
             if section == "hosts"
                 && let Err((key, why)) = host(layers, &name)

@@ -126,7 +126,7 @@ pub const KEYS: &[Key] = &[
     key("permissions.endpoints.*.url", Kind::WebUrl, "an address that requests may go to, and below"),
     key("permissions.endpoints.*.agents", Kind::Names, "agents that may send requests to it"),
     key("permissions.endpoints.*.key_header", Kind::Text, "header under which it does a request once [Idempotency-Key]; none: it knows no such key"),
-    key("permissions.endpoints.*.token", Kind::Secret, "sent to it as a bearer token"),
+    key("permissions.endpoints.*.token", Kind::Secret, "sent to it as a bearer token; its address must be https, or on this host"),
     key("permissions.sources.*.url", Kind::DatabaseUrl, "a database: sqlite:///absolute/path, postgres://user@host/database, or {secret: NAME} that holds one as JSON"),
     key("permissions.sources.*.password", Kind::Secret, "password of the user in the address"),
     key("permissions.sources.*.tls", Kind::Choice(&["off", "require", "verify-ca", "verify-full"]), "how a connection to PostgreSQL is protected [off on this machine, else verify-full]"),

@@ -1,4 +1,4 @@
-//! Remotes and repositories of permissions.yaml, or the exact sentence about what is wrong with one.
+//! Remotes, repositories and endpoints of permissions.yaml, or the exact sentence about what is wrong with one.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod case;
@@ -91,5 +91,34 @@ fn what_is_wrong_with_one_is_said() {
     ] {
         let said = with(&format!("{section}:\n  a: {{{text}}}\n")).unwrap_err();
         assert!(said.contains(expected), "{text}: {said}");
+    }
+}
+
+#[test]
+fn a_token_is_sent_to_no_endpoint_in_the_clear() {
+    for (url, token, good) in [
+        ("https://hooks.example/in", true, true),
+        ("http://hooks.example/in", true, false),
+        ("http://10.0.0.5:8080/in", true, false),
+        ("http://localhost.example/in", true, false),
+        ("http://hooks.example/in", false, true),
+        ("http://127.0.0.1:8080/in", true, true),
+        ("http://localhost:8080", true, true),
+        ("http://[::1]:8080/in", true, true),
+    ] {
+        let token = if token { ", token: {secret: push}" } else { "" };
+        let found = with(&format!(
+            "endpoints:\n  a: {{url: \"{url}\", agents: [code]{token}}}\n"
+        ));
+        match found {
+            Ok(settings) => {
+                let code = settings.agent(&"code".parse().unwrap()).unwrap();
+                assert!(good && code.endpoints.contains_key("a"), "{url}{token}");
+            }
+            Err(said) => {
+                let why = "`permissions.endpoints.a.url` must begin with https://";
+                assert!(!good && said.contains(why), "{url}{token}: {said}");
+            }
+        }
     }
 }
