@@ -8,6 +8,7 @@ use config::secret::Secret;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,6 +39,16 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 /// How a wait is spent: asleep, or noted by a test.
 type Pause = Arc<dyn Fn(Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
+/// How far requests may be led from the address that was named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Led {
+    /// Nowhere: an answer that names another place is told, and no proxy of the environment is used. For acts of a model,
+    /// which reach what was granted and nothing else.
+    Nowhere,
+    /// Where answers lead, and by the proxies of the environment: files of a release lie elsewhere. For what people begin.
+    AsUsual,
+}
+
 /// A way to GitHub.
 #[derive(Clone)]
 pub struct GitHub {
@@ -60,13 +71,18 @@ impl GitHub {
     ///
     /// # Errors
     /// When it is none, or a token would be sent in the clear.
-    pub fn at(base: &str, token: Option<Secret>) -> Result<Self, ForgeError> {
+    pub fn at(base: &str, token: Option<Secret>, led: Led) -> Result<Self, ForgeError> {
         let asleep: Pause = Arc::new(|wait| Box::pin(tokio::time::sleep(wait)));
-        Self::with_pause(base, token, asleep)
+        Self::with_pause(base, token, led, asleep)
     }
 
     /// The same, with waits spent otherwise: for tests, which note them.
-    pub fn with_pause(base: &str, token: Option<Secret>, pause: Pause) -> Result<Self, ForgeError> {
+    pub fn with_pause(
+        base: &str,
+        token: Option<Secret>,
+        led: Led,
+        pause: Pause,
+    ) -> Result<Self, ForgeError> {
         let wrong = |why: &str| ForgeError::Refused {
             what: format!("the address {}", quoted(base)),
             why: why.to_owned(),
@@ -80,7 +96,11 @@ impl GitHub {
         url.set_path(&path);
         // The first one that is installed counts, whoever that was.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder()
+        let client = match led {
+            Led::Nowhere => Client::builder().redirect(Policy::none()).no_proxy(),
+            Led::AsUsual => Client::builder(),
+        };
+        let http = client
             .connect_timeout(PATIENCE.0)
             .read_timeout(PATIENCE.1)
             .user_agent(concat!("ai-infra/", env!("CARGO_PKG_VERSION")))
@@ -399,9 +419,9 @@ mod tests {
             ("ftp://x", false),
             ("git.example", false),
         ] {
-            assert_eq!(GitHub::at(base, None).is_ok(), good, "{base}");
+            assert_eq!(GitHub::at(base, None, Led::Nowhere).is_ok(), good, "{base}");
         }
-        let github = GitHub::at("https://git.example/api/v3", None).unwrap();
+        let github = GitHub::at("https://git.example/api/v3", None, Led::Nowhere).unwrap();
         let url = github
             .url(&["repos", "o", "a/b c?#"], &[("ref", "x&y")])
             .unwrap();

@@ -118,6 +118,15 @@ pub fn explained(
                 (false, _) => format!("what is private needs a token: {SET}"),
             },
         },
+        301 | 302 | 303 | 307 | 308 => ForgeError::Refused {
+            what: what.to_owned(),
+            why: match header("location") {
+                Some(to) => format!(
+                    "it has moved to {to}, which is not followed: name it by where it is now, where that is meant"
+                ),
+                None => "it has moved, and is not said where".to_owned(),
+            },
+        },
         409 => ForgeError::Changed(format!("{what} ({said})")),
         300..=499 => ForgeError::Refused {
             what: what.to_owned(),
@@ -243,6 +252,13 @@ mod tests {
             "{}",
             "it is not there, or the token does not see it: check its name",
         );
+        check(
+            307,
+            &[("location", "https://api.github.com/repositories/7/pulls")],
+            "{}",
+            "GitHub refused reading o/r: it has moved to https://api.github.com/repositories/7/pulls, which is not followed",
+        );
+        check(301, &[], "{}", "it has moved, and is not said where");
         check(
             409,
             &[],

@@ -17,6 +17,6 @@ mod request;
 pub mod wait;
 pub mod workflows;
 
-pub use client::GitHub;
+pub use client::{GitHub, Led};
 pub use config::secret::Secret;
 pub use error::ForgeError;

@@ -14,7 +14,7 @@ use forge::pulls::NewPull;
 use forge::releases::NewRelease;
 use forge::repositories::Named;
 use forge::workflows::Which;
-use forge::{ForgeError, GitHub};
+use forge::{ForgeError, GitHub, Led};
 use prism::Prism;
 use server::{Reply, Server};
 use std::collections::BTreeMap;
@@ -30,6 +30,10 @@ fn named() -> Named {
 
 /// A client whose waits are noted and not spent.
 fn client(base: &str) -> (GitHub, Arc<Mutex<Vec<Duration>>>) {
+    led(base, Led::AsUsual)
+}
+
+fn led(base: &str, led: Led) -> (GitHub, Arc<Mutex<Vec<Duration>>>) {
     let waits = Arc::new(Mutex::new(Vec::new()));
     let noted = waits.clone();
     let token = Some(Secret::new("a-token"));
@@ -38,7 +42,7 @@ fn client(base: &str) -> (GitHub, Arc<Mutex<Vec<Duration>>>) {
         let done: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async {});
         done
     });
-    (GitHub::with_pause(base, token, pause).unwrap(), waits)
+    (GitHub::with_pause(base, token, led, pause).unwrap(), waits)
 }
 
 /// Everything that is asked for is what the description allows, and its answers are understood.
@@ -315,4 +319,40 @@ async fn a_file_is_what_it_is() {
     );
     let said = github.login().await.unwrap_err().to_string();
     assert!(said.contains("not what its description says"), "{said}");
+}
+
+#[tokio::test]
+async fn a_repository_that_moved_is_told_and_nothing_is_sent_after_it() {
+    let elsewhere = Server::start(vec![Reply::json(201, "{}"), Reply::json(200, "[]")]);
+    for status in [301, 302, 303, 307, 308] {
+        let to = format!("{}/repositories/7/pulls", elsewhere.url);
+        let moved = || Reply::json(status, "{}").with("location", &to);
+        let here = Server::start(vec![moved(), moved()]);
+        let (github, _) = led(&here.url, Led::Nowhere);
+        let new = NewPull {
+            title: "t",
+            body: "b",
+            head: "h",
+            base: "main",
+            draft: false,
+        };
+        let changed = github.create_pull(&named(), &new).await.unwrap_err();
+        let read = github.pulls(&named(), "open", 10).await.unwrap_err();
+        for error in [changed, read] {
+            assert!(!error.in_doubt(), "{status}: {error}");
+            let said = error.to_string();
+            assert!(said.contains(&format!("it has moved to {to}")), "{said}");
+        }
+    }
+    assert_eq!(elsewhere.asked(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_a_person_begins_goes_where_answers_lead() {
+    let elsewhere = Server::start(vec![Reply::json(200, "[]")]);
+    let to = format!("{}/repositories/7/pulls", elsewhere.url);
+    let here = Server::start(vec![Reply::json(307, "{}").with("location", &to)]);
+    let (github, _) = client(&here.url);
+    assert_eq!(github.pulls(&named(), "open", 10).await.unwrap().len(), 0);
+    assert_eq!(elsewhere.asked().len(), 1);
 }

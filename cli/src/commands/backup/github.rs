@@ -14,7 +14,7 @@ use config::backup::{BackupJob, BackupWhat};
 use config::settings::Settings;
 use forge::releases::{NewRelease, Release};
 use forge::repositories::Named;
-use forge::{ForgeError, GitHub};
+use forge::{ForgeError, GitHub, Led};
 use protocol::document::DOCUMENT_VERSION;
 use serde_json::json;
 use std::fs::File;
@@ -35,7 +35,7 @@ impl From<ForgeError> for Failure {
 fn github(context: &Context, settings: &Settings) -> Result<(GitHub, String), Failure> {
     let base = context.env.get("GITHUB_API_URL");
     let base = base.unwrap_or(forge::client::PUBLIC);
-    let github = GitHub::at(base, settings.backup.token.clone())?;
+    let github = GitHub::at(base, settings.backup.token.clone(), Led::AsUsual)?;
     let host = base.split("://").nth(1).unwrap_or_default();
     let host = host.split(['/', ':']).next().unwrap_or_default();
     let host = if base == forge::client::PUBLIC {

@@ -8,7 +8,7 @@ use crate::executor::inside::serve::Done;
 use forge::pulls::{NewPull, Pull};
 use forge::repositories::Named;
 use forge::workflows::{Run, Which};
-use forge::{ForgeError, GitHub, Secret};
+use forge::{ForgeError, GitHub, Led, Secret};
 use serde_json::{Value, json};
 
 /// Most that is listed.
@@ -17,7 +17,7 @@ const MOST: usize = 30;
 /// Carries a question or a change out.
 pub(super) async fn carry_out(ask: &ForgeAsk, at: &ForgeRepository) -> Result<Done, Failed> {
     let token = Secret::new(at.token.reveal());
-    let github = GitHub::at(&at.url, Some(token)).map_err(failed)?;
+    let github = GitHub::at(&at.url, Some(token), Led::Nowhere).map_err(failed)?;
     let (owner, name) = at.repository.split_once('/').unwrap_or_default();
     let of = Named {
         owner: owner.to_owned(),
