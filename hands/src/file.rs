@@ -2,6 +2,7 @@
 //! before, the file is kept before it is changed, and it is placed by a rename; who owns it and who may read it stays.
 
 use crate::keep::{self, Note};
+use crate::place::Place;
 use crate::{Refused, diff, digest, unchanged};
 use nix::unistd::{AccessFlags, access};
 use protocol::duty::names::{HostFile, KeptId};
@@ -15,20 +16,17 @@ pub fn is_granted(order: &Order, id: &KeptId) -> bool {
     path.is_ok_and(|path| order.terms.files.iter().any(|file| file.as_str() == path))
 }
 
-/// Whether it is really where it was granted, and none of the install's own.
-fn there(order: &Order, path: &Path) -> Result<(), Refused> {
-    let shown = path.display();
-    let above = path.parent().unwrap_or(Path::new("/"));
-    let real =
-        std::fs::canonicalize(above).map_err(|error| format!("{shown} cannot be used: {error}"))?;
-    if real != above {
-        return Err(format!("{shown} leads to {}, which is not granted", real.display()).into());
-    }
+/// The place of a granted file: really where it was granted, and none of the install's own.
+fn there(order: &Order, path: &Path) -> Result<Place, Refused> {
+    let place = Place::granted(path)?;
     // HOME/warden/kept
     let home = Path::new(&order.kept).ancestors().nth(2);
-    match home.is_some_and(|home| home != Path::new("/") && real.starts_with(home)) {
-        true => Err(format!("{shown} is the install's own: it is left alone").into()),
-        false => Ok(()),
+    let home = home.unwrap_or(Path::new("/"));
+    let real = std::fs::canonicalize(home).unwrap_or_else(|_| home.to_owned());
+    let is_in = |home: &Path| home != Path::new("/") && path.starts_with(home);
+    match is_in(home) || is_in(&real) {
+        true => Err(format!("{} is the install's own: it is left alone", path.display()).into()),
+        false => Ok(place),
     }
 }
 
@@ -50,8 +48,7 @@ pub fn may_write(path: &Path) -> Result<(), Refused> {
 /// Says what one holds.
 pub fn show(order: &Order, path: &HostFile) -> Result<Outcome, Refused> {
     let at = Path::new(path.as_str());
-    there(order, at)?;
-    let now = keep::read(at)?;
+    let now = there(order, at)?.read()?;
     let text = match &now {
         None => format!("{path} is not there"),
         Some(text) => format!("{path} holds {} bytes", text.len()),
@@ -62,36 +59,37 @@ pub fn show(order: &Order, path: &HostFile) -> Result<Outcome, Refused> {
 
 /// Puts a text in place of what it holds.
 pub fn put(order: &Order, path: &HostFile, text: &str) -> Result<Outcome, Refused> {
-    let at = Path::new(path.as_str());
-    changed(order, at, Some(text), order.duty.title())
+    let at = there(order, Path::new(path.as_str()))?;
+    changed(order, &at, Some(text), order.duty.title())
 }
 
 /// Puts a kept one back.
 pub fn restore(order: &Order, id: &KeptId, over: bool) -> Result<Outcome, Refused> {
     let (note, kept) = keep::kept(order, id)?;
-    let now = keep::read(Path::new(&note.path))?;
+    let at = there(order, Path::new(&note.path))?;
+    let now = at.read()?;
     let now = now.map(|text| digest(text.as_bytes()));
     if now != note.after && !over && order.wish == Wish::Look {
         let path = &note.path;
         return Err(format!("{path} was changed since {id} was kept: say `over` to put it back all the same, and the change is kept too").into());
     }
     let what = format!("{}, kept at {}", order.duty.title(), note.at);
-    changed(order, Path::new(&note.path), kept.as_deref(), what)
+    changed(order, &at, kept.as_deref(), what)
 }
 
 fn changed(
     order: &Order,
-    path: &Path,
+    place: &Place,
     new: Option<&str>,
     what: String,
 ) -> Result<Outcome, Refused> {
+    let path = place.path();
     let sum = |text: Option<&str>| text.map(|text| digest(text.as_bytes()));
-    let old = keep::read(path)?;
+    let old = place.read()?;
     let seen = json!({"bound": {"path": path, "old": sum(old.as_deref()), "new": sum(new)}});
     if order.wish == Wish::Settle {
-        return settled(order, path, sum(old.as_deref()), sum(new), &what);
+        return settled(order, place, sum(old.as_deref()), sum(new), &what);
     }
-    there(order, path)?;
     may_write(path)?;
     if order.wish == Wish::Look {
         let mut lines = vec![
@@ -115,14 +113,15 @@ fn changed(
         return Ok(Outcome::look(lines, seen));
     }
     unchanged(order, &seen)?;
-    let note = keep::keep(order, path, old.as_deref(), new, &what)?;
-    keep::put_as(path, new, note.owner.as_ref())?;
-    told(path, &note, &what)
+    let note = keep::keep(order, place, old.as_deref(), new, &what)?;
+    place.put(new, note.owner.as_ref())?;
+    told(place, &note, &what)
 }
 
 /// What is so now.
-fn told(path: &Path, note: &Note, what: &str) -> Result<Outcome, Refused> {
-    let now = keep::read(path)?.map(|text| digest(text.as_bytes()));
+fn told(place: &Place, note: &Note, what: &str) -> Result<Outcome, Refused> {
+    let path = place.path();
+    let now = place.read()?.map(|text| digest(text.as_bytes()));
     let data =
         json!({"path": path, "kept": note.id, "sha256": now, "was_there": note.before.is_some()});
     match now == note.after {
@@ -144,7 +143,7 @@ fn told(path: &Path, note: &Note, what: &str) -> Result<Outcome, Refused> {
 
 fn settled(
     order: &Order,
-    path: &Path,
+    place: &Place,
     now: Option<String>,
     new: Option<String>,
     what: &str,
@@ -156,7 +155,7 @@ fn settled(
         ));
     };
     if now == new {
-        return told(path, &note, what);
+        return told(place, &note, what);
     }
     if now == note.before {
         return Ok(Outcome::not(
@@ -165,7 +164,7 @@ fn settled(
     }
     let text = format!(
         "{} is neither as it was before nor as it was to be: somebody changed it",
-        path.display()
+        place.path().display()
     );
     Ok(Outcome::of(End::Unknown, text, json!({"kept": id})))
 }

@@ -1,23 +1,18 @@
 //! Files as they were before they were changed: each change keeps the file under a number of its own, safe on
 //! disk before anything is placed. Placing is by rename, so a reader sees the old file or the new one.
 
+use crate::place::{Owner, Place};
 use crate::{Refused, digest};
 use jiff::Timestamp;
-use nix::fcntl::{OFlag, open};
-use nix::sys::stat::Mode;
 use protocol::duty::names::KeptId;
 use protocol::duty::order::{End, Order, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The version of a note.
 const KEPT_VERSION: u32 = 1;
-/// Largest file that is kept or placed, in bytes.
-pub const FILE_BYTES: u64 = 256 * 1024;
 /// Most that are listed.
 const LISTED: usize = 200;
 
@@ -43,56 +38,19 @@ pub struct Note {
     pub owner: Option<Owner>,
 }
 
-/// Who owns a file, and what who may do with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// Read, write and run, as chmod has them.
-    pub mode: u32,
-    /// The user.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-}
-
-fn owner_of(path: &Path) -> Option<Owner> {
-    let about = fs::symlink_metadata(path).ok()?;
-    Some(Owner {
-        mode: about.mode() & 0o777,
-        uid: about.uid(),
-        gid: about.gid(),
-    })
-}
-
-fn place(order: &Order, id: &KeptId) -> PathBuf {
+fn folder_of(order: &Order, id: &KeptId) -> PathBuf {
     Path::new(&order.kept).join(id.as_str())
 }
 
-/// Reads a file that is an ordinary one; `None` where nothing is there.
+/// Reads a file that is an ordinary one, wherever links on its way lead; `None` where nothing is there.
 ///
 /// # Errors
-/// A sentence: it is a link, a folder, too large, no text or cannot be read.
+/// As [`Place::read`].
 pub fn read(path: &Path) -> Result<Option<String>, Refused> {
-    let shown = path.display();
-    let about = match fs::symlink_metadata(path) {
-        Ok(about) => about,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("{shown} cannot be looked at: {error}").into()),
-    };
-    if !about.is_file() {
-        return Err(format!("{shown} is a link or no ordinary file: it is left alone").into());
+    match path.parent().is_some_and(Path::exists) {
+        true => Place::led(path)?.read(),
+        false => Ok(None),
     }
-    if about.len() > FILE_BYTES {
-        return Err(format!("{shown} is larger than {FILE_BYTES} bytes: it is left alone").into());
-    }
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let file =
-        open(path, flags, Mode::empty()).map_err(|e| format!("{shown} cannot be opened: {e}"))?;
-    let mut text = String::new();
-    File::from(file)
-        .take(FILE_BYTES)
-        .read_to_string(&mut text)
-        .map_err(|error| format!("{shown} cannot be read: {error}"))?;
-    Ok(Some(text))
 }
 
 /// Keeps what is there before it is changed to `after`.
@@ -101,7 +59,7 @@ pub fn read(path: &Path) -> Result<Option<String>, Refused> {
 /// A sentence: then nothing may be changed.
 pub fn keep(
     order: &Order,
-    path: &Path,
+    place: &Place,
     before: Option<&str>,
     after: Option<&str>,
     what: &str,
@@ -110,7 +68,7 @@ pub fn keep(
         .id
         .clone()
         .ok_or("nothing is changed without a number to keep it under")?;
-    let folder = place(order, &id);
+    let folder = folder_of(order, &id);
     let failed = |error: std::io::Error| {
         format!(
             "what is there cannot be kept in {}: {error}",
@@ -122,17 +80,21 @@ pub fn keep(
         v: KEPT_VERSION,
         id,
         at: Timestamp::now(),
-        path: path.display().to_string(),
+        path: place.path().display().to_string(),
         what: what.to_owned(),
         before: before.map(|text| digest(text.as_bytes())),
         after: after.map(|text| digest(text.as_bytes())),
-        owner: owner_of(path),
+        owner: place.owner(),
     };
     if let Some(text) = before {
-        write(&folder.join("before"), text, 0o600, None).map_err(failed)?;
+        Place::led(&folder.join("before"))?
+            .write_own(text)
+            .map_err(failed)?;
     }
     let json = serde_json::to_string(&note).map_err(|e| e.to_string())?;
-    write(&folder.join("note.json"), &json, 0o600, None).map_err(failed)?;
+    Place::led(&folder.join("note.json"))?
+        .write_own(&json)
+        .map_err(failed)?;
     Ok(note)
 }
 
@@ -141,7 +103,7 @@ pub fn keep(
 /// # Errors
 /// A sentence, where there is none, or it is not what the note says.
 pub fn kept(order: &Order, id: &KeptId) -> Result<(Note, Option<String>), Refused> {
-    let folder = place(order, id);
+    let folder = folder_of(order, id);
     let none = || format!("nothing is kept under {id}: KeptFiles lists what is");
     let text = fs::read_to_string(folder.join("note.json")).map_err(|_| none())?;
     let note: Note = serde_json::from_str(&text)
@@ -165,61 +127,12 @@ pub fn kept(order: &Order, id: &KeptId) -> Result<(Note, Option<String>), Refuse
     Ok((note, before))
 }
 
-/// Puts a text in place of whatever is there, or takes that away.
+/// Puts a text in place of whatever is there, or takes that away, wherever links on its way lead.
 ///
 /// # Errors
-/// A sentence; then it is as it was.
+/// As [`Place::put`].
 pub fn put(path: &Path, text: Option<&str>) -> Result<(), Refused> {
-    put_as(path, text, None)
-}
-
-/// The same for whoever owned it.
-///
-/// # Errors
-/// As [`put`].
-pub fn put_as(path: &Path, text: Option<&str>, owner: Option<&Owner>) -> Result<(), Refused> {
-    let shown = path.display();
-    let done = match text {
-        Some(text) => write(path, text, owner.map_or(0o644, |owner| owner.mode), owner),
-        None => match fs::remove_file(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            done => done.and_then(|()| sync_folder(path)),
-        },
-    };
-    done.map_err(|error| format!("{shown} cannot be written: {error}").into())
-}
-
-/// Writes a file whole, beside its place first.
-fn write(path: &Path, text: &str, mode: u32, owner: Option<&Owner>) -> std::io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
-    let written = (|| {
-        let _left_by_nobody = fs::remove_file(&beside);
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)?;
-        if let Some(owner) = owner {
-            fchown(&file, Some(owner.uid), Some(owner.gid))?;
-        }
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        sync_folder(path)
-    })();
-    if written.is_err() {
-        let _not_placed = fs::remove_file(&beside);
-    }
-    written
-}
-
-fn sync_folder(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    Place::led(path)?.put(text, None)
 }
 
 /// Lists what is kept, newest first.
@@ -257,6 +170,7 @@ mod tests {
     use super::*;
     use protocol::duty::Duty;
     use protocol::duty::order::{ORDER_VERSION, Wish};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     fn order(folder: &Path, id: u32) -> Order {
         Order {
@@ -279,10 +193,11 @@ mod tests {
         let order = order(&kept_in, 3);
         put(&file, Some("old\n")).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-        keep(&order, &file, Some("old\n"), Some("new\n"), "a test").unwrap();
+        let place = Place::led(&file).unwrap();
+        keep(&order, &place, Some("old\n"), Some("new\n"), "a test").unwrap();
         put(&file, Some("new\n")).unwrap();
         let (note, before) = kept(&order, &KeptId::of(3)).unwrap();
-        put_as(&file, Some("new\n"), note.owner.as_ref()).unwrap();
+        place.put(Some("new\n"), note.owner.as_ref()).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
         assert_eq!(
             (before.as_deref(), note.path.ends_with("a.conf")),

@@ -3,7 +3,7 @@
 //! has judged it, and answers what came of it. What it starts are the programs of `program`, by fixed
 //! paths, with arguments built of parsed fields and without a shell, and (`run`) the one program that a person said yes to.
 //!
-//! `able` says what of it can be done here at all, `service` is systemd, `site` nginx, `acme` certbot, `file` other files, `keep` the files kept before a change, `packages`
+//! `able` says what of it can be done here at all, `service` is systemd, `site` nginx, `acme` certbot, `file` other files, `place` the folder of each, `keep` the files kept before a change, `packages`
 //! apt, `containers` the engine's API. `alone` lets one change happen at a time, `halt` hears the word to stop, `begun` tells
 //! what failed in the middle from what was not done; `signature` says whose a signature is.
 
@@ -18,6 +18,7 @@ mod file;
 mod halt;
 mod keep;
 mod packages;
+mod place;
 mod program;
 mod run;
 mod service;

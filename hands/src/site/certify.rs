@@ -7,6 +7,7 @@ use super::text::{self, CHALLENGES, Origin, render};
 use super::{able, asked, trial};
 use crate::certificate::{self, Certificate};
 use crate::keep::{self, Note};
+use crate::place::Place;
 use crate::{Refused, acme, diff, digest, halt, unchanged};
 use jiff::Timestamp;
 use protocol::duty::Duty;
@@ -217,7 +218,7 @@ impl<'a> Wanted<'a> {
         let shown = acme::ready(self.terms)?;
         let (old, new) = (Some(self.old.as_str()), Some(self.new.as_str()));
         let what = self.order.duty.title();
-        let note = keep::keep(self.order, &self.path, old, new, &what)?;
+        let note = keep::keep(self.order, &Place::led(&self.path)?, old, new, &what)?;
         let change = self.change(&self.new);
         if let Err(Refused(why)) = self.proven(&shown, before.as_ref()).await {
             return Ok(change.put_back(&note, &why).await);

@@ -3,6 +3,7 @@
 use super::text::{self, Origin};
 use super::{asked, trial};
 use crate::keep::{self, Note};
+use crate::place::Place;
 use crate::program::{Program, run_whole};
 use crate::{Refused, diff, digest, halt, unchanged};
 use protocol::duty::order::{End, Order, Outcome, Wish};
@@ -37,14 +38,15 @@ impl Change<'_> {
             Wish::Make => {
                 unchanged(self.order, &json!({"bound": bound}))?;
                 self.tried().await?;
+                let place = Place::led(&self.path)?;
                 let note = keep::keep(
                     self.order,
-                    &self.path,
+                    &place,
                     self.old.as_deref(),
                     self.new.as_deref(),
                     &self.what,
                 )?;
-                keep::put(&self.path, self.new.as_deref())?;
+                place.put(self.new.as_deref(), None)?;
                 Ok(self.loaded(&note).await)
             }
             Wish::Settle => {

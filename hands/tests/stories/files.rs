@@ -149,6 +149,37 @@ fn what_was_not_granted_and_what_is_led_elsewhere_is_left_alone() {
 }
 
 #[test]
+fn a_folder_that_becomes_a_link_after_the_yes_leads_nothing_elsewhere() {
+    let mut stage = Stage::new(&["own/a.conf"]);
+    let (own, other) = (stage.at.join("own"), stage.at.join("other"));
+    for folder in [&own, &other] {
+        fs::create_dir(folder).unwrap();
+    }
+    fs::write(own.join("a.conf"), "1").unwrap();
+    let put = stage.put("own/a.conf", "2");
+    ends(&stage.warden.make(&put), End::Done, "kept as k1");
+    let back = back("k1", false);
+    let (puts, backs) = (
+        stage.warden.look(&put).before,
+        stage.warden.look(&back).before,
+    );
+    fs::rename(&own, stage.at.join("moved")).unwrap();
+    symlink(&other, &own).unwrap();
+    fs::write(other.join("a.conf"), "2").unwrap();
+    stage.warden.number += 1;
+    for (duty, seen) in [(&put, puts), (&back, backs)] {
+        let order = stage.warden.order(Wish::Make, duty, seen);
+        ends(&stage.warden.give(&order), End::Not, "which is not granted");
+    }
+    let read = stage
+        .warden
+        .ask(&json!({"duty": "host_file", "path": own.join("a.conf")}));
+    ends(&read, End::Not, "which is not granted");
+    assert_eq!(stage.text("other/a.conf"), "2");
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 1);
+}
+
+#[test]
 fn what_is_the_installs_own_is_never_a_file_to_be_changed() {
     let mut stage = Stage::new(&[]);
     // The warden keeps things in HOME/warden/kept.
