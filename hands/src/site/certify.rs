@@ -120,6 +120,8 @@ impl<'a> Wanted<'a> {
             site: self.target.clone(),
             over: false,
         })?;
+        // The file is written anew: what nginx would show nothing of any more is not.
+        super::folder_is_there(&self.target, self.sites)?;
         if let Some(wild) = self.site.names.iter().find(|name| name.is_wild()) {
             return Err(format!("{wild} cannot be proven over HTTP: an authority gives certificates for such names by DNS alone, which is not done here").into());
         }

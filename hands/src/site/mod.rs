@@ -17,6 +17,7 @@ use protocol::duty::order::{End, Order, Outcome, Wish};
 use protocol::duty::site::{Serve, Site};
 use protocol::duty::terms::{CertificateTerms, SiteTerms};
 use serde_json::json;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use text::Origin;
 
@@ -167,23 +168,9 @@ pub fn able(terms: &SiteTerms) -> Result<(), Refused> {
     })
 }
 
-/// Whether what a site serves is there, and really where it was granted.
+/// Whether what a site serves is there.
 fn there(site: &Site, terms: &SiteTerms) -> Result<(), Refused> {
-    if let Serve::Root(root) = &site.serve {
-        let real = std::fs::canonicalize(root.as_str())
-            .map_err(|error| format!("the folder {root} cannot be used: {error}"))?;
-        if !real.is_dir() {
-            return Err(format!("{root} is no folder").into());
-        }
-        let below = |granted: &PathBuf| real.starts_with(granted);
-        let granted = terms
-            .roots
-            .iter()
-            .filter_map(|root| std::fs::canonicalize(root.as_str()).ok());
-        if !granted.collect::<Vec<_>>().iter().any(below) {
-            return Err(format!("{root} leads to {}, which is not granted", real.display()).into());
-        }
-    }
+    folder_is_there(site, terms)?;
     if let Some(name) = &site.certificate {
         for file in ["fullchain.pem", "privkey.pem"] {
             let path = format!("{}/{name}/{file}", terms.certificates);
@@ -193,6 +180,48 @@ fn there(site: &Site, terms: &SiteTerms) -> Result<(), Refused> {
         }
     }
     Ok(())
+}
+
+/// Whether the folder of a site is there, really where it was granted, and one that nginx shows files of.
+fn folder_is_there(site: &Site, terms: &SiteTerms) -> Result<(), Refused> {
+    let Serve::Root(root) = &site.serve else {
+        return Ok(());
+    };
+    let real = std::fs::canonicalize(root.as_str())
+        .map_err(|error| format!("the folder {root} cannot be used: {error}"))?;
+    if !real.is_dir() {
+        return Err(format!("{root} is no folder").into());
+    }
+    let mut granted = terms
+        .roots
+        .iter()
+        .filter_map(|root| std::fs::canonicalize(root.as_str()).ok());
+    if !granted.any(|granted| real.starts_with(granted)) {
+        return Err(format!("{root} leads to {}, which is not granted", real.display()).into());
+    }
+    let above = text::granted(root, terms);
+    match link_of_another(Path::new(above.as_str()), Path::new(root.as_str())) {
+        None => Ok(()),
+        Some(link) => Err(format!(
+            "{} is a link to what belongs to another user than the link: nginx shows nothing of it. Name the folder it leads to",
+            link.display()
+        )
+        .into()),
+    }
+}
+
+/// A link on the way from one folder to one below it that leads to what its owner does not own, as nginx judges it.
+fn link_of_another(above: &Path, below: &Path) -> Option<PathBuf> {
+    let way = below.ancestors().take_while(|path| *path != above);
+    let leads_to_another = |path: &&Path| {
+        let (link, target) = (path.symlink_metadata(), path.metadata());
+        link.is_ok_and(|link| {
+            link.is_symlink() && !target.is_ok_and(|target| target.uid() == link.uid())
+        })
+    };
+    way.filter(|path| path.starts_with(above))
+        .find(leads_to_another)
+        .map(Path::to_owned)
 }
 
 fn may_replace(old: Option<&str>, path: &Path, over: bool) -> Result<(), Refused> {

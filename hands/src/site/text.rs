@@ -2,7 +2,7 @@
 //! `protocol::duty::names` and can hold no sign that nginx gives a meaning to.
 
 use crate::digest;
-use protocol::duty::names::SiteName;
+use protocol::duty::names::{Folder, SiteName};
 use protocol::duty::site::{Serve, Site};
 use protocol::duty::terms::SiteTerms;
 use std::fmt::Write;
@@ -93,6 +93,15 @@ pub fn origin(text: &str) -> Origin {
     site().unwrap_or(Origin::Changed)
 }
 
+/// The granted folder that holds one, the outermost where there are several: nginx takes it as it is, and looks at each link
+/// below it.
+pub fn granted<'a>(root: &'a Folder, terms: &'a SiteTerms) -> &'a Folder {
+    let above = terms.roots.iter().filter(|granted| root.lies_in(granted));
+    above
+        .min_by_key(|granted| granted.as_str().len())
+        .unwrap_or(root)
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Answer {
     Whole,
@@ -159,8 +168,11 @@ fn server(
         (_, Serve::Root(root)) => lines.extend([
             format!("root {root};"),
             "index index.html;".to_owned(),
-            // What somebody else linked into the folder is not theirs to show.
-            format!("disable_symlinks if_not_owner from={root};"),
+            // What somebody else linked into the folder, or put in its place, is not theirs to show.
+            format!(
+                "disable_symlinks if_not_owner from={};",
+                granted(root, terms)
+            ),
             "location ~ \"/\\.(?!well-known/)\" { return 404; }".to_owned(),
             "location / { try_files $uri $uri/ =404; }".to_owned(),
         ]),
@@ -247,6 +259,7 @@ mod tests {
                 "listen [::]:80;",
                 "server_name shop.example *.shop.example;",
                 "root /srv/www/shop;",
+                "disable_symlinks if_not_owner from=/srv/www;",
                 "try_files",
             ],
             &["ssl", "proxy_pass", "alias"],
@@ -284,6 +297,21 @@ mod tests {
             &["return 301 https://new.example/a;"],
             &["$request_uri"],
         );
+    }
+
+    #[test]
+    fn links_are_looked_at_from_the_outermost_granted_folder_on() {
+        let check = |root: &str, roots: &[&str], expected: &str| {
+            let mut terms = terms();
+            terms.roots = roots.iter().map(|root| root.parse().unwrap()).collect();
+            let root = root.parse().unwrap();
+            assert_eq!(granted(&root, &terms).as_str(), expected);
+        };
+        check("/srv/www/shop", &["/srv/www"], "/srv/www");
+        check("/srv/www", &["/srv/www"], "/srv/www");
+        check("/srv/www/a/b", &["/srv/www/a", "/srv/www", "/srv"], "/srv");
+        check("/srv/www-a/b", &["/srv/www", "/srv/www-a"], "/srv/www-a");
+        check("/home/a", &["/srv/www"], "/home/a");
     }
 
     proptest! {

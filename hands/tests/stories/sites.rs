@@ -3,7 +3,9 @@
 use super::{Warden, ends};
 use protocol::duty::order::{End, Wish};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::fs;
+use std::os::unix::fs::{lchown, symlink};
 use tests::sites::Sites;
 
 fn warden(sites: &Sites) -> Warden {
@@ -72,6 +74,92 @@ fn a_site_is_shown_placed_loaded_and_asked_for() {
         ),
         (Some("k3"), &json!(false))
     );
+}
+
+/// Whoever owns the folder of a site, or the one above it, puts a link in its place while it is served.
+#[test]
+fn a_folder_that_becomes_a_link_shows_nobody_elses_files() {
+    let Some(sites) = Sites::start() else { return };
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: a link that belongs to another user takes root");
+        return;
+    }
+    let mut warden = warden(&sites);
+    let (www, stranger) = (sites.at("www"), 64_322);
+    fs::create_dir_all(www.join("team/shop")).unwrap();
+    fs::write(www.join("team/shop/index.html"), "of the team\n").unwrap();
+    let secrets = tempfile::tempdir().unwrap();
+    fs::create_dir(secrets.path().join("shop")).unwrap();
+    for folder in [secrets.path().to_owned(), secrets.path().join("shop")] {
+        fs::write(folder.join("index.html"), "a secret\n").unwrap();
+    }
+    let of_root = |root: &str| put(&["shop.example"], json!({"root": root}), Value::Null);
+    for (root, link, page) in [
+        ("www/shop", "shop", "the shop"),
+        ("www/team/shop", "team", "of the team"),
+    ] {
+        let duty = of_root(&sites.text(root));
+        ends(&warden.make(&duty), End::Done, "");
+        assert!(sites.visit("shop.example", "/").contains(page));
+        let (link, moved) = (www.join(link), www.join("moved"));
+        fs::rename(&link, &moved).unwrap();
+        symlink(secrets.path(), &link).unwrap();
+        lchown(&link, Some(stranger), Some(stranger)).unwrap();
+        let seen = sites.visit("shop.example", "/");
+        assert!(seen.contains("404") && !seen.contains("secret"), "{seen}");
+        // The control: a link to what its own owner has is followed, and one to another's is refused before it is asked for.
+        fs::remove_file(&link).unwrap();
+        symlink(&moved, &link).unwrap();
+        assert!(sites.visit("shop.example", "/").contains(page));
+        let mut over = duty.clone();
+        over["over"] = json!(true);
+        ends(&warden.make(&over), End::Done, "");
+        lchown(&link, Some(stranger), Some(stranger)).unwrap();
+        ends(&warden.make(&over), End::Not, "belongs to another user");
+        fs::remove_file(&link).unwrap();
+        fs::rename(&moved, &link).unwrap();
+    }
+    // Where the granted folder is the site's own it is served as it is.
+    warden.terms.sites.as_mut().unwrap().roots = vec![sites.text("www/shop").parse().unwrap()];
+    let duty = of_root(&sites.text("www/shop"));
+    ends(&warden.make(&duty), End::Done, "");
+    assert!(sites.visit("shop.example", "/").contains("the shop"));
+}
+
+#[test]
+fn a_file_as_an_older_version_wrote_it_is_our_own() {
+    let Some(sites) = Sites::start() else { return };
+    let mut warden = warden(&sites);
+    let root = sites.text("www/shop");
+    let duty = put(&["shop.example"], json!({"root": root}), Value::Null);
+    ends(&warden.make(&duty), End::Done, "");
+    // The links were looked at from the site's own folder on.
+    let now = fs::read_to_string(sites.at(FILE)).unwrap();
+    let from = format!("from={};", sites.text("www"));
+    let then = now.replace(&from, &format!("from={root};"));
+    let (head, body) = then.split_once("# site ").unwrap();
+    let body = format!("# site {body}");
+    let sum: String = Sha256::digest(body.as_bytes())
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    let first = head.lines().next().unwrap();
+    let old = format!("{first}\n# sha256 {sum}\n{body}");
+    assert_ne!(old, now);
+    fs::write(sites.at(FILE), &old).unwrap();
+    sites.reload();
+    let status = warden.ask(&json!({"duty": "site_status", "name": "shop"}));
+    assert_eq!(
+        (
+            &status.data["changed_by_hand"],
+            &status.data["site"]["names"]
+        ),
+        (&json!(false), &json!(["shop.example"]))
+    );
+    let shown = format!("{:?}", warden.look(&duty).shown);
+    assert!(shown.contains(&format!("+    disable_symlinks if_not_owner {from}")));
+    ends(&warden.make(&duty), End::Done, "");
+    assert_eq!(fs::read_to_string(sites.at(FILE)).unwrap(), now);
 }
 
 #[test]
