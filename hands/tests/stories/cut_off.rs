@@ -141,9 +141,12 @@ fn a_freeze_waits_for_no_engine() {
         let engine = Engine::with(Post::IsHeld);
         let warden = engine.warden();
         let seen = warden.look(&duty).before;
-        let hands = begun(&warden.order(Wish::Make, &duty, seen));
+        let mut hands = begun(&warden.order(Wish::Make, &duty, seen));
         assert!(wait_until(PATIENCE, || engine.posts() == 1));
         told(&hands, Signal::SIGTERM);
+        // The engine itself would be waited for longer.
+        let soon = PATIENCE / 2;
+        assert!(wait_until(soon, || hands.try_wait().unwrap().is_some()));
         ends(&said(hands), end, words);
     }
 }
