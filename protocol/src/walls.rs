@@ -16,6 +16,8 @@ pub enum Wall {
     Environment,
     /// Descriptors of the holder stay closed.
     Descriptors,
+    /// Mounts below the clone are made where real folders are.
+    MountPoints,
     /// Landlock repeats the mounts.
     Landlock,
     /// The filter of system calls.
@@ -100,13 +102,14 @@ impl std::str::FromStr for Removed {
 
     /// Names of walls with `+` between them.
     fn from_str(names: &str) -> Result<Self, String> {
-        const ALL: [(&str, Wall); 34] = [
+        const ALL: [(&str, Wall); 35] = [
             ("mounts", Wall::Mounts),
             ("network", Wall::Network),
             ("proc", Wall::Proc),
             ("settings", Wall::Settings),
             ("environment", Wall::Environment),
             ("descriptors", Wall::Descriptors),
+            ("mount-points", Wall::MountPoints),
             ("landlock", Wall::Landlock),
             ("calls", Wall::Calls),
             ("nesting", Wall::Nesting),

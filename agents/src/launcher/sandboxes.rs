@@ -273,10 +273,12 @@ impl Workshop {
         let granted = outside_of(&self.agent);
         is_own_branch(task, &granted, operation)?;
         let mut reach = reach(&granted, operation, work, attached, scratch).map_err(said)?;
-        // Settings and hooks that programs wrote are not obeyed there: a push takes nothing but objects.
+        // Settings and hooks that programs wrote are not obeyed there: a push takes nothing but objects, and
+        // nothing is mounted below what they could move.
         if let (Reach::Remote { shown, .. }, Some(clone)) = (&mut reach, clone) {
             shown.push((clone.work, WORKSPACE.into()));
-            shown.extend(clone.read_only);
+            let objects = clone.read_only.into_iter();
+            shown.extend(objects.filter(|(_, to)| !to.starts_with(WORKSPACE)));
         }
         let owner = self.reached_as(&reach)?;
         Ok((Kind::Outside(reach), owner))

@@ -3,6 +3,7 @@
 
 use super::greeting::hello;
 use super::holder::ExecutorError;
+use super::places;
 use super::process::SandboxProcess;
 use super::wire::{self, Hello};
 use crate::deadline::Deadline;
@@ -12,12 +13,12 @@ use crate::sandbox::cgroup::{Group, Kills};
 use crate::sandbox::profile::{self, Profile};
 use crate::sandbox::spawn::{self, SpawnError};
 use crate::sandbox::spec::{Kind, Owner, SandboxSpec};
-use crate::sandbox::surroundings::{self, Surroundings, SurroundingsError};
+use crate::sandbox::surroundings::{self, Surroundings};
 use nix::fcntl::{FcntlArg, fcntl};
+use protocol::walls::Wall;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
 type Pipes = (ChildStdin, ChildStdout, ChildStderr);
@@ -59,6 +60,7 @@ impl Launched {
         holder: u32,
         asked: Option<Line>,
     ) -> Result<Launched, ExecutorError> {
+        let tree = places::hold(&spec.kind).map_err(SpawnError::Io)?;
         let (spec, mut around, profile) = look(spec)?;
         around.holder = holder;
         check_owner(spec.owner, &around)?;
@@ -68,7 +70,7 @@ impl Launched {
         hello.landlock = rules;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let kills = group.as_ref().map(Group::kills);
-        let process = SandboxProcess::watch(child, group, asked).map_err(SpawnError::Io)?;
+        let process = SandboxProcess::watch(child, group, tree, asked).map_err(SpawnError::Io)?;
         match pipes {
             (Some(mut stdin), Some(stdout), Some(stderr)) => {
                 if let Err(error) = tell(&mut stdin, &hello) {
@@ -184,19 +186,14 @@ fn is_trial(hello: &Hello) -> bool {
     matches!(&hello.reach, Some(Reach::Database { bound, .. }) if bound.trial)
 }
 
-fn look(mut spec: SandboxSpec) -> Result<(SandboxSpec, Surroundings, Profile), SurroundingsError> {
+fn look(mut spec: SandboxSpec) -> Result<(SandboxSpec, Surroundings, Profile), ExecutorError> {
     let around = surroundings::look()?;
     let profile = match spec.toolchains && matches!(spec.kind, Kind::Workspace { .. }) {
         true => profile::detect(&spec.home),
         false => Profile::default(),
     };
-    if let Kind::Workspace { work, fixed, .. } = &mut spec.kind {
-        // A link would be followed on the host, where it leads elsewhere.
-        let real = |name: &PathBuf| {
-            let meta = std::fs::symlink_metadata(work.join(name));
-            meta.is_ok_and(|meta| meta.is_file() || meta.is_dir())
-        };
-        fixed.retain(real);
+    if spec.limits.faults.stands(Wall::MountPoints) {
+        places::leave_out_moved(&mut spec.kind).map_err(SpawnError::Io)?;
     }
     if let Kind::Scan(view) = spec.kind {
         spec.kind = Kind::Scan(view.on_this_host());

@@ -11,6 +11,7 @@ mod inside;
 mod launched;
 mod link;
 pub mod orphans;
+mod places;
 mod process;
 pub mod wire;
 

@@ -2,6 +2,7 @@
 //! always waited for by somebody. Whoever stands behind walls of its own has its launcher do both, over
 //! a conversation that lasts as long as the sandbox.
 
+use super::places::Held;
 use crate::launcher::channel::Line;
 use crate::sandbox::cgroup::Group;
 use nix::sys::signal::{Signal, kill};
@@ -29,11 +30,12 @@ enum By {
 }
 
 impl SandboxProcess {
-    /// Takes charge of a child: a thread waits for it whatever happens to the holder's tasks, and closes
+    /// Takes charge of a child: a thread waits for it whatever happens to the holder's tasks, lets its tree go, and closes
     /// the conversation of whoever it was started for.
     pub(super) fn watch(
         mut child: Child,
         group: Option<Group>,
+        tree: Option<Held>,
         asked: Option<Line>,
     ) -> std::io::Result<SandboxProcess> {
         let pid = Pid::from_raw(i32::try_from(child.id()).map_err(std::io::Error::other)?);
@@ -53,6 +55,7 @@ impl SandboxProcess {
                 *done = true;
                 drop(done);
                 drop(group);
+                drop(tree);
                 let _ = tell.send(true);
                 if let Some(asked) = asked {
                     asked.close();

@@ -86,7 +86,9 @@ impl Attempt<'_> {
             let words = world.fill(words, self.redis);
             words.replace("{placeholder}", &placeholder)
         };
-        let mut executor = Executor::start(spec).await.map_err(|e| e.to_string())?;
+        let mut executor = Executor::start(spec.clone())
+            .await
+            .map_err(|e| e.to_string())?;
         let before = match self.applies() {
             true => executor.snapshot().await.map_err(|e| e.to_string())?,
             false => String::new(),
@@ -100,6 +102,14 @@ impl Attempt<'_> {
                     input: json!({"command": fill(lines), "timeout": 10000}),
                 },
                 Part::Call(json) => tool_call(&fill(json)),
+                Part::Again => {
+                    executor.stop().await;
+                    let Ok(next) = Executor::start(spec.clone()).await else {
+                        return Ok(world.proof(self.case, &said, self.canary));
+                    };
+                    executor = next;
+                    continue;
+                }
                 Part::Apply => {
                     said += &self
                         .bring_home(&world, &mut executor, &before, without)

@@ -22,6 +22,8 @@ pub enum Part {
     Workspace(String),
     /// Lines of a shell in the sandbox: one call of `Bash`.
     Inside(String),
+    /// The sandbox ends, and the next one is opened on the same clone.
+    Again,
     /// A call of a tool.
     Call(String),
     /// Text that is put into the workspace's file of this name, as it is.
@@ -149,6 +151,7 @@ impl Case {
                     "inside" => Part::Inside(rest.to_owned()),
                     "call" => Part::Call(rest.trim().to_owned()),
                     "apply" => Part::Apply,
+                    "again" => Part::Again,
                     "leave" => Part::Leave(About::Rows, rest.to_owned()),
                     "bring" => Part::Bring(rest.trim().to_owned()),
                     "user" => Part::User(rest.to_owned()),
