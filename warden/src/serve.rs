@@ -3,9 +3,11 @@
 
 mod hour;
 mod leave;
+mod look;
 mod operate;
 mod role;
 mod run;
+mod table;
 mod trust;
 
 use crate::audit::book::{Book, BookError};
@@ -19,6 +21,7 @@ use crate::tickets::store::{Store, StoreError};
 use crate::wire::{Ask, LINE_BYTES, Reply, Request, WIRE_VERSION};
 use config::home::Home;
 use jiff::Timestamp;
+use look::LOOKS;
 use nix::unistd::Uid;
 use protocol::walls::Removed;
 use role::Speaker;
@@ -27,16 +30,15 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
 use std::time::Duration;
+use table::{LIMITS, Seat, Table};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Mutex, Notify, Semaphore, watch};
 use tokio::task::LocalSet;
 
 /// How long a line that nobody waits for may lie unsafe.
 const LAZY: Duration = Duration::from_millis(50);
-/// Most connections at once: more agents than any host runs.
-const CONNECTIONS: usize = 256;
 
 /// Why the warden cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +92,8 @@ struct Office {
     runs: RefCell<Runs>,
     /// Whoever changes the host has it alone.
     turn: Mutex<()>,
+    /// Looks that may be made now.
+    looks: Semaphore,
     /// Whether the team is frozen; a file says the same to the next warden.
     frozen: watch::Sender<bool>,
     /// Up to which line everything is safe; an error ends all trust in the disk.
@@ -137,6 +141,7 @@ pub async fn run_without(home: Home, host: String, walls: Removed) -> Result<(),
         plans,
         runs: RefCell::default(),
         turn: Mutex::new(()),
+        looks: Semaphore::new(LOOKS),
         frozen: watch::Sender::new(home.warden().join(operate::FROZEN).exists()),
         book: RefCell::new(book),
         safe: watch::Sender::new(Ok(safe)),
@@ -157,6 +162,7 @@ pub async fn run_without(home: Home, host: String, walls: Removed) -> Result<(),
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    let table = Table::of(LIMITS);
     let local = LocalSet::new();
     let ended = local
         .run_until(async {
@@ -170,10 +176,12 @@ pub async fn run_without(home: Home, host: String, walls: Removed) -> Result<(),
                     // The terminal it was started from is gone.
                     _ = hangup.recv() => {}
                     taken = listener.accept() => match taken {
-                        Ok((stream, _)) if Rc::strong_count(&office) < CONNECTIONS => {
-                            tokio::task::spawn_local(serve(stream, office.clone()));
-                        }
-                        Ok(_) => tracing::warn!("too many connections"),
+                        Ok((stream, _)) => match Seat::at(&table) {
+                            Some(seat) => {
+                                tokio::task::spawn_local(serve(stream, seat, office.clone()));
+                            }
+                            None => tracing::warn!("too many connections"),
+                        },
                         Err(error) => {
                             tracing::warn!(%error, "a connection could not be taken");
                             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -298,7 +306,7 @@ impl Office {
 }
 
 /// Serves one connection, if the kernel says it is the home's owner or root.
-async fn serve(stream: UnixStream, office: Rc<Office>) {
+async fn serve(stream: UnixStream, mut seat: Seat, office: Rc<Office>) {
     let me = Uid::effective().as_raw();
     let peer = stream.peer_cred().map(|peer| peer.uid());
     let known = peer.ok().filter(|uid| *uid == 0 || *uid == me);
@@ -307,15 +315,38 @@ async fn serve(stream: UnixStream, office: Rc<Office>) {
     loop {
         let mut line = Vec::new();
         let mut part = (&mut stream).take(LINE_BYTES as u64);
-        match part.read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
+        let read = tokio::select! {
+            read = part.read_until(b'\n', &mut line) => read,
+            () = seat.wanted() => return,
+        };
+        if !matches!(read, Ok(1..)) {
+            return;
         }
-        let reply = match known {
-            Some(uid) => understood(&line, uid, &mut speaker, &office).await,
+        seat.heard();
+        let heard = match known {
+            Some(_) => understood(&line),
             None => Err("only the owner of this home may talk to its warden".to_owned()),
         };
-        let broken = !line.ends_with(b"\n") || known.is_none();
+        let mut broken = !line.ends_with(b"\n") || known.is_none();
+        let reply = match (heard, &speaker) {
+            (Ok(Ask::For { role, task }), None) => {
+                let named = Speaker { role, task };
+                let taken = seat.speaks(&named);
+                // Whoever was to speak as an agent does not speak as somebody else instead.
+                broken |= taken.is_err();
+                speaker = taken.is_ok().then_some(named);
+                taken.map(|()| Reply::Done)
+            }
+            (Ok(ask), _) => {
+                seat.pace().await;
+                let may = speaker.as_ref().map_or(Ok(()), |speaker| speaker.may(&ask));
+                match may {
+                    Ok(()) => office.answer(ask, known.unwrap_or(me)).await,
+                    Err(why) => Err(why),
+                }
+            }
+            (Err(why), _) => Err(why),
+        };
         let mut reply = reply.unwrap_or_else(|why| Reply::Refused { why });
         if let (Some(_), Reply::Ticket { shown, .. }) = (&speaker, &mut reply) {
             // What the hands saw is for whoever answers: an agent would read files of the host by asking leave for them.
@@ -331,29 +362,22 @@ async fn serve(stream: UnixStream, office: Rc<Office>) {
     }
 }
 
-async fn understood(
-    line: &[u8],
-    peer: u32,
-    speaker: &mut Option<Speaker>,
-    office: &Office,
-) -> Result<Reply, String> {
+fn understood(line: &[u8]) -> Result<Ask, String> {
     if !line.ends_with(b"\n") {
         return Err(format!("a request has at most {LINE_BYTES} bytes"));
     }
     let request: Request = serde_json::from_slice(line)
         .map_err(|_| "that is no request the warden understands".to_owned())?;
-    if request.v > WIRE_VERSION {
-        return Err("the running warden is older than this program: ai-infra restart".to_owned());
+    match request.v > WIRE_VERSION {
+        true => Err("the running warden is older than this program: ai-infra restart".to_owned()),
+        false => Ok(request.ask),
     }
-    if let Some(speaker) = speaker {
-        speaker.may(&request.ask)?;
-    } else if let Ask::For { role, task } = request.ask {
-        *speaker = Some(Speaker { role, task });
-        return Ok(Reply::Done);
-    }
-    office.answer(request.ask, peer).await
 }
 
 #[cfg(test)]
 #[path = "serve_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "serve/agent_tests.rs"]
+mod agent_tests;

@@ -12,7 +12,7 @@ use protocol::approval::TicketState;
 use protocol::level::Level;
 use std::time::Instant;
 
-async fn with_warden<F: Future<Output = ()>>(work: impl FnOnce(Home) -> F) {
+pub(super) async fn with_warden<F: Future<Output = ()>>(work: impl FnOnce(Home) -> F) {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::at(folder.path().join("h"));
     home.ensure().unwrap();
@@ -22,7 +22,7 @@ async fn with_warden<F: Future<Output = ()>>(work: impl FnOnce(Home) -> F) {
     }
 }
 
-fn client(home: &Home) -> Client {
+pub(super) fn client(home: &Home) -> Client {
     Client::new(home, Duration::from_secs(5))
 }
 
@@ -130,7 +130,7 @@ async fn one_that_dies_at_work_is_waited_for_from_then_on() {
     assert_eq!(said.unwrap(), 7);
 }
 
-fn wanted(step: &str) -> Wanted {
+pub(super) fn wanted(step: &str) -> Wanted {
     Wanted {
         task: "01".to_owned(),
         short: "t1".to_owned(),

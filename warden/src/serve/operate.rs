@@ -1,5 +1,5 @@
-//! What the warden does about duties: it judges by rules read now, shows a person what would be done, and has
-//! it done between two lines of the record, once for its key.
+//! What the warden does about duties: it judges by rules read now, and has them done between two lines of the record, once for
+//! their key. What a person is shown before is in `look`.
 
 use super::Office;
 use super::run::too_late;
@@ -8,10 +8,9 @@ use crate::audit::line::{Entry, Stage};
 use crate::operations::book::{DEED_VERSION, Deed, stands};
 use crate::operations::child::{carried_out, carried_out_until};
 use crate::operations::copies;
-use crate::operations::judge::{duty_of, is_duty, judge};
-use crate::tickets::shown::joined;
+use crate::operations::judge::{duty_of, judge};
 use crate::tickets::ticket::{Ticket, Wanted};
-use crate::wire::{Ask, Reply};
+use crate::wire::Reply;
 use jiff::Timestamp;
 use protocol::approval::{Rule, TicketState};
 use protocol::duty::Duty;
@@ -25,77 +24,10 @@ use tokio::sync::watch;
 /// There while the team is frozen, in the warden's folder.
 pub(super) const FROZEN: &str = "frozen";
 
-/// Most that a person is shown of what hands saw, in bytes: with the ticket it is one line of the wire.
-const SEEN: usize = 90_000;
 /// Largest answer, in bytes: it has to fit a line of the wire.
 const ANSWER: usize = 200 * 1024;
 
 impl Office {
-    /// Before leave is asked for a duty: it is judged, looked at, and what a person is to see is kept.
-    pub(super) async fn look_first(&self, ask: &mut Ask) -> Result<(), String> {
-        let Ask::Request { wanted } = ask else {
-            return Ok(());
-        };
-        wanted.seen = None;
-        if !is_duty(&wanted.action) {
-            return Ok(());
-        }
-        let (duty, _) = duty_of(wanted, self.walls)?;
-        let terms = self.judged(wanted, &duty)?.1;
-        let digest = wanted.digest(&self.host);
-        // Asked again, the same is shown: the yes is bound to it.
-        if self.plans.get(&digest).is_none() {
-            let runs = self.home.warden().join(copies::FOLDER);
-            if matches!(duty, Duty::HostRun { .. }) && copies::many(&runs) {
-                return Err("too many programs wait for an answer already: answer some first, ai-infra approvals list".to_owned());
-            }
-            let order = self.order(Wish::Look, &duty, &terms, &digest, Value::Null);
-            let look = carried_out(&order, self.frozen.subscribe()).await;
-            if look.end != End::Done {
-                return Err(look.text);
-            }
-            let more = look.before["unshown"].as_u64().unwrap_or(0);
-            let seen = joined(look.shown.clone());
-            if more > 0 || seen.iter().map(|(_, text)| text.len()).sum::<usize>() > SEEN {
-                return Err(
-                    "the change is longer than a person is shown before a yes: make it in parts"
-                        .to_owned(),
-                );
-            }
-            let bound = look.before["bound"].clone();
-            self.plans
-                .keep(&digest, look.shown, bound, Timestamp::now())?;
-        }
-        wanted.seen = self.plans.get(&digest).map(|planned| planned.seal());
-        Ok(())
-    }
-
-    /// Nobody is asked about what was looked at: nothing of it is kept.
-    pub(super) fn forget_look(&self, wanted: &Wanted) {
-        let digest = wanted.digest(&self.host);
-        if !self.tickets.borrow().all().any(|one| one.digest == digest) {
-            self.plans.forget(&digest);
-            copies::let_go(
-                &self.home.warden().join(copies::FOLDER),
-                Timestamp::now(),
-                |one, _| one != digest,
-            );
-        }
-    }
-
-    /// Takes away the copies of files that nothing can be run from any more.
-    pub(super) fn let_copies_go(&self, now: Timestamp) {
-        let (tickets, deeds) = (self.tickets.borrow(), self.deeds.borrow());
-        copies::let_go(
-            &self.home.warden().join(copies::FOLDER),
-            now,
-            |digest, age| {
-                let ticket = tickets.all().rev().find(|ticket| ticket.digest == digest);
-                copies::stays(age, ticket, deeds.of(digest), now)
-            },
-        );
-    }
-
     /// Whether the rules let it be done at all: the agent's level, its terms, the kind.
     pub(super) fn allowed(&self, wanted: &Wanted, duty: &Duty) -> Result<(Rule, Terms), String> {
         let rules = self.rules(wanted)?;
@@ -103,7 +35,7 @@ impl Office {
         Ok((rule, rules.terms))
     }
 
-    fn judged(&self, wanted: &Wanted, duty: &Duty) -> Result<(Rule, Terms), String> {
+    pub(super) fn judged(&self, wanted: &Wanted, duty: &Duty) -> Result<(Rule, Terms), String> {
         let (rule, terms) = self.allowed(wanted, duty)?;
         let rule = match duty
             .kind()
@@ -119,7 +51,14 @@ impl Office {
         Ok((rule, terms))
     }
 
-    fn order(&self, wish: Wish, duty: &Duty, terms: &Terms, digest: &str, before: Value) -> Order {
+    pub(super) fn order(
+        &self,
+        wish: Wish,
+        duty: &Duty,
+        terms: &Terms,
+        digest: &str,
+        before: Value,
+    ) -> Order {
         let own = self.home.warden();
         Order {
             v: ORDER_VERSION,
@@ -142,7 +81,7 @@ impl Office {
                 let terms = self.judged(wanted, &duty)?.1;
                 let digest = wanted.digest(&self.host);
                 let order = self.order(Wish::Make, &duty, &terms, &digest, Value::Null);
-                carried_out(&order, self.frozen.subscribe()).await
+                self.looked(&order).await
             }
             Some(_) if matches!(duty, Duty::HostRun { .. }) => {
                 self.run(wanted, &duty, &key, epoch).await?
