@@ -1,6 +1,7 @@
 //! Freezing the team and pausing roles. The wish is kept in the ledger first; then the bus is told,
 //! now or as soon as it is back, and holders are made to look again and again, so that a lost hint
-//! costs a fraction of a second.
+//! costs a fraction of a second. The warden of this host is told on its own way, whether the bus is there or not, and whoever
+//! asked for the freeze hears where it did not take it.
 
 use crate::desk::Desk;
 use crate::ledger::brakes::Brakes;
@@ -100,7 +101,7 @@ pub async fn pull(
         .ledger
         .pull_brake(role, &who.name, Timestamp::now())
         .await?;
-    let away = tell(desk).await;
+    let away = tell(desk, role).await;
     let brakes = desk.ledger.brakes().await?;
     let said = brakes.on(role).map(sentence).unwrap_or_default();
     if new {
@@ -119,7 +120,7 @@ pub async fn release(
     role: Option<&Role>,
 ) -> Result<String, LedgerError> {
     let was = desk.ledger.release_brake(role).await?;
-    let away = tell(desk).await;
+    let away = tell(desk, role).await;
     let said = match (role, was) {
         (None, true) => "the team goes on".to_owned(),
         (None, false) => "the team was not frozen".to_owned(),
@@ -132,32 +133,47 @@ pub async fn release(
     Ok(said + &away)
 }
 
-/// Tells the bus now; answers what the person should know when it is away.
-async fn tell(desk: &Desk) -> String {
+/// Tells bus and warden now; answers what the person should know where one of them did not hear it.
+async fn tell(desk: &Desk, role: Option<&Role>) -> String {
     desk.braked.notify_one();
+    desk.owed_to_warden.notify_one();
     // One that does not answer keeps nobody else from stopping.
     let bus = async {
         let bus = desk.link.now().ok()?;
         Some(timeout(PATIENCE, set(desk, &bus)).await)
     };
-    let (told, ()) = tokio::join!(bus, tell_warden(desk));
-    let Some(told) = told else {
-        return AWAY.to_owned();
-    };
-    match told {
-        Ok(Ok(_)) => String::new(),
-        Ok(Err(error)) => {
-            if let BrakeError::Bus(error) = &error {
-                desk.link.noticed(error);
-            }
-            AWAY.to_owned()
+    let (told, warden) = tokio::join!(bus, tell_warden(desk));
+    let away = match told {
+        Some(Ok(Ok(_))) => "",
+        Some(Ok(Err(BrakeError::Bus(error)))) => {
+            desk.link.noticed(&error);
+            AWAY
         }
-        Err(_) => AWAY.to_owned(),
-    }
+        Some(Ok(Err(BrakeError::Ledger(_))) | Err(_)) | None => AWAY,
+    };
+    // A role that is paused is nothing to the warden.
+    let unheard = match role {
+        None => unheard(&warden),
+        Some(_) => "",
+    };
+    format!("{away}{unheard}")
 }
 
 const AWAY: &str =
     " (redis does not answer: agents stop by themselves, and hear of this when it is back)";
+
+/// What a person should know of what the warden heard. Pure.
+fn unheard(warden: &Told) -> &'static str {
+    match warden {
+        Told { heard: true, .. } => "",
+        Told { frozen: true, .. } => {
+            " (but the warden of this host did not take it: what it does on the host itself may go on. It is told again every second until it hears: ai-infra status)"
+        }
+        Told { frozen: false, .. } => {
+            " (the warden of this host did not hear it: it does nothing on the host itself until it does, and is told again every second)"
+        }
+    }
+}
 
 /// Makes the bus know the brakes, and hints at them. Answers what they are.
 ///
@@ -179,21 +195,84 @@ pub async fn set(desk: &Desk, bus: &Bus) -> Result<Brakes, BrakeError> {
     Ok(brakes)
 }
 
-/// Makes the warden of this host know whether the team is frozen: it stops what it does on the host itself. One
-/// that is away begins nothing either, and is told again.
-async fn tell_warden(desk: &Desk) {
-    let Ok(brakes) = desk.ledger.brakes().await else {
-        return;
+/// What the warden was told, and whether it took it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told {
+    frozen: bool,
+    heard: bool,
+}
+
+/// Makes the warden of this host know whether the team is frozen: it stops what it does on the host itself.
+async fn tell_warden(desk: &Desk) -> Told {
+    let brakes = match desk.ledger.brakes().await {
+        Ok(brakes) => brakes,
+        Err(error) => {
+            desk.note(&error);
+            // Whether it is to stop is not known now: it is not told to go on.
+            return Told {
+                frozen: true,
+                heard: false,
+            };
+        }
     };
+    let frozen = brakes.frozen.is_some();
     let mut warden = Client::new(&desk.home, Duration::ZERO);
-    let told = timeout(PATIENCE, warden.freeze(brakes.frozen.is_some())).await;
-    if !matches!(told, Ok(Ok(()))) {
-        tracing::debug!(?told, "the warden does not hear of the brakes");
+    let told = timeout(PATIENCE, warden.freeze(frozen)).await;
+    let heard = matches!(told, Ok(Ok(())));
+    if !heard {
+        tracing::debug!(?told, frozen, "the warden does not hear of the brakes");
+    }
+    Told { frozen, heard }
+}
+
+/// Keeps bus and warden knowing the brakes. Runs for ever.
+pub async fn keep(desk: &Desk) {
+    tokio::join!(keep_bus(desk), keep_warden(desk));
+}
+
+/// The warden: whether the bus is there or not, and again and again until it took it.
+async fn keep_warden(desk: &Desk) {
+    let (mut eager, mut owed) = (0_u32, false);
+    loop {
+        let told = tell_warden(desk).await;
+        match told {
+            Told {
+                frozen: true,
+                heard: false,
+            } if !owed => {
+                owed = true;
+                tracing::warn!("the warden of this host does not hear that the team is frozen");
+            }
+            Told {
+                heard: true,
+                frozen,
+            } if owed => {
+                owed = false;
+                if frozen {
+                    let said = "the warden of this host has heard that the team is frozen";
+                    desk.hub.say(said.to_owned());
+                }
+            }
+            Told { .. } => {}
+        }
+        let pause = match told {
+            _ if eager > 0 => EAGER,
+            Told {
+                heard: true,
+                frozen: false,
+            } => CALM,
+            Told { .. } => FROZEN,
+        };
+        eager = eager.saturating_sub(1);
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = desk.owed_to_warden.notified() => eager = HINTS,
+        }
     }
 }
 
-/// Keeps the bus knowing the brakes. Runs for ever.
-pub async fn keep(desk: &Desk) {
+/// The bus, and by its hints the holders.
+async fn keep_bus(desk: &Desk) {
     loop {
         let (bus, number) = desk.link.up().await;
         let mut eager = 0_u32;
@@ -205,8 +284,7 @@ pub async fn keep(desk: &Desk) {
                 }
                 Ok::<_, BrakeError>(brakes)
             };
-            let (set, ()) = tokio::join!(set, tell_warden(desk));
-            let pause = match set {
+            let pause = match set.await {
                 Ok(_) if eager > 0 => EAGER,
                 Ok(brakes) if brakes.frozen.is_some() => FROZEN,
                 Ok(_) => CALM,
@@ -227,3 +305,7 @@ pub async fn keep(desk: &Desk) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "brakes_tests.rs"]
+mod tests;

@@ -36,6 +36,8 @@ pub struct Desk {
     pub backups: Notify,
     /// Woken when a brake was pulled or let go.
     pub braked: Notify,
+    /// The same for whoever tells the warden.
+    pub owed_to_warden: Notify,
     /// Set once this process may write no more, because another supervisor took over or the ledger
     /// was put back: it ends.
     pub ended: watch::Sender<Option<Over>>,

@@ -143,6 +143,7 @@ pub fn desk(settings: Settings, home: Home, ledger: Ledger) -> SharedDesk {
         hub: Hub::default(),
         outbox: Notify::new(),
         braked: Notify::new(),
+        owed_to_warden: Notify::new(),
         ended: watch::Sender::new(None),
         ledger_trouble: watch::Sender::new(None),
         ledger,
