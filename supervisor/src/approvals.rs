@@ -147,7 +147,8 @@ async fn settle(
 }
 
 /// Takes the tickets back of tasks that ended: nobody is to be asked for what nobody waits for. A program on the host that
-/// still runs for one, or for one that is being cancelled, ends with that: its agent may be hung or dead.
+/// still runs for one, or for one that is being cancelled, ends with that: its agent may be hung or dead. From then on no leave of
+/// it counts: its agent may have been taken over.
 async fn over(desk: &Desk, warden: &mut Client) -> Result<(), LedgerError> {
     let Ok(open) = warden.tickets(true, PAGE as usize).await else {
         return Ok(());
@@ -163,7 +164,9 @@ async fn over(desk: &Desk, warden: &mut Client) -> Result<(), LedgerError> {
         tracing::warn!(%error, "which programs run on this host is not known: none is ended with its task");
         Vec::new()
     });
-    for task in runs {
+    // A yes for a whole task outlives its ticket, and what was just used is not done yet.
+    let leaves = warden.leaves().await.unwrap_or_default();
+    for task in runs.into_iter().chain(leaves) {
         if is_so(desk, &task, is_over).await? {
             let _next_time = warden.ask(Ask::Cancel { task }).await;
         }
@@ -193,7 +196,7 @@ fn is_over(state: &TaskState) -> bool {
     state.is_final() || *state == TaskState::Cancelling
 }
 
-/// Which of the tasks that a host named, because tickets of theirs are open there or a program of theirs runs, are over: ended, being cancelled, unknown, or not that
+/// Which of the tasks that a host named, because they have leave there or ask for it, or a program of theirs runs, are over: ended, being cancelled, unknown, or not that
 /// host's. Its daemon has the warden there take those tickets back, and end the program.
 ///
 /// # Errors

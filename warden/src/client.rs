@@ -284,6 +284,17 @@ impl Client {
         }
     }
 
+    /// The tasks with leave that counts while they go on, and that the warden does not know to be over.
+    ///
+    /// # Errors
+    /// When the warden is away, or an older one.
+    pub async fn leaves(&mut self) -> Result<Vec<String>, WardenError> {
+        match self.ask(Ask::Leaves).await? {
+            Reply::Runs { tasks } => Ok(tasks),
+            _ => Err(WardenError::Strange),
+        }
+    }
+
     /// Says that the team is frozen, or goes on.
     ///
     /// # Errors

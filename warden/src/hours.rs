@@ -1,6 +1,6 @@
 //! How often a kind of act was done on this host within the last hour: a line for each in the warden's folder, safe on
 //! disk before the act, so that neither a restart nor many agents make more of it than a rule allows. The same step is
-//! counted once, however often it is recovered.
+//! counted once, however often it is recovered. No task counts without end, and what counts no more is left out now and then.
 
 use config::private_file;
 use jiff::{SignedDuration, Timestamp};
@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 const HOURS_VERSION: u32 = 1;
 /// How long an act counts.
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
-/// Lines from which on those that count no more are left out.
-const LINES: usize = 1_000;
+/// How many that count no more are left out at once: the file is written anew for no fewer.
+const OLD: usize = 500;
+/// Most acts of one task that count at once. A rule that allows more of a kind allows them to several tasks.
+const OF_TASK: usize = 1_000;
 
 /// One act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ struct Counted {
     kind: String,
     /// Of the act, its task and its step.
     digest: String,
+    /// The task's uuid; a warden of an older version did not keep it.
+    #[serde(default)]
+    task: String,
 }
 
 /// The acts of the last hour.
@@ -86,29 +91,43 @@ impl Hours {
     /// Counts an act, once.
     ///
     /// # Errors
-    /// A sentence: it cannot be kept, so the act must not be done.
-    pub fn count(&mut self, kind: &str, digest: &str, now: Timestamp) -> Result<(), String> {
-        let known = |one: &Counted| one.digest == digest && now.duration_since(one.at) < HOUR;
-        if self.all.iter().any(known) {
+    /// A sentence: it cannot be kept, or its task did too many, so the act must not be done.
+    pub fn count(
+        &mut self,
+        kind: &str,
+        digest: &str,
+        task: &str,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let counts = |one: &&Counted| now.duration_since(one.at) < HOUR;
+        let mut all = self.all.iter().filter(counts);
+        if all.any(|one| one.digest == digest) {
             return Ok(());
         }
-        let kept = self.keep(kind, digest, now);
-        kept.map_err(|error| {
-            let path = self.path.display();
-            format!("the act cannot be counted in {path}: {error}")
-        })
-    }
-
-    fn keep(&mut self, kind: &str, digest: &str, now: Timestamp) -> io::Result<()> {
-        if self.all.len() >= LINES {
-            self.forget(now)?;
+        let all = self.all.iter().filter(counts);
+        if all.filter(|one| one.task == task).count() >= OF_TASK {
+            return Err(format!(
+                "this task did {OF_TASK} acts within the hour that are counted: go on later"
+            ));
         }
         let one = Counted {
             v: HOURS_VERSION,
             at: now,
             kind: kind.to_owned(),
             digest: digest.to_owned(),
+            task: task.to_owned(),
         };
+        self.keep(one).map_err(|error| {
+            let path = self.path.display();
+            format!("the act cannot be counted in {path}: {error}")
+        })
+    }
+
+    fn keep(&mut self, one: Counted) -> io::Result<()> {
+        let old = |other: &&Counted| one.at.duration_since(other.at) >= HOUR;
+        if self.all.iter().filter(old).count() >= OLD {
+            self.forget(one.at)?;
+        }
         let mut line = serde_json::to_vec(&one)?;
         line.push(b'\n');
         let length = self.file.metadata()?.len();
@@ -139,9 +158,10 @@ mod tests {
         let path = folder.path().join("hours.jsonl");
         let mut hours = Hours::open(&path, at(0)).unwrap();
         for (minute, digest) in [(0, "a"), (1, "a"), (10, "b")] {
-            hours.count("sql.change", digest, at(minute)).unwrap();
+            let counted = hours.count("sql.change", digest, "01", at(minute));
+            counted.unwrap();
         }
-        hours.count("http.change", "c", at(10)).unwrap();
+        hours.count("http.change", "c", "01", at(10)).unwrap();
         let mut text = std::fs::read_to_string(&path).unwrap();
         text.push_str("{\"v\":1,\"at\":\"19");
         std::fs::write(&path, text).unwrap();
@@ -157,12 +177,51 @@ mod tests {
             let got = hours.others(kind, digest, at(minute));
             assert_eq!(got, expected, "{kind} {digest} {minute}");
         }
-        hours.count("sql.change", "d", at(21)).unwrap();
+        hours.count("sql.change", "d", "01", at(21)).unwrap();
         let again = Hours::open(&path, at(22)).unwrap();
         assert_eq!(again.others("sql.change", "new", at(22)), 3);
         // A clock that was set back makes no room.
         assert_eq!(again.others("sql.change", "new", at(-500)), 3);
         let later = Hours::open(&path, at(500)).unwrap();
         assert!(later.all.is_empty() && std::fs::read(&path).unwrap().is_empty());
+    }
+
+    #[test]
+    fn no_task_counts_without_end_and_what_is_old_goes_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hours.jsonl");
+        // As a warden of an older version wrote it.
+        let line = |minute: i64, n: usize| {
+            let at = at(minute);
+            format!("{{\"v\":1,\"at\":\"{at}\",\"kind\":\"sql.change\",\"digest\":\"{n}\"}}\n")
+        };
+        let text: String = (0..OLD - 1).map(|n| line(0, n)).collect();
+        std::fs::write(&path, text).unwrap();
+        let mut hours = Hours::open(&path, at(1)).unwrap();
+        let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
+        hours.count("sql.change", "old", "01", at(1)).unwrap();
+        // What still counts is not written again and again.
+        let file = || std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&path).unwrap());
+        let before = file();
+        hours.count("sql.change", "next", "01", at(2)).unwrap();
+        assert_eq!((lines(), file()), (OLD + 1, before));
+        hours.count("sql.change", "later", "01", at(61)).unwrap();
+        assert_eq!(lines(), 2);
+        let of_task = |task: &str, digest: String| Counted {
+            v: HOURS_VERSION,
+            at: at(100),
+            kind: "sql.change".to_owned(),
+            digest,
+            task: task.to_owned(),
+        };
+        hours.all = (0..OF_TASK).map(|n| of_task("02", n.to_string())).collect();
+        let said = hours
+            .count("sql.change", "more", "02", at(101))
+            .unwrap_err();
+        assert!(said.contains("1000 acts within the hour"), "{said}");
+        for (digest, task, minute) in [("7", "02", 101), ("more", "03", 101), ("more", "02", 161)] {
+            let counted = hours.count("sql.change", digest, task, at(minute));
+            assert_eq!(counted, Ok(()), "{digest} {task} {minute}");
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::hours::Hours;
 use crate::operations::book::Deeds;
 use crate::operations::planned::Plans;
 use crate::operations::runs::{Runs, Word};
+use crate::tickets::over::Over;
 use crate::tickets::pin::Tries;
 use crate::tickets::store::{Store, StoreError};
 use crate::wire::{Ask, LINE_BYTES, Reply, Request, WIRE_VERSION};
@@ -79,6 +80,8 @@ struct Office {
     home: Home,
     book: RefCell<Book>,
     tickets: RefCell<Store>,
+    /// Whose leave counts no more.
+    over: RefCell<Over>,
     tries: RefCell<Tries>,
     /// Walls that are taken away; none but in a test.
     walls: Removed,
@@ -129,11 +132,13 @@ pub async fn run_without(home: Home, host: String, walls: Removed) -> Result<(),
     };
     let deeds = Deeds::open(&home.warden().join("operations.jsonl")).map_err(own)?;
     let hours = Hours::open(&home.warden().join("hours.jsonl"), Timestamp::now()).map_err(own)?;
+    let over = Over::open(&home.warden().join("over.jsonl")).map_err(own)?;
     let plans = Plans::open(&home.warden().join("planned"), Timestamp::now()).map_err(own)?;
     let office = Rc::new(Office {
         host,
         home: home.clone(),
         tickets: RefCell::new(tickets),
+        over: RefCell::new(over),
         tries: RefCell::default(),
         walls,
         hours: RefCell::new(hours),
@@ -247,7 +252,16 @@ impl Office {
         }
     }
 
-    async fn answer(&self, ask: Ask, peer: u32) -> Result<Reply, String> {
+    async fn answer(
+        &self,
+        ask: Ask,
+        peer: u32,
+        speaker: Option<&Speaker>,
+    ) -> Result<Reply, String> {
+        if let Ask::Request { wanted } | Ask::Burn { wanted, .. } | Ask::Hour { wanted, .. } = &ask
+        {
+            self.goes_on(wanted)?;
+        }
         match ask {
             Ask::Note { entry, safe } => {
                 let written = self.book.borrow_mut().append(*entry, Timestamp::now());
@@ -271,7 +285,7 @@ impl Office {
             } => self.trusts(&path, digest, pin, signature, peer).await,
             Ask::Distrust { path, signature } => self.distrusts(&path, signature, peer).await,
             Ask::TrustToSign { path, digest } => self.trust_to_sign(&path, digest),
-            Ask::Trusted { path, digest } => self.trusted(&path, &digest),
+            Ask::Trusted { path, digest } => self.trusted(&path, &digest, speaker),
             Ask::Operate { wanted, epoch } => self.operate(&wanted, epoch).await,
             Ask::EndRun {
                 task,
@@ -283,6 +297,7 @@ impl Office {
                 Ok(self.end_run(word, &agent, key.as_deref()).await)
             }
             Ask::Runs => Ok(self.running()),
+            Ask::Leaves => Ok(self.leaves()),
             Ask::Hour { wanted, count } => self.hour(&wanted, count),
             Ask::Freeze { frozen } => self.freeze(frozen),
             mut other => {
@@ -341,7 +356,10 @@ async fn serve(stream: UnixStream, mut seat: Seat, office: Rc<Office>) {
                 seat.pace().await;
                 let may = speaker.as_ref().map_or(Ok(()), |speaker| speaker.may(&ask));
                 match may {
-                    Ok(()) => office.answer(ask, known.unwrap_or(me)).await,
+                    Ok(()) => {
+                        let peer = known.unwrap_or(me);
+                        office.answer(ask, peer, speaker.as_ref()).await
+                    }
                     Err(why) => Err(why),
                 }
             }

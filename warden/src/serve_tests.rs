@@ -303,6 +303,7 @@ async fn a_connection_for_one_task_takes_no_line_of_another() {
                 id: "01".to_owned(),
                 short: short.to_owned(),
                 level,
+                workspace: None,
             });
             let home = dialled.clone();
             let dial = move || crate::blocking::connect_for(&home, "code", task);

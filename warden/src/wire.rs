@@ -101,12 +101,16 @@ pub enum Ask {
     },
     /// The tasks whose programs of level 3 run now or wait for their turn.
     Runs,
+    /// The tasks with leave that counts while they go on: a yes to a kind for all of the task, or a ticket that was just used.
+    /// Those that are over, as far as the warden heard, are not among them.
+    Leaves,
     /// The team is frozen, or goes on: while it is, nothing of a duty is begun, and what runs is told to stop.
     Freeze {
         /// It is.
         frozen: bool,
     },
-    /// A task is over: what it asked for is not wanted any more, and its program of level 3 ends.
+    /// A task is over: what it asked for is not wanted any more, its program of level 3 ends, and no leave of it counts from now
+    /// on. That cannot be taken back.
     Cancel {
         /// The task's uuid.
         task: String,
@@ -180,7 +184,7 @@ pub enum Ask {
         digest: Option<String>,
     },
     /// Whether a workspace that says this now is trusted. Where it said something else when a person
-    /// trusted it, that trust is over.
+    /// trusted it, that trust is over, where an agent speaks only that in the workspace of its own task.
     Trusted {
         /// The workspace.
         path: String,
@@ -200,6 +204,9 @@ pub struct OfTask {
     pub short: String,
     /// The most it may do.
     pub level: Level,
+    /// The workspace it is about; a launcher of an older version does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
 }
 
 /// An answer.
@@ -240,7 +247,7 @@ pub enum Reply {
         /// It.
         outcome: Box<Outcome>,
     },
-    /// Whose programs run now.
+    /// Whose programs run now, or who has leave.
     Runs {
         /// The tasks' uuids.
         tasks: Vec<String>,

@@ -232,6 +232,10 @@ impl Launcher {
             id: taken.id?.to_string(),
             short: task.to_string(),
             level: most(&self.shop.agent, taken.ceiling).level,
+            workspace: taken
+                .workspace
+                .as_ref()
+                .map(|folder| folder.to_string_lossy().into_owned()),
         })
     }
 

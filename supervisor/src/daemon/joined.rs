@@ -211,7 +211,8 @@ async fn of_the_warden(home: &Home, word: &mut HostWord) {
     let asks = open.into_iter().map(|(ticket, _)| ticket.wanted.task);
     // What runs is named first: it is to end at once where its task is over.
     let mut named = BTreeSet::new();
-    let tasks = runs.into_iter().chain(asks);
+    let leaves = warden.leaves().await.unwrap_or_default();
+    let tasks = runs.into_iter().chain(asks).chain(leaves);
     let tasks = tasks.filter_map(|task| task.parse::<TaskId>().ok());
     let tasks = tasks.filter(|task| named.insert(*task));
     word.open = tasks.take(OPEN_TASKS).collect();

@@ -2,8 +2,8 @@
 //! end which is decided here, and so is that a word holds for what comes after it: an order that is still on its way when its
 //! task is cancelled begins nothing. No IO: whoever carries an order out is woken through a channel.
 
+use crate::tickets::over::{NAME, one_name};
 use protocol::duty::order::{End, Outcome};
-use protocol::ids::TaskId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tokio::sync::watch;
 
@@ -12,8 +12,6 @@ use tokio::sync::watch;
 const REMEMBERED: usize = 256;
 /// Most tasks of one role whose programs run or wait at once: an agent holds one. More would crowd others out of the list.
 const LISTED: usize = 16;
-/// Longest name of a task, in bytes; a uuid has fewer.
-const NAME: usize = 64;
 
 /// For whom a program was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,12 +30,6 @@ impl Run {
         let (task, role) = (one_name(task), role.to_owned());
         Self { task, role, epoch }
     }
-}
-
-/// A task's uuid can be written in several ways: the one that everybody else writes.
-fn one_name(task: &str) -> String {
-    let id = task.parse::<TaskId>();
-    id.map_or_else(|_| task.to_owned(), |id| id.to_string())
 }
 
 /// That a task is over, and who says so.
@@ -166,6 +158,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
+    use protocol::ids::TaskId;
 
     fn run((task, role, epoch): (u8, u8, u64)) -> Run {
         Run::of(&task.to_string(), &role.to_string(), epoch)

@@ -75,10 +75,18 @@ impl Office {
         rules(&self.home, &role).map_err(|error| error.to_string())
     }
 
-    /// Counts an act that is done next.
+    /// Counts an act that is done next, where the rules bound its kind by the hour: what nobody counts fills no file. Where the
+    /// rules cannot be read now, it may be one.
     pub(super) fn counted(&self, wanted: &Wanted) -> Result<(), String> {
+        let bounded = self.rules(wanted).map_or(true, |rules| {
+            let most = rules.acts.at_most(&wanted.kind);
+            most.is_some_and(|most| most.per_hour.is_some())
+        });
+        if !bounded {
+            return Ok(());
+        }
         let digest = wanted.digest(&self.host);
         let mut hours = self.hours.borrow_mut();
-        hours.count(&wanted.kind, &digest, Timestamp::now())
+        hours.count(&wanted.kind, &digest, &wanted.task, Timestamp::now())
     }
 }

@@ -8,7 +8,7 @@ use crate::operations::child::signed_by;
 use crate::operations::runs::Word;
 use crate::tickets::pin::Pin;
 use crate::tickets::store::Answer;
-use crate::tickets::ticket::{Said, Ticket};
+use crate::tickets::ticket::{Said, Ticket, Wanted};
 use crate::tickets::{shown, signed};
 use crate::wire::{Ask, LINE_BYTES, Reply};
 use config::operations::principals;
@@ -19,11 +19,16 @@ use protocol::duty::order::{ORDER_VERSION, Signed};
 use protocol::walls::Wall;
 use std::path::PathBuf;
 
+/// Most tasks of one answer.
+const TASKS: usize = 1000;
 /// Most tickets of one answer, and most bytes of them: an answer has to fit a line of the wire.
 const LISTED: usize = 500;
 const PAGE_BYTES: usize = LINE_BYTES / 2;
 /// Longest reason of a person, in characters.
 const BECAUSE: usize = 500;
+
+/// What is said of a task that is over.
+const OVER: &str = "its task was cancelled or is over: no leave of it counts any more";
 
 impl Office {
     fn pin_path(&self) -> PathBuf {
@@ -36,12 +41,11 @@ impl Office {
             self.write(&ticket, "nobody answered or used it in time", now)?;
         }
         Ok(match ask {
-            Ask::Request { mut wanted } => {
+            Ask::Request { wanted } => {
                 let above = self.above(&wanted, now)?;
-                wanted.above = wanted.above.take().or(above);
                 let before = self.tickets.borrow().all().count();
                 let task = wanted.task.clone();
-                let asked = self.tickets.borrow_mut().request(*wanted, now);
+                let asked = self.tickets.borrow_mut().request(wanted.taken(above), now);
                 let ticket = asked.inspect_err(|why| {
                     let _told = self.note(&format!("leave for {task} was refused: {why}"), now);
                 })?;
@@ -77,9 +81,11 @@ impl Office {
             Ask::Cancel { task } => {
                 // What runs of it ends meanwhile; its lines say how.
                 let _ends = self.runs.borrow_mut().over(Word::of_owner(task.clone()));
+                let kept = self.over.borrow_mut().add(&task, now);
                 for ticket in self.tickets.borrow_mut().cancel(&task, now)? {
                     self.write(&ticket, "its task is over", now)?;
                 }
+                kept?;
                 Reply::Done
             }
             Ask::Tickets {
@@ -186,11 +192,33 @@ impl Office {
             | Ask::Operate { .. }
             | Ask::EndRun { .. }
             | Ask::Runs
+            | Ask::Leaves
             | Ask::Hour { .. }
             | Ask::Freeze { .. } => {
                 return Err("that is about the record".to_owned());
             }
         })
+    }
+
+    /// That a task is not over: nothing is asked, counted or used for one that is.
+    pub(super) fn goes_on(&self, wanted: &Wanted) -> Result<(), String> {
+        match self.over.borrow().is(&wanted.task) {
+            true => Err(OVER.to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    /// Who has leave, those first that have had it longest.
+    pub(super) fn leaves(&self) -> Reply {
+        let (tickets, over) = (self.tickets.borrow(), self.over.borrow());
+        let mut tasks: Vec<String> = Vec::new();
+        for ticket in tickets.with_leave(Timestamp::now()) {
+            let task = &ticket.wanted.task;
+            if tasks.len() < TASKS && !over.is(task) && !tasks.contains(task) {
+                tasks.push(task.clone());
+            }
+        }
+        Reply::Runs { tasks }
     }
 
     fn shown(&self, ticket: Ticket) -> Reply {

@@ -78,6 +78,7 @@ impl Office {
         let (duty, key) = duty_of(wanted, self.walls)?;
         let outcome = match duty.kind() {
             None => {
+                self.goes_on(wanted)?;
                 let terms = self.judged(wanted, &duty)?.1;
                 let digest = wanted.digest(&self.host);
                 let order = self.order(Wish::Make, &duty, &terms, &digest, Value::Null);
@@ -153,7 +154,7 @@ impl Office {
             },
             None => {}
         }
-        if *over.borrow() {
+        if *over.borrow() || self.goes_on(wanted).is_err() {
             return Ok(too_late());
         }
         let (rule, terms) = self.judged(wanted, duty)?;
@@ -218,7 +219,9 @@ impl Office {
         }
     }
 
-    /// That a ticket was given for exactly this, and used for it; answers the digest of what was shown.
+    /// That a ticket was given for exactly this, and just used for it; answers the digest of what was shown. What was begun has an
+    /// end to be told, however long ago that was; this is about beginning it. A step that is recovered uses its ticket again, and that
+    /// makes it no younger: else whoever has it could keep it for another day.
     fn used(&self, wanted: &Wanted, digest: &str) -> Result<Option<String>, String> {
         let tickets = self.tickets.borrow();
         let given = tickets.all().rev().find(|ticket| {
@@ -227,6 +230,14 @@ impl Office {
                 && ticket.wanted.step == wanted.step
         });
         match given {
+            Some(ticket)
+                if !ticket.is_just_used(Timestamp::now()) && self.walls.stands(Wall::Expiry) =>
+            {
+                Err(format!(
+                    "{} was used for this more than half an hour ago, and nothing was begun: ask for leave again, in another step",
+                    ticket.id
+                ))
+            }
             Some(ticket) => Ok(ticket.wanted.seen.clone()),
             None => Err(format!(
                 "{} needs a person's leave, and there is no used ticket for it",

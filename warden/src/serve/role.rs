@@ -34,6 +34,7 @@ impl Speaker {
             | Ask::Burn { wanted, .. }
             | Ask::Operate { wanted, .. }
             | Ask::Hour { wanted, .. } => {
+                named(wanted)?;
                 self.of_task(|task| asked(task, wanted))?;
                 wanted.agent.as_str()
             }
@@ -47,6 +48,7 @@ impl Speaker {
             Ask::Freeze { frozen: false }
             | Ask::Cancel { .. }
             | Ask::Runs
+            | Ask::Leaves
             | Ask::Tickets { .. }
             | Ask::Ticket { .. }
             | Ask::Answer { .. }
@@ -64,9 +66,41 @@ impl Speaker {
         }
     }
 
+    /// Whether its task is about this workspace, as its launcher knows from the supervisor.
+    pub fn works_in(&self, path: &str) -> bool {
+        let own = self
+            .task
+            .as_ref()
+            .and_then(|task| task.workspace.as_deref());
+        own == Some(path)
+    }
+
     fn of_task(&self, fits: impl FnOnce(&OfTask) -> Result<(), String>) -> Result<(), String> {
         self.task.as_ref().map_or(Ok(()), fits)
     }
+}
+
+/// Most bytes of the names in what an agent asks for: what it is about may be long, what it is called is not.
+const NAME: usize = 64;
+const STEP: usize = 512;
+
+/// Whether what is asked for has names of the usual length and, where it has a kind, one that rules could name.
+fn named(wanted: &Wanted) -> Result<(), String> {
+    let plain = |c: u8| c.is_ascii_lowercase() || c == b'.' || c == b'_';
+    if wanted.kind.len() > NAME || !wanted.kind.bytes().all(plain) {
+        return Err("a kind of act is called like `http.change`".to_owned());
+    }
+    for (what, name, most) in [
+        ("task", &wanted.task, NAME),
+        ("task's number", &wanted.short, NAME),
+        ("step", &wanted.step, STEP),
+        ("principal", &wanted.principal, STEP),
+    ] {
+        if name.len() > most {
+            return Err(format!("the name of a {what} has at most {most} bytes"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a line is of this task. That something above its level was refused may be written.
@@ -165,6 +199,7 @@ mod tests {
             id: "01".to_owned(),
             short: "t1".to_owned(),
             level,
+            workspace: None,
         });
         let speaker = Speaker {
             role: "infra".to_owned(),

@@ -213,6 +213,7 @@ mod tests {
             id: task.to_owned(),
             short: task.to_owned(),
             level: Level::Standard,
+            workspace: None,
         });
         Speaker {
             role: role.to_owned(),

@@ -1,8 +1,10 @@
 //! What the warden does about trust in workspaces: a person gives it as leave is given, by a PIN or a signature, everybody
-//! may end it, and a change ends it. Each is a line of the record.
+//! may end it, and a change ends it. Each is a line of the record. What an agent says of a change counts for the workspace of
+//! its own task.
 
 use super::Office;
 use super::leave::name_of;
+use super::role::Speaker;
 use crate::audit::book::note;
 use crate::audit::line::Entry;
 use crate::trust::signed::{self, Saying};
@@ -17,15 +19,10 @@ impl Office {
 
     /// A line about trust: who said it, and of what.
     fn tell(&self, path: &str, word: &Trust, said: &str, now: Timestamp) -> Result<(), String> {
-        let signed = word.key.as_ref().map(|key| format!("signed with {key}"));
-        let entry = Entry {
-            principal: format!("{}({})", word.by, word.uid),
-            tool: "trust".to_owned(),
-            call: path.to_owned(),
-            args_sha256: word.digest.clone(),
-            outcome: signed.unwrap_or_default(),
-            ..note("warden", said)
-        };
+        self.told(about(path, word, said), now)
+    }
+
+    fn told(&self, entry: Entry, now: Timestamp) -> Result<(), String> {
         let written = self.book.borrow_mut().append(entry, now);
         self.wanted.notify_one();
         written.map(drop).map_err(|error| error.to_string())
@@ -133,7 +130,12 @@ impl Office {
         })
     }
 
-    pub(super) fn trusted(&self, path: &str, digest: &str) -> Result<Reply, String> {
+    pub(super) fn trusted(
+        &self,
+        path: &str,
+        digest: &str,
+        speaker: Option<&Speaker>,
+    ) -> Result<Reply, String> {
         let kept = self.trust().get(path)?;
         let Some(trust) = kept else {
             return Ok(Reply::Trusted { trust: None });
@@ -142,10 +144,39 @@ impl Office {
             let trust = Some(trust);
             return Ok(Reply::Trusted { trust });
         }
+        if speaker.is_some_and(|speaker| !speaker.works_in(path)) {
+            return Ok(Reply::Trusted { trust: None });
+        }
         self.trust().changed(path)?;
         let why = format!("what {path} says to agents changed: it is not trusted any more");
-        self.tell(path, &trust, &why, Timestamp::now())?;
+        let told = about(path, &trust, &why);
+        let told = match speaker {
+            None => told,
+            // It is not the word of whoever trusted it.
+            Some(Speaker { role, task }) => Entry {
+                principal: String::new(),
+                agent: role.clone(),
+                task: task
+                    .as_ref()
+                    .map_or_else(String::new, |task| task.short.clone()),
+                ..told
+            },
+        };
+        self.told(told, Timestamp::now())?;
         Ok(Reply::Trusted { trust: None })
+    }
+}
+
+/// The line about a word of trust.
+fn about(path: &str, word: &Trust, said: &str) -> Entry {
+    let signed = word.key.as_ref().map(|key| format!("signed with {key}"));
+    Entry {
+        principal: format!("{}({})", word.by, word.uid),
+        tool: "trust".to_owned(),
+        call: path.to_owned(),
+        args_sha256: word.digest.clone(),
+        outcome: signed.unwrap_or_default(),
+        ..note("warden", said)
     }
 }
 

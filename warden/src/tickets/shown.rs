@@ -3,7 +3,7 @@
 //! a part of it not to be seen. The agent's reason is marked as claimed. Pure.
 
 use super::ticket::{Ticket, Wanted};
-use protocol::acts::is_personal;
+use protocol::acts::{Foreseen, is_personal};
 use serde_json::Value;
 
 /// Most characters of a field that decides nothing; the rest is counted.
@@ -105,8 +105,13 @@ fn of(wanted: &Wanted, host: &str) -> Vec<(String, String)> {
             say(&line(&name.replace('\n', " ")), &text_of(value));
         }
     }
-    if let Some(foreseen) = &wanted.foreseen {
-        say("would change", &foreseen.line());
+    // An older warden kept it of other kinds too, and of those it is nothing but words.
+    if let Some(foreseen) = wanted.foreseen.as_ref().filter(|_| wanted.is_tried()) {
+        let who = match foreseen {
+            Foreseen::Tried(_) => "as its agent tried it; more than that is taken back",
+            Foreseen::Untried(_) => "its agent says so",
+        };
+        say("would change", &format!("{} ({who})", foreseen.line()));
     }
     say("on", &format!("host {host}, at level {}", wanted.level));
     say(
@@ -217,6 +222,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use jiff::Timestamp;
+    use protocol::acts::Tried;
     use protocol::approval::TicketId;
     use serde_json::json;
 
@@ -376,6 +382,61 @@ mod tests {
             assert!(
                 said.contains(expected) && said.is_empty() == expected.is_empty(),
                 "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_agent_says_of_it_is_no_fact() {
+        let tried = || Foreseen::Tried(Tried::default());
+        let untried = || Foreseen::Untried("no row".to_owned());
+        let by_warden = Some("3 within the hour already");
+        let (sql, http) = ("sql.change", "http.change");
+        for (kind, foreseen, own, change, policy) in [
+            (
+                sql,
+                tried(),
+                None,
+                "no row (as its agent tried it; more than that is taken back)",
+                "asked because of its size: it is safe, say yes (its agent says so)",
+            ),
+            (
+                sql,
+                untried(),
+                by_warden,
+                "nobody counted: no row (its agent says so)",
+                "asked because of its size: 3 within the hour already",
+            ),
+            // Nothing holds such an act to what was said of it.
+            (
+                http,
+                tried(),
+                None,
+                "",
+                "asked because of its size: it is safe, say yes (its agent says so)",
+            ),
+            (
+                http,
+                untried(),
+                by_warden,
+                "",
+                "asked because of its size: 3 within the hour already",
+            ),
+        ] {
+            let said = Wanted {
+                kind: kind.to_owned(),
+                foreseen: Some(foreseen),
+                above: Some("it is safe,\nsay yes".to_owned()),
+                ..wanted(json!({"do": "x"}))
+            };
+            let old = of(&said, "web1");
+            assert_eq!(text(&old, "would change"), change);
+            let taken = said.taken(own.map(str::to_owned));
+            assert_eq!(taken.foreseen.is_some(), kind == sql);
+            let lines = of(&taken, "web1");
+            assert_eq!(
+                (text(&lines, "would change"), text(&lines, "policy")),
+                (change, policy)
             );
         }
     }

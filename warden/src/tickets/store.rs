@@ -291,13 +291,23 @@ impl Store {
         last.filter(|one| one.grown.is_none())
     }
 
+    /// The tickets whose leave counts while their task goes on: a yes to a kind for the whole task, and what was just used.
+    pub fn with_leave(&self, now: Timestamp) -> impl Iterator<Item = &Ticket> {
+        let for_task = |one: &Ticket| one.said.as_ref().is_some_and(|said| said.for_task);
+        self.all()
+            .filter(move |one| for_task(one) || one.is_just_used(now))
+    }
+
     /// Nothing was done under a used ticket, because it would have been more than a person said yes to.
     ///
     /// # Errors
     /// A sentence, where it was not used, or for something else.
     pub fn grown(&mut self, id: TicketId, wanted: &Wanted) -> Result<Ticket, String> {
         let mut ticket = self.get(id)?.clone();
-        if ticket.digest != wanted.digest(&self.host) || ticket.state != TicketState::Used {
+        if ticket.digest != wanted.digest(&self.host)
+            || ticket.state != TicketState::Used
+            || !wanted.is_tried()
+        {
             return Err(format!("{id} was not used for this"));
         }
         ticket.grown.clone_from(&wanted.foreseen);

@@ -139,6 +139,23 @@ fn what_nobody_answers_and_what_nobody_uses_expires() {
     );
 }
 
+/// Given while the clock was two hours ahead, and answered or not: put back, it is good for no two hours more.
+#[test]
+fn a_clock_that_was_ahead_gives_no_ticket_more_time() {
+    for (back, late) in [(119, false), (60, true), (0, true)] {
+        let mut drill = Drill::new();
+        let open = drill.ask("s", "https://a", 120).unwrap();
+        let said = drill.ask("s2", "https://a", 120).unwrap();
+        drill.say(&said, true, false, 120).unwrap();
+        drill.restart();
+        let went = drill.store.expire(at(back)).unwrap();
+        assert_eq!(went.len(), if late { 2 } else { 0 }, "{back}");
+        let burned = drill.store.burn(said.id, &said.wanted, at(back));
+        assert_eq!(burned.is_err(), late, "{back}: {burned:?}");
+        assert_eq!(drill.say(&open, true, false, back).is_err(), late, "{back}");
+    }
+}
+
 #[test]
 fn a_no_holds_and_a_change_after_the_request_is_refused() {
     let mut drill = Drill::new();

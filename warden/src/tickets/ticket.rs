@@ -5,6 +5,7 @@ use crate::audit::seal::hex;
 use jiff::{SignedDuration, Timestamp};
 use protocol::acts::Foreseen;
 use protocol::approval::{TicketId, TicketMove, TicketState};
+use protocol::text::one_line;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -13,6 +14,9 @@ use sha2::{Digest, Sha256};
 pub const TICKET_VERSION: u32 = 1;
 /// How long a ticket may be answered, and how long an answered one may be used.
 pub const LIFE: SignedDuration = SignedDuration::from_mins(30);
+
+/// How far a clock may be put back without a ticket being the worse for it: small steps are usual.
+const STEP: SignedDuration = SignedDuration::from_mins(1);
 
 /// What somebody asks leave for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,7 +102,30 @@ pub fn action_digest(action: &Value) -> String {
     hex(&Sha256::digest(action.to_string()))
 }
 
+/// The kind of which it is tried what it would change.
+const TRIED: &str = "sql.change";
+/// Most characters of why an agent says that it asks.
+const ABOVE: usize = 200;
+
 impl Wanted {
+    /// Whether it can be tried what it would change, and what was tried binds whoever does it.
+    pub fn is_tried(&self) -> bool {
+        self.kind == TRIED
+    }
+
+    /// As the warden takes it from whoever asks. What the warden knows itself is a fact; why the agent says that it asks is marked as
+    /// said by it; what an act would change is thrown away where nothing holds the act to it.
+    #[must_use]
+    pub fn taken(self, above: Option<String>) -> Self {
+        let said = self.above.as_deref();
+        let said = said.map(|said| format!("{} (its agent says so)", one_line(said, ABOVE)));
+        Self {
+            foreseen: self.foreseen.clone().filter(|_| self.is_tried()),
+            above: above.or(said),
+            ..self
+        }
+    }
+
     /// The digest a ticket is bound to: the act, the host, the task, the step.
     pub fn digest(&self, host: &str) -> String {
         let mut all = Sha256::new();
@@ -156,8 +183,17 @@ impl Ticket {
         Ok(())
     }
 
-    /// Whether its time is over.
+    /// Whether its time is over. One that would last for longer than any ticket does was given while the clock was ahead: it has
+    /// not gained that time.
     pub fn is_late(&self, now: Timestamp) -> bool {
-        !self.state.is_final() && now >= self.expires
+        let left = self.expires.duration_since(now);
+        !self.state.is_final() && (left <= SignedDuration::ZERO || left > LIFE + STEP)
+    }
+
+    /// Whether it was used so lately that what it was used for may be begun.
+    pub fn is_just_used(&self, now: Timestamp) -> bool {
+        let age = self.used.map(|used| now.duration_since(used));
+        let lately = age.is_some_and(|age| age < LIFE && age >= -STEP);
+        self.state == TicketState::Used && lately
     }
 }
