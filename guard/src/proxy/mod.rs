@@ -1,7 +1,7 @@
 //! The way out of a sandbox of level 1: a proxy for each task, a process of its own on the host's side of a socket that
 //! is bound into it. It connects to hosts that were named, and to nothing else: [`request`] reads
 //! what is asked, [`address`] says which addresses are the world's, [`greeting`] compares the name
-//! in the TLS greeting, `serve` carries bytes, [`told`] says what was asked for to whoever keeps the
+//! in the TLS greeting, `handshake` holds a connection to it, `serve` carries bytes, [`told`] says what was asked for to whoever keeps the
 //! record. From registries that want a token ([`door`]) it fetches itself, so that no program ever has the
 //! token: [`asked`] reads the question, `fetch` asks it, `hand` hands the answer on, [`mask`] looks through the answer, [`clients`] says
 //! where clients find it. Pure but for `serve`, `fetch`, `hand` and [`registries`].
@@ -20,6 +20,7 @@ pub mod door;
 mod fetch;
 pub mod greeting;
 mod hand;
+mod handshake;
 pub mod holder;
 pub mod mask;
 pub mod process;

@@ -2,7 +2,7 @@
 
 use super::address::{Nearness, nearness};
 use super::fetch::{self, Fetch};
-use super::greeting::{GREETING_BYTES, Greeting, read};
+use super::handshake::{self, First, greet};
 use super::request::{HEAD_BYTES, connect};
 use super::told::{Frost, Record};
 use super::{Allowed, Connection, Terms, asked};
@@ -174,10 +174,10 @@ async fn carry(
         .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
         .await
         .map_err(gone)?;
-    let first = timeout(PATIENCE, greeting(stream, &host, shared.faults))
+    let first = timeout(PATIENCE, handshake::first(stream, &host, shared.faults))
         .await
         .map_err(|_| "no TLS greeting came".to_owned())??;
-    exchange(stream, outside, &first, shared, told).await
+    exchange(stream, outside, (first, &host), shared, told).await
 }
 
 /// A question read as careless proxies read it: for tests whose attack needs one.
@@ -278,44 +278,23 @@ async fn reach(host: &str, port: u16, most: Nearness) -> Result<TcpStream, (u16,
     Err((502, last))
 }
 
-/// Reads the greeting and holds its name against the host.
-async fn greeting(stream: &mut UnixStream, host: &str, faults: Faults) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let count = stream.read(&mut buffer).await.unwrap_or(0);
-        if count == 0 {
-            return Err("it was closed before anything was said".to_owned());
-        }
-        bytes.extend(&buffer[..count]);
-        match read(&bytes) {
-            _ if !faults.stands(Wall::Proxy) => return Ok(bytes),
-            Greeting::For(name) if name.eq_ignore_ascii_case(host) => return Ok(bytes),
-            Greeting::For(_) => return Err("its TLS greeting is for another server".to_owned()),
-            Greeting::Other(why) => return Err(format!("it {why}")),
-            Greeting::More if bytes.len() > GREETING_BYTES => {
-                return Err("its TLS greeting does not end".to_owned());
-            }
-            Greeting::More => {}
-        }
-    }
-}
-
 async fn exchange(
     inside: &mut UnixStream,
     mut outside: TcpStream,
-    first: &[u8],
+    first: (First, &str),
     shared: &Shared,
     told: &mut Connection,
 ) -> Result<(), String> {
     let (mut from_inside, mut to_inside) = inside.split();
     let (mut from_outside, mut to_outside) = outside.split();
-    spend(&shared.up, first.len() as u64, UP_BYTES)?;
-    told.up = first.len() as u64;
-    to_outside
-        .write_all(first)
-        .await
-        .map_err(|e| format!("the host is gone: {e}"))?;
+    greet(
+        (&mut from_inside, &mut to_inside),
+        (&mut from_outside, &mut to_outside),
+        first,
+        shared,
+        told,
+    )
+    .await?;
     let up = copy(
         &mut from_inside,
         &mut to_outside,
