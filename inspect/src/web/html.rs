@@ -1,12 +1,13 @@
 //! What stands on a page: its title, its text as a person sees it, and what it fetches. No more of HTML is read than
 //! that, and whatever a page holds is survived.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 /// Something a page fetches.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Asset {
     /// `image`, `script`, `style`, `icon`, `media` or `frame`.
     pub kind: &'static str,
@@ -21,7 +22,7 @@ pub struct Document {
     pub title: Option<String>,
     /// Its text, spaces put together.
     pub text: String,
-    /// What it fetches, each once, in order.
+    /// What it fetches, each once, in order, the first thousand.
     pub assets: Vec<Asset>,
     /// Where relative addresses begin, where it says so.
     pub base: Option<String>,
@@ -29,6 +30,12 @@ pub struct Document {
 
 /// Longest title that is told, in characters.
 const TITLE: usize = 200;
+/// Most things that a page fetches; those that follow are not looked at.
+const ASSETS: usize = 1000;
+/// Longest tag, in bytes.
+const TAG_BYTES: usize = 64 * 1024;
+/// Most bytes of a page that are looked through for the end of tags that have none.
+const IN_VAIN: usize = 16 * 1024 * 1024;
 
 fn regex(pattern: &str) -> Option<Regex> {
     Regex::new(pattern).ok()
@@ -40,10 +47,6 @@ static HIDDEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 static TITLED: LazyLock<Option<Regex>> =
     LazyLock::new(|| regex(r"(?is)<title\b[^>]*>(.*?)</title\s*>"));
-static TAG: LazyLock<Option<Regex>> =
-    LazyLock::new(|| regex(r#"(?is)<([a-z][a-z0-9]*)\b((?:[^>"']|"[^"]*"|'[^']*')*)>"#));
-static ANY_TAG: LazyLock<Option<Regex>> =
-    LazyLock::new(|| regex(r#"(?s)</?[a-zA-Z!](?:[^>"']|"[^"]*"|'[^']*')*>"#));
 static ATTRIBUTE: LazyLock<Option<Regex>> =
     LazyLock::new(|| regex(r#"(?is)([a-z][a-z0-9-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))"#));
 static ENTITY: LazyLock<Option<Regex>> =
@@ -52,13 +55,9 @@ static ENTITY: LazyLock<Option<Regex>> =
 /// Reads a page.
 pub fn read(html: &str) -> Document {
     let mut found = Document::default();
-    let (Some(comment), Some(hidden), Some(titled), Some(tag), Some(any)) = (
-        COMMENT.as_ref(),
-        HIDDEN.as_ref(),
-        TITLED.as_ref(),
-        TAG.as_ref(),
-        ANY_TAG.as_ref(),
-    ) else {
+    let (Some(comment), Some(hidden), Some(titled)) =
+        (COMMENT.as_ref(), HIDDEN.as_ref(), TITLED.as_ref())
+    else {
         return found;
     };
     let html = comment.replace_all(html, " ");
@@ -67,18 +66,121 @@ pub fn read(html: &str) -> Document {
         .map(|title| spaced(&decoded(title.as_str())))
         .map(|title| title.chars().take(TITLE).collect())
         .filter(|title: &String| !title.is_empty());
-    for one in tag.captures_iter(&html) {
-        let name = one.get(1).map_or("", |m| m.as_str()).to_ascii_lowercase();
-        let attributes = one.get(2).map_or("", |m| m.as_str());
-        look(&name, attributes, &mut found);
+    let mut seen = HashSet::new();
+    for tag in Tags::of(&html).filter(|tag| !tag.closes) {
+        look(
+            &tag.name.to_ascii_lowercase(),
+            tag.attributes,
+            &mut found,
+            &mut seen,
+        );
     }
-    let seen = hidden.replace_all(&html, " ");
-    let seen = any.replace_all(&seen, " ");
-    found.text = spaced(&decoded(&seen));
+    let shown = hidden.replace_all(&html, " ");
+    found.text = spaced(&decoded(&without_tags(&shown)));
     found
 }
 
-fn look(name: &str, attributes: &str, found: &mut Document) {
+/// The text between tags, a space for each of them.
+fn without_tags(html: &str) -> String {
+    let mut text = String::with_capacity(html.len());
+    let mut at = 0;
+    for tag in Tags::of(html) {
+        text.push_str(html.get(at..tag.from).unwrap_or_default());
+        text.push(' ');
+        at = tag.to;
+    }
+    text.push_str(html.get(at..).unwrap_or_default());
+    text
+}
+
+/// A tag on a page.
+struct Tag<'a> {
+    from: usize,
+    to: usize,
+    /// It ends something.
+    closes: bool,
+    name: &'a str,
+    attributes: &'a str,
+}
+
+/// The tags of a page, each read once: what never ends is looked through so often and no more.
+struct Tags<'a> {
+    html: &'a str,
+    at: usize,
+    /// Bytes that may still be looked through in vain.
+    patience: usize,
+}
+
+impl<'a> Tags<'a> {
+    fn of(html: &'a str) -> Self {
+        Tags {
+            html,
+            at: 0,
+            patience: IN_VAIN,
+        }
+    }
+
+    /// The tag that begins at a `<`; else how far it was looked for.
+    fn tag(&self, from: usize) -> Result<Tag<'a>, usize> {
+        let rest = self.html.get(from..).unwrap_or_default().as_bytes();
+        let closes = rest.get(1) == Some(&b'/');
+        let name = if closes { 2 } else { 1 };
+        let letter = |b: &u8| b.is_ascii_alphabetic() || *b == b'!';
+        if !rest.get(name).is_some_and(letter) {
+            return Err(1);
+        }
+        let mut quote = None;
+        let inner = rest.iter().take(TAG_BYTES).enumerate().skip(name);
+        let end = inner
+            .into_iter()
+            .find_map(|(at, byte)| match (quote, *byte) {
+                (None, b'>') => Some(at),
+                (None, b'"' | b'\'') => {
+                    quote = Some(*byte);
+                    None
+                }
+                (Some(open), byte) if open == byte => {
+                    quote = None;
+                    None
+                }
+                _ => None,
+            });
+        let end = end.ok_or(rest.len().min(TAG_BYTES))?;
+        let words = self.html.get(from + name..from + end).unwrap_or_default();
+        let plain = |c: char| !c.is_ascii_alphanumeric() && c != '!';
+        let (name, attributes) = words.split_at(words.find(plain).unwrap_or(words.len()));
+        Ok(Tag {
+            from,
+            to: from + end + 1,
+            closes,
+            name,
+            attributes,
+        })
+    }
+}
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = Tag<'a>;
+
+    fn next(&mut self) -> Option<Tag<'a>> {
+        loop {
+            let from = self.at + self.html.get(self.at..)?.find('<')?;
+            match self.tag(from) {
+                Ok(tag) => {
+                    self.at = tag.to;
+                    return Some(tag);
+                }
+                Err(looked) => {
+                    self.patience = self.patience.checked_sub(looked)?;
+                    self.at = from + 1;
+                }
+            }
+        }
+    }
+}
+
+/// Notes what a tag fetches, each thing once.
+fn look(name: &str, attributes: &str, found: &mut Document, seen: &mut HashSet<Asset>) {
     let value = |key: &str| {
         let all = ATTRIBUTE.as_ref()?.captures_iter(attributes);
         let mut named = all.filter(|one| {
@@ -98,7 +200,9 @@ fn look(name: &str, attributes: &str, found: &mut Document) {
                 && scheme.is_none_or(|s| s == "http" || s == "https" || s.contains('/'))
         });
         let asset = address.map(|address| Asset { kind, address });
-        if let Some(asset) = asset.filter(|asset| !found.assets.contains(asset)) {
+        if let Some(asset) = asset.filter(|_| found.assets.len() < ASSETS)
+            && seen.insert(asset.clone())
+        {
             found.assets.push(asset);
         }
     };
@@ -218,6 +322,36 @@ mod tests {
             ("no.png", false),
         ] {
             assert_eq!(holds(&read, text), expected, "{text}: {}", read.text);
+        }
+    }
+
+    #[test]
+    fn a_page_made_to_be_slow_is_read_in_one_go() {
+        // Whoever compares each with each, or looks through the rest for each, is at it for hours.
+        let many: String = (0..20_000).map(|at| format!("<img src={at}>")).collect();
+        let found = read(&many);
+        assert_eq!(found.assets.len(), ASSETS);
+        let open = "<a\"<b>\"".repeat(100_000);
+        assert_eq!(read(&open).assets, []);
+        let twice = "<img src=a>".repeat(20_000);
+        assert_eq!(read(&twice).assets.len(), 1);
+    }
+
+    #[test]
+    fn tags_end_where_they_end() {
+        for (html, expected) in [
+            ("a<b>c</b>d", &["b", "/b"][..]),
+            ("<p title='a > b' x=\"'>\">", &["p"]),
+            ("1 < 2 <br/>", &["br"]),
+            ("<!doctype html><H1>", &["!doctype", "H1"]),
+            ("<a 'open <i>", &["i"]),
+            ("<a \"open <i>\" <b", &["i"]),
+            ("<", &[]),
+        ] {
+            let got: Vec<String> = Tags::of(html)
+                .map(|tag| format!("{}{}", if tag.closes { "/" } else { "" }, tag.name))
+                .collect();
+            assert_eq!(got, expected, "{html}");
         }
     }
 
