@@ -2,6 +2,7 @@
 //! clone; what the work said about itself is never read.
 
 mod file;
+mod told;
 
 use crate::stop::Stop;
 use crate::toolbox::{Toolbox, is_alone};
@@ -19,17 +20,12 @@ use protocol::envelope::micros;
 use protocol::tool::{HOST, ToolCall};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use told::{head, masked, seen, tail};
 
 /// What the record calls the step of a check.
 const STEP: &str = "check";
 /// Longest restore of a backup.
 const RESTORE: Duration = Duration::from_secs(6 * 3600);
-/// Most characters of what was seen that evidence keeps.
-const OBSERVED: usize = 600;
-
-/// Most lines of a tool's answer that evidence keeps, and of each the most characters.
-const HEAD_LINES: usize = 3;
-const HEAD_CHARS: usize = 120;
 
 /// The sandbox of one VERIFY.
 pub struct Measure {
@@ -75,7 +71,7 @@ impl Measure {
             criterion: criterion.id.clone(),
             verdict,
             source,
-            observed: toolbox.redactor.text(&cut(&observed)),
+            observed: seen(&toolbox.redactor, &observed),
             measured: micros(Timestamp::now()),
             tree: self.tree.clone(),
         })
@@ -97,7 +93,8 @@ impl Measure {
             let began = Instant::now();
             match self.run(toolbox, &call, timeout_of(check)).await {
                 Ok(outcome) => {
-                    let (verdict, observed) = judge_outcome(check, &outcome, context);
+                    let masked = masked(outcome, &toolbox.redactor);
+                    let (verdict, observed) = judge_outcome(check, &masked, context);
                     return Ok((verdict, source, observed));
                 }
                 Err(Unmade::Refused(why)) => return Ok((Verdict::Unknown, source, why)),
@@ -306,37 +303,6 @@ fn verdict(holds: bool) -> Verdict {
     }
 }
 
-/// The first lines that say something, short, and how many there are behind them.
-fn head(text: &str) -> String {
-    let says = |line: &&str| line.chars().any(char::is_alphanumeric);
-    let mut lines = text.lines().filter(says);
-    let short = |line: &str| match line.trim().char_indices().nth(HEAD_CHARS) {
-        Some((at, _)) => format!("{}…", &line.trim()[..at]),
-        None => line.trim().to_owned(),
-    };
-    let mut head: Vec<String> = lines.by_ref().take(HEAD_LINES).map(short).collect();
-    match lines.count() {
-        0 => {}
-        1 => head.push("… 1 more line".to_owned()),
-        more => head.push(format!("… {more} more lines")),
-    }
-    head.join("\n")
-}
-
-fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(6)..].join("\n")
-}
-
-fn cut(text: &str) -> String {
-    let text = text.trim();
-    if text.chars().count() <= OBSERVED {
-        return text.to_owned();
-    }
-    let head: String = text.chars().take(OBSERVED).collect();
-    format!("{head} …")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,14 +319,6 @@ mod tests {
 
     fn check(check: Check, outcome: Outcome, expected: Verdict) {
         assert_eq!(judge_outcome(&check, &outcome, &json!({})).0, expected);
-    }
-
-    #[test]
-    fn what_is_left_out_of_the_evidence_is_counted() {
-        let lines = |many: usize| vec!["a test"; many].join("\n--\n");
-        assert_eq!(head(&lines(HEAD_LINES)), ["a test"; HEAD_LINES].join("\n"));
-        assert!(head(&lines(HEAD_LINES + 1)).ends_with("\n… 1 more line"));
-        assert!(head(&lines(HEAD_LINES + 9)).ends_with("\n… 9 more lines"));
     }
 
     #[test]
@@ -390,13 +348,5 @@ mod tests {
         check(command(0, Some("4")), cut(1), Verdict::Failed);
         let unstarted = outcome(true, json!({"error": "there is no program `x`"}));
         check(command(0, None), unstarted, Verdict::Unknown);
-    }
-
-    #[test]
-    fn a_tool_is_quoted_in_three_short_lines() {
-        let quoted = head("{\n  \"a\": 1,\n\n  b\nc\nd");
-        assert_eq!(quoted, "\"a\": 1,\nb\nc\n… 1 more line");
-        let long = head(&"x".repeat(500));
-        assert_eq!(long, format!("{}…", "x".repeat(HEAD_CHARS)));
     }
 }

@@ -43,7 +43,8 @@ pub fn question(
         ),
     ];
     if !begun.seen["before"].is_null() {
-        let seen: String = begun.seen["before"].to_string();
+        // Half a secret is known as none: it is masked before it is cut.
+        let seen = redactor.text(&begun.seen["before"].to_string());
         all.push(known("before", seen.chars().take(SEEN_CHARS).collect()));
     }
     all.push(known(
@@ -122,6 +123,20 @@ mod tests {
             new: "y".to_owned(),
             all: false,
         })
+    }
+
+    #[test]
+    fn what_was_before_is_masked_before_it_is_cut() {
+        let secret = "hunter2hunter2";
+        let begun = Begun {
+            at: Timestamp::UNIX_EPOCH,
+            epoch: Epoch(7),
+            seen: json!({"before": format!("{}{secret}", "x".repeat(SEEN_CHARS - 8))}),
+        };
+        let redactor = Redactor::new([secret.to_owned()]);
+        let asked = question("execute/1", &act(), &begun, "code@h#1", None, &redactor);
+        let before = asked.known.iter().find(|known| known.what == "before");
+        assert!(before.is_some_and(|known| !known.value.contains("hunter")));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! the redactor before it leaves.
 
 use engine::conversation::{Message, ToolSpec};
+use guard::redact::Redactor;
 use jiff::Timestamp;
 use protocol::document::{RunDocument, TaskLine, TeamStatus};
 use protocol::memory::FoundMemory;
@@ -35,11 +36,13 @@ pub(super) struct Known<'a> {
 }
 
 /// The system text.
-pub(super) fn system(prompt: &str, known: &Known<'_>) -> String {
-    format!("{}\n\n{RULES}\n\n{}", prompt.trim(), facts(known))
+pub(super) fn system(prompt: &str, known: &Known<'_>, redactor: &Redactor) -> String {
+    format!("{}\n\n{RULES}\n\n{}", prompt.trim(), facts(known, redactor))
 }
 
-fn facts(known: &Known<'_>) -> String {
+fn facts(known: &Known<'_>, redactor: &Redactor) -> String {
+    // Half a secret is known as none: it is masked before it is cut.
+    let cut = |text: &str, most: usize| one_line(&redactor.text(text), most);
     let status = known.status;
     let mut text = format!(
         "# Now\n\n{} (UTC). Tasks: {} running, {} queued, {} waiting for a person. Spent this month: ${:.2} of ${:.2}.\n",
@@ -94,10 +97,6 @@ fn facts(known: &Known<'_>) -> String {
     text
 }
 
-fn cut(text: &str, most: usize) -> String {
-    one_line(text, most)
-}
-
 /// The turns: what was said before, then the words.
 pub(super) fn turns(before: &[(String, String)], words: &str) -> Vec<Message> {
     let mut turns = Vec::new();
@@ -129,5 +128,33 @@ pub(super) fn suggest() -> ToolSpec {
             "required": ["request"],
             "additionalProperties": false,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_secret_is_masked_before_what_is_known_is_cut() {
+        let secret = "hunter2-hunter2";
+        let redactor = Redactor::new([secret.to_owned()]);
+        let memory = json!({
+            "id": "m1", "title": format!("{} {secret}", "x".repeat(112)), "snippet": secret,
+            "project": null, "score": 1.0, "written": "2026-01-01T00:00:00Z"
+        });
+        let folder = format!("/{}/{secret}", "y".repeat(290));
+        let known = Known {
+            status: &TeamStatus::default(),
+            tasks: &[],
+            memories: &[serde_json::from_value(memory).unwrap()],
+            workspace: Some(Path::new(&folder)),
+            money: (0.0, 1.0),
+            now: Timestamp::UNIX_EPOCH,
+        };
+        let text = facts(&known, &redactor);
+        assert!(!text.contains("hunt"), "{text}");
     }
 }

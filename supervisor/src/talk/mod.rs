@@ -267,7 +267,7 @@ async fn request(
     let settings = &desk.settings.engine;
     Ok(ModelRequest {
         model: settings.model.clone(),
-        system: redactor.text(&context::system(&prompt, &known)),
+        system: redactor.text(&context::system(&prompt, &known, redactor)),
         messages: context::turns(newest(&before), &words),
         tools: vec![context::suggest()],
         tool_choice: ToolChoice::Auto,
