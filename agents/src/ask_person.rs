@@ -41,7 +41,7 @@ struct Choice {
 /// Asks, or gives back what was answered.
 pub async fn ask(bench: &mut Workbench, step: &str, call: &ToolCall) -> Result<ToolAnswer, Stop> {
     if let Some(answered) = bench.steps.answer(step, Epoch(0))? {
-        let words = answered.said.text.unwrap_or_default();
+        let words = bench.toolbox.hide(&answered.said.text.unwrap_or_default());
         return Ok(ToolAnswer {
             id: call.id.clone(),
             is_error: false,

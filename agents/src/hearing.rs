@@ -76,19 +76,25 @@ impl Hearing {
         }
         let entries = hold.insist(|| bus.words_of(task)).await?;
         self.looked = told;
-        fresh(entries, last)
+        fresh(entries, last, |text| bench.toolbox.hide(text))
     }
 }
 
-/// The words of a journal after a number.
-fn fresh(entries: Vec<JournalEntry>, last: u64) -> Result<Vec<Word>, Stop> {
+/// The words of a journal after a number, their secrets hidden: they go on to a model, to this task's journal and
+/// to the supervisor.
+fn fresh(
+    entries: Vec<JournalEntry>,
+    last: u64,
+    hide: impl Fn(&str) -> String,
+) -> Result<Vec<Word>, Stop> {
     let mut words = Vec::new();
     for entry in entries {
-        let word: Word = serde_json::from_value(entry.body).map_err(|e| {
+        let mut word: Word = serde_json::from_value(entry.body).map_err(|e| {
             let step = entry.step;
             Stop::Fail(format!("the journal's {step} cannot be read: {e}"))
         })?;
         if word.number > last {
+            word.text = hide(&word.text);
             words.push(word);
         }
     }
@@ -122,14 +128,23 @@ mod tests {
         };
         let all = || vec![word(1), word(2), word(4)];
         for (last, expected) in [(0, vec![1, 2, 4]), (2, vec![4]), (4, vec![])] {
-            let numbers: Vec<u64> = fresh(all(), last)
+            let numbers: Vec<u64> = fresh(all(), last, str::to_owned)
                 .unwrap()
                 .iter()
                 .map(|w| w.number)
                 .collect();
             assert_eq!(numbers, expected);
         }
-        let said = fresh(vec![entry(json!("no word"))], 0).unwrap_err();
+        let said = fresh(vec![entry(json!("no word"))], 0, str::to_owned).unwrap_err();
         assert!(said.to_string().contains("word/1 cannot be read"), "{said}");
+    }
+
+    #[test]
+    fn a_secret_that_is_said_is_hidden_as_it_is_heard() {
+        let text = "use hunter2-hunter2";
+        let said = entry(json!({"number": 1, "text": text, "by": {"uid": 1, "name": "a"}}));
+        let redactor = guard::redact::Redactor::new(["hunter2-hunter2".to_owned()]);
+        let heard = fresh(vec![said], 0, |text| redactor.text(text)).unwrap();
+        assert_eq!(heard[0].text, "use [secret]");
     }
 }

@@ -20,6 +20,7 @@ use crate::witness::Witness;
 use crate::workbench::{BASE, Workbench};
 use crate::workspace::Sandboxes;
 use bus::claim::Delivery;
+use guard::redact::Redactor;
 use jiff::Timestamp;
 use pai::algorithm::{Answer, Ask, Machine, Outcome};
 use protocol::criterion::{Criterion, Evidence};
@@ -209,7 +210,8 @@ async fn recall(bench: &mut Workbench, record: &mut Record) -> Result<Vec<FoundM
         Some(memories) => memories,
         None => {
             let project = bench.toolbox.sandboxes.project.clone();
-            let request = bench.task.request.clone();
+            let redactor = bench.toolbox.redactor.clone();
+            let request = redactor.text(&bench.task.request);
             let found = remember::recall(
                 &bench.bus,
                 &bench.agent.name,
@@ -219,7 +221,7 @@ async fn recall(bench: &mut Workbench, record: &mut Record) -> Result<Vec<FoundM
             )
             .await;
             let memories = match found {
-                Ok(memories) => memories,
+                Ok(memories) => without_secrets(memories, &redactor),
                 Err(error) => {
                     bench.note(error.to_string()).await?;
                     Vec::new()
@@ -247,6 +249,15 @@ async fn recall(bench: &mut Workbench, record: &mut Record) -> Result<Vec<FoundM
         bench.outbox.progress(&told).await?;
     }
     Ok(memories)
+}
+
+/// What was found, as it is journaled and told: what a person wrote into a memory's file by hand was never masked.
+fn without_secrets(mut found: Vec<FoundMemory>, redactor: &Redactor) -> Vec<FoundMemory> {
+    for memory in &mut found {
+        memory.title = redactor.text(&memory.title);
+        memory.snippet = redactor.text(&memory.snippet);
+    }
+    found
 }
 
 /// Clones the workspace where the work needs one, and remembers the tree it started from.
@@ -368,7 +379,7 @@ async fn learn(
     let (title, body) = brain.lesson(bench, outcome);
     let memory = NewMemory {
         title,
-        body: bench.toolbox.redactor.text(&body),
+        body,
         project: bench.toolbox.sandboxes.project.clone(),
         tags: vec![bench.task.agent.to_string()],
         source: bench.task.agent.to_string(),

@@ -2,10 +2,12 @@
 //! and index are touched on a blocking thread, one question at a time. A memory that cannot be
 //! opened costs the answers, not the team; the next question tries again.
 
-use crate::bus_link::BusLink;
+use crate::desk::SharedDesk;
+use crate::masked;
 use bus::ask::{Asked, Questions};
 use bus::connect::Bus;
 use bus::error::BusError;
+use guard::redact::Redactor;
 use jiff::Timestamp;
 use memory::{Memory, MemoryError};
 use protocol::envelope::{Envelope, MessageType};
@@ -139,8 +141,13 @@ impl MemoryOwner {
         self.with(move |memory| memory.adopt(&files)).await
     }
 
-    /// Answers a question of an agent; what it wants kept is kept as its own.
-    pub async fn answer(&self, by: &Role, query: MemoryQuery) -> MemoryAnswer {
+    /// Answers a question of an agent; what it wants kept is kept as its own, and masked whatever the agent did.
+    pub async fn answer(
+        &self,
+        by: &Role,
+        query: MemoryQuery,
+        redactor: impl FnOnce() -> Redactor,
+    ) -> MemoryAnswer {
         let answer = match query {
             MemoryQuery::Recall {
                 query,
@@ -153,7 +160,7 @@ impl MemoryOwner {
             MemoryQuery::Remember { memory } => self
                 .remember(NewMemory {
                     source: by.to_string(),
-                    ..memory
+                    ..masked::memory(memory, &redactor())
                 })
                 .await
                 .map(|id| MemoryAnswer::Kept { id }),
@@ -165,25 +172,25 @@ impl MemoryOwner {
 
     /// Answers what agents ask over the bus. Runs for ever; a question cut off here is asked
     /// again by its agent.
-    pub async fn serve(self, link: BusLink) {
+    pub async fn serve(self, desk: SharedDesk) {
         loop {
-            let (bus, _) = link.up().await;
-            if let Err(error) = self.serve_while_up(&bus).await {
+            let (bus, _) = desk.link.up().await;
+            if let Err(error) = self.serve_while_up(&bus, &desk).await {
                 tracing::warn!(%error, "questions cannot be read");
-                link.noticed(&error);
+                desk.link.noticed(&error);
                 sleep(Duration::from_millis(500)).await;
             }
         }
     }
 
-    async fn serve_while_up(&self, bus: &Bus) -> Result<(), BusError> {
+    async fn serve_while_up(&self, bus: &Bus, desk: &SharedDesk) -> Result<(), BusError> {
         let mut questions = Questions::open(bus, "supervisor").await?;
         loop {
             let Some(Asked { by, question }) = questions.next().await? else {
                 continue;
             };
             let answer = match read_question(&question) {
-                Ok(query) => self.answer(&by, query).await,
+                Ok(query) => self.answer(&by, query, || masked::redactor(desk)).await,
                 Err(message) => MemoryAnswer::Error { message },
             };
             let answer = envelope_of(bus, &question, answer);
@@ -214,4 +221,33 @@ fn envelope_of(bus: &Bus, question: &Envelope, answer: MemoryAnswer) -> Envelope
     envelope.payload.action = "memory".to_owned();
     envelope.payload.context = serde_json::to_value(answer).unwrap_or_default();
     envelope
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn what_an_agent_wants_kept_is_masked_whatever_it_did() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let owner = MemoryOwner::new(&at("MEMORY"), &at("index"));
+        let secret = "hunter2-hunter2";
+        let query = json!({"ask": "remember", "memory": {
+            "title": format!("of {secret}"), "body": format!("it is {secret}"), "project": null,
+            "tags": [], "source": "code", "task": null, "phase": null,
+            "evidence": [format!("c1: {secret}")], "key": "task/1"
+        }});
+        let query: MemoryQuery = serde_json::from_value(query).unwrap();
+        let redactor = || Redactor::new([secret.to_owned()]);
+        let role: Role = "code".parse().unwrap();
+        let MemoryAnswer::Kept { id } = owner.answer(&role, query, redactor).await else {
+            panic!("it was not kept");
+        };
+        let file = owner.show(id).await.unwrap();
+        assert!(!file.contains(secret), "{file}");
+        assert!(file.matches("[secret]").count() >= 3, "{file}");
+    }
 }

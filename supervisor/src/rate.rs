@@ -4,6 +4,8 @@
 use crate::control::verbs::VerbError;
 use crate::desk::Desk;
 use crate::ledger::store::LedgerError;
+use crate::masked;
+use guard::redact::Redactor;
 use jiff::Timestamp;
 use protocol::ids::TaskRef;
 use protocol::memory::NewMemory;
@@ -39,7 +41,8 @@ pub async fn rate(
         .await?;
     let learned = match &remark {
         Some(words) => {
-            let memory = said(task, number, words);
+            let redactor = masked::redactor(desk);
+            let memory = said(task, number, words, &redactor);
             desk.memory.remember(memory).await.is_ok()
         }
         None => false,
@@ -52,17 +55,17 @@ pub async fn rate(
     Ok(format!("{short_id} is rated {number} of {BEST}{kept}"))
 }
 
-/// What a person said of a result, as the next task of the kind reads it.
-fn said(task: &Task, number: u8, words: &str) -> NewMemory {
-    let request: String = task
-        .request
+/// What a person said of a result, as the next task of the kind reads it: without secrets.
+fn said(task: &Task, number: u8, words: &str, redactor: &Redactor) -> NewMemory {
+    let request: String = redactor
+        .text(&task.request)
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ");
     let request: String = request.chars().take(120).collect();
     NewMemory {
         title: format!("rated {number} of {BEST}: {request}"),
-        body: words.to_owned(),
+        body: redactor.text(words),
         project: task.workspace.as_deref().map(memory::project_of),
         tags: vec!["rating".to_owned()],
         source: "person".to_owned(),
@@ -70,5 +73,29 @@ fn said(task: &Task, number: u8, words: &str) -> NewMemory {
         phase: None,
         evidence: Vec::new(),
         key: format!("rating/{}", task.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_rating_is_remembered_without_secrets_also_where_the_request_is_cut() {
+        let secret = "hunter2-hunter2";
+        let task: Task = serde_json::from_value(json!({
+            "id": "01990000-0000-7000-8000-000000000001", "short_id": "t1", "request_id": "r1",
+            "principal": {"uid": 0, "name": "root"}, "request": format!("{} {secret}", "x".repeat(110)),
+            "agent": "code", "routed_because": "", "way": {"engine": "anthropic"},
+            "workspace": null, "effort": "standard", "budget": null, "priority": 5,
+            "deadline": null, "accepted": "2026-03-01T12:00:00Z",
+        }))
+        .unwrap();
+        let redactor = Redactor::new([secret.to_owned()]);
+        let memory = said(&task, 5, &format!("it was {secret}"), &redactor);
+        assert!(!memory.title.contains("hunter"), "{}", memory.title);
+        assert_eq!(memory.body, "it was [secret]");
     }
 }

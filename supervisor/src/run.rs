@@ -157,7 +157,7 @@ pub(crate) fn start(desk: &SharedDesk, listener: UnixListener) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     loops.spawn(desk.link.clone().keep());
     loops.spawn(serve::serve(desk.clone(), listener));
-    loops.spawn(desk.memory.clone().serve(desk.link.clone()));
+    loops.spawn(desk.memory.clone().serve(desk.clone()));
     let shared = desk.clone();
     loops.spawn(async move { announce(&shared).await });
     if desk.home.drill().exists() {

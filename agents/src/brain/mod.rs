@@ -11,6 +11,7 @@ mod refused;
 use crate::record::Record;
 use crate::stop::Stop;
 use crate::workbench::Workbench;
+use guard::redact::Redactor;
 use pai::algorithm::{Choice, Limits, Outcome, Plan, Worked};
 use protocol::criterion::{Criterion, Evidence};
 use protocol::level::Level;
@@ -162,16 +163,43 @@ impl Brain {
             Brain::Playbook(brain) => format!("playbook {}", brain.name()),
             Brain::Model(brain) => format!("model {}", brain.model_name()),
         };
-        let request: String = bench.task.request.chars().take(100).collect();
-        let (word, text) = match outcome {
-            Outcome::Done { text } => ("done", text.clone()),
-            Outcome::Failed { reason, text } => ("failed", format!("{reason}\n\n{text}")),
-            Outcome::Refused { reason } => ("refused", reason.clone()),
+        told(&bench.task.request, &how, outcome, &bench.toolbox.redactor)
+    }
+}
+
+/// What is remembered of a task, without secrets: title and body. Pure.
+fn told(request: &str, how: &str, outcome: &Outcome, redactor: &Redactor) -> (String, String) {
+    let asked = redactor.text(request);
+    let short: String = asked.chars().take(100).collect();
+    let (word, text) = match outcome {
+        Outcome::Done { text } => ("done", text.clone()),
+        Outcome::Failed { reason, text } => ("failed", format!("{reason}\n\n{text}")),
+        Outcome::Refused { reason } => ("refused", reason.clone()),
+    };
+    let body = format!("Asked: {asked}\n\nBy: {how}\n\n{}", redactor.text(&text));
+    (format!("{short} ({word})"), body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lesson_holds_no_secret_also_where_its_title_is_cut() {
+        let secret = "hunter2-hunter2";
+        let redactor = Redactor::new([secret.to_owned()]);
+        let request = format!("{} {secret} and more", "x".repeat(91));
+        let outcome = Outcome::Done {
+            text: format!("set to {secret}"),
         };
-        let title = format!("{request} ({word})");
-        (
-            title,
-            format!("Asked: {}\n\nBy: {how}\n\n{text}", bench.task.request),
-        )
+        let (title, body) = told(&request, "model m", &outcome, &redactor);
+        assert_eq!(title, format!("{} [secret] (done)", "x".repeat(91)));
+        assert_eq!(
+            body,
+            format!(
+                "Asked: {} [secret] and more\n\nBy: model m\n\nset to [secret]",
+                "x".repeat(91)
+            )
+        );
     }
 }

@@ -120,7 +120,8 @@ impl ModelBrain {
         let trusted = obeyed::trusted(bench, record).await?;
         self.pictures = pictures::of(bench).await?;
         let note = |name: &str| self.pictures.note(name);
-        self.opening = context::opening(&bench.task, facts.trim(), &trusted, memories, note);
+        let hide = |text: &str| bench.toolbox.hide(text);
+        self.opening = context::opening(&bench.task, facts.trim(), &trusted, memories, note, hide);
         Ok(facts)
     }
 

@@ -28,6 +28,12 @@ impl Toolbox {
         })
     }
 
+    /// What a person says, as a model, the journal and the screens have it: a secret in it has the name that it
+    /// has in the files that hold it.
+    pub fn hide(&self, text: &str) -> String {
+        self.masks().text(text)
+    }
+
     /// The act with secrets in place of their names, where it changes the file that holds them. Only what runs
     /// holds them: what is recorded, journaled and shown is as it was asked for.
     pub(super) async fn put_back(&mut self, act: &Act) -> Result<Act, Stop> {
