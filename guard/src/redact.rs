@@ -1,6 +1,9 @@
 //! Masks secrets in text before it goes anywhere: values that are known, and shapes that are
 //! almost certainly tokens. Short and common values are left alone, or text would fall apart.
 
+mod named;
+
+use named::Told;
 use protocol::fault::Faults;
 use protocol::walls::Wall;
 use regex::{Regex, RegexSet};
@@ -26,22 +29,27 @@ const SHAPES: [&str; 12] = [
 ];
 
 /// Values that are told by what stands before them: `NAME_TOKEN=value` as in `.env`, the password of an
-/// address. What begins with `$`, `(` and the like is code that gets a value, and stays.
+/// address. What begins with `$`, `(` and the like is code that gets a value, and stays. Other forms are [`named`]'s.
 const NAMED: [&str; 2] = [
-    r#"(?P<keep>(?:^|[\s"',;:{(\[])(?:export )?[A-Z][A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|APIKEY|_KEY|_PAT|_PWD)[A-Z0-9_]*=["']?)[^\s"'$(<{`\[][^\s"']{7,}"#,
+    r#"(?P<keep>(?:^|[\s"',;:{(\[+-])(?:export )?[A-Z][A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|APIKEY|_KEY|_PAT|_PWD)[A-Z0-9_]*=["']?)[^\s"'$(<{`\[][^\s"']{7,}"#,
     r#"(?P<keep>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@"']*:)[^\s/@"'$\[][^\s/@"']{2,}(?P<end>@)"#,
 ];
 
 struct Shapes {
     any: RegexSet,
     each: Vec<Regex>,
+    /// What is told by its name, behind them.
+    told: Vec<Told>,
 }
 
 fn shapes() -> Option<&'static Shapes> {
     static ALL: OnceLock<Option<Shapes>> = OnceLock::new();
     ALL.get_or_init(|| {
+        let told = named::patterns();
+        let all = SHAPES.iter().chain(&NAMED).copied();
         Some(Shapes {
-            any: RegexSet::new(SHAPES.iter().chain(&NAMED)).ok()?,
+            any: RegexSet::new(all.chain(told.iter().map(String::as_str))).ok()?,
+            told: named::told().ok()?,
             each: SHAPES
                 .iter()
                 .chain(&NAMED)
@@ -121,6 +129,8 @@ impl Redactor {
         if let Some(shapes) = shapes() {
             for index in shapes.any.matches(text) {
                 let Some(shape) = shapes.each.get(index) else {
+                    let told = shapes.told.get(index - shapes.each.len());
+                    spans.extend(told.into_iter().flat_map(|told| told.spans(text)));
                     continue;
                 };
                 for found in shape.captures_iter(text) {
@@ -197,7 +207,7 @@ mod tests {
         );
         check(
             "   12\texport DB_PASSWORD='pw with'",
-            "   12\texport DB_PASSWORD='pw with'",
+            "   12\texport DB_PASSWORD='[secret]'",
         );
         check(
             "   12\tDB_PASSWORD=\"correct-horse\"",
