@@ -242,3 +242,7 @@ pub async fn not_a_ticket(desk: &Desk, task: ShortId) -> Result<(), LedgerError>
         }),
     }
 }
+
+#[cfg(test)]
+#[path = "approvals_tests.rs"]
+mod tests;

@@ -2,12 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::ledger::place::Place;
-use crate::ledger::store::Ledger;
-use crate::run;
-use config::env::Env;
-use config::home::Home;
-use config::load::{Sources, load_from};
+use crate::run::tests::bare;
 
 #[test]
 fn what_the_warden_did_not_take_is_said() {
@@ -31,18 +26,8 @@ fn what_the_warden_did_not_take_is_said() {
 #[tokio::test]
 async fn a_warden_that_was_away_hears_of_the_freeze_and_the_person_of_the_warden() {
     let folder = tempfile::Builder::new().prefix("sv").tempdir().unwrap();
-    let home = Home::at(folder.path().join("h"));
-    home.ensure().unwrap();
-    let env = Env::from_pairs(Vec::<(String, String)>::new());
-    let sources = Sources {
-        system: folder.path(),
-        home: &home,
-        env: &env,
-        flags: &[],
-    };
-    let settings = load_from(&sources).unwrap();
-    let ledger = Ledger::open(&Place::file(home.ledger())).await.unwrap();
-    let desk = run::desk(settings, home.clone(), ledger);
+    let desk = bare(folder.path()).await;
+    let home = desk.home.clone();
     let who = Principal {
         uid: 1000,
         name: "ada".to_owned(),

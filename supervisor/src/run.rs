@@ -262,3 +262,28 @@ async fn announce(desk: &Desk) {
         sleep(pause).await;
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use config::env::Env;
+    use config::load::{Sources, load_from};
+    use std::path::Path;
+
+    /// A desk in a folder, of which nothing runs yet.
+    pub(crate) async fn bare(folder: &Path) -> SharedDesk {
+        let home = Home::at(folder.join("h"));
+        home.ensure().unwrap();
+        let env = Env::from_pairs(Vec::<(String, String)>::new());
+        let sources = Sources {
+            system: folder,
+            home: &home,
+            env: &env,
+            flags: &[],
+        };
+        let settings = load_from(&sources).unwrap();
+        let ledger = Ledger::open(&Place::file(home.ledger())).await.unwrap();
+        desk(settings, home, ledger)
+    }
+}
