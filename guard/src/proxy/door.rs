@@ -1,12 +1,13 @@
 //! A registry that the proxy shows a token: where a question to it leads, what it is shown, and what of its answers is told
 //! anew. Pure.
 
-use super::asked::{Asked, Method};
+use super::asked::Asked;
+use super::fetched::fetched;
+use super::shapes::shapes;
 use crate::outside::{Credential, below};
 use crate::sandbox::spec::PROXY_PORT;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use protocol::registry::RegistryKind;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
@@ -68,23 +69,7 @@ impl Door {
     /// # Errors
     /// A sentence: it must not be asked.
     pub fn target(&self, asked: &Asked) -> Result<Url, String> {
-        let service = |name: &str| {
-            let query = asked.query.as_deref().unwrap_or_default();
-            query.contains(name) || asked.path.ends_with(name)
-        };
-        let git = self.kind == RegistryKind::Git;
-        if git && service("git-receive-pack") {
-            return Err(
-                "programs fetch, they do not push: an agent pushes with GitPush".to_owned(),
-            );
-        }
-        if asked.method == Method::Post
-            && !(git && asked.path.ends_with("/git-upload-pack") && asked.query.is_none())
-        {
-            return Err(
-                "it is asked with GET and HEAD alone; POST is for fetching from git".to_owned(),
-            );
-        }
+        fetched(self.kind, asked)?;
         let base = self.base();
         let mut address = format!("{base}{}", asked.path);
         if let Some(query) = &asked.query {
@@ -122,12 +107,7 @@ impl Door {
         let token = self.token.reveal();
         // What cargo is told to send may hold a scheme: the token is what stands behind it.
         let bare = token.rsplit(' ').next().unwrap_or(token);
-        let coded = utf8_percent_encode(bare, NON_ALPHANUMERIC).to_string();
-        let mut all = vec![bare.to_owned(), self.basic(), coded, STANDARD.encode(bare)];
-        all.retain(|one| !one.is_empty());
-        all.sort_by_key(|one| std::cmp::Reverse(one.len()));
-        all.dedup();
-        all
+        shapes(bare, self.basic())
     }
 
     /// What of an answer's text names the registry itself, told as programs reach it; `None` where that has more than

@@ -1,18 +1,24 @@
 //! Takes secrets out of bytes that pass by, however they are cut into parts. As many stars as the secret was long take its
 //! place, so that lengths stay true.
 
+use regex::bytes::Regex;
+
 /// A stream with secrets taken out.
 pub struct Mask {
     secrets: Vec<Vec<u8>>,
+    /// Any of them, looked for at once: most bytes hold none. `None` = each is looked for by itself.
+    any: Option<Regex>,
     held: Vec<u8>,
 }
 
 impl Mask {
     /// One for these secrets; the empty one is none.
     pub fn new(secrets: Vec<String>) -> Mask {
-        let secrets = secrets.into_iter().map(String::into_bytes);
+        let secrets: Vec<String> = secrets.into_iter().filter(|one| !one.is_empty()).collect();
+        let any: Vec<String> = secrets.iter().map(|one| regex::escape(one)).collect();
         Mask {
-            secrets: secrets.filter(|secret| !secret.is_empty()).collect(),
+            any: Regex::new(&any.join("|")).ok(),
+            secrets: secrets.into_iter().map(String::into_bytes).collect(),
             held: Vec::new(),
         }
     }
@@ -38,6 +44,13 @@ impl Mask {
     }
 
     fn cover(&mut self) {
+        if self
+            .any
+            .as_ref()
+            .is_some_and(|any| !any.is_match(&self.held))
+        {
+            return;
+        }
         for secret in &self.secrets {
             let mut at = 0;
             while let Some(found) = self

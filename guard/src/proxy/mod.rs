@@ -3,7 +3,7 @@
 //! what is asked, [`address`] says which addresses are the world's, [`greeting`] compares the name
 //! in the TLS greeting, `handshake` holds a connection to it, `serve` carries bytes, [`told`] says what was asked for to whoever keeps the
 //! record. From registries that want a token ([`door`]) it fetches itself, so that no program ever has the
-//! token: [`asked`] reads the question, `fetch` asks it, `hand` hands the answer on, [`mask`] looks through the answer, [`clients`] says
+//! token: [`asked`] reads the question, `fetched` says whether clients ask it, `fetch` asks it, `hand` hands the answer on, [`mask`] looks through the answer for the token's `shapes`, [`clients`] says
 //! where clients find it. Pure but for `serve`, `fetch`, `hand` and [`registries`].
 //!
 //! What hostile programs and servers send is parsed in that process alone, behind walls of its own: [`start`] starts it, in
@@ -18,6 +18,7 @@ pub mod clients;
 mod conduct;
 pub mod door;
 mod fetch;
+mod fetched;
 pub mod greeting;
 mod hand;
 mod handshake;
@@ -27,6 +28,7 @@ pub mod process;
 pub mod registries;
 pub mod request;
 mod serve;
+mod shapes;
 pub mod start;
 pub mod told;
 pub mod words;
