@@ -223,3 +223,28 @@ async fn what_no_proxy_of_ours_says_ends_it() {
         assert_eq!(heard, [(1, Begins), (1, Ended)]);
     }
 }
+
+#[tokio::test]
+async fn it_takes_no_more_memory_than_its_bound() {
+    // Only root may look which process it is.
+    if !can_sandbox() || !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let stage = Stage::new(|_| {});
+    let proxy = proxied(&terms(""), stage.clone.owner, unhurried(), None);
+    let mut spec = stage.spec();
+    spec.proxy = way(&proxy);
+    let mut executor = Executor::start(spec).await.unwrap();
+    // One that answers has set its bound.
+    let words = "exec 3<>/dev/tcp/127.0.0.1/3128; printf 'GET / HTTP/1.1\\r\\n\\r\\n' >&3; timeout 5 head -1 <&3";
+    let said = sh(&mut executor, words).await;
+    assert!(said.contains("400"), "{said}");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process_of(&proxy))).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max data size"));
+    let bounds: Vec<&str> = line.unwrap().split_whitespace().skip(3).take(2).collect();
+    assert_eq!(bounds, ["536870912", "536870912"]);
+    executor.stop().await;
+    proxy.end().await;
+}
