@@ -42,16 +42,40 @@ pub struct Usage {
     pub saved_micro_usd: i64,
 }
 
+/// Most of anything that a task can have used: a million million tokens, or a million dollars.
+const MOST: u64 = 1_000_000_000_000;
+
 impl Usage {
-    /// Adds another call's usage.
+    /// Adds another call's usage. More than can be counted stays the most that can.
     pub fn add(&mut self, other: &Usage) {
-        self.requests += other.requests;
-        self.input_tokens += other.input_tokens;
-        self.output_tokens += other.output_tokens;
-        self.cache_read_tokens += other.cache_read_tokens;
-        self.cache_write_tokens += other.cache_write_tokens;
-        self.cost.0 += other.cost.0;
-        self.saved_micro_usd += other.saved_micro_usd;
+        for (own, more) in self.counts().into_iter().zip(other.clone().counts()) {
+            *own = own.saturating_add(*more);
+        }
+        self.saved_micro_usd = self.saved_micro_usd.saturating_add(other.saved_micro_usd);
+    }
+
+    /// The same with nothing beyond what a task can have: these are the words of an agent, and sums of them must stay sums.
+    #[must_use]
+    pub fn believable(&self) -> Usage {
+        let mut own = self.clone();
+        for count in own.counts() {
+            *count = (*count).min(MOST);
+        }
+        own.saved_micro_usd = own
+            .saved_micro_usd
+            .clamp(-MOST.cast_signed(), MOST.cast_signed());
+        own
+    }
+
+    fn counts(&mut self) -> [&mut u64; 6] {
+        [
+            &mut self.requests,
+            &mut self.input_tokens,
+            &mut self.output_tokens,
+            &mut self.cache_read_tokens,
+            &mut self.cache_write_tokens,
+            &mut self.cost.0,
+        ]
     }
 }
 

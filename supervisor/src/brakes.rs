@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use protocol::document::BrakeLine;
 use protocol::ids::Role;
 use protocol::task::{Class, Principal, Task};
+use protocol::text::one_line;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use warden::client::Client;
@@ -82,7 +83,7 @@ pub async fn pressed(desk: &Desk, task: &Task) -> Option<String> {
     let host = task.host.as_deref().unwrap_or(&desk.settings.host);
     let could = |seen: &&Presence| seen.role == task.agent && seen.host == host;
     let newest = present.iter().filter(could).max_by_key(|seen| seen.at)?;
-    let why = newest.held_back.as_deref()?;
+    let why = one_line(newest.held_back.as_deref()?, 200);
     Some(format!(
         "held back: {why}; it begins when there is room, or at once with --priority 8"
     ))

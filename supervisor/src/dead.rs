@@ -15,10 +15,13 @@ use protocol::envelope::{Envelope, MessageType};
 use protocol::exit;
 use protocol::ids::{RequestId, Role, ShortId, TaskRef};
 use protocol::task::{Principal, Task, Way};
+use protocol::text::one_line;
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// Longest reason that is told, in characters: it may be an agent's words.
+const REASON: usize = 500;
 /// Longest wait for a bus that is away.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
@@ -94,7 +97,7 @@ pub async fn show(desk: &Desk, id: &str) -> Result<DeadLetterPage, DeadError> {
     let line = line(desk, &letter).await;
     let replay = match (&line.task, read(&letter)) {
         (Some(task), _) => format!("a new task that does {task} again"),
-        (None, Ok(submit)) => format!("a new task for {}: {}", letter.role, submit.request),
+        (None, Ok(submit)) => anew(&submit, &letter.role),
         (None, Err(why)) => format!("refused: {why}"),
     };
     Ok(DeadLetterPage {
@@ -189,11 +192,27 @@ async fn line(desk: &Desk, letter: &DeadLetter) -> DeadLetterLine {
     DeadLetterLine {
         id: format!("{}/{}", letter.role, letter.id),
         role: letter.role.clone(),
-        reason: letter.reason.clone(),
+        reason: one_line(&letter.reason, REASON),
         at: letter.at,
         bytes: letter.bytes,
         task: task.map(|line| line.short_id),
     }
+}
+
+/// What handing in a letter begins, all that decides of it: who wrote the letter may have written it in another's name.
+fn anew(submit: &Submit, role: &Role) -> String {
+    let mut said = format!("a new task for {role}");
+    if let Some(workspace) = &submit.workspace {
+        said.push_str(&format!(" in {}", workspace.display()));
+    }
+    if let Some(host) = &submit.host {
+        said.push_str(&format!(" on host {host}"));
+    }
+    if let Some((playbook, params)) = &submit.playbook {
+        let params = Value::Object(params.clone());
+        said.push_str(&format!(" by the playbook {playbook} with {params}"));
+    }
+    format!("{said}: {}", submit.request)
 }
 
 /// What a message that was not put on the bus by this team asks for, or why it cannot be known.
@@ -287,6 +306,9 @@ mod tests {
             ("look", Some(5))
         );
         assert_eq!(submit.agent, "code".parse().ok());
+        let said = anew(&submit, &letter(&asks).role);
+        let expected = r#"a new task for code in /srv by the playbook p with {"n":1}: look"#;
+        assert_eq!(said, expected);
         assert_eq!(submit.playbook.unwrap().1["n"], 1);
         for (body, why) in [
             (b"\xff".to_vec(), "not UTF-8"),

@@ -10,6 +10,7 @@ use crate::granted::{doors_of, most, outside_of, writes};
 use config::home::Home;
 use config::settings::{AgentSettings, SandboxSettings};
 use guard::act::{Act, Operation};
+use guard::clone::tree::{self, Use};
 use guard::clone::{Clone as TaskClone, CloneError};
 use guard::deadline::Deadline;
 use guard::host_view::HostView;
@@ -73,6 +74,7 @@ impl Workshop {
         let folder = self.disk.task(task);
         let owner = self.owner_of(&workspace)?;
         let _alone = guard::clone::turn(&folder, until)?;
+        let _free = tree::hold(&folder.join("work"), Use::Writes)?;
         guard::clone::remove_clone(&folder).map_err(|source| {
             let path = folder.clone();
             said(CloneError::Copy { path, source })
@@ -89,7 +91,9 @@ impl Workshop {
     pub fn copy(&self, task: ShortId, until: Deadline) -> io::Result<TaskClone> {
         let clone = self.disk.clone_of(task).map_err(said)?;
         let _alone = guard::clone::turn(&self.disk.task(task), until)?;
-        guard::clone::throwaway(&clone, &self.copy_of(task)).map_err(said)
+        let place = self.copy_of(task);
+        let _free = tree::hold(&clone.moved(&place).work, Use::Writes)?;
+        guard::clone::throwaway(&clone, &place).map_err(said)
     }
 
     fn copy_of(&self, task: ShortId) -> PathBuf {

@@ -9,7 +9,7 @@ use ignore::gitignore::Gitignore;
 use nix::libc;
 use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{
     DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown,
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 const MOST_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 const MOST_FILES: u64 = 1_000_000;
-const MOST_DEPTH: usize = 128;
+pub(super) const MOST_DEPTH: usize = 128;
 const MOST_MOUNTS: usize = 64;
 const IGNORE_BYTES: u64 = 1024 * 1024;
 
@@ -52,6 +52,10 @@ pub(crate) fn open_folder(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_DIRECTORY)
         .open(path)
+}
+
+fn is_real_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
 }
 
 impl Copier {
@@ -102,7 +106,7 @@ impl Copier {
     /// Makes a folder of the clone that the owner owns.
     pub(super) fn make_folder(&self, path: &Path, mode: u32) -> Result<(), CloneError> {
         match fs::DirBuilder::new().mode(0o700).create(path) {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+            Err(e) if !(e.kind() == io::ErrorKind::AlreadyExists && is_real_folder(path)) => {
                 return Err(CloneError::at(path)(e));
             }
             _ => {}
@@ -114,7 +118,14 @@ impl Copier {
 
     /// Writes a new file of the clone that the owner owns.
     pub(super) fn make_file(&self, path: &Path, content: &str) -> Result<(), CloneError> {
-        fs::write(path, content).map_err(CloneError::at(path))?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(path);
+        file.and_then(|mut file| file.write_all(content.as_bytes()))
+            .map_err(CloneError::at(path))?;
         self.give(path)
     }
 

@@ -1,7 +1,7 @@
 //! Makes a clone look freshly checked out to tools that judge by time, such as cargo and make: a
 //! build cache that other work has written to holds no result newer than its files.
 
-use super::copy::{below, open_folder};
+use super::copy::{MOST_DEPTH, below, open_folder};
 use super::{Clone, CloneError};
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io;
@@ -14,20 +14,21 @@ use std::time::SystemTime;
 pub fn freshen(clone: &Clone) -> Result<(), CloneError> {
     let now = FileTimes::new().set_modified(SystemTime::now());
     let top = open_folder(&clone.work).map_err(CloneError::at(&clone.work))?;
-    walk(&top, &clone.work, true, now)
+    walk(&top, &clone.work, 0, now)
 }
 
-/// One folder and all below. `shown` is its path for people. As many folders are open as it is deep.
-fn walk(folder: &File, shown: &Path, is_top: bool, now: FileTimes) -> Result<(), CloneError> {
+/// One folder and all below. `shown` is its path for people. As many folders are open as it is deep, and what lies deeper than
+/// a clone is copied stays as it is.
+fn walk(folder: &File, shown: &Path, depth: usize, now: FileTimes) -> Result<(), CloneError> {
     let entries = fs::read_dir(below(folder, ".".as_ref())).map_err(CloneError::at(shown))?;
     for entry in entries {
         let entry = entry.map_err(CloneError::at(shown))?;
         let name = entry.file_name();
         let (path, shown) = (below(folder, &name), shown.join(&name));
         let kind = entry.file_type().map_err(CloneError::at(&shown))?;
-        if kind.is_dir() && !(is_top && name == ".git") {
+        if kind.is_dir() && depth < MOST_DEPTH && !(depth == 0 && name == ".git") {
             match open_folder(&path) {
-                Ok(folder) => walk(&folder, &shown, false, now)?,
+                Ok(folder) => walk(&folder, &shown, depth + 1, now)?,
                 Err(error) if is_gone(&error) => {}
                 Err(error) => return Err(CloneError::at(&shown)(error)),
             }
@@ -85,7 +86,7 @@ mod tests {
         std::os::unix::fs::symlink(outside.join("e"), work.join("deep/file")).unwrap();
         let top = open_folder(&work).unwrap();
         let now = FileTimes::new().set_modified(SystemTime::now());
-        walk(&top, &work, true, now).unwrap();
+        walk(&top, &work, 0, now).unwrap();
         for (path, fresh) in [
             ("work/a", true),
             ("work/deep/er/b", true),

@@ -9,7 +9,9 @@ mod freshen;
 mod git;
 mod heavy;
 mod nested;
+mod remove;
 mod throwaway;
+pub mod tree;
 mod turn;
 
 pub use check::check_workspace;
@@ -21,10 +23,11 @@ pub use turn::turn;
 use crate::control_files;
 use crate::sandbox::spec::Owner;
 use copy::Copier;
+use remove::remove_tree;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 
 /// A finished clone, as the sandbox needs it.
@@ -93,6 +96,8 @@ impl CloneError {
 }
 
 const MARK: &str = "clone.json";
+/// Where a clone or a copy is while it is made.
+const MAKING: &str = "making";
 
 /// Who works on a workspace: its owner, or `service` where the owner is root.
 pub fn owner_of(workspace: &Path, service: Owner) -> Result<Owner, CloneError> {
@@ -116,14 +121,18 @@ pub fn owner_of(workspace: &Path, service: Owner) -> Result<Owner, CloneError> {
 }
 
 /// Makes the clone in `task_dir/work`. A finished one is taken as it is, so that a task goes on
-/// where it stopped; an unfinished one is made again.
+/// where it stopped; an unfinished one is made again. It is made where no sandbox can be shown it, and is at its place when it
+/// is whole: a program that could write in it meanwhile could lead whoever copies elsewhere.
 pub fn make(workspace: &Path, task_dir: &Path, owner: Owner) -> Result<Clone, CloneError> {
     if let Some(done) = finished(task_dir) {
         return Ok(done);
     }
     remove_clone(task_dir).map_err(CloneError::at(task_dir))?;
-    let (work, snapshots) = (task_dir.join("work"), task_dir.join("snapshots"));
     private_folder(task_dir)?;
+    let making = task_dir.join(MAKING);
+    remove_tree(&making).map_err(CloneError::at(&making))?;
+    private_folder(&making)?;
+    let (work, snapshots) = (making.join("work"), making.join("snapshots"));
     private_folder(&work)?;
     private_folder(&snapshots)?;
     let root = nix::unistd::geteuid().is_root();
@@ -137,13 +146,16 @@ pub fn make(workspace: &Path, task_dir: &Path, owner: Owner) -> Result<Clone, Cl
     }
     let fixed = fixed(&work).map_err(CloneError::at(&work))?;
     let clone = Clone {
-        work,
-        snapshots,
+        work: task_dir.join("work"),
+        snapshots: task_dir.join("snapshots"),
         read_only: copier.mounts,
         fixed,
         owner,
         left_out: copier.left_out,
     };
+    for (made, place) in [(&snapshots, &clone.snapshots), (&work, &clone.work)] {
+        fs::rename(made, place).map_err(CloneError::at(place))?;
+    }
     mark(task_dir, &clone)?;
     Ok(clone)
 }
@@ -196,33 +208,4 @@ pub fn remove_clone(task_dir: &Path) -> io::Result<()> {
     remove_tree(&task_dir.join(MARK))?;
     remove_tree(&task_dir.join("work"))?;
     remove_tree(&task_dir.join("snapshots"))
-}
-
-/// Removes a tree that programs wrote: folders without permissions are opened up first, links are
-/// never followed.
-fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(e),
-        Ok(meta) if !meta.is_dir() => return fs::remove_file(path),
-        Ok(_) => {}
-    }
-    match fs::remove_dir_all(path) {
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(path)?;
-            fs::remove_dir_all(path)
-        }
-        other => other,
-    }
-}
-
-fn open_up(folder: &Path) -> io::Result<()> {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_up(&entry.path())?;
-        }
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 //! part of the result.
 
 use super::copy::Copier;
-use super::{Clone, CloneError, private_folder, remove_clone, remove_tree};
+use super::{Clone, CloneError, MAKING, private_folder, remove_clone, remove_tree};
 use nix::unistd::geteuid;
 use std::fs;
 use std::os::unix::fs::lchown;
@@ -14,7 +14,7 @@ use std::path::Path;
 pub fn throwaway(clone: &Clone, dir: &Path) -> Result<Clone, CloneError> {
     remove_clone(dir).map_err(CloneError::at(dir))?;
     private_folder(dir)?;
-    let making = dir.join("making");
+    let making = dir.join(MAKING);
     remove_tree(&making).map_err(CloneError::at(&making))?;
     private_folder(&making)?;
     let (work, snapshots) = (making.join("work"), making.join("snapshots"));

@@ -1,49 +1,26 @@
 //! Where a sandbox's mounts lie. bwrap makes them one after the other and follows links in its own root, where the host's files
 //! still are: below a tree that programs wrote, a mount is made in a real folder only, and while nobody writes there.
 
+use crate::clone::tree::{self, Held, Use};
 use crate::sandbox::spec::{Kind, WORKSPACE};
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-/// How long a sandbox that is ending is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// A tree, held as long as a sandbox shows it: by one that writes there alone, by readers together.
-pub(super) type Held = Flock<File>;
-
-/// Waits until nobody writes in the tree that a sandbox is to show, or where it writes itself, nobody reads there either.
+/// The tree that a sandbox shows, held as long as it is there: by one that writes there alone, by readers together.
 ///
 /// # Errors
-/// `EWOULDBLOCK` with a sentence where another sandbox stays; as the system says where the tree cannot be opened.
+/// As [`tree::hold`].
 pub(super) fn hold(kind: &Kind) -> io::Result<Option<Held>> {
     let Kind::Workspace { work, writable, .. } = kind else {
         return Ok(None);
     };
     let how = match writable {
-        true => FlockArg::LockExclusiveNonblock,
-        false => FlockArg::LockSharedNonblock,
+        true => Use::Writes,
+        false => Use::Reads,
     };
-    let mut tree = crate::clone::open_folder(work)?;
-    let began = Instant::now();
-    loop {
-        match Flock::lock(tree, how) {
-            Ok(held) => return Ok(Some(held)),
-            Err((back, Errno::EWOULDBLOCK)) if began.elapsed() < PATIENCE => tree = back,
-            Err((_, Errno::EWOULDBLOCK)) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::WouldBlock,
-                    format!("another sandbox still works in {}", work.display()),
-                ));
-            }
-            Err((_, error)) => return Err(error.into()),
-        }
-        std::thread::sleep(PAUSE);
-    }
+    tree::hold(work, how).map(Some)
 }
 
 /// Leaves out what has no real place in the tree any more: programs may have moved the folder that was made for a mount, or put
@@ -134,27 +111,5 @@ mod tests {
         let left: Vec<&str> = read_only.iter().filter_map(|(_, to)| to.to_str()).collect();
         assert_eq!(left, ["/workspace/real/.venv", "/workspace-objects-1"]);
         assert_eq!(fixed, [PathBuf::from("AGENTS.md")]);
-    }
-
-    #[test]
-    fn who_writes_in_a_tree_is_alone_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let (writer, reader) = (
-            kind(folder.path(), true, &[]),
-            kind(folder.path(), false, &[]),
-        );
-        let readers = [hold(&reader).unwrap(), hold(&reader).unwrap()];
-        std::thread::scope(|scope| {
-            let waits = scope.spawn(|| hold(&writer).unwrap());
-            std::thread::sleep(Duration::from_millis(100));
-            assert!(!waits.is_finished());
-            drop(readers);
-            let written = waits.join().unwrap();
-            let waits = scope.spawn(|| hold(&reader).unwrap());
-            std::thread::sleep(Duration::from_millis(100));
-            assert!(!waits.is_finished());
-            drop(written);
-            waits.join().unwrap();
-        });
     }
 }

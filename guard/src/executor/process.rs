@@ -2,7 +2,7 @@
 //! always waited for by somebody. Whoever stands behind walls of its own has its launcher do both, over
 //! a conversation that lasts as long as the sandbox.
 
-use super::places::Held;
+use crate::clone::tree::Held;
 use crate::launcher::channel::Line;
 use crate::sandbox::cgroup::Group;
 use nix::sys::signal::{Signal, kill};
@@ -94,10 +94,17 @@ impl SandboxProcess {
         };
         let reaped = reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if !*reaped {
-            for child in self.children() {
-                let _ = kill(child, Signal::SIGKILL);
+            let children = self.children();
+            for child in &children {
+                let _ = kill(*child, Signal::SIGKILL);
             }
-            let _ = kill(self.pid, Signal::SIGKILL);
+            // It ends by itself, and only when nothing inside is left: who waits for it waits for all of that. One that is
+            // stopped goes on to do so.
+            let last = match children.is_empty() {
+                true => Signal::SIGKILL,
+                false => Signal::SIGCONT,
+            };
+            let _ = kill(self.pid, last);
         }
     }
 

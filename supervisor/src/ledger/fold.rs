@@ -129,7 +129,7 @@ async fn fold_progress(
     incoming: &Incoming,
     progress: &Progress,
 ) -> Result<Folded, LedgerError> {
-    let progress = records::bounded(progress.clone());
+    let progress = records::bounded(progress.clone(), incoming.at);
     let key = standing.key();
     let event = Event::Progress(progress.clone());
     match events::append(tx, &key, Some(&incoming.message), &event).await? {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use protocol::criterion::{Criterion, Evidence, EvidenceSource, Verdict};
 use protocol::ids::Epoch;
 use protocol::phase::Phase;
-use protocol::report::{CallLine, PhaseSpan, Progress, Recalled};
+use protocol::report::{CallLine, PhaseSpan, Progress, Recalled, Usage};
 use sqlx::AnyConnection;
 
 /// Longest line kept, in bytes: notes, summaries, reasons, titles.
@@ -21,6 +21,8 @@ pub const ROWS: usize = 10_000;
 
 /// Longest name of something, in bytes: a criterion's, a memory's. Databases index them.
 const NAME_BYTES: usize = 256;
+/// Longest name of a model, in bytes.
+const MODEL_BYTES: usize = 256;
 
 /// Cuts a text to a number of bytes, at a character, and says so. The character NUL, which PostgreSQL cannot
 /// hold, is shown as one that can be seen.
@@ -44,17 +46,41 @@ pub fn cut(text: &str, bytes: usize) -> String {
     format!("{}{MARK}", text.get(..end).unwrap_or_default())
 }
 
-/// The same progress with every text within its bound.
-pub(super) fn bounded(mut progress: Progress) -> Progress {
+/// The same progress with every text, sum and time within its bound: nothing was used later than it was told.
+pub(super) fn bounded(mut progress: Progress, told: Timestamp) -> Progress {
     match &mut progress {
         Progress::Claimed { holder, .. } => *holder = cut(holder, LINE_BYTES),
         Progress::Call { line } => *line = bounded_call(line),
         Progress::Evidence { evidence } => {
             evidence.observed = cut(&evidence.observed, OBSERVED_BYTES);
         }
-        Progress::Reserved { step, model, .. } | Progress::Spent { step, model, .. } => {
+        Progress::Reserved {
+            step,
+            model,
+            amount,
+            at,
+        } => {
             *step = cut(step, LINE_BYTES);
-            *model = cut(model, 256);
+            *model = cut(model, MODEL_BYTES);
+            let cost = *amount;
+            let usage = Usage {
+                cost,
+                ..Usage::default()
+            };
+            *amount = usage.believable().cost;
+            *at = told.min(*at);
+        }
+        Progress::Spent {
+            step,
+            model,
+            usage,
+            at,
+            ..
+        } => {
+            *step = cut(step, LINE_BYTES);
+            *model = cut(model, MODEL_BYTES);
+            *usage = usage.believable();
+            *at = told.min(*at);
         }
         Progress::Note { text } | Progress::Said { text, .. } | Progress::Heard { text, .. } => {
             *text = cut(text, LINE_BYTES);

@@ -10,7 +10,7 @@ use super::standing::{Standing, shift, to_json};
 use super::store::LedgerError;
 use super::{questions, resume, spends};
 use protocol::criterion::Verdict;
-use protocol::report::{Artifact, TaskReport};
+use protocol::report::{Artifact, TaskReport, Usage};
 use protocol::task_state::{StateName, TaskState};
 use sqlx::AnyConnection;
 
@@ -37,8 +37,9 @@ pub(super) async fn fold(
     handoffs::ask(tx, standing, &to, report.handoff.as_ref(), incoming.at).await?;
     due::wait(tx, standing, &to, report.wait.as_ref(), incoming.at).await?;
     replace_rows(tx, standing, report).await?;
-    write_row(tx, standing, report).await?;
-    spends::closed(tx, &standing.key(), &report.usage, incoming.at).await?;
+    let usage = report.usage.believable();
+    write_row(tx, standing, report, &usage).await?;
+    spends::closed(tx, &standing.key(), &usage, incoming.at).await?;
     let told = shift(tx, standing, to, incoming.at, Some(&incoming.message)).await?;
     Ok(Folded::Kept(told))
 }
@@ -100,6 +101,7 @@ async fn write_row(
     tx: &mut AnyConnection,
     standing: &Standing,
     report: &TaskReport,
+    usage: &Usage,
 ) -> Result<(), LedgerError> {
     let key = standing.key();
     let artifacts: Vec<&Artifact> = report.artifacts.iter().take(ARTIFACTS).collect();
@@ -110,8 +112,8 @@ async fn write_row(
     .bind(&key)
     .bind(cut(&report.result, RESULT_BYTES))
     .bind(report.question.as_deref().map(|q| cut(q, RESULT_BYTES)))
-    .bind(to_json("usage", &key, &report.usage)?)
-    .bind(whole(report.usage.cost.0))
+    .bind(to_json("usage", &key, usage)?)
+    .bind(whole(usage.cost.0))
     .bind(to_json("artifacts", &key, &artifacts)?)
     .execute(&mut *tx)
     .await?;

@@ -71,6 +71,60 @@ async fn check(
 }
 
 #[test]
+fn no_word_of_an_agent_makes_a_sum_that_cannot_be_made() {
+    run(async || {
+        let room = room().await;
+        let task = kept(&room.ledger).await;
+        let far: Timestamp = "9999-01-01T00:00:00Z".parse().unwrap();
+        let most = MicroUsd(u64::MAX);
+        let aside = |message: u64, step: &str| {
+            let word = Progress::Reserved {
+                step: step.to_owned(),
+                model: "opus".to_owned(),
+                amount: most,
+                at: far,
+            };
+            progress(&task, message, 1, word)
+        };
+        let used = Usage {
+            requests: u64::MAX,
+            input_tokens: u64::MAX,
+            cost: most,
+            saved_micro_usd: i64::MIN,
+            ..Usage::default()
+        };
+        let spent = |message: u64, step: &str| {
+            let word = Progress::Spent {
+                step: step.to_owned(),
+                model: "opus".to_owned(),
+                usage: used.clone(),
+                at: far,
+                failed: false,
+            };
+            progress(&task, message, 1, word)
+        };
+        let mut end = report(&task, TaskState::Done);
+        end.usage = used.clone();
+        for said in [
+            claimed(&task, 1, 1),
+            aside(2, "a"),
+            aside(3, "b"),
+            spent(4, "c"),
+            spent(5, "d"),
+            says(&task, 6, 1, News::Report(Box::new(end))),
+        ] {
+            room.ledger.fold(&[said]).await.unwrap();
+        }
+        let sum = room.ledger.spent_since(at(0)).await.unwrap();
+        assert_eq!(sum, room.ledger.spent_by(task.id).await.unwrap());
+        assert!(sum > MicroUsd(1_000_000), "{sum:?}");
+        // Nothing was used later than it was told: a month that has not begun cost nothing.
+        assert_eq!(room.ledger.spent_since(at(99)).await.unwrap().0, 0);
+        room.ledger.page(TaskRef::Id(task.id)).await.unwrap();
+    });
+}
+
+#[test]
 fn what_is_set_aside_counts_and_becomes_what_was_paid() {
     use SpendState::{Failed, Lost, Paid, Reserved};
     run(async || {
