@@ -234,10 +234,14 @@ fn nobody_elses_word_ends_it_and_what_waits_for_its_turn_is_not_begun() {
             "undo": null, "claimed": "", "action": {"do": "http_request", "method": "POST", "url": "https://h"}}}),
         );
         assert!(asked.contains("requested"), "{asked}");
-        of_code["task"] = json!("x".repeat(100));
+        of_code["task"] = json!("x".repeat(64));
         let line = json!({"v": 1, "ask": "operate", "wanted": of_code, "epoch": 9});
         let said = says_as(&runs, "code", &line);
         assert!(said.contains("needs level 2"), "{said}");
+        of_code["task"] = json!("x".repeat(65));
+        let line = json!({"v": 1, "ask": "operate", "wanted": of_code, "epoch": 9});
+        let said = says_as(&runs, "code", &line);
+        assert!(said.contains("at most 64 bytes"), "{said}");
         for (role, line, words) in [
             ("code", word(&one, "infra", 9), "cannot speak as infra"),
             ("code", word(&one, "code", 9), "done"),
