@@ -21,7 +21,7 @@ pub(crate) const WORK: &str = "+get +mget +exists +time +hget +hset +hmget +hget
     +zrange +zrangebyscore +xadd +xlen +xrange +xrevrange +xread +xreadgroup +xack +xdel \
     +xgroup|create +blpop +subscribe +unsubscribe";
 /// What the supervisor needs beside that. Hints are its alone: agents only listen.
-pub(crate) const LEAD: &str = "+set +del +rename +zcard +pexpire +sadd +smembers +hvals +rpush \
+pub(crate) const LEAD: &str = "+set +strlen +del +rename +zcard +pexpire +sadd +smembers +hvals +rpush \
     +xinfo|stream +multi +exec +publish";
 /// What the daemon needs to free what a dead process held, to stop Redis, and to let other hosts in
 /// and out while it runs (the file of the users is the daemon's own in any case).

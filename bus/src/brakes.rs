@@ -6,6 +6,7 @@ use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
 use crate::keys::{self, WORK_GROUP};
 use crate::scripts;
+use crate::spoiled::Kind;
 use protocol::envelope::{Envelope, MessageType};
 use protocol::ids::{Epoch, Role, TaskId};
 
@@ -31,6 +32,39 @@ impl Bus {
         frozen: Option<&str>,
         roles: &[(Role, bool)],
     ) -> Result<(), BusError> {
+        match self.brakes(frozen, roles).await {
+            Err(error) if error.is_wrong_type() => {}
+            said => return said,
+        }
+        // The keys of one role must not keep the others from stopping.
+        for one in roles {
+            let role = &one.0;
+            match self.brake(frozen, one).await {
+                // The brake is set by then.
+                Err(error) if error.is_wrong_type() => {
+                    tracing::warn!(%role, %error, "its agents are not woken");
+                }
+                said => said?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The brakes of one role, and its idle agents woken where it is not paused.
+    async fn brake(&self, frozen: Option<&str>, one: &(Role, bool)) -> Result<(), BusError> {
+        let wake = self.keys().wake(&one.0);
+        self.clear(&wake, Kind::Stream).await?;
+        self.brakes(frozen, std::slice::from_ref(one)).await?;
+        if one.1 {
+            return Ok(());
+        }
+        let mut rouse = redis::cmd("XADD");
+        rouse.arg(&wake).arg("MAXLEN").arg(1).arg("*");
+        rouse.arg("w").arg("1");
+        self.query::<String>(&rouse, Again::Yes).await.map(drop)
+    }
+
+    async fn brakes(&self, frozen: Option<&str>, roles: &[(Role, bool)]) -> Result<(), BusError> {
         let names = self.keys();
         let mut call = Call::on([names.frozen()]).arg(frozen.unwrap_or_default());
         for (role, paused) in roles {

@@ -6,6 +6,7 @@
 use crate::connect::{Again, Bus, Call};
 use crate::error::{BusError, Cap};
 use crate::scripts;
+use crate::spoiled::Kind;
 use protocol::ids::TaskId;
 use protocol::money::MicroUsd;
 use std::time::Duration;
@@ -103,10 +104,17 @@ impl Bus {
     }
 
     async fn is_spent(&self, key: String, spent: MicroUsd) -> Result<(), BusError> {
-        let call = Call::on([key]).arg(spent.0).arg(KEPT.as_millis());
-        self.run::<i64>(&scripts::SPENT, &call, Again::Yes)
-            .await
-            .map(drop)
+        let call = Call::on([key.clone()]).arg(spent.0).arg(KEPT.as_millis());
+        let said = self.run::<i64>(&scripts::SPENT, &call, Again::Yes).await;
+        match said {
+            // The ledger is the truth: what is no sum is written anew.
+            Err(error) if error.is_wrong_type() => {
+                self.clear(&key, Kind::Hash).await?;
+                let again = self.run::<i64>(&scripts::SPENT, &call, Again::Yes).await;
+                again.map(drop)
+            }
+            said => said.map(drop),
+        }
     }
 
     /// Puts what the call really cost in the place of its reservation.

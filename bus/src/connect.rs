@@ -12,12 +12,14 @@ use crate::fault::Faulty;
 use crate::incarnation::Arrival;
 use crate::keys::Keys;
 use crate::scripts;
+use crate::spoiled;
 use call::invoke;
 use over::Wire;
 use protocol::fault::Faults;
-use protocol::ids::TeamName;
+use protocol::ids::{Role, TeamName};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, Script};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -46,6 +48,8 @@ struct Inner {
     keys: Keys,
     lease: Duration,
     queue_limit: u64,
+    /// The roles there are; without them those that were ever heard of.
+    roles: Option<BTreeSet<Role>>,
     faults: Faulty,
     link: Mutex<Link>,
     connecting: AsyncMutex<()>,
@@ -110,6 +114,7 @@ impl Bus {
                 keys: Keys::new(team),
                 lease,
                 queue_limit: QUEUE_LIMIT,
+                roles: None,
                 faults: Faulty::default(),
                 link: Mutex::default(),
                 connecting: AsyncMutex::default(),
@@ -125,6 +130,15 @@ impl Bus {
     pub fn with_queue_limit(mut self, limit: u64) -> Bus {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
             inner.queue_limit = limit;
+        }
+        self
+    }
+
+    /// The same bus, for whoever knows which roles there are: any agent may add names to those that
+    /// were heard of. Call it before the handle is cloned.
+    pub fn with_roles(mut self, roles: BTreeSet<Role>) -> Bus {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.roles = Some(roles);
         }
         self
     }
@@ -165,6 +179,10 @@ impl Bus {
 
     pub(crate) fn queue_limit(&self) -> u64 {
         self.inner.queue_limit
+    }
+
+    pub(crate) fn known_roles(&self) -> Option<&BTreeSet<Role>> {
+        self.inner.roles.as_ref()
     }
 
     pub(crate) fn lease_ms(&self) -> u128 {
@@ -298,7 +316,15 @@ impl Bus {
             .find_map(|line| line.strip_prefix("run_id:"))
             .unwrap_or_default();
         let call = self.inner.arrival.call(self, run_id.trim());
-        let said: String = invoke(&scripts::ARRIVE, &call, connection).await?;
+        let mut said = invoke::<String>(&scripts::ARRIVE, &call, connection)
+            .await
+            .map_err(BusError::from);
+        let spoiled = said.as_ref().is_err_and(BusError::is_wrong_type);
+        if spoiled && matches!(self.inner.arrival, Arrival::Leader(_)) {
+            spoiled::mend(self.keys(), connection).await?;
+            said = Ok(invoke(&scripts::ARRIVE, &call, connection).await?);
+        }
+        let said = said?;
         self.inner.arrival.judge(self.team(), &said)
     }
 

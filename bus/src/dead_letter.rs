@@ -46,8 +46,15 @@ impl Bus {
             let call = Call::on([self.keys().dead(&role)])
                 .arg(limit.max(1))
                 .arg(PREVIEW_BYTES);
-            let rows: Vec<Row> = self.run(&scripts::DEAD_LIST, &call, Again::Yes).await?;
-            letters.extend(rows.into_iter().map(|row| letter(&role, row)));
+            let rows = self.run::<Vec<Row>>(&scripts::DEAD_LIST, &call, Again::Yes);
+            match rows.await {
+                Ok(rows) => letters.extend(rows.into_iter().map(|row| letter(&role, row))),
+                // One role hides no other's.
+                Err(error) if error.is_about_one() => {
+                    tracing::warn!(%role, %error, "its dead letters cannot be read");
+                }
+                Err(error) => return Err(error),
+            }
         }
         letters.sort_by_key(|letter| std::cmp::Reverse(letter.at));
         letters.truncate(limit);
@@ -96,8 +103,21 @@ impl Bus {
         for role in &roles {
             lengths.cmd("XLEN").arg(self.keys().dead(role));
         }
-        let lengths: Vec<u64> = self.pipeline(&lengths, Again::Yes).await?;
-        Ok(lengths.iter().sum())
+        match self.pipeline::<Vec<u64>>(&lengths, Again::Yes).await {
+            Ok(lengths) => return Ok(lengths.iter().sum()),
+            Err(error) if error.is_about_one() => {}
+            Err(error) => return Err(error),
+        }
+        let mut count = 0;
+        for role in &roles {
+            let length = redis::cmd("XLEN").arg(self.keys().dead(role)).to_owned();
+            match self.query::<u64>(&length, Again::Yes).await {
+                Ok(length) => count += length,
+                Err(error) if error.is_about_one() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(count)
     }
 
     /// Gives a held task up: its entry to the dead letters, a `control` message with the action

@@ -105,6 +105,22 @@ impl BusError {
         }
     }
 
+    /// Whether it is about one message, task or key alone: whoever serves many goes on with the next.
+    pub fn is_about_one(&self) -> bool {
+        matches!(
+            self,
+            BusError::Redis(_)
+                | BusError::Refused(_)
+                | BusError::QueueFull { .. }
+                | BusError::Fenced { .. }
+        )
+    }
+
+    /// Whether a key holds something of another kind than it should.
+    pub fn is_wrong_type(&self) -> bool {
+        matches!(self, BusError::Redis(said) if said.contains("WRONGTYPE"))
+    }
+
     /// Whether it says that Redis is away, for everybody and for now: trying again later is right,
     /// and the connection behind it is of no more use.
     pub fn is_unreachable(&self) -> bool {
@@ -179,5 +195,22 @@ mod tests {
         assert!(budget.to_string().contains("month budget of $20.00"));
         assert_eq!(BusError::Unreachable("x".into()).exit_code(), 5);
         assert_eq!(BusError::Refused("x".into()).exit_code(), 1);
+    }
+
+    #[test]
+    fn what_is_about_one_is_told_from_what_is_about_all() {
+        let redis = |said: &str| BusError::Redis(said.to_owned());
+        for (error, about_one, wrong_type) in [
+            (redis("\"WRONGTYPE\": Operation against a key"), true, true),
+            (redis("NOPERM"), true, false),
+            (BusError::Refused("x".into()), true, false),
+            (BusError::Unreachable("WRONGTYPE".into()), false, false),
+            (BusError::NoWrites("x".into()), false, false),
+            (BusError::Unsettled("x".into()), false, false),
+            (BusError::Full, false, false),
+        ] {
+            let said = (error.is_about_one(), error.is_wrong_type());
+            assert_eq!(said, (about_one, wrong_type), "{error}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
 use crate::keys::WORK_GROUP;
 use crate::scripts;
+use crate::spoiled::Kind;
 use protocol::ids::{Role, TaskId, TeamName};
 use protocol::task::Class;
 
@@ -118,7 +119,16 @@ impl Bus {
                 .arg(names.dead(&mark.role))
                 .arg(&mark.entry);
         }
-        let said: Vec<String> = self.run(&scripts::COMPARE, &call, Again::Yes).await?;
+        let mut compared = self.run(&scripts::COMPARE, &call, Again::Yes).await;
+        if compared.as_ref().is_err_and(BusError::is_wrong_type) {
+            for Mark { role, .. } in marks {
+                for stream in [names.out(role), names.dead(role)] {
+                    self.clear(&stream, Kind::Stream).await?;
+                }
+            }
+            compared = self.run(&scripts::COMPARE, &call, Again::Yes).await;
+        }
+        let said: Vec<String> = compared?;
         let at = |place: usize| said.get(place).cloned().unwrap_or_default();
         let role = at(1).rsplit(':').next().unwrap_or_default().to_owned();
         match at(0).as_str() {

@@ -8,7 +8,7 @@
 //! `address` is where Redis is, `blob` carries what is too large for a message from another host,
 //! `host` is the word of another host's daemon and `orders` what it is to do there, `queue` counts what waits, `room` is the memory that is left, `acl` says who may touch which key. Every decision that must be
 //! atomic is a Lua script beside `scripts`; `group_reader` is the blocking read they share;
-//! `examine` looks at a Redis of the person's own; `incarnation` says whether this Redis is the one the ledger knows; `fault` leaves a guarantee out where a test asks for it.
+//! `examine` looks at a Redis of the person's own; `incarnation` says whether this Redis is the one the ledger knows; `spoiled` puts right what an agent made unreadable; `fault` leaves a guarantee out where a test asks for it.
 
 pub mod acl;
 pub mod address;
@@ -42,4 +42,5 @@ pub mod publish;
 pub mod queue;
 pub mod room;
 pub mod scripts;
+mod spoiled;
 pub mod words;

@@ -2,6 +2,7 @@
 
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
+use crate::spoiled::Kind;
 use crate::{keys, scripts};
 use jiff::Timestamp;
 use protocol::ids::{Role, TaskId};
@@ -46,10 +47,14 @@ impl Bus {
             .map(drop)
     }
 
-    /// Who said so within three lease times, by role and name.
+    /// Who said so within three lease times, by role and name. A role whose signs cannot be read
+    /// hides no other.
     pub async fn present(&self) -> Result<Vec<Presence>, BusError> {
         let call = Call::on([self.keys().lanes()]).arg(self.keys().here_prefix());
-        let texts: Vec<Vec<u8>> = self.run(&scripts::PRESENT, &call, Again::Yes).await?;
+        let texts: Vec<Vec<u8>> = match self.run(&scripts::PRESENT, &call, Again::Yes).await {
+            Err(error) if error.is_wrong_type() => self.signs().await?,
+            texts => texts?,
+        };
         let mut present: Vec<Presence> = texts
             .iter()
             .filter_map(|text| serde_json::from_slice(text).ok())
@@ -58,8 +63,38 @@ impl Bus {
         Ok(present)
     }
 
-    /// Every role that was ever heard of.
+    /// What every role says of itself, one role after the other.
+    async fn signs(&self) -> Result<Vec<Vec<u8>>, BusError> {
+        let (seconds, _): (u64, u64) = self.query(&redis::cmd("TIME"), Again::Yes).await?;
+        let mut signs = Vec::new();
+        for role in self.roles().await? {
+            let key = self.keys().here(&role);
+            let look = redis::cmd("HVALS").arg(&key).to_owned();
+            match self.query::<Vec<Vec<u8>>>(&look, Again::Yes).await {
+                Ok(values) => {
+                    let lasting = values.iter().filter_map(|value| lasting(value, seconds));
+                    signs.extend(lasting.map(<[u8]>::to_vec));
+                }
+                Err(error) if error.is_wrong_type() => {
+                    // Only the supervisor may; for others the role is silent.
+                    if let Err(error) = self.clear(&key, Kind::Hash).await {
+                        tracing::debug!(%role, %error, "its signs of life cannot be read");
+                    }
+                }
+                Err(error) if error.is_about_one() => {
+                    tracing::warn!(%role, %error, "its signs of life cannot be read");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(signs)
+    }
+
+    /// Every role: those this handle was told of, else those that were ever heard of.
     pub(crate) async fn roles(&self) -> Result<BTreeSet<Role>, BusError> {
+        if let Some(roles) = self.known_roles() {
+            return Ok(roles.clone());
+        }
         let lanes: Vec<Vec<u8>> = self
             .query(redis::cmd("SMEMBERS").arg(self.keys().lanes()), Again::Yes)
             .await?;
@@ -68,5 +103,31 @@ impl Bus {
             lane.split(':').next()?.parse().ok()
         };
         Ok(lanes.iter().filter_map(role).collect())
+    }
+}
+
+/// What a sign of life says, while it lasts: it begins with the millisecond it lasts until.
+fn lasting(sign: &[u8], seconds: u64) -> Option<&[u8]> {
+    let at = sign.iter().position(|byte| *byte == b' ')?;
+    let until: u64 = std::str::from_utf8(&sign[..at]).ok()?.parse().ok()?;
+    (until >= seconds.saturating_mul(1000)).then(|| &sign[at + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lasting;
+
+    #[test]
+    fn a_sign_lasts_until_its_time() {
+        for (sign, expected) in [
+            ("5000 {}", Some("{}")),
+            ("4999 {}", None),
+            ("{}", None),
+            ("x {}", None),
+            ("", None),
+        ] {
+            let expected = expected.map(str::as_bytes);
+            assert_eq!(lasting(sign.as_bytes(), 5), expected, "{sign}");
+        }
     }
 }

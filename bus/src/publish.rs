@@ -84,31 +84,55 @@ impl Bus {
     ) -> Result<Vec<Result<Submitted, BusError>>, BusError> {
         let mut said = Vec::with_capacity(tasks.len());
         for tasks in tasks.chunks(BATCH) {
-            let mut call = Call::on([self.keys().lanes()]).arg(self.queue_limit());
-            let mut refused = Vec::with_capacity(tasks.len());
-            for task in tasks {
-                refused.push(match self.put(task) {
-                    Ok(one) => {
-                        call = call.and(one);
-                        None
+            match self.submit_batch(tasks).await {
+                Ok(batch) => said.extend(batch),
+                // A key of one role holds up no other: each alone. What was queued just now is
+                // said to be known.
+                Err(error) if error.is_about_one() => {
+                    for task in tasks {
+                        match self.submit_batch(std::slice::from_ref(task)).await {
+                            Ok(one) => said.extend(one),
+                            Err(error) if error.is_about_one() => said.push(Err(error)),
+                            Err(error) => return Err(error),
+                        }
                     }
-                    Err(error) => Some(error),
-                });
-            }
-            let words: Vec<String> = if refused.iter().any(Option::is_none) {
-                self.run(&scripts::SUBMIT, &call, Again::Yes).await?
-            } else {
-                Vec::new()
-            };
-            let mut words = words.iter().map(String::as_str);
-            for (task, refused) in tasks.iter().zip(refused) {
-                said.push(match refused {
-                    Some(error) => Err(error),
-                    None => self.submitted(task, words.next()),
-                });
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(said)
+    }
+
+    /// One call for these tasks.
+    async fn submit_batch(
+        &self,
+        tasks: &[Submission<'_>],
+    ) -> Result<Vec<Result<Submitted, BusError>>, BusError> {
+        let mut call = Call::on([self.keys().lanes()]).arg(self.queue_limit());
+        let mut refused = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            refused.push(match self.put(task) {
+                Ok(one) => {
+                    call = call.and(one);
+                    None
+                }
+                Err(error) => Some(error),
+            });
+        }
+        let words: Vec<String> = if refused.iter().any(Option::is_none) {
+            self.run(&scripts::SUBMIT, &call, Again::Yes).await?
+        } else {
+            Vec::new()
+        };
+        let mut words = words.iter().map(String::as_str);
+        let said = tasks
+            .iter()
+            .zip(refused)
+            .map(|(task, refused)| match refused {
+                Some(error) => Err(error),
+                None => self.submitted(task, words.next()),
+            });
+        Ok(said.collect())
     }
 
     /// One task's keys and arguments.

@@ -10,9 +10,10 @@ use bus::incarnation::Arrival;
 use config::bus_access;
 use config::home::Home;
 use config::home_id::home_id;
-use config::settings::TeamSettings;
+use config::settings::Settings;
 use jiff::Timestamp;
-use protocol::ids::TeamName;
+use protocol::ids::{Role, TeamName};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -52,13 +53,16 @@ pub struct BusLink {
     /// Whether Redis has too little room for new work.
     tight: Arc<AtomicBool>,
     ledger: Ledger,
+    agents: Vec<Role>,
     /// Woken when the connection should be tried at once.
     again: Arc<Notify>,
 }
 
 impl BusLink {
     /// A link that is away until `keep` has found the bus.
-    pub fn new(home: &Home, team: &TeamSettings, ledger: &Ledger) -> Self {
+    pub fn new(home: &Home, settings: &Settings, ledger: &Ledger) -> Self {
+        let team = &settings.team;
+        let agents = settings.agents.iter().map(|agent| agent.name.clone());
         Self {
             home: home.clone(),
             team: team.name.clone(),
@@ -67,6 +71,7 @@ impl BusLink {
             link: watch::Sender::new(Link::Away("not connected yet".to_owned())),
             tight: Arc::default(),
             ledger: ledger.clone(),
+            agents: agents.collect(),
             again: Arc::default(),
         }
     }
@@ -170,6 +175,9 @@ impl BusLink {
     /// Whether it answers, and whether it has room.
     async fn look(&self, bus: &Bus) -> Result<(), BusError> {
         bus.ping().await?;
+        if bus.mend_shared().await? {
+            tracing::warn!("what every agent reads of redis was spoiled, and is put right");
+        }
         if !bus.is_owned().await? {
             let why = "redis has forgotten this team";
             return Err(BusError::Unsettled(why.to_owned()));
@@ -185,6 +193,15 @@ impl BusLink {
     /// last look.
     pub fn is_tight(&self) -> bool {
         self.tight.load(Ordering::Relaxed)
+    }
+
+    /// Whose words count: the agents of the settings, and roles that were heard before. Which lanes
+    /// there are any agent may say.
+    async fn roles(&self) -> Result<BTreeSet<Role>, String> {
+        let known = self.ledger.known_of_bus().await;
+        let heard = known.map_err(|e| e.to_string())?.marks;
+        let heard = heard.into_iter().map(|mark| mark.role);
+        Ok(self.agents.iter().cloned().chain(heard).collect())
     }
 
     /// Connects, compares, and connects again as one who works: that connection fails when Redis is
@@ -207,13 +224,14 @@ impl BusLink {
         if let Some(why) = compared.map_err(|e| e.to_string())? {
             return Ok(Met::Strange(leader, why));
         }
-        month::tell(&leader, &self.ledger, Timestamp::now())
+        month::tell_first(&leader, &self.ledger, Timestamp::now())
             .await
             .map_err(|e| e.to_string())?;
         let bus = join(Arrival::Worker(id))
             .await
             .map_err(|e| e.to_string())?
-            .with_queue_limit(self.queue_limit);
+            .with_queue_limit(self.queue_limit)
+            .with_roles(self.roles().await?);
         self.look(&bus).await.map_err(|e| e.to_string())?;
         Ok(Met::Ours(bus))
     }

@@ -5,13 +5,16 @@
 use crate::assigned;
 use crate::brakes::{self, BrakeError};
 use crate::desk::Desk;
+use crate::ledger::cancel::Stopped;
 use crate::ledger::events::Happening;
 use crate::ledger::pages::Open;
 use crate::ledger::resume::OwedResume;
 use crate::ledger::store::LedgerError;
 use crate::paused;
 use crate::pinned;
+use crate::spoiled;
 use crate::words;
+use bus::cancel::CancelOutcome;
 use bus::connect::Bus;
 use bus::error::BusError;
 use bus::park::Resumed;
@@ -227,9 +230,16 @@ impl From<BrakeError> for OutboxError {
 /// Tells the bus what must stop, and cancels it in the ledger where that is still open.
 async fn tell_stops(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
     for task in desk.ledger.stops_owed(PAGE).await? {
-        let outcome = bus.cancel(task).await?;
+        let Some(outcome) = spoiled::cancel(bus, task).await? else {
+            continue;
+        };
         let stopped = desk.ledger.cancel(task, Some(outcome), Timestamp::now());
-        desk.hub.tell(stopped.await?.told);
+        let Stopped { state, told } = stopped.await?;
+        desk.hub.tell(told);
+        if outcome == CancelOutcome::Unknown && state == TaskState::Cancelling {
+            // Nobody has it, or its report is on the way: the sweep sees which.
+            desk.outbox.notify_one();
+        }
     }
     Ok(())
 }
@@ -264,9 +274,28 @@ pub async fn cancel(desk: &Desk, task: TaskId) -> Result<TaskState, LedgerError>
 /// Tells the bus which waiting tasks go on.
 async fn tell_resumes(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
     for owed in desk.ledger.resumes_owed(PAGE).await? {
-        tell_resume(desk, bus, &owed).await?;
+        let mut told = tell_resume(desk, bus, &owed).await;
+        if let Err(OutboxError::Bus(error)) = &told
+            && spoiled::mended(bus, owed.task, error).await?
+        {
+            // What could not be read is gone, and the same call says what that means.
+            told = tell_resume(desk, bus, &owed).await;
+        }
+        spared(told)?;
     }
     Ok(())
+}
+
+/// What came of one task; `None` where it failed for that one alone, which the next look tries.
+fn spared<T>(said: Result<T, OutboxError>) -> Result<Option<T>, OutboxError> {
+    match said {
+        Err(OutboxError::Bus(error)) => Ok(spoiled::spared(Err(error))?),
+        Err(OutboxError::Envelope(error)) => {
+            tracing::warn!(%error, "a task cannot be written as a message");
+            Ok(None)
+        }
+        said => said.map(Some),
+    }
 }
 
 async fn tell_resume(desk: &Desk, bus: &Bus, owed: &OwedResume) -> Result<(), OutboxError> {
@@ -345,15 +374,20 @@ async fn sweep(desk: &Desk, bus: &Bus) -> Result<(), OutboxError> {
         };
         after = *last;
         let listed: Vec<TaskId> = page.into_iter().map(|(_, task)| task).collect();
-        let known = bus.known_many(&listed).await?;
+        let known = spoiled::known(bus, &listed).await?;
         let mut unsent = Vec::new();
         for (task, known) in listed.into_iter().zip(known) {
-            if !known {
-                unsent.extend(unknown(desk, bus, task).await?);
+            if known {
+                continue;
             }
-        }
-        for (task, _) in &unsent {
-            pinned::send_ahead(desk, bus, task).await?;
+            let Some(Some((task, due))) = spared(unknown(desk, bus, task).await)? else {
+                continue;
+            };
+            // One whose files cannot be sent ahead holds up no other.
+            let ahead = pinned::send_ahead(desk, bus, &task).await;
+            if spoiled::spared(ahead)?.is_some() {
+                unsent.push((task, due));
+            }
         }
         send_many(bus, &desk.settings.team.name, &unsent).await?;
     }

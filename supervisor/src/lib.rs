@@ -5,7 +5,7 @@
 //! report walks `settle` -> `ledger` -> `follow` (woken by `hub`). `run` is the process
 //! and its loops, `desk` what they share, `bus_link` the way to a Redis that may be away,
 //! `compare` whether it is the one the ledger knows, `month` what it must know of the money, `ledger_watch` whether a ledger on a server would take a write, `retention` lets go of what is old.
-//! `again` does an ended task once more, `approvals` lets tasks go on whose ticket the warden has settled, `notices` tells a person elsewhere that something waits, `deadlines` is the clock of tasks, `assigned` tells the bus what it was not told of tasks of an older team, `anchor` remembers how far the record of acts goes, `brakes` freeze the team and pause roles, `paused` is about single tasks, `rate` is what people think of results, `dead` lists and replays what nobody could finish, `schedules` begins jobs by themselves.
+//! `again` does an ended task once more, `approvals` lets tasks go on whose ticket the warden has settled, `notices` tells a person elsewhere that something waits, `deadlines` is the clock of tasks, `assigned` tells the bus what it was not told of tasks of an older team, `anchor` remembers how far the record of acts goes, `brakes` freeze the team and pause roles, `paused` is about single tasks, `rate` is what people think of results, `spoiled` keeps what one role made unreadable in Redis from holding up the others, `dead` lists and replays what nobody could finish, `schedules` begins jobs by themselves.
 //! `daemon` starts and restarts every process, `tmux` gives them windows, `client` is how the
 //! command line talks to both.
 
@@ -52,6 +52,7 @@ pub mod route;
 pub mod run;
 pub mod schedules;
 pub mod settle;
+mod spoiled;
 mod standing;
 pub mod status;
 pub(crate) mod talk;

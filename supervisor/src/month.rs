@@ -46,6 +46,21 @@ fn starts(now: Timestamp) -> [Timestamp; 2] {
     [this, month_start(next)]
 }
 
+/// Tells it before anything is sent. A sum that Redis does not take keeps nobody from connecting: it
+/// is told again, and until then no model is called.
+///
+/// # Errors
+/// When ledger or Redis do not answer.
+pub async fn tell_first(bus: &Bus, ledger: &Ledger, now: Timestamp) -> Result<(), MonthError> {
+    match tell(bus, ledger, now).await {
+        Err(MonthError::Bus(error)) if error.is_about_one() => {
+            tracing::warn!(%error, "redis does not take what the month has cost");
+            Ok(())
+        }
+        told => told,
+    }
+}
+
 /// Tells it again and again. Runs for ever.
 pub async fn keep(desk: &Desk) {
     loop {

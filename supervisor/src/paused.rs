@@ -4,6 +4,7 @@
 use crate::desk::Desk;
 use crate::dispatch;
 use crate::ledger::store::LedgerError;
+use crate::spoiled;
 use bus::brakes::Paused;
 use bus::connect::Bus;
 use jiff::Timestamp;
@@ -98,21 +99,21 @@ pub(crate) async fn reconcile(desk: &Desk, bus: &Bus) -> Result<(), dispatch::Ou
     let paused = desk.ledger.paused_tasks().await?;
     let mut told = false;
     for task in paused.wanted {
-        match bus.pause(task, true).await? {
-            Paused::Parked(epoch) => {
+        match spoiled::spared(bus.pause(task, true).await)? {
+            Some(Paused::Parked(epoch)) => {
                 let parked = desk.ledger.parked_as_paused(task, epoch, Timestamp::now());
                 desk.hub.tell(parked.await?);
             }
-            Paused::Told => told = true,
+            Some(Paused::Told) => told = true,
             // Not there yet, or its report is on the way: the next look sees.
-            Paused::Unknown => {}
+            Some(Paused::Unknown) | None => {}
         }
     }
     if told {
         bus.hint_brakes().await?;
     }
     for task in paused.unwanted {
-        bus.pause(task, false).await?;
+        spoiled::spared(bus.pause(task, false).await)?;
         dispatch::resume(desk, task, None).await?;
     }
     Ok(())

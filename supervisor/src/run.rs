@@ -135,7 +135,7 @@ pub fn desk(settings: Settings, home: Home, ledger: Ledger) -> SharedDesk {
         false => jobs::schedules(&settings.backup, &TimeZone::system()),
     };
     Arc::new(Desk {
-        link: BusLink::new(&home, &settings.team, &ledger),
+        link: BusLink::new(&home, &settings, &ledger),
         memory: MemoryOwner::new(&home.memory(), &home.index()),
         shelf: Shelf::open(&home),
         schedules: Book::open(&home, own),

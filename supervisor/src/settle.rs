@@ -2,22 +2,20 @@
 //! between the two, the same messages come again and change nothing.
 
 mod fetch;
+mod portion;
+mod read;
 
 use crate::desk::Desk;
 use crate::ledger::events::Event;
 use crate::ledger::fold::{ENDED, Folded, Incoming, NO_TASK, News};
 use crate::ledger::store::LedgerError;
+use crate::spoiled;
 use bus::connect::Bus;
 use bus::incarnation::Mark;
 use bus::outflow::{OutMessage, Outflow};
-use protocol::envelope::{Envelope, MessageType};
-use protocol::ids::TaskId;
+use protocol::envelope::MessageType;
+use protocol::ids::{TaskId, TaskRef};
 use protocol::report::Progress;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
-use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -25,8 +23,6 @@ use tokio::time::sleep;
 const JOURNAL_KEPT: Duration = Duration::from_secs(3600);
 /// Pause after something failed.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Largest report read from a blob, in bytes.
-const BLOB_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Reads the out streams. Runs for ever.
 pub async fn settle(desk: &Desk) {
@@ -47,11 +43,29 @@ async fn settle_while_up(desk: &Desk, bus: &Bus) -> Result<(), bus::error::BusEr
         if messages.is_empty() {
             continue;
         }
-        fetch::ahead(desk, bus, &messages).await?;
-        let _alone = desk.ledger.folding().lock().await;
-        let owed = fold(desk, &messages).await;
-        pay(bus, owed).await?;
-        outflow.done(&messages).await?;
+        let weights = portion::weights(&messages, &desk.home.blobs());
+        for portion in portion::portions(&weights) {
+            let messages = &messages[portion];
+            fetch::ahead(desk, bus, messages).await?;
+            let _alone = desk.ledger.folding().lock().await;
+            let owed = fold(desk, messages).await;
+            pay(bus, owed).await?;
+            outflow.done(messages).await?;
+        }
+    }
+}
+
+/// Why what a message names need not be read: the ledger would not take it, whatever it says.
+async fn useless(desk: &Desk, message: &OutMessage) -> Option<&'static str> {
+    let task = message.envelope.payload.task_id?;
+    read::blob_of(&message.envelope)?;
+    match desk.ledger.find(TaskRef::Id(task)).await {
+        Ok(open) if open.task.agent != message.role => Some("another role's task"),
+        Ok(open) if open.state.is_final() => Some(ENDED),
+        Ok(_) => None,
+        Err(LedgerError::NoTask(_)) => Some(NO_TASK),
+        // Whoever folds it finds out.
+        Err(_) => None,
     }
 }
 
@@ -69,11 +83,11 @@ struct Owed {
 async fn pay(bus: &Bus, owed: Owed) -> Result<(), bus::error::BusError> {
     for task in owed.stray {
         tracing::warn!(%task, "somebody works on a task that is not open here; it is stopped");
-        bus.cancel(task).await?;
+        spoiled::cancel(bus, task).await?;
     }
     for task in owed.ended {
         match bus.journal_expire(task, JOURNAL_KEPT).await {
-            Err(error) if error.is_unreachable() => return Err(error),
+            Err(error) if !error.is_about_one() => return Err(error),
             Err(error) => tracing::warn!(%task, %error, "what the bus keeps of it stays"),
             Ok(()) => {}
         }
@@ -85,33 +99,33 @@ async fn pay(bus: &Bus, owed: Owed) -> Result<(), bus::error::BusError> {
 /// be told. A message that the ledger can never take is left out, so that it holds up no other.
 async fn fold(desk: &Desk, messages: &[OutMessage]) -> Owed {
     let blobs = desk.home.blobs();
-    let incoming: Vec<Incoming> = messages
-        .iter()
-        .filter_map(|message| match read(message, &blobs) {
-            Ok(incoming) => Some(incoming),
-            Err(why) => {
-                tracing::warn!(id = ?message.id, why, "a report cannot be read");
-                None
-            }
-        })
-        .collect();
+    let mut owed = Owed::default();
+    let mut incoming: Vec<Incoming> = Vec::new();
+    for message in messages {
+        if let Some(why) = useless(desk, message).await {
+            tracing::info!(id = ?message.id, why, "ignored, and what it names is not read");
+            owed.note_unread(message, why);
+            continue;
+        }
+        match read::read(message, &blobs) {
+            Ok(one) => incoming.push(one),
+            Err(why) => tracing::warn!(id = ?message.id, why, "a report cannot be read"),
+        }
+    }
     let marks = marks(messages);
     match fold_all(desk, &incoming, &marks).await {
-        Some(folded) => told(desk, &incoming, folded),
+        Some(folded) => owed.add(told(desk, &incoming, folded)),
         None => {
-            let mut owed = Owed::default();
             for one in &incoming {
                 let one = std::slice::from_ref(one);
                 if let Some(folded) = fold_all(desk, one, &[]).await {
-                    let more = told(desk, one, folded);
-                    owed.ended.extend(more.ended);
-                    owed.stray.extend(more.stray);
+                    owed.add(told(desk, one, folded));
                 }
             }
             fold_all(desk, &[], &marks).await;
-            owed
         }
     }
+    owed
 }
 
 /// Up to where each role's stream is folded with these messages, in their order.
@@ -175,6 +189,22 @@ fn told(desk: &Desk, incoming: &[Incoming], folded: Vec<Folded>) -> Owed {
 }
 
 impl Owed {
+    fn add(&mut self, more: Owed) {
+        self.ended.extend(more.ended);
+        self.stray.extend(more.stray);
+    }
+
+    /// The same as [`note`](Self::note) for a message whose report was not read.
+    fn note_unread(&mut self, message: &OutMessage, why: &str) {
+        let end = matches!(
+            message.envelope.kind,
+            MessageType::Result | MessageType::Handoff
+        );
+        if end && (why == ENDED || why == NO_TASK) {
+            self.ended.extend(message.envelope.payload.task_id);
+        }
+    }
+
     fn note(&mut self, incoming: &Incoming, why: &str) {
         if why != ENDED && why != NO_TASK {
             return;
@@ -188,111 +218,10 @@ impl Owed {
     }
 }
 
-/// Reads a message of an out stream; pure but for the blobs it names.
-fn read(message: &OutMessage, blobs: &Path) -> Result<Incoming, String> {
-    let envelope = &message.envelope;
-    let task = envelope
-        .payload
-        .task_id
-        .ok_or_else(|| "it names no task".to_owned())?;
-    let news = match envelope.kind {
-        MessageType::Progress => News::Progress(parsed(envelope, blobs)?),
-        // A report that cannot be read is the end of its task all the same: its agent has let go.
-        MessageType::Result | MessageType::Handoff => match parsed(envelope, blobs) {
-            Ok(report) => News::Report(Box::new(report)),
-            Err(why) => News::GivenUp(format!("the agent's report cannot be read: {why}")),
-        },
-        MessageType::Control => News::GivenUp(given_up(envelope)),
-        kind => return Err(format!("a {kind:?} is no report")),
-    };
-    Ok(Incoming {
-        task,
-        message: envelope.id.to_string(),
-        role: message.role.clone(),
-        epoch: envelope.epoch,
-        at: envelope.timestamp,
-        news,
-    })
-}
-
-fn given_up(envelope: &Envelope) -> String {
-    let context = &envelope.payload.context;
-    let reason = context.get("reason").and_then(Value::as_str);
-    format!("gave up: {}", reason.unwrap_or("no agent could finish it"))
-}
-
-fn parsed<T: DeserializeOwned>(envelope: &Envelope, blobs: &Path) -> Result<T, String> {
-    let context = &envelope.payload.context;
-    let value = match context.get("blob").and_then(Value::as_str) {
-        Some(name) if context.get("event").is_none() => blob(blobs, name)?,
-        _ => context.clone(),
-    };
-    serde_json::from_value(value).map_err(|e| e.to_string())
-}
-
-/// Reads a blob and checks that it is what its name says.
-fn blob(blobs: &Path, name: &str) -> Result<Value, String> {
-    let is_digest = name.len() == 64
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    if !is_digest {
-        return Err("it names a blob that is no SHA-256".to_owned());
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(blobs.join(name))
-        .and_then(|file| file.take(BLOB_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|e| format!("blob {name}: {e}"))?;
-    if bytes.len() as u64 > BLOB_BYTES {
-        return Err(format!("blob {name} is larger than {BLOB_BYTES} bytes"));
-    }
-    let sum: String = Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    if sum != name {
-        return Err(format!("blob {name} was changed on the disk"));
-    }
-    serde_json::from_slice(&bytes).map_err(|e| format!("blob {name}: {e}"))
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn a_blob_is_what_its_name_says_or_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let name: String = Sha256::digest(b"{\"a\":1}")
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        assert!(blob(folder.path(), &name).is_err());
-        std::fs::write(folder.path().join(&name), "{\"a\":1}").unwrap();
-        assert_eq!(blob(folder.path(), &name).unwrap()["a"], 1);
-        std::fs::write(folder.path().join(&name), "{\"a\":2}").unwrap();
-        assert!(blob(folder.path(), &name).is_err());
-        for bad in ["", "../../etc/passwd", &"A".repeat(64), &"g".repeat(64)] {
-            assert!(blob(folder.path(), bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn giving_up_is_a_sentence() {
-        let team = "main".parse().unwrap();
-        let mut envelope = Envelope::new(&team, MessageType::Control, "bus", "supervisor");
-        for (context, expected) in [
-            (
-                serde_json::json!({"reason": "its holders died 5 times"}),
-                "gave up: its holders died 5 times",
-            ),
-            (Value::Null, "gave up: no agent could finish it"),
-        ] {
-            envelope.payload.context = context;
-            assert_eq!(given_up(&envelope), expected);
-        }
-    }
 
     #[test]
     fn work_on_a_task_that_is_not_open_is_stopped() {

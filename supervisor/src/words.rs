@@ -8,6 +8,7 @@ use crate::dispatch::{self, OutboxError};
 use crate::ledger::pages::Open;
 use crate::ledger::questions::Taken;
 use crate::ledger::store::LedgerError;
+use crate::spoiled;
 use bus::connect::Bus;
 use bus::words::Told;
 use jiff::Timestamp;
@@ -243,7 +244,18 @@ pub(crate) async fn tell_owed(desk: &Desk, bus: &Bus) -> Result<(), OutboxError>
         }
         let told = bus
             .tell(word.task, word.number, word.entry.as_ref(), word.cap)
-            .await?;
+            .await;
+        let told = match told {
+            Err(error) if error.is_about_one() => {
+                tracing::warn!(task = %word.task, %error, "it is told later");
+                later = Some(word.task);
+                // What it cost is known here, whatever became of the sum there.
+                let spent = desk.ledger.spent_by(word.task).await?;
+                spoiled::spared(bus.task_is(word.task, spent).await)?;
+                continue;
+            }
+            told => told?,
+        };
         match told {
             Told::Told => desk.ledger.word_told(word.task, word.number, false).await?,
             Told::Ended => desk.ledger.word_told(word.task, word.number, true).await?,

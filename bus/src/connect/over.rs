@@ -120,6 +120,7 @@ mod in_memory {
                     keys: Keys::new(team),
                     lease,
                     queue_limit: QUEUE_LIMIT,
+                    roles: None,
                     faults: Default::default(),
                     link: Mutex::new(link),
                     connecting: Default::default(),

@@ -15,6 +15,7 @@ end
 try('TIME')
 try('SET', value, '1')
 try('GET', value)
+try('STRLEN', value)
 try('RENAME', value, value)
 try('MGET', value)
 try('EXISTS', value)

@@ -12,6 +12,8 @@ mod story;
 #[cfg(test)]
 mod story_questions;
 #[cfg(test)]
+mod story_spoiled;
+#[cfg(test)]
 mod story_team;
 #[cfg(test)]
 mod story_watch;

@@ -8,6 +8,7 @@ use crate::approvals;
 use crate::desk::Desk;
 use crate::ledger::away::KnownHost;
 use crate::ledger::store::LedgerError;
+use crate::spoiled;
 use bus::connect::Bus;
 use bus::error::BusError;
 use bus::host::HostWord;
@@ -99,7 +100,7 @@ async fn look(
                 let open = word.as_ref().map(|word| word.open.as_slice());
                 let over = approvals::over_there(desk, &name, open.unwrap_or_default()).await?;
                 if !over.is_empty() {
-                    bus.say_over(&name, &over).await?;
+                    spoiled::spared(bus.say_over(&name, &over).await)?;
                 }
                 sights.hosts.insert(name, now);
                 here(desk, host, word, now).await?;
