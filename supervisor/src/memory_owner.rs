@@ -195,8 +195,7 @@ impl MemoryOwner {
             };
             let answer = envelope_of(bus, &question, answer);
             match bus.answer(&question, &answer).await {
-                Err(error) if error.is_unreachable() => return Err(error),
-                Err(error @ BusError::Redis(_)) => return Err(error),
+                Err(error) if !error.is_about_one() => return Err(error),
                 Err(error) => tracing::warn!(%error, "an answer could not be sent"),
                 Ok(()) => {}
             }
