@@ -274,7 +274,8 @@ async fn another_host_is_let_in_does_its_own_work_and_is_put_out() {
     assert_eq!(freed.unwrap(), [delivery.lease.task]);
     let delivery = next(&mut inbox).await;
     there.put_blob(&role("code"), "ab", b"x").await.unwrap();
-    let blob = supervisor.blob(&role("code"), "ab").await.unwrap();
+    let blob = supervisor.blob_that_travels(&role("code"), "ab").await;
+    let blob = blob.unwrap();
     assert_eq!(blob.as_deref(), Some(b"x".as_slice()));
     supervisor.blob_fetched(&role("code"), "ab").await.unwrap();
     there
