@@ -4,7 +4,8 @@
 
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
-use crate::keys::{self, WORK_GROUP};
+use crate::keys::WORK_GROUP;
+use crate::place::SPOILT;
 use crate::scripts;
 use crate::spoiled::Kind;
 use protocol::envelope::{Envelope, MessageType};
@@ -80,20 +81,18 @@ impl Bus {
 
     /// Pauses one task, or (`paused` false) no longer tells its holder to. Saying it twice is fine.
     pub async fn pause(&self, task: TaskId, paused: bool) -> Result<Paused, BusError> {
-        let Some(role) = self.role_of(task).await? else {
+        let Some((role, places)) = self.places_of(task).await? else {
             return Ok(Paused::Unknown);
         };
-        let names = self.keys();
-        let record = names.task(&role, task);
-        let lane: Option<String> = self
-            .query(redis::cmd("HGET").arg(&record).arg("lane"), Again::Yes)
-            .await?;
-        let lane = lane.unwrap_or_else(|| keys::lane(&role, None));
-        let call = Call::on([record, names.back(&lane)])
+        let call = Call::on([self.keys().task(&role, task)])
             .arg(task)
             .arg(WORK_GROUP)
-            .arg(u8::from(paused));
+            .arg(u8::from(paused))
+            .and(places);
         let said: Vec<String> = self.run(&scripts::PAUSE, &call, Again::Yes).await?;
+        if said.get(2).is_some_and(|word| word == SPOILT) {
+            self.was_spoilt(&role, task);
+        }
         let epoch = said.get(1).and_then(|epoch| epoch.parse().ok());
         Ok(match (said.first().map(String::as_str), epoch) {
             (Some("parked"), Some(epoch)) => Paused::Parked(Epoch(epoch)),

@@ -3,10 +3,11 @@
 
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
-use crate::keys::{self, WORK_GROUP};
+use crate::keys::WORK_GROUP;
+use crate::place::SPOILT;
 use crate::scripts;
 use protocol::envelope::{Envelope, MessageType};
-use protocol::ids::{Role, TaskId};
+use protocol::ids::TaskId;
 use std::time::Duration;
 
 /// How long the record of a task cancelled in the queue refuses a late retry of its submission.
@@ -26,41 +27,34 @@ pub enum CancelOutcome {
 impl Bus {
     /// Cancels a task: queued, held, given back or parked. Saying it twice is fine.
     pub async fn cancel(&self, task: TaskId) -> Result<CancelOutcome, BusError> {
-        let Some(role) = self.role_of(task).await? else {
+        let Some((role, places)) = self.places_of(task).await? else {
             return Ok(CancelOutcome::Unknown);
         };
-        let lane = self.lane_of(&role, task).await?;
         let names = self.keys();
         let call = Call::on([
             names.role_of(task),
             names.task(&role, task),
             names.journal(&role, task),
             names.task_spend(task),
-            names.back(&lane),
-            names.delay(&lane),
             names.given(task),
         ])
         .arg(task)
         .arg(WORK_GROUP)
-        .arg(TOMBSTONE.as_millis());
+        .arg(TOMBSTONE.as_millis())
+        .and(places);
         let answer: String = self.run(&scripts::CANCEL, &call, Again::Yes).await?;
         match answer.as_str() {
             "removed" => Ok(CancelOutcome::Removed),
+            SPOILT => {
+                self.was_spoilt(&role, task);
+                Ok(CancelOutcome::Removed)
+            }
             "told" => {
                 self.hint(task).await;
                 Ok(CancelOutcome::Told)
             }
             _ => Ok(CancelOutcome::Unknown),
         }
-    }
-
-    /// The lane a task was queued on.
-    pub(crate) async fn lane_of(&self, role: &Role, task: TaskId) -> Result<String, BusError> {
-        let record = self.keys().task(role, task);
-        let lane: Option<String> = self
-            .query(redis::cmd("HGET").arg(&record).arg("lane"), Again::Yes)
-            .await?;
-        Ok(lane.unwrap_or_else(|| keys::lane(role, None)))
     }
 
     /// The flag is what counts; a hint that is lost costs only the time to the next renewal.

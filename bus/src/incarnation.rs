@@ -5,10 +5,14 @@
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
 use crate::keys::WORK_GROUP;
+use crate::place::SPOILT;
 use crate::scripts;
 use crate::spoiled::Kind;
 use protocol::ids::{Role, TaskId, TeamName};
 use protocol::task::Class;
+
+/// How many tasks are asked about at a time.
+const PAGE: usize = 500;
 
 /// As what a process connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +164,8 @@ impl Bus {
         Ok(owner.is_some())
     }
 
-    /// Every task that could be worked on: queued, held, given back or due later.
+    /// Every task that could be worked on: queued, held, given back or due later. On a role's lane only tasks that are
+    /// the role's count: its own user of Redis may have put others there.
     pub async fn open_tasks(&self) -> Result<Vec<TaskId>, BusError> {
         let names = self.keys();
         let mut call = Call::on([names.lanes()])
@@ -171,32 +176,47 @@ impl Bus {
         for class in Class::ALL {
             call = call.arg(class.as_str());
         }
-        let ids: Vec<String> = self.run(&scripts::OPEN_TASKS, &call, Again::Yes).await?;
-        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+        let rows: Vec<Vec<u8>> = self.run(&scripts::OPEN_TASKS, &call, Again::Yes).await?;
+        let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
+        let row = |pair: &[Vec<u8>]| -> Option<(Role, TaskId)> {
+            let [role, id] = pair else { return None };
+            Some((text(role)?.parse().ok()?, text(id)?.parse().ok()?))
+        };
+        let rows: Vec<(Role, TaskId)> = rows.chunks(2).filter_map(row).collect();
+        let mut open = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(PAGE) {
+            let ids: Vec<TaskId> = rows.iter().map(|(_, id)| *id).collect();
+            let known = self.assignments(&ids).await?;
+            for ((role, id), known) in rows.iter().zip(known) {
+                if known.is_some_and(|known| known.role == *role) {
+                    open.push(*id);
+                }
+            }
+        }
+        Ok(open)
     }
 
     /// Takes a task out whatever its state, with its journal, as if it had never come. For a
     /// Redis that was put back; a person decides what becomes of the task.
     pub async fn expel(&self, task: TaskId) -> Result<(), BusError> {
-        let Some(role) = self.role_of(task).await? else {
+        let Some((role, places)) = self.places_of(task).await? else {
             return Ok(());
         };
-        let lane = self.lane_of(&role, task).await?;
         let names = self.keys();
         let call = Call::on([
             names.role_of(task),
             names.task(&role, task),
             names.journal(&role, task),
             names.task_spend(task),
-            names.lease(&lane),
-            names.back(&lane),
-            names.delay(&lane),
             names.given(task),
         ])
         .arg(task)
-        .arg(WORK_GROUP);
-        self.run::<i64>(&scripts::EXPEL, &call, Again::Yes)
-            .await
-            .map(drop)
+        .arg(WORK_GROUP)
+        .and(places);
+        let answer: String = self.run(&scripts::EXPEL, &call, Again::Yes).await?;
+        if answer == SPOILT {
+            self.was_spoilt(&role, task);
+        }
+        Ok(())
     }
 }

@@ -139,8 +139,10 @@ impl Bus {
             .arg(self.lease_ms())
             .arg(CRASH_LIMIT)
             .arg(lane);
-        let freed: Vec<String> = self.run(&scripts::RELEASE, &call, Again::Yes).await?;
-        Ok(freed.iter().filter_map(|id| id.parse().ok()).collect())
+        // As bytes: ids are what the role's own user wrote there.
+        let freed: Vec<Vec<u8>> = self.run(&scripts::RELEASE, &call, Again::Yes).await?;
+        let id = |bytes: &Vec<u8>| std::str::from_utf8(bytes).ok()?.parse().ok();
+        Ok(freed.iter().filter_map(id).collect())
     }
 
     pub(crate) fn settled(&self, lease: &Lease, answer: &str) -> Result<(), BusError> {

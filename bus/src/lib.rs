@@ -6,7 +6,7 @@
 //! `outflow` and questions through `ask`; `brakes` freeze and pause; `broadcast` is a hint,
 //! `presence` a sign of life, `budget` the only maker of a `Reservation`,
 //! `address` is where Redis is, `blob` carries what is too large for a message from another host,
-//! `host` is the word of another host's daemon and `orders` what it is to do there, `queue` counts what waits, `room` is the memory that is left, `acl` says who may touch which key. Every decision that must be
+//! `host` is the word of another host's daemon and `orders` what it is to do there, `queue` counts what waits, `room` is the memory that is left, `place` is where a task may lie, `acl` says who may touch which key. Every decision that must be
 //! atomic is a Lua script beside `scripts`; `group_reader` is the blocking read they share;
 //! `examine` looks at a Redis of the person's own; `incarnation` says whether this Redis is the one the ledger knows; `spoiled` puts right what an agent made unreadable; `fault` leaves a guarantee out where a test asks for it.
 
@@ -37,6 +37,7 @@ pub mod lease;
 pub mod orders;
 pub mod outflow;
 pub mod park;
+mod place;
 pub mod presence;
 pub mod publish;
 pub mod queue;

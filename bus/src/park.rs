@@ -1,16 +1,18 @@
 //! Tasks that wait: `park` ends a hold without ending the task, `resume` puts it back into its
-//! queue. A parked task is in no stream and costs nothing; its record keeps the work message.
+//! queue. A parked task is in no stream and costs nothing. The supervisor says which queue and which work
+//! message: the record has them too, and the role's own user of Redis may write there.
 
 use crate::connect::{Again, Bus, Call};
 use crate::error::BusError;
-use crate::keys::WORK_GROUP;
+use crate::keys::{self, WORK_GROUP};
 use crate::lease::Lease;
 use crate::scripts;
 use jiff::Timestamp;
 use protocol::envelope::{Envelope, micros};
-use protocol::ids::{Epoch, TaskId};
+use protocol::ids::{Epoch, Role, TaskId};
 use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
 use protocol::limits::JOURNAL_INLINE_BYTES;
+use protocol::task::Class;
 use serde_json::json;
 
 /// What parking came to.
@@ -77,28 +79,37 @@ impl Bus {
         self.settled(lease, &answer).map(|()| Parked::Waits)
     }
 
-    /// Puts a task that was parked under the epoch `parked` back into its queue, with an answer
-    /// for its journal where there is one. Saying it twice is fine, also after it was parked
-    /// again. The supervisor's alone.
+    /// Puts a task that was parked under the epoch `parked` back into the queue of its role, on one host or on any,
+    /// with `envelope` as its work message and an answer for its journal where there is one. Saying it twice is fine,
+    /// also after it was parked again. The supervisor's alone.
     pub async fn resume(
         &self,
         task: TaskId,
         parked: Epoch,
+        (role, host): (&Role, Option<&str>),
         answer: Option<&JournalEntry>,
+        envelope: &Envelope,
     ) -> Result<Resumed, BusError> {
         let entry = answer.map(written).transpose()?.unwrap_or_default();
-        let Some(role) = self.role_of(task).await? else {
+        // An older state of this Redis has it with another role.
+        if self.role_of(task).await?.as_ref() != Some(role) {
             return Ok(Resumed::Unknown);
-        };
+        }
         let names = self.keys();
+        let lane = keys::lane(role, host);
+        let class = Class::of_priority(envelope.priority);
         let call = Call::on([
-            names.task(&role, task),
-            names.journal(&role, task),
-            names.wake(&role),
+            names.task(role, task),
+            names.journal(role, task),
+            names.work(&lane, class),
+            names.wake(role),
+            names.lanes(),
         ])
         .arg(task)
         .arg(parked.0)
-        .bytes(entry);
+        .bytes(entry)
+        .arg(&lane)
+        .bytes(envelope.to_bytes()?);
         let answer: String = self.run(&scripts::RESUME, &call, Again::Yes).await?;
         Ok(Resumed::read(&answer))
     }

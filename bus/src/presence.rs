@@ -47,23 +47,25 @@ impl Bus {
             .map(drop)
     }
 
-    /// Who said so within three lease times, by role and name. A role whose signs cannot be read
-    /// hides no other.
+    /// Who said so within three lease times, by role and name. A role speaks for itself alone, and
+    /// one whose signs cannot be read hides no other.
     pub async fn present(&self) -> Result<Vec<Presence>, BusError> {
         let call = Call::on([self.keys().lanes()]).arg(self.keys().here_prefix());
         let texts: Vec<Vec<u8>> = match self.run(&scripts::PRESENT, &call, Again::Yes).await {
             Err(error) if error.is_wrong_type() => self.signs().await?,
             texts => texts?,
         };
-        let mut present: Vec<Presence> = texts
-            .iter()
-            .filter_map(|text| serde_json::from_slice(text).ok())
-            .collect();
+        let read = |pair: &[Vec<u8>]| {
+            let [role, text] = pair else { return None };
+            let said: Presence = serde_json::from_slice(text).ok()?;
+            (said.role.as_str().as_bytes() == role.as_slice()).then_some(said)
+        };
+        let mut present: Vec<Presence> = texts.chunks(2).filter_map(read).collect();
         present.sort_by(|a, b| (&a.role, &a.instance).cmp(&(&b.role, &b.instance)));
         Ok(present)
     }
 
-    /// What every role says of itself, one role after the other.
+    /// What every role says of itself, one role after the other: its name and what it says.
     async fn signs(&self) -> Result<Vec<Vec<u8>>, BusError> {
         let (seconds, _): (u64, u64) = self.query(&redis::cmd("TIME"), Again::Yes).await?;
         let mut signs = Vec::new();
@@ -73,7 +75,8 @@ impl Bus {
             match self.query::<Vec<Vec<u8>>>(&look, Again::Yes).await {
                 Ok(values) => {
                     let lasting = values.iter().filter_map(|value| lasting(value, seconds));
-                    signs.extend(lasting.map(<[u8]>::to_vec));
+                    let of = |text: &[u8]| [role.as_str().as_bytes().to_vec(), text.to_vec()];
+                    signs.extend(lasting.flat_map(of));
                 }
                 Err(error) if error.is_wrong_type() => {
                     // Only the supervisor may; for others the role is silent.

@@ -7,6 +7,7 @@ use crate::connect::{Again, Bus};
 use crate::error::BusError;
 use crate::keys::Keys;
 use protocol::ids::TaskId;
+use protocol::task::Class;
 use redis::aio::ConnectionLike;
 use redis::{Cmd, RedisError, Value};
 
@@ -71,10 +72,15 @@ impl Bus {
         let (record, journal) = (names.task(&role, task), names.journal(&role, task));
         let mut lost = self.clear(&record, Kind::Hash).await?;
         lost |= self.clear(&journal, Kind::Stream).await?;
-        let lane = self.lane_of(&role, task).await?;
+        let lanes = self.lanes_of(task).await?.map(|(_, lanes)| lanes);
         let mut any = lost;
-        for set in [names.lease(&lane), names.back(&lane), names.delay(&lane)] {
-            any |= self.clear(&set, Kind::Sorted).await?;
+        for lane in lanes.unwrap_or_default() {
+            for set in [names.lease(&lane), names.back(&lane), names.delay(&lane)] {
+                any |= self.clear(&set, Kind::Sorted).await?;
+            }
+            for class in Class::ALL {
+                any |= self.clear(&names.work(&lane, class), Kind::Stream).await?;
+            }
         }
         any |= self.clear(&names.wake(&role), Kind::Stream).await?;
         if lost {

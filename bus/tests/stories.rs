@@ -42,5 +42,7 @@ mod outage;
 mod parking;
 #[path = "stories/server.rs"]
 mod server;
+#[path = "stories/spoilt.rs"]
+mod spoilt;
 #[path = "stories/words.rs"]
 mod words;

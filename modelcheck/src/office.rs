@@ -245,7 +245,9 @@ impl Team {
         });
         let task = self.task;
         let said = self.call(state, fate, async |bus| {
-            bus.resume(task, Epoch(epoch), entry.as_ref()).await
+            let way = (&role(), None);
+            bus.resume(task, Epoch(epoch), way, entry.as_ref(), &self.envelope)
+                .await
         });
         state.office.resumed = match said {
             Ok(Resumed::Queued | Resumed::Again) => Some((false, rank)),

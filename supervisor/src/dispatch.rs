@@ -299,18 +299,20 @@ fn spared<T>(said: Result<T, OutboxError>) -> Result<Option<T>, OutboxError> {
 }
 
 async fn tell_resume(desk: &Desk, bus: &Bus, owed: &OwedResume) -> Result<(), OutboxError> {
+    let open = desk.ledger.find(protocol::ids::TaskRef::Id(owed.task));
+    let task = open.await?.task;
+    let envelope = envelope(&desk.settings.team.name, &task)?;
+    let host = task.host.as_deref();
     let resumed = match (&owed.handed, &owed.answer) {
         (Some(roles), Some(entry)) => {
-            let open = desk.ledger.find(protocol::ids::TaskRef::Id(owed.task));
-            let task = open.await?.task;
-            let envelope = envelope(&desk.settings.team.name, &task)?;
             pinned::send_ahead(desk, bus, &task).await?;
-            let way = (&roles.0, &roles.1, task.host.as_deref());
+            let way = (&roles.0, &roles.1, host);
             bus.hand_off(owed.task, owed.parked, way, entry, &envelope)
                 .await?
         }
-        _ => {
-            bus.resume(owed.task, owed.parked, owed.answer.as_ref())
+        (_, answer) => {
+            let (way, answer) = ((&task.agent, host), answer.as_ref());
+            bus.resume(owed.task, owed.parked, way, answer, &envelope)
                 .await?
         }
     };

@@ -66,3 +66,26 @@ local function dead_letter(dead, stream, group, id, reason, body, size, task, ma
   call('XACK', stream, group, id)
   call('XDEL', stream, id)
 end
+
+-- Where a queued task lies. Its record says so, and its role's own user writes records: that counts only where the
+-- stream is one of the task's own lanes and the entry there carries the task's id. KEYS from `first` on are for each
+-- lane: lease, back, delay, urgent, normal, background. Answers stream, entry and work message, or nil and `gone`
+-- (there is nothing) or `spoilt` (what the record says is not true).
+local function own_place(first, task, stream, entry)
+  local own = false
+  for i = first, #KEYS, 6 do
+    own = own or stream == KEYS[i + 3] or stream == KEYS[i + 4] or stream == KEYS[i + 5]
+  end
+  if not own or not entry then return nil, 'spoilt' end
+  local found = redis.pcall('XRANGE', stream, entry, entry, 'COUNT', 1)
+  if found.err then return nil, 'spoilt' end
+  if not found[1] then return nil, 'gone' end
+  if field(found[1][2], 't') ~= task then return nil, 'spoilt' end
+  return { stream = stream, entry = found[1][1], body = field(found[1][2], 'e') or '' }
+end
+
+-- Takes it out of there.
+local function leave(place, group)
+  call('XACK', place.stream, group, place.entry)
+  call('XDEL', place.stream, place.entry)
+end

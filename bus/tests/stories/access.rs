@@ -18,7 +18,7 @@ use protocol::money::MicroUsd;
 use protocol::task::Class;
 use std::time::Duration;
 
-fn guarded() -> Server {
+pub fn guarded() -> Server {
     Server::start_with(|folder| {
         let passwords = RolePasswords {
             supervisor: "s".to_owned(),
@@ -32,13 +32,13 @@ fn guarded() -> Server {
     })
 }
 
-async fn login(server: &Server, user: &str, password: &str) -> Bus {
+pub async fn login(server: &Server, user: &str, password: &str) -> Bus {
     Bus::connect(&server.address_of(user, password), &team(), LEASE * 20)
         .await
         .unwrap()
 }
 
-fn raw(server: &Server, user: &str, password: &str) -> redis::Connection {
+pub fn raw(server: &Server, user: &str, password: &str) -> redis::Connection {
     let url = format!("{}?user={user}&pass={password}", server.address().url);
     redis::Client::open(url).unwrap().get_connection().unwrap()
 }

@@ -160,7 +160,12 @@ impl World {
             }
             Op::Resume(agent) => {
                 if let Some(d) = &had[agent] {
-                    let said = self.bus.resume(task, d.lease.epoch, None).await.unwrap();
+                    let way = (&role("code"), None);
+                    let said = self
+                        .bus
+                        .resume(task, d.lease.epoch, way, None, &d.envelope)
+                        .await
+                        .unwrap();
                     let meant = model.waits && model.parks.last() == Some(&d.lease.epoch.0);
                     assert_eq!(said == Resumed::Queued, meant, "{said:?}");
                     model.waits &= !meant;

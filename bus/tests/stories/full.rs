@@ -116,7 +116,8 @@ async fn a_full_redis_begins_nothing_and_ends_everything() {
     let question = word(&parked, MessageType::Result);
     let waits = bus.park(&parked.lease, &question).await;
     assert_eq!(waits.unwrap(), Parked::Waits);
-    let resumed = bus.resume(parked.lease.task, parked.lease.epoch, None);
+    let (code, task, epoch) = (role("code"), parked.lease.task, parked.lease.epoch);
+    let resumed = bus.resume(task, epoch, (&code, None), None, &parked.envelope);
     assert!(matches!(resumed.await, Err(BusError::Full)));
     bus.cancel(parked.lease.task).await.unwrap();
     let freed = bus.release_holder("code-1").await.unwrap();

@@ -2,6 +2,8 @@
 
 use crate::server::*;
 use bus::cancel::CancelOutcome;
+use bus::claim::Delivery;
+use bus::connect::Bus;
 use bus::error::BusError;
 use bus::park::{Parked, Resumed};
 use protocol::envelope::MessageType;
@@ -21,7 +23,19 @@ fn answer(epoch: Epoch) -> JournalEntry {
     }
 }
 
-async fn kinds(bus: &bus::connect::Bus, task: TaskId) -> Vec<EntryKind> {
+/// As the supervisor does it: with the work message that it has itself.
+async fn resume(
+    bus: &Bus,
+    of: &Delivery,
+    parked: Epoch,
+    answer: Option<&JournalEntry>,
+) -> Result<Resumed, BusError> {
+    let way = (&role("code"), None);
+    bus.resume(of.lease.task, parked, way, answer, &of.envelope)
+        .await
+}
+
+async fn kinds(bus: &Bus, task: TaskId) -> Vec<EntryKind> {
     let journal = bus.journal_read(task).await.unwrap();
     journal.iter().map(|entry| entry.kind).collect()
 }
@@ -64,8 +78,8 @@ async fn a_parked_task_is_in_no_queue_and_comes_back_with_its_message() {
     }
     let epoch = held.lease.epoch;
     let said = [
-        bus.resume(task, epoch, Some(&answer(epoch))).await,
-        bus.resume(task, epoch, Some(&answer(epoch))).await,
+        resume(&bus, &held, epoch, Some(&answer(epoch))).await,
+        resume(&bus, &held, epoch, Some(&answer(epoch))).await,
     ];
     assert_eq!(said, [Ok(Resumed::Queued), Ok(Resumed::Again)]);
     let again = next(&mut inbox).await;
@@ -79,14 +93,14 @@ async fn a_parked_task_is_in_no_queue_and_comes_back_with_its_message() {
     assert_eq!(bus.park(&held.lease, &report).await, Ok(Parked::Waits));
     bus.renew(&again.lease).await.unwrap();
     assert_eq!(bus.park(&again.lease, &report).await, Ok(Parked::Waits));
-    let late = bus.resume(task, epoch, None).await;
+    let late = resume(&bus, &held, epoch, None).await;
     assert_eq!(
         late,
         Ok(Resumed::Again),
         "that answer was to the first park"
     );
     assert!(inbox.try_next().await.unwrap().is_none());
-    let early = bus.resume(task, Epoch(again.lease.epoch.0 + 1), None).await;
+    let early = resume(&bus, &held, Epoch(again.lease.epoch.0 + 1), None).await;
     assert_eq!(early, Ok(Resumed::Unknown), "no such park");
 }
 
@@ -94,14 +108,14 @@ async fn a_parked_task_is_in_no_queue_and_comes_back_with_its_message() {
 async fn what_is_parked_outlives_redis() {
     let mut server = Server::start();
     let bus = server.bus().await;
-    let task = submit(&bus).await;
+    submit(&bus).await;
     let held = next(&mut inbox(&bus, "code-1").await).await;
     let report = word(&held, MessageType::Result);
     assert_eq!(bus.park(&held.lease, &report).await, Ok(Parked::Waits));
     server.kill();
     server.start_again();
     let bus = server.bus().await;
-    let queued = bus.resume(task, held.lease.epoch, None).await;
+    let queued = resume(&bus, &held, held.lease.epoch, None).await;
     assert_eq!(queued, Ok(Resumed::Queued));
     server.kill();
     server.start_again();
@@ -122,7 +136,7 @@ async fn a_parked_task_can_be_cancelled_and_leaves_nothing() {
     for _ in 0..2 {
         assert_eq!(bus.cancel(task).await, Ok(CancelOutcome::Removed));
     }
-    let resumed = bus.resume(task, held.lease.epoch, None).await;
+    let resumed = resume(&bus, &held, held.lease.epoch, None).await;
     assert_eq!(resumed, Ok(Resumed::Ended));
     assert!(inbox.try_next().await.unwrap().is_none());
     let mut raw = server.raw();
@@ -134,7 +148,10 @@ async fn a_parked_task_can_be_cancelled_and_leaves_nothing() {
         let left: i64 = raw.pttl(&key).unwrap();
         assert!(left > 0, "{key} is kept for ever");
     }
-    let unknown = bus.resume(TaskId::new(), Epoch(1), None).await;
+    let way = (&role("code"), None);
+    let unknown = bus
+        .resume(TaskId::new(), Epoch(1), way, None, &work())
+        .await;
     assert_eq!(unknown, Ok(Resumed::Unknown));
 }
 
