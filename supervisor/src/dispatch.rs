@@ -22,7 +22,7 @@ use bus::publish::Submission;
 use config::disk::is_low;
 use jiff::Timestamp;
 use protocol::envelope::{Envelope, EnvelopeError, MessageType};
-use protocol::ids::{Epoch, ShortId, TaskId, TeamName};
+use protocol::ids::{Epoch, ShortId, TaskId, TaskRef, TeamName};
 use protocol::journal::JournalEntry;
 use protocol::money::MicroUsd;
 use protocol::task::{Class, Task};
@@ -267,7 +267,7 @@ pub async fn cancel(desk: &Desk, task: TaskId) -> Result<TaskState, LedgerError>
     for child in children {
         Box::pin(cancel(desk, child)).await?;
     }
-    let after = desk.ledger.find(protocol::ids::TaskRef::Id(task)).await?;
+    let after = desk.ledger.find(TaskRef::Id(task)).await?;
     Ok(after.state)
 }
 
@@ -299,8 +299,7 @@ fn spared<T>(said: Result<T, OutboxError>) -> Result<Option<T>, OutboxError> {
 }
 
 async fn tell_resume(desk: &Desk, bus: &Bus, owed: &OwedResume) -> Result<(), OutboxError> {
-    let open = desk.ledger.find(protocol::ids::TaskRef::Id(owed.task));
-    let task = open.await?.task;
+    let task = desk.ledger.find(TaskRef::Id(owed.task)).await?.task;
     let envelope = envelope(&desk.settings.team.name, &task)?;
     let host = task.host.as_deref();
     let resumed = match (&owed.handed, &owed.answer) {
@@ -402,8 +401,7 @@ async fn unknown(
     bus: &Bus,
     listed: TaskId,
 ) -> Result<Option<(Task, Option<Timestamp>)>, OutboxError> {
-    let id = protocol::ids::TaskRef::Id(listed);
-    let Open { task, state, due } = desk.ledger.find(id).await?;
+    let Open { task, state, due } = desk.ledger.find(TaskRef::Id(listed)).await?;
     match state {
         // There is no room; the next sweep, or the moment there is some, sends it.
         TaskState::Queued
@@ -446,7 +444,7 @@ async fn unknown(
 
 /// Whether a task has called a tool whose effects are not all in its own clone.
 async fn went_outside(desk: &Desk, task: TaskId) -> Result<bool, LedgerError> {
-    let id = protocol::ids::TaskRef::Id(task);
+    let id = TaskRef::Id(task);
     let calls = desk.ledger.page(id).await?.calls;
     Ok(calls.iter().any(|call| !stays_inside(&call.tool)))
 }
