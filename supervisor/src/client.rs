@@ -376,9 +376,11 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_may_be_said_twice_is_asked_again() {
-        let again = where_one_dies_over_it(Verb::Status).await;
-        assert!(matches!(again, Ok(Answer::Ok { .. })), "{again:?}");
-        let said = where_one_dies_over_it(Verb::Freeze).await;
+        for verb in [Verb::Status, Verb::Freeze] {
+            let again = where_one_dies_over_it(verb).await;
+            assert!(matches!(again, Ok(Answer::Ok { .. })), "{again:?}");
+        }
+        let said = where_one_dies_over_it(Verb::Thaw).await;
         assert!(matches!(said, Err(ClientError::Lost { .. })), "{said:?}");
     }
 
