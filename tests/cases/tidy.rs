@@ -43,7 +43,8 @@ impl Source {
 
     fn is_work(&self) -> bool {
         let stem = self.path.rsplit('/').next().unwrap_or_default();
-        let of_tests = ["tests.rs", "story.rs", "story_team.rs"].contains(&stem)
+        let of_tests = ["tests.rs", "story.rs"].contains(&stem)
+            || stem.starts_with("story_")
             || stem.ends_with("_tests.rs");
         let folder = self.path.contains("/tests/") && !self.path.starts_with("inspect/src/tests/");
         !matches!(self.room(), "tests" | "bench" | "modelcheck")
