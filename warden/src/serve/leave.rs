@@ -202,7 +202,8 @@ impl Office {
 
     /// That a task is not over: nothing is asked, counted or used for one that is.
     pub(super) fn goes_on(&self, wanted: &Wanted) -> Result<(), String> {
-        match self.over.borrow().is(&wanted.task) {
+        let over = self.over.borrow().is(&wanted.task);
+        match over && self.walls.stands(Wall::Answered) {
             true => Err(OVER.to_owned()),
             false => Ok(()),
         }
