@@ -9,7 +9,7 @@ use crate::stop::{Signal, raise};
 use crate::{held, keys, peer_desk};
 use bus::broadcast::Listener;
 use bus::claim::{Delivery, Inbox};
-use bus::connect::Bus;
+use bus::connect::{Bus, Connector};
 use bus::error::BusError;
 use bus::incarnation::Arrival;
 use bus::presence::Presence;
@@ -193,9 +193,18 @@ async fn connect(
     let env = Env::from_process();
     let faults = env.faults().map_err(AgentError::Access)?;
     let lease = Duration::from_millis(settings.team.lease_ms);
+    let team = &settings.team.name;
     let bus = loop {
-        let arrival = Arrival::Worker(arrival.team.clone());
-        match Bus::join(&address, &settings.team.name, lease, arrival).await {
+        let worker = Arrival::Worker(arrival.team.clone());
+        let joined = match arrival.is_socket {
+            false => Bus::join(&address, team, lease, worker).await,
+            true => {
+                let hatch = hatch.clone();
+                let connector: Connector = Arc::new(move || hatch.redis());
+                Bus::join_through(connector, &address, team, lease, worker).await
+            }
+        };
+        match joined {
             Ok(bus) => break bus.with_faults(faults),
             // The supervisor is about to compare Redis with its ledger, as at every start.
             Err(error @ BusError::Unsettled(_)) => {

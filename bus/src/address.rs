@@ -1,8 +1,9 @@
 //! Where Redis is, as whom to speak to it, and whose certificate it must show.
 
 use crate::error::BusError;
-use redis::{Client, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 use std::fmt;
+use std::path::PathBuf;
 
 /// Where Redis is and as whom to speak to it.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -27,6 +28,14 @@ impl fmt::Debug for BusAddress {
 }
 
 impl BusAddress {
+    /// The path of the socket it names; `None` for an address of TCP, and one that cannot be read.
+    pub fn socket(&self) -> Option<PathBuf> {
+        match self.url.as_str().into_connection_info().ok()?.addr() {
+            ConnectionAddr::Unix(path) => Some(path.clone()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn client(&self) -> Result<Client, BusError> {
         // The address may hold a password, so it is not repeated in the message.
         let wrong = |e: redis::RedisError| {
@@ -57,6 +66,38 @@ impl BusAddress {
                 Client::build_with_tls(info, certificates).map_err(wrong)
             }
             _ => Client::open(info).map_err(wrong),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn a_socket_is_told_from_a_host() {
+        for (url, expected) in [
+            (
+                "redis+unix:///run/redis/own.sock",
+                Some("/run/redis/own.sock"),
+            ),
+            ("redis+unix:///run/own.sock?db=1", Some("/run/own.sock")),
+            ("unix:///run/own.sock", Some("/run/own.sock")),
+            ("redis://127.0.0.1:6379", None),
+            ("rediss://redis.example.com", None),
+            ("nonsense", None),
+        ] {
+            let address = BusAddress {
+                url: url.to_owned(),
+                ..BusAddress::default()
+            };
+            assert_eq!(
+                address.socket().as_deref(),
+                expected.map(Path::new),
+                "{url}"
+            );
         }
     }
 }

@@ -69,7 +69,7 @@ impl Drop for Listener {
 }
 
 async fn subscribe(bus: &Bus) -> Result<redis::aio::PubSub, BusError> {
-    let mut subscription = bus.client().get_async_pubsub().await?;
+    let mut subscription = bus.messages().await?;
     subscription.subscribe(bus.keys().broadcast()).await?;
     Ok(subscription)
 }

@@ -2,10 +2,12 @@
 //! and fresh connections for blocking reads, which never share one with commands.
 
 mod call;
+mod handed;
 pub mod over;
 
 pub use crate::address::BusAddress;
 pub(crate) use call::Call;
+pub use handed::Connector;
 
 use crate::error::BusError;
 use crate::fault::Faulty;
@@ -17,7 +19,7 @@ use call::invoke;
 use over::Wire;
 use protocol::fault::Faults;
 use protocol::ids::{Role, TeamName};
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, Script};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -43,6 +45,8 @@ struct Link {
 
 struct Inner {
     client: Client,
+    /// Who opens connections, where this process may not.
+    connector: Option<Connector>,
     team: TeamName,
     arrival: Arrival,
     keys: Keys,
@@ -106,9 +110,35 @@ impl Bus {
         lease: Duration,
         arrival: Arrival,
     ) -> Result<Bus, BusError> {
+        Self::enter(address, None, team, lease, arrival).await
+    }
+
+    /// The same for a process that may make no socket: every connection is handed over by `connector`, and the address
+    /// only says what is spoken on it.
+    ///
+    /// # Errors
+    /// As [`Bus::join`].
+    pub async fn join_through(
+        connector: Connector,
+        address: &BusAddress,
+        team: &TeamName,
+        lease: Duration,
+        arrival: Arrival,
+    ) -> Result<Bus, BusError> {
+        Self::enter(address, Some(connector), team, lease, arrival).await
+    }
+
+    async fn enter(
+        address: &BusAddress,
+        connector: Option<Connector>,
+        team: &TeamName,
+        lease: Duration,
+        arrival: Arrival,
+    ) -> Result<Bus, BusError> {
         let bus = Bus {
             inner: Arc::new(Inner {
                 client: address.client()?,
+                connector,
                 team: team.clone(),
                 arrival,
                 keys: Keys::new(team),
@@ -187,10 +217,6 @@ impl Bus {
 
     pub(crate) fn lease_ms(&self) -> u128 {
         self.inner.lease.as_millis().max(1)
-    }
-
-    pub(crate) fn client(&self) -> &Client {
-        &self.inner.client
     }
 
     /// A call of a script that tends the pulse: its first keys and its first argument.
@@ -332,12 +358,23 @@ impl Bus {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(RESPONSE_TIMEOUT))
             .set_response_timeout(timeout);
-        let opened = self
-            .inner
-            .client
+        let client = &self.inner.client;
+        if let Some(connector) = &self.inner.connector {
+            return handed::commands(connector, client, config, RESPONSE_TIMEOUT).await;
+        }
+        let opened = client
             .get_multiplexed_async_connection_with_config(&config)
             .await;
         opened.map_err(BusError::from)
+    }
+
+    /// A connection that can subscribe to channels.
+    pub(crate) async fn messages(&self) -> Result<PubSub, BusError> {
+        let client = &self.inner.client;
+        match &self.inner.connector {
+            Some(connector) => handed::messages(connector, client, RESPONSE_TIMEOUT).await,
+            None => Ok(client.get_async_pubsub().await?),
+        }
     }
 
     /// A connection for blocking reads of at most `block`. It must serve one reader at a time.

@@ -91,23 +91,11 @@ impl Home {
             make_private(&folder).map_err(|e| ConfigError::file("make", &folder, e))?;
             check_owned(&folder)?;
         }
-        // Through this one agents reach Redis that are users of their own: they are handed it open, since
-        // nobody else may enter the home above it.
-        let root = Uid::effective().is_root();
-        if root {
+        if Uid::effective().is_root() {
             self.shut_to_strangers()?;
         }
-        let run = match root {
-            true => 0o711,
-            false => 0o700,
-        };
-        for (folder, mode) in [
-            (self.run(), run),
-            (self.redis(), 0o700),
-            (self.secrets(), 0o700),
-            (self.warden(), 0o700),
-        ] {
-            fs::set_permissions(&folder, fs::Permissions::from_mode(mode))
+        for folder in [self.run(), self.redis(), self.secrets(), self.warden()] {
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
                 .map_err(|e| ConfigError::file("make private", &folder, e))?;
         }
         // What somebody had begun to put in force is there whole before anything reads it.

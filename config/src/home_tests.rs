@@ -72,11 +72,10 @@ fn made_private_and_refused_when_open() {
     home.ensure().unwrap();
     home.ensure().unwrap();
     let mode = |path: PathBuf| fs::metadata(path).unwrap().mode() & 0o777;
-    for path in [home.root.clone(), home.secrets(), home.config()] {
+    for path in [home.root.clone(), home.secrets(), home.config(), home.run()] {
         assert_eq!(mode(path), 0o700);
     }
     let root = Uid::effective().is_root();
-    assert_eq!(mode(home.run()), if root { 0o711 } else { 0o700 });
     fs::set_permissions(&home.root, fs::Permissions::from_mode(0o755)).unwrap();
     home.ensure().unwrap();
     assert_eq!(mode(home.root.clone()), if root { 0o750 } else { 0o755 });

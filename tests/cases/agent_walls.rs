@@ -7,6 +7,7 @@ use crate::AI_INFRA;
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, lchown};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tests::processes;
@@ -31,6 +32,8 @@ pub struct Stage {
     root: bool,
     /// The program, where an ordinary user may run it.
     _program: tempfile::TempDir,
+    /// A service of the host's that takes messages, as a log or a service manager does.
+    _service: UnixDatagram,
 }
 
 impl Stage {
@@ -57,6 +60,7 @@ impl Stage {
             fs::write(&path, words).expect("a file");
             fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("a private file");
         }
+        let service = UnixDatagram::bind(team.user_home().join("service.sock"));
         let team = match is_root() && !root {
             false => team,
             true => {
@@ -72,6 +76,7 @@ impl Stage {
             team,
             root,
             _program: folder,
+            _service: service.expect("a socket"),
         }
     }
 
@@ -113,13 +118,12 @@ impl Stage {
             format!("trace:{supervisor}"),
             format!("trace:{infra}"),
         ];
+        // Sockets of the host, which ask who the user is: on an ordinary install the owner.
+        let sockets = ["supervisor", "daemon", "warden", "redis"].into_iter();
+        all.extend(sockets.map(|name| format!("connect:{}", at(&format!("run/{name}.sock")))));
+        all.push(format!("message:{}", user("service.sock")));
         if self.root {
-            // A user of its own is not let in where a socket or a mode alone would let it.
             all.extend([
-                format!("connect:{}", at("run/supervisor.sock")),
-                format!("connect:{}", at("run/daemon.sock")),
-                format!("connect:{}", at("run/warden.sock")),
-                format!("connect:{}", at("run/redis.sock")),
                 format!("open-up:{}", user("notes.txt")),
                 "root:0".to_owned(),
             ]);
@@ -129,22 +133,7 @@ impl Stage {
 
     /// What the proxy of a task may not do besides, and can do without its walls.
     fn attempts_of_proxy(&self, port: u16) -> Vec<String> {
-        let run = |name: &str| {
-            self.team
-                .home()
-                .join("run")
-                .join(name)
-                .display()
-                .to_string()
-        };
         let mut all = self.attempts();
-        let sockets = [
-            "supervisor.sock",
-            "daemon.sock",
-            "warden.sock",
-            "redis.sock",
-        ];
-        all.extend(sockets.map(|name| format!("connect:{}", run(name))));
         all.extend([
             format!("dial:127.0.0.1:{port}"),
             format!("trace:{}", self.team.pid("code")),

@@ -6,7 +6,7 @@ use guard::launcher::channel::{Answer, Channel, Line, Message};
 use protocol::ids::ShortId;
 use serde::de::DeserializeOwned;
 use std::io;
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::AsyncReadExt;
@@ -70,18 +70,22 @@ impl Hatch {
             .map_err(io::Error::other)?
     }
 
-    /// What the agent needs to enter the bus. Where it may not enter the home, the address leads through the
-    /// folder it was handed, which stays open as long as this process lives.
+    /// What the agent needs to enter the bus.
     ///
     /// # Errors
     /// As [`Hatch::ask`].
     pub fn arrive(&self) -> io::Result<Arrival> {
-        let (mut arrival, message) = self.ask::<Arrival>(&Wish::Arrive, b"")?;
-        if let Some(name) = &arrival.socket {
-            let folder = file(message)?.into_raw_fd();
-            arrival.url = format!("redis+unix:///proc/self/fd/{folder}/{name}");
-        }
-        Ok(arrival)
+        self.ask(&Wish::Arrive, b"").map(|(arrival, _)| arrival)
+    }
+
+    /// A connection to the bus, where it is a socket of this host; blocks for it.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub fn redis(&self) -> io::Result<UnixStream> {
+        let (message, _) = self.apart(&Wish::Redis)?;
+        understood::<()>(&message)?;
+        file(message).map(UnixStream::from)
     }
 
     /// A connection to the warden of this home, to speak of a task.

@@ -3,6 +3,7 @@
 
 use super::assigned::{Assigned, Taken};
 use super::sandboxes::Workshop;
+use super::socket;
 use super::user;
 use super::wish::{Arrival, On, Wish};
 use crate::disk::{Disk, File, digest};
@@ -14,16 +15,13 @@ use guard::executor::Launched;
 use guard::launcher::channel::{Answer, Channel, Line, Message};
 use guard::proxy::start::Begun;
 use guard::redact::Redactor;
-use nix::fcntl::OFlag;
 use protocol::control::{Answer as Told, CONTROL_VERSION, Reply, Request, Verb};
 use protocol::ids::{Role, ShortId};
 use serde::Serialize;
-use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use warden::wire::OfTask;
@@ -150,14 +148,10 @@ impl Launcher {
                 let taken = self.assigned.take_up(task, memory::project::project_of)?;
                 say(line, &taken.project)?;
             }
-            Wish::Arrive => {
-                // Only its name: nothing in it can be listed or opened through it.
-                let folder = OpenOptions::new()
-                    .read(true)
-                    .custom_flags(OFlag::O_PATH.bits())
-                    .open(shop.home.run())?;
-                let arrival = Answer::Done(self.arrival()?);
-                line.send(&arrival, b"", &[folder.as_raw_fd()])?;
+            Wish::Arrive => say(line, &self.arrival()?)?,
+            Wish::Redis => {
+                let connection = socket::connect(&self.redis()?)?;
+                line.send(&Answer::Done(()), b"", &[connection.as_raw_fd()])?;
             }
             Wish::IsLow => say(line, &shop.disk.is_low(self.min_free_mb))?,
             Wish::Read { file } => {
@@ -245,12 +239,18 @@ impl Launcher {
         let own = bus::acl::agent_user(&self.shop.agent.name);
         Ok(Arrival {
             user: access.users.get(&own).cloned().unwrap_or_default(),
-            socket: own_redis(&access.url, home),
+            is_socket: socket::of(&access).is_some(),
             url: access.url,
             ca: access.ca,
             team: config::home_id::team_id(home).map_err(io::Error::other)?,
             secrets: secrets(home, &self.env, &self.settings),
         })
+    }
+
+    /// The socket of the bus.
+    fn redis(&self) -> io::Result<PathBuf> {
+        let access = config::bus_access::read(&self.shop.home).map_err(io::Error::other)?;
+        socket::of(&access).ok_or_else(|| io::Error::other("the bus is no socket of this host"))
     }
 
     /// Starts the proxy of a task and keeps it as long as the conversation lasts.
@@ -301,14 +301,6 @@ fn is_what_it_is_called(name: &str, bytes: &[u8]) -> io::Result<()> {
 
 fn say(line: &Line, done: &impl Serialize) -> io::Result<()> {
     line.send(&Answer::Done(done), b"", &[])
-}
-
-/// The name of the team's own Redis in the folder of sockets, where it is that.
-fn own_redis(url: &str, home: &Home) -> Option<String> {
-    let socket = home.redis_sock();
-    let own = url.strip_prefix("redis+unix://") == socket.to_str();
-    let name = socket.file_name().filter(|_| own)?;
-    Some(name.to_string_lossy().into_owned())
 }
 
 /// What the daemon says; a daemon that does not is none that has one.

@@ -23,8 +23,10 @@ pub enum Wish {
         /// The task.
         task: TaskId,
     },
-    /// Where the bus is and who the agent is there: [`Arrival`]. The folder of the team's own Redis is beside.
+    /// Where the bus is and who the agent is there: [`Arrival`].
     Arrive,
+    /// A connection to the bus, beside, where that is a socket of this host. Nothing was said on it yet.
+    Redis,
     /// Whether the disk of the home is nearly full: `bool`.
     IsLow,
     /// A file: whether it is there, with its content beside.
@@ -110,6 +112,7 @@ impl Wish {
                 | Wish::Sandbox(_)
                 | Wish::WayOut { .. }
                 | Wish::Warden { .. }
+                | Wish::Redis
         )
     }
 
@@ -127,6 +130,7 @@ impl Wish {
             Wish::Sandbox(wanted) => Some(wanted.task),
             Wish::TakeUp { .. }
             | Wish::Arrive
+            | Wish::Redis
             | Wish::IsLow
             | Wish::Keep { .. }
             | Wish::Script { .. }
@@ -194,8 +198,8 @@ pub struct ForAct {
 pub struct Arrival {
     /// Where Redis is.
     pub url: String,
-    /// It is the socket of this name in the folder beside.
-    pub socket: Option<String>,
+    /// It is a socket of this host, and the launcher opens connections: [`Wish::Redis`].
+    pub is_socket: bool,
     /// Who may sign its certificate.
     pub ca: Option<String>,
     /// Who the agent is there.

@@ -115,6 +115,7 @@ mod in_memory {
             Ok(Bus {
                 inner: Arc::new(Inner {
                     client: Client::open("redis://127.0.0.1:1")?,
+                    connector: None,
                     team: team.clone(),
                     arrival: crate::incarnation::Arrival::Unchecked,
                     keys: Keys::new(team),

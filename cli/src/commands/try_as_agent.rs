@@ -17,7 +17,7 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Error};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 
 /// Where a proxy that tries things may lead.
 const HOST: &str = "nowhere.invalid";
@@ -72,6 +72,8 @@ fn attempt(what: &str, hatch: Option<&Hatch>) -> io::Result<()> {
         "remove" => fs::remove_file(on),
         "open-up" => fs::set_permissions(on, Permissions::from_mode(0o777)),
         "connect" => UnixStream::connect(on).map(drop),
+        // From one of a pair: making one needs no `socket`.
+        "message" => UnixDatagram::pair()?.0.send_to(b"a message", on).map(drop),
         "dial" => TcpStream::connect(on).map(drop),
         "listen" => TcpListener::bind(("127.0.0.1", on.parse().map_err(Error::other)?)).map(drop),
         // Only an exec can say whether one may be done; a fork alone always may.

@@ -67,6 +67,10 @@ const OWN: [&str; 3] = ["/proc/self", "/dev/null", "/dev/urandom"];
 /// Of the calls that a sandbox is denied nothing is needed here either; and these.
 const NO_PROGRAM: [libc::c_long; 2] = [libc::SYS_execve, libc::SYS_execveat];
 
+/// Services of the host listen at these and judge by the user who asks, which on an ordinary install is its owner's. What an agent
+/// needs of them its launcher connects to and hands over; name services are passed over for files and DNS.
+const SOCKETS_OF_HOST: [u32; 1] = [libc::AF_UNIX.cast_unsigned()];
+
 /// What is left to a process behind its walls.
 struct Left<'a> {
     /// What it may read.
@@ -131,7 +135,7 @@ pub fn put_on(user: Option<User>, faults: Faults) -> Result<(), WallsError> {
         reads: &[&LIBRARIES, &NAMES, &CERTIFICATES, &TIMES, &MACHINE, &OWN],
         writes: &["/dev/null"],
         ports: None,
-        without: &[],
+        without: &SOCKETS_OF_HOST,
     };
     wall_in(user, &left, faults)
 }
@@ -150,7 +154,7 @@ pub fn of_proxy(
         reads: &[&LIBRARIES, &NAMES, &CERTIFICATES, &OWN],
         writes: &[],
         ports,
-        without: &[libc::AF_UNIX.cast_unsigned()],
+        without: &SOCKETS_OF_HOST,
     };
     wall_in(user, &left, faults)
 }

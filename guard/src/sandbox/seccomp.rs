@@ -25,9 +25,14 @@ const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 /// Low half of the first argument on little-endian processors.
 const ARGUMENT: u32 = 16;
+/// Of the second.
+const SECOND: u32 = 24;
 
 const CLONE_NEWUSER: u32 = 0x1000_0000;
 const AF_VSOCK: u32 = 40;
+/// Set in the types of sockets whose every message may name another receiver (`SOCK_DGRAM`, `SOCK_RAW`), and in none of those that
+/// are connected for good (`SOCK_STREAM`, `SOCK_SEQPACKET`).
+const NAMES_RECEIVERS: u32 = 2;
 
 #[cfg(target_arch = "x86_64")]
 const THIS_ARCH: Option<u32> = Some(0xc000_003e);
@@ -93,7 +98,7 @@ pub fn program() -> Result<Vec<u8>, SeccompError> {
     program_without(&[], &[])
 }
 
-/// The same, with further calls denied, and sockets of further families.
+/// The same, with further calls denied, and sockets of further families. Where one is, pairs of sockets are such as reach nobody else.
 pub fn program_without(more: &[libc::c_long], families: &[u32]) -> Result<Vec<u8>, SeccompError> {
     let arch = THIS_ARCH.ok_or(SeccompError)?;
     let deny = ERRNO | libc::EPERM as u32;
@@ -126,6 +131,13 @@ pub fn program_without(more: &[libc::c_long], families: &[u32]) -> Result<Vec<u8
         program.answer(deny);
         program.step(LD_W_ABS, 0, 0, NUMBER);
     }
+    if !families.is_empty() {
+        program.step(JEQ, 0, 4, libc::SYS_socketpair as u32);
+        program.step(LD_W_ABS, 0, 0, SECOND);
+        program.step(JSET, 0, 1, NAMES_RECEIVERS);
+        program.answer(deny);
+        program.step(LD_W_ABS, 0, 0, NUMBER);
+    }
     // Limits of oneself, not of the executor, which is the same user.
     program.step(JEQ, 0, 4, libc::SYS_prlimit64 as u32);
     program.step(LD_W_ABS, 0, 0, ARGUMENT);
@@ -143,6 +155,10 @@ mod tests {
 
     /// A tiny interpreter of the six instructions used.
     fn run(program: &[u8], arch: u32, number: u32, argument: u32) -> u32 {
+        run_with(program, arch, number, [argument, 0])
+    }
+
+    fn run_with(program: &[u8], arch: u32, number: u32, arguments: [u32; 2]) -> u32 {
         let steps: Vec<(u16, u8, u8, u32)> = program
             .chunks(8)
             .map(|c| {
@@ -163,7 +179,8 @@ mod tests {
                     loaded = match value {
                         NUMBER => number,
                         ARCH => arch,
-                        _ => argument,
+                        SECOND => arguments[1],
+                        _ => arguments[0],
                     };
                     continue;
                 }
@@ -202,6 +219,20 @@ mod tests {
         assert_eq!(call(libc::SYS_execve, 0), deny);
         for (family, expected) in [(1, deny), (2, ALLOW), (10, ALLOW), (AF_VSOCK, deny)] {
             assert_eq!(call(libc::SYS_socket, family), expected, "{family}");
+        }
+        for (kind, expected) in [
+            (libc::SOCK_STREAM, ALLOW),
+            (
+                libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+                ALLOW,
+            ),
+            (libc::SOCK_DGRAM, deny),
+            (libc::SOCK_RAW | libc::SOCK_CLOEXEC, deny),
+        ] {
+            let pair = libc::SYS_socketpair as u32;
+            let of = |program: &[u8]| run_with(program, arch, pair, [1, kind as u32]);
+            assert_eq!(of(&fewer), expected, "{kind}");
+            assert_eq!(of(&program), ALLOW, "{kind}");
         }
         assert_eq!(call(libc::SYS_clone, CLONE_NEWUSER), deny);
         assert_eq!(call(libc::SYS_prlimit64, 1), deny);

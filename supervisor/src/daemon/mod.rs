@@ -5,7 +5,7 @@
 //! `run` is the process and its one loop, `roster` what it knows of each process and what follows
 //! from that (pure, with `restart`), `status` what it answers of that, `restart_one` an agent that a person wants anew, `place` how a process is started in a window or as a child,
 //! `ready` how it is seen to be ready, `stop` how all is ended. `redis_server` and `redis_conf`
-//! make the managed Redis, `redis_socket` says what keeps agents from one of the person's own, `certificates` lets other hosts know it; `team` says which processes
+//! make the managed Redis, `certificates` lets other hosts know it; `team` says which processes
 //! there are, `joined` is the daemon of another host; `serve` answers on `run/daemon.sock`; `start` is what `up` does, `unit` asks systemd where an
 //! installation wants that;
 //! `watch` is how the supervisor, and every agent where
@@ -28,7 +28,6 @@ pub mod process;
 pub mod ready;
 pub mod redis_conf;
 pub mod redis_server;
-pub mod redis_socket;
 pub mod release;
 pub mod restart;
 mod restart_one;

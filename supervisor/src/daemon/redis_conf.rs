@@ -12,8 +12,6 @@ pub struct Parts<'a> {
     pub data: &'a Path,
     /// The unix socket it listens on.
     pub socket: &'a Path,
-    /// Agents are users of their own: each has a password, and no other way in.
-    pub agents_are_users: bool,
     /// The file of its users.
     pub users: &'a Path,
     /// Where it logs.
@@ -25,7 +23,7 @@ pub struct Parts<'a> {
 }
 
 /// `redis.conf`: every write is on disk before it is acknowledged, nothing is ever evicted, and
-/// only the home's owner, and whom root hands its folder, reaches the socket. The append-only file is not rewritten below 256 MB: a
+/// only the home's owner reaches the socket, and whom a launcher hands a connection. The append-only file is not rewritten below 256 MB: a
 /// rewrite takes a third of the speed while it runs, and 256 MB are read back in about two seconds.
 pub fn text(parts: &Parts) -> String {
     let quoted = |path: &Path| quote(&path.to_string_lossy());
@@ -36,7 +34,7 @@ bind 127.0.0.1
 port {}
 protected-mode yes
 unixsocket {}
-unixsocketperm {}
+unixsocketperm 700
 daemonize no
 supervised no
 dir {}
@@ -52,7 +50,6 @@ aclfile {}
 ",
         parts.loopback_port,
         quoted(parts.socket),
-        if parts.agents_are_users { 777 } else { 700 },
         quoted(parts.data),
         parts.maxmemory_mb,
         quoted(parts.log),
@@ -118,7 +115,6 @@ mod tests {
         let written = text(&Parts {
             data: Path::new("/my home/redis"),
             socket: Path::new("/my home/run/redis.sock"),
-            agents_are_users: false,
             users: Path::new("/my home/redis/users.acl"),
             log: Path::new("/my home/logs/redis.log"),
             loopback_port: 0,

@@ -70,7 +70,6 @@ pub fn write_files(home: &Home, settings: &Settings) -> Result<(), DaemonError> 
     let mut text = redis_conf::text(&Parts {
         data: &home.redis(),
         socket: &home.redis_sock(),
-        agents_are_users: nix::unistd::geteuid().is_root(),
         users: &users,
         log: &home.logs().join("redis.log"),
         loopback_port: 0,

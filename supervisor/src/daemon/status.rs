@@ -1,7 +1,7 @@
 //! What the daemon answers when it is asked how the team is: each process, and everything that is in the way.
 
 use super::run::Daemon;
-use super::{disk, joined, process, redis_socket, roster};
+use super::{disk, joined, process, roster};
 use crate::tmux::session::Session;
 use protocol::document::TeamStatus;
 
@@ -12,14 +12,10 @@ impl Daemon {
         let own = process::daemon_line(std::process::id());
         let far = self.far.as_ref();
         let least = self.settings.team.min_free_mb;
-        // Modes alone do not tell whether a group lets agents in; that they are not there does.
-        let waiting = !roster::all_ready(&self.members);
-        let closed = waiting.then(|| redis_socket::problem(&self.settings));
         let problems = disk::problem(&self.home, least)
             .into_iter()
             .chain(self.handed.problems())
             .chain(far.and_then(joined::Far::problem))
-            .chain(closed.flatten())
             .chain(team.problems);
         TeamStatus {
             joined: far.map(joined::Far::sentence),

@@ -10,7 +10,7 @@ use bus::examine::{Seen, examine};
 use config::home::Home;
 use config::invitation::{self, Invitation};
 use config::settings::Settings;
-use supervisor::daemon::{ready, redis_server, redis_socket};
+use supervisor::daemon::{ready, redis_server};
 use tokio::time::timeout;
 
 /// Above this share of `maxmemory` new work waits, in percent.
@@ -71,9 +71,7 @@ async fn own(settings: &Settings, url: &str) -> Vec<Finding> {
         Ok(Ok(mut seen)) => {
             // A user who may not ask who it is was named by the settings.
             seen.user = seen.user.or_else(|| settings.redis.username.clone());
-            let mut all = judged(url, &seen);
-            all.extend(redis_socket::problem(settings).map(agents_kept_out));
-            all
+            judged(url, &seen)
         }
         Ok(Err(error)) => {
             let said = format!("{url}: {}", ready::explained(&error.to_string()));
@@ -86,12 +84,6 @@ async fn own(settings: &Settings, url: &str) -> Vec<Finding> {
             vec![finding("redis", How::Bad, seen, next)]
         }
     }
-}
-
-/// The next step stands behind the colon of what is wrong. A group of the agents' own may let them in all the same.
-fn agents_kept_out(problem: String) -> Finding {
-    let (seen, next) = problem.split_once(": ").unwrap_or((&problem, ""));
-    finding("redis socket", How::Odd, seen, next)
 }
 
 /// What is seen, as findings. Pure.
