@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 /// Numbers of descriptors that bwrap reads file contents from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DataFds {
+pub struct DataFds<'a> {
     /// `/etc/passwd`.
     pub passwd: i32,
     /// `/etc/group`.
@@ -31,6 +31,8 @@ pub struct DataFds {
     pub hosts: i32,
     /// The seccomp program.
     pub seccomp: i32,
+    /// One for each of the profile's files.
+    pub settings: &'a [i32],
 }
 
 /// Places that are the sandbox's own: no path of the host is put there.
@@ -74,6 +76,12 @@ impl Arguments {
         self.list.extend([how.into(), from.into(), to.into()]);
     }
 
+    /// Covers a file that exists inside a mount; its folders exist there already.
+    fn mount_over(&mut self, file: &Path) {
+        self.list
+            .extend(["--ro-bind".into(), "/dev/null".into(), file.into()]);
+    }
+
     /// Makes the folders above a mount readable by everyone; bwrap on its own may make them 0700,
     /// which hides a toolchain below `/root` from the owner of the sandbox.
     fn parents(&mut self, path: &Path) {
@@ -93,7 +101,7 @@ pub fn argv(
     around: &Surroundings,
     profile: &Profile,
     listings: &Listings,
-    fds: DataFds,
+    fds: DataFds<'_>,
 ) -> Vec<OsString> {
     let mut args = Arguments {
         list: Vec::new(),
@@ -113,7 +121,7 @@ pub fn argv(
             devices(&mut args, spec);
             memory_folder(&mut args, spec, around, "1777", "/dev/shm");
             scratch(&mut args, spec, around);
-            toolchains(&mut args, profile);
+            toolchains(&mut args, profile, fds.settings);
             workspace(&mut args, spec, around, listings);
             origin(&mut args, spec, profile);
         }
@@ -199,7 +207,12 @@ fn namespaces(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings) {
 }
 
 /// The system's own files. `named` are shown in the place of what is written for the sandbox.
-fn system(args: &mut Arguments, around: &Surroundings, fds: DataFds, named: &[(PathBuf, PathBuf)]) {
+fn system(
+    args: &mut Arguments,
+    around: &Surroundings,
+    fds: DataFds<'_>,
+    named: &[(PathBuf, PathBuf)],
+) {
     args.add(["--ro-bind", "/usr", "/usr"]);
     for (path, seen) in &around.folders {
         match seen {
@@ -348,20 +361,14 @@ fn scratch(args: &mut Arguments, spec: &SandboxSpec, around: &Surroundings) {
     args.made.insert("/run".into());
 }
 
-fn toolchains(args: &mut Arguments, profile: &Profile) {
+fn toolchains(args: &mut Arguments, profile: &Profile, settings: &[i32]) {
     for folder in &profile.folders {
         args.mount("--ro-bind", folder, folder);
     }
-    for file in &profile.masked {
-        args.mount_over(file);
-    }
-}
-
-impl Arguments {
-    /// Covers a file that exists inside a mount; its folders exist there already.
-    fn mount_over(&mut self, file: &Path) {
-        self.list
-            .extend(["--ro-bind".into(), "/dev/null".into(), file.into()]);
+    for ((file, _), fd) in profile.files.iter().zip(settings) {
+        args.parents(file);
+        args.add(["--perms", "0644", "--ro-bind-data", &fd.to_string()]);
+        args.list.push(file.into());
     }
 }
 

@@ -8,11 +8,12 @@ use super::surroundings::{Surroundings, SystemFolder};
 use protocol::task::Ceiling;
 use std::time::Duration;
 
-const FDS: DataFds = DataFds {
+const FDS: DataFds<'static> = DataFds {
     passwd: 11,
     group: 12,
     hosts: 13,
     seccomp: 14,
+    settings: &[9],
 };
 
 fn around(root: bool, bwrap: (u32, u32)) -> Surroundings {
@@ -68,8 +69,8 @@ fn line(kind: Kind, root: bool, bwrap: (u32, u32)) -> String {
 
 fn line_with(kind: Kind, root: bool, bwrap: (u32, u32), listings: &Listings) -> String {
     let profile = Profile {
-        folders: vec!["/home/ann/.cargo".into()],
-        masked: vec!["/home/ann/.cargo/credentials".into()],
+        folders: vec!["/home/ann/.cargo/bin".into()],
+        files: vec![("/home/ann/.cargo/config.toml".into(), "[net]".into())],
         path: vec!["/home/ann/.cargo/bin".into()],
         env: vec![("CARGO_HOME".into(), "/home/ann/.cargo".into())],
     };
@@ -147,10 +148,11 @@ fn the_clone_is_written_only_when_asked() {
     );
     let line = line(clone(true), true, (0, 8));
     has(&line, "--ro-bind /r/node_modules /workspace/node_modules");
-    has(&line, "--ro-bind /dev/null /home/ann/.cargo/credentials");
     has(
         &line,
-        "--perms 0755 --dir /home/ann --ro-bind /home/ann/.cargo /home/ann/.cargo",
+        "--perms 0755 --dir /home/ann --perms 0755 --dir /home/ann/.cargo \
+         --ro-bind /home/ann/.cargo/bin /home/ann/.cargo/bin \
+         --perms 0644 --ro-bind-data 9 /home/ann/.cargo/config.toml",
     );
     has(&line, "--remount-ro / --seccomp");
     has(&line, "--symlink usr/bin /bin --ro-bind /lib /lib");
@@ -197,7 +199,8 @@ fn the_workspace_answers_to_its_path_on_the_host() {
         ("/tmp/p/.venv", "/workspace/.venv", Some("/tmp/p")),
         ("/tmp/home/.venv", "/workspace/.venv", None),
         ("/usr/src/p/.venv", "/workspace/.venv", None),
-        ("/home/ann/.cargo/p/.venv", "/workspace/.venv", None),
+        ("/home/ann/.cargo/bin/p/.venv", "/workspace/.venv", None),
+        ("/home/ann/.cargo/.venv", "/workspace/.venv", None),
         ("/home/ann/.venv", "/workspace/.venv", None),
         ("/.venv", "/workspace/.venv", None),
         ("/r/.git/objects", "/workspace-objects", None),

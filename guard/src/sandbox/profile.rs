@@ -1,15 +1,18 @@
-//! The user's toolchains: which folders of a home are shown read-only, which files in them are
-//! masked because they hold credentials, and what that adds to PATH and the environment.
+//! The user's toolchains: which folders of a home are shown read-only, which settings beside them,
+//! and what that adds to PATH and the environment.
 
 use std::path::{Path, PathBuf};
+
+/// Largest file of settings that is shown, in bytes.
+const SETTINGS: usize = 1 << 20;
 
 /// What of a home is shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profile {
     /// Folders shown read-only at their own absolute path.
     pub folders: Vec<PathBuf>,
-    /// Files in them covered by an empty one.
-    pub masked: Vec<PathBuf>,
+    /// Files shown as they were when they were found, with what they held: what is written into them later may be a secret.
+    pub files: Vec<(PathBuf, String)>,
     /// Folders for PATH, first first.
     pub path: Vec<PathBuf>,
     /// Variables that point at the folders.
@@ -47,17 +50,17 @@ fn show(profile: &mut Profile, folder: PathBuf) -> bool {
 
 fn cargo(home: &Path, profile: &mut Profile) {
     let cargo = home.join(".cargo");
-    if show(profile, cargo.clone()) {
+    // Never the folder itself: it holds credentials, and ones that come while a sandbox lives would be seen in it.
+    let shown = ["bin", "registry", "git"].map(|name| show(profile, cargo.join(name)));
+    if shown.contains(&true) {
         profile.path.push(cargo.join("bin"));
         profile.env.push(("CARGO_HOME".into(), text(&cargo)));
-        for name in ["credentials", "credentials.toml"] {
-            mask_if(profile, cargo.join(name), |_| true);
-        }
         for name in ["config", "config.toml"] {
-            // Kept when harmless: source replacement decides where cached crates are looked for.
-            mask_if(profile, cargo.join(name), |content| {
-                content.contains("token")
-            });
+            // Source replacement decides where cached crates are looked for.
+            let file = cargo.join(name);
+            let held = std::fs::read_to_string(&file).ok();
+            let harmless = held.filter(|held| is_harmless(held));
+            profile.files.extend(harmless.map(|held| (file, held)));
         }
     }
     let rustup = home.join(".rustup");
@@ -66,11 +69,10 @@ fn cargo(home: &Path, profile: &mut Profile) {
     }
 }
 
-fn mask_if(profile: &mut Profile, file: PathBuf, secret: impl Fn(&str) -> bool) {
-    // A file that cannot be read as text is masked: nothing is known about it.
-    if file.exists() && std::fs::read_to_string(&file).map_or(true, |content| secret(&content)) {
-        profile.masked.push(file);
-    }
+/// Whether settings of cargo name no credential: neither by its name nor in an address.
+fn is_harmless(settings: &str) -> bool {
+    let telling = ["token", "password", "secret", "@"];
+    settings.len() <= SETTINGS && !telling.iter().any(|part| settings.contains(part))
 }
 
 fn pyenv(home: &Path, profile: &mut Profile) {
@@ -144,6 +146,7 @@ mod tests {
         let home = home.path();
         for folder in [
             ".cargo/bin",
+            ".cargo/registry/index",
             ".rustup",
             ".pyenv/versions/3.12.1/bin",
             ".ssh",
@@ -170,7 +173,15 @@ mod tests {
                 .any(|f| pythons.starts_with(f) && *f != pythons)
         );
         assert!(profile.env.contains(&("GOMODCACHE".into(), text(&modules))));
-        assert_eq!(profile.masked, [home.join(".cargo/credentials.toml")]);
+        for shown in ["bin", "registry"] {
+            assert!(profile.folders.contains(&home.join(".cargo").join(shown)));
+        }
+        // Not even by its folder.
+        let hidden = home.join(".cargo/credentials.toml");
+        assert!(!profile.folders.iter().any(|f| hidden.starts_with(f)));
+        let settings = home.join(".cargo/config.toml");
+        let held = "[net]\noffline = true\n".to_owned();
+        assert_eq!(profile.files, [(settings.clone(), held)]);
         assert_eq!(
             profile.path,
             [
@@ -181,12 +192,13 @@ mod tests {
                 home.join(".nvm/versions/node/v22.3.0/bin"),
             ]
         );
-        fs::write(
-            home.join(".cargo/config.toml"),
+        for telling in [
             "[registries.x]\ntoken = \"t\"",
-        )
-        .unwrap();
-        assert_eq!(detect(home).masked.len(), 2);
+            "[http]\nproxy = \"user:word@host\"",
+        ] {
+            fs::write(&settings, telling).unwrap();
+            assert_eq!(detect(home).files, [], "{telling}");
+        }
     }
 
     #[test]

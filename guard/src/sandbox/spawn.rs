@@ -59,14 +59,17 @@ pub fn spawn(
     bounds: Option<&Group>,
 ) -> Result<(Child, Rules), SpawnError> {
     let (uid, gid) = (spec.owner.uid, spec.owner.gid);
-    let files = vec![
+    let mut files = vec![
         data(format!("{USER}:x:{uid}:{gid}:{USER}:{HOME}:/bin/bash\n").as_bytes())?,
         data(format!("{USER}:x:{gid}:\n").as_bytes())?,
         data(b"127.0.0.1 localhost sandbox\n::1 localhost\n")?,
         data(&program()?)?,
     ];
+    for (_, held) in &profile.files {
+        files.push(data(held.as_bytes())?);
+    }
     let numbers: Vec<RawFd> = files.iter().map(|f| f.as_raw_fd()).collect();
-    let &[passwd, group, hosts, seccomp] = numbers.as_slice() else {
+    let &[passwd, group, hosts, seccomp, ref settings @ ..] = numbers.as_slice() else {
         return Err(SpawnError::NoThread);
     };
     let fds = DataFds {
@@ -74,6 +77,7 @@ pub fn spawn(
         group,
         hosts,
         seccomp,
+        settings,
     };
     let listings = modules::look(spec);
     let words = |spec: &SandboxSpec| argv(spec, around, profile, &listings, fds);

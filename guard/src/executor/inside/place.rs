@@ -37,13 +37,14 @@ pub(super) fn prepare_caches(hello: &Hello) -> io::Result<()> {
         std::fs::remove_file(&own)?;
     }
     let shown = hello.landlock.paths.keys();
-    for folder in shown.filter(|path| path.ends_with(".cargo")) {
-        for name in ["config.toml", "config"] {
-            let (from, to) = (folder.join(name), cargo.join(name));
-            match std::os::unix::fs::symlink(&from, &to) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-                _ => {}
-            }
+    for from in shown {
+        let name = ["config.toml", "config"]
+            .into_iter()
+            .find(|name| from.ends_with(Path::new(".cargo").join(name)));
+        let linked = name.map(|name| std::os::unix::fs::symlink(from, cargo.join(name)));
+        match linked {
+            Some(Err(e)) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            _ => {}
         }
     }
     match hello.cargo.is_empty() {

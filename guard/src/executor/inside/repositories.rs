@@ -94,7 +94,10 @@ fn caches() -> Caches {
         fields.map(|path| PathBuf::from(path.replace("\\040", " ")))
     };
     Caches {
-        cargo: places().filter(|path| path.ends_with(".cargo")).collect(),
+        cargo: places()
+            .filter(|path| path.ends_with(".cargo/registry"))
+            .filter_map(|path| path.parent().map(PathBuf::from))
+            .collect(),
         go: places()
             .filter(|path| path.ends_with("go/pkg/mod"))
             .collect(),
