@@ -6,6 +6,7 @@ use crate::Refused;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
 use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -43,5 +44,15 @@ pub async fn alone(kept: &str, shared: bool) -> Result<Alone, Refused> {
         }
         crate::halt::check()?;
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Lets it go when an order has ended. Where a program of it goes on, that one has it until it ends: it is one lock, and let go here it
+/// would be let go there.
+pub fn ended(alone: Alone, goes_on: bool) {
+    if goes_on {
+        let file = alone.as_raw_fd();
+        std::mem::forget(alone);
+        let _is_the_programs_now = nix::unistd::close(file);
     }
 }

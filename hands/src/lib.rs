@@ -88,7 +88,7 @@ pub async fn carry_out(order: &Order) -> Outcome {
         return Outcome::not(why);
     }
     let changes = order.wish != Wish::Look && order.duty.kind().is_some();
-    let _alone = match changes {
+    let alone = match changes {
         false => None,
         true => {
             match alone::alone(&order.kept, !matches!(order.duty, Duty::HostRun { .. })).await {
@@ -105,8 +105,11 @@ pub async fn carry_out(order: &Order) -> Outcome {
     {
         return begun::end(order.wish, false, why);
     }
-    let (done, begun) = begun::noted(done(order)).await;
-    done.unwrap_or_else(|why| begun::end(order.wish, begun, why))
+    let (done, far) = begun::noted(done(order)).await;
+    if let Some(alone) = alone {
+        alone::ended(alone, far.goes_on);
+    }
+    done.unwrap_or_else(|why| begun::end(order.wish, far.begun, why))
 }
 
 async fn done(order: &Order) -> Result<Outcome, Refused> {

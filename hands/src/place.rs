@@ -287,9 +287,10 @@ mod tests {
     #[tokio::test]
     async fn what_was_placed_is_begun_and_what_was_refused_or_kept_is_not() {
         let (_dir, own, _other) = two();
-        let put = |name: &str, text: Option<&'static str>| {
+        let put = async |name: &str, text: Option<&'static str>| {
             let place = Place::granted(&own.join(name)).unwrap();
-            begun::noted(async move { place.put(text, None).is_ok() })
+            let (put, far) = begun::noted(async move { place.put(text, None).is_ok() }).await;
+            (put, far.begun)
         };
         assert_eq!(put("conf/a", Some("x")).await, (true, true));
         assert_eq!(put("conf/a", None).await, (true, true));
@@ -299,6 +300,6 @@ mod tests {
         assert_eq!(names(&own), ["conf"]);
         let place = Place::led(&own.join("note")).unwrap();
         let kept = begun::noted(async move { place.write_own("x").is_ok() }).await;
-        assert_eq!(kept, (true, false));
+        assert_eq!(kept, (true, begun::Begun::default()));
     }
 }

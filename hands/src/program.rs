@@ -231,7 +231,10 @@ async fn started(
         () = tokio::time::sleep(patience) => {
             let seconds = patience.as_secs();
             let then = match way {
-                Way::Uncut => "goes on: nobody cuts it off",
+                Way::Uncut => {
+                    begun::goes_on();
+                    "goes on: nobody cuts it off"
+                }
                 Way::Told | Way::Verb | Way::Late => {
                     told(Signal::SIGKILL);
                     "was ended"
@@ -287,6 +290,7 @@ async fn read(from: Option<impl AsyncRead + Unpin>) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+    use crate::alone;
 
     const SOON: Duration = Duration::from_millis(50);
     const LONG: Duration = Duration::from_secs(60);
@@ -294,32 +298,37 @@ mod tests {
     #[tokio::test]
     async fn a_verb_that_takes_too_long_is_begun() {
         let late = ["-c", "exec sleep 60"];
-        let (ran, begun) = begun::noted(run_verb(Program::Shell, &late, &[], SOON)).await;
-        assert!(ran.unwrap_err().to_string().ends_with("and was ended") && begun);
-        let (ran, begun) = begun::noted(run(Program::Shell, &late, &[], SOON)).await;
-        assert!(ran.is_err() && !begun);
+        let (ran, far) = begun::noted(run_verb(Program::Shell, &late, &[], SOON)).await;
+        assert!(ran.unwrap_err().to_string().ends_with("and was ended") && far.begun);
+        let (ran, far) = begun::noted(run(Program::Shell, &late, &[], SOON)).await;
+        assert!(ran.is_err() && !far.begun);
     }
 
     #[tokio::test]
     async fn what_cannot_be_started_is_not_begun() {
         let zero = ["-c", "true\0"];
-        let (ran, begun) = begun::noted(run_verb(Program::Shell, &zero, &[], LONG)).await;
-        assert!(ran.unwrap_err().to_string().contains("cannot be started") && !begun);
+        let (ran, far) = begun::noted(run_verb(Program::Shell, &zero, &[], LONG)).await;
+        assert!(ran.unwrap_err().to_string().contains("cannot be started") && !far.begun);
     }
 
     #[tokio::test]
     async fn what_nobody_cuts_off_goes_on_when_its_time_is_over_and_may_still_speak() {
         let folder = tempfile::tempdir().unwrap();
         let (go, done) = (folder.path().join("go"), folder.path().join("done"));
+        let kept = folder.path().to_str().unwrap();
+        let alone = alone::alone(kept, true).await.unwrap();
         let words = format!(
             "while [ ! -e {} ]; do sleep 0.02; done; echo said && echo complained >&2 && touch {}",
             go.display(),
             done.display()
         );
-        let (ran, begun) =
-            begun::noted(run_uncut(Program::Shell, &["-c", &words], &[], SOON)).await;
-        assert!(ran.unwrap_err().to_string().contains("goes on") && begun);
+        let (ran, far) = begun::noted(run_uncut(Program::Shell, &["-c", &words], &[], SOON)).await;
+        assert!(ran.unwrap_err().to_string().contains("goes on") && far.begun);
+        alone::ended(alone, far.goes_on);
+        let next = alone::alone(kept, true);
+        assert!(tokio::time::timeout(SOON * 4, next).await.is_err());
         std::fs::write(go, "").unwrap();
+        alone::alone(kept, true).await.unwrap();
         let waited = std::time::Instant::now();
         while !done.exists() {
             assert!(waited.elapsed() < LONG, "it was ended");

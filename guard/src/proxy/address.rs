@@ -48,6 +48,9 @@ fn nearness_v6(address: Ipv6Addr) -> Nearness {
     if address.is_loopback() || address.is_unspecified() {
         return Nearness::Host;
     }
+    if let Some(public) = translated(address) {
+        return nearness_v4(public);
+    }
     if let Some(carried) = carried(address) {
         return nearness_v4(carried).max(Nearness::Network);
     }
@@ -57,6 +60,14 @@ fn nearness_v6(address: Ipv6Addr) -> Nearness {
         _ if is_public_v6(address) => Nearness::World,
         _ => Nearness::Network,
     }
+}
+
+/// The IPv4 address that a gateway of the network reaches by one of IPv6 (NAT64, RFC 6052): all that a host without IPv4 has of it.
+fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [0x64, 0xff9b, 0, 0, 0, 0, ..] = address.segments() else {
+        return None;
+    };
+    carried(address)
 }
 
 /// The IPv4 address in one of IPv6: mapped, translated, or at the end of a tunnel.
@@ -100,8 +111,11 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !kept
 }
 
-/// Global unicast alone, and of it nothing that carries an IPv4 address inside.
+/// Global unicast alone, and of it nothing that carries an IPv4 address inside; and what is translated to a public one.
 fn is_public_v6(address: Ipv6Addr) -> bool {
+    if let Some(translated) = translated(address) {
+        return is_public_v4(translated);
+    }
     let [a, b, ..] = address.segments();
     let global = (0x2000..0x4000).contains(&a);
     let tunnel = a == 0x2002 || (a == 0x2001 && b < 0x0200);
@@ -142,6 +156,10 @@ mod tests {
             ("::ffff:127.0.0.1", false),
             ("::ffff:8.8.8.8", false),
             ("64:ff9b::7f00:1", false),
+            ("64:ff9b::a9fe:a9fe", false),
+            ("64:ff9b::c0a8:101", false),
+            ("64:ff9b::8c52:7904", true),
+            ("64:ff9b:1::8c52:7904", false),
             ("fc00::1", false),
             ("fd00:ec2::254", false),
             ("fe80::1", false),
@@ -177,6 +195,9 @@ mod tests {
             ("::ffff:169.254.169.254", Nearness::Link),
             ("::169.254.169.254", Nearness::Link),
             ("64:ff9b::a9fe:a9fe", Nearness::Link),
+            ("64:ff9b::a00:5", Nearness::Network),
+            ("64:ff9b::8c52:7904", Nearness::World),
+            ("64:ff9b:1::8c52:7904", Nearness::Network),
             ("2002:a9fe:a9fe::1", Nearness::Link),
             ("fe80::1", Nearness::Link),
             ("febf::1", Nearness::Link),

@@ -84,7 +84,8 @@ fn of_npm(path: &str) -> Result<(), String> {
                 .is_some_and(|scope| scope.starts_with('@'));
         *part == "auth" && !scoped
     });
-    match person || auth {
+    // Servers pass over what stands behind it in a part, and no name of a package holds it.
+    match person || auth || path.contains(';') {
         true => Err(
             "it is no package: what servers tell of whom a token is for, or hand out, is not asked"
                 .to_owned(),
@@ -169,6 +170,9 @@ mod tests {
             ("repo/-/npm/v1/user", false),
             ("-/user/org.couchdb.user:me", false),
             ("-/whoami", false),
+            ("auth;x=1/shop", false),
+            ("-;a/whoami", false),
+            ("-/npm/v1%3Bx/tokens", false),
         ] {
             check(RegistryKind::Npm, "GET", target, expected);
         }

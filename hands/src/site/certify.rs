@@ -96,7 +96,12 @@ impl<'a> Wanted<'a> {
             },
         };
         let challenges = terms.challenges();
-        let text = |site: &Site| render(name, site, sites, ipv6(), Some(&challenges));
+        // A site that is served, and shows an authority what it asks for, goes on as it is: nginx only loads what was given.
+        let stays = renews && text::shows_challenges(&old, &challenges);
+        let text = |site: &Site| match stays {
+            true => old.clone(),
+            false => render(name, site, sites, ipv6(), Some(&challenges)),
+        };
         Ok(Self {
             proving: text(&site),
             new: text(&target),
@@ -120,8 +125,10 @@ impl<'a> Wanted<'a> {
             site: self.target.clone(),
             over: false,
         })?;
-        // The file is written anew: what nginx would show nothing of any more is not.
-        super::folder_is_there(&self.target, self.sites)?;
+        if self.new != self.old {
+            // Written anew: what nginx would show nothing of any more is not.
+            super::folder_is_there(&self.target, self.sites)?;
+        }
         if let Some(wild) = self.site.names.iter().find(|name| name.is_wild()) {
             return Err(format!("{wild} cannot be proven over HTTP: an authority gives certificates for such names by DNS alone, which is not done here").into());
         }

@@ -77,6 +77,13 @@ pub fn render(
     format!("{HEAD}# sha256 {}\n{body}", digest(body.as_bytes()))
 }
 
+/// Whether a file shows an authority what lies in the folder of challenges.
+pub fn shows_challenges(text: &str, folder: &str) -> bool {
+    text.contains(&format!(
+        "location ^~ {CHALLENGES} {{\n        root {folder};\n"
+    ))
+}
+
 /// What a file turns out to be.
 pub fn origin(text: &str) -> Origin {
     let Some(rest) = text.strip_prefix(HEAD) else {
@@ -240,6 +247,8 @@ mod tests {
             assert!(!text.contains(line), "{line}: {text}");
         }
         assert_eq!(origin(&text), Origin::Ours(Box::new(site.clone())));
+        assert!(shows_challenges(&text, "/var/lib/challenges"), "{text}");
+        assert!(!shows_challenges(&text, "/var/lib"), "{text}");
         assert_eq!(
             origin(&text.replace("return 204", "return 200")),
             Origin::Changed

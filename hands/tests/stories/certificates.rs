@@ -190,8 +190,14 @@ fn one_that_ends_soon_is_renewed_and_loaded() {
     assert!(loaded, "{}", stage.served());
     let list = stage.warden.ask(&json!({"duty": "certificates"}));
     assert_eq!(list.data["due"], json!(["shop"]), "{list:#?}");
+    // Its folder is away for the moment: the site is none the worse for a newer certificate, and its file stays.
+    let before = stage.file();
+    let (shop, away) = (stage.sites.at("www/shop"), stage.sites.at("www/away"));
+    fs::rename(&shop, &away).unwrap();
     let renewed = stage.warden.make(&renew());
     ends(&renewed, End::Done, "loaded");
+    assert_eq!(stage.file(), before);
+    fs::rename(&away, &shop).unwrap();
     let served = stage.served();
     assert!(
         served.contains("Pebble") && served.contains("will not expire"),

@@ -33,7 +33,7 @@ const TITLE: usize = 200;
 /// Most things that a page fetches; those that follow are not looked at.
 const ASSETS: usize = 1000;
 /// Longest tag, in bytes.
-const TAG_BYTES: usize = 64 * 1024;
+const TAG_BYTES: usize = 1024 * 1024;
 /// Most bytes of a page that are looked through for the end of tags that have none.
 const IN_VAIN: usize = 16 * 1024 * 1024;
 

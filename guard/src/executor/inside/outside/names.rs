@@ -79,7 +79,13 @@ impl Names {
         let all = self
             .addresses(host)
             .map_err(|e| Lost::Nowhere(format!("its name leads nowhere: {e}")))?;
-        let nearest = all.iter().map(|one| nearness(*one)).max();
+        // The host's own table was written by who wrote the grant: by it a site of this host may be led to under its other name.
+        let near = |one: &IpAddr| match most == Nearness::World && given(&self.0.given, host, *one)
+        {
+            true => Nearness::World,
+            false => nearness(*one),
+        };
+        let nearest = all.iter().map(near).max();
         let nearest = nearest.ok_or_else(|| Lost::Nowhere("its name leads nowhere".to_owned()))?;
         judged(host, port, &all, most, &self.0.given).map_err(Lost::Refused)?;
         let places = all.into_iter().map(|ip| SocketAddr::new(ip, port));
@@ -224,6 +230,18 @@ mod tests {
         check("books.example", "books.example", &["10.0.0.5"], true);
         check("shop.example", "shop.example", &["127.0.0.1"], false);
         check("own", "own", &["127.0.1.1"], false);
+    }
+
+    #[test]
+    fn a_site_of_this_host_by_its_other_name_lies_no_nearer_than_the_world() {
+        for (grant, expected) in [
+            ("shop.example", Nearness::World),
+            ("shop.example:443", Nearness::Host),
+        ] {
+            let most = granted(&hosts(&[grant]), "shop.example", 443);
+            let found = leading(&["127.0.1.1"]).find("shop.example", 443, most);
+            assert_eq!(found.unwrap().nearest, expected, "{grant}");
+        }
     }
 
     #[test]
