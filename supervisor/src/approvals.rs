@@ -156,7 +156,7 @@ async fn over(desk: &Desk, warden: &mut Client) -> Result<(), LedgerError> {
     for (ticket, _) in open {
         // Its number is the agent's word as well: what is taken back by the uuid is looked up by the uuid.
         let task = ticket.wanted.task;
-        if is_so(desk, &task, TaskState::is_final).await? {
+        if is_so(desk, &task, is_over).await? {
             let _next_time = warden.ask(Ask::Cancel { task }).await;
         }
     }

@@ -15,8 +15,9 @@ const HOURS_VERSION: u32 = 1;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// How many that count no more are left out at once: the file is written anew for no fewer.
 const OLD: usize = 500;
-/// Most acts of one task that count at once. A rule that allows more of a kind allows them to several tasks.
-const OF_TASK: usize = 1_000;
+/// Most acts of one task that count at once, in each kind; twice what the rule allows of it where that is more, for what a person
+/// says yes to beyond it.
+const OF_TASK: u64 = 1_000;
 
 /// One act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +89,7 @@ impl Hours {
         self.all.iter().filter(counts).count() as u64
     }
 
-    /// Counts an act, once.
+    /// Counts an act, once. `bound` is what the rules allow of its kind within the hour.
     ///
     /// # Errors
     /// A sentence: it cannot be kept, or its task did too many, so the act must not be done.
@@ -97,6 +98,7 @@ impl Hours {
         kind: &str,
         digest: &str,
         task: &str,
+        bound: Option<u64>,
         now: Timestamp,
     ) -> Result<(), String> {
         let counts = |one: &&Counted| now.duration_since(one.at) < HOUR;
@@ -104,10 +106,12 @@ impl Hours {
         if all.any(|one| one.digest == digest) {
             return Ok(());
         }
+        let most = OF_TASK.max(bound.unwrap_or_default().saturating_mul(2));
         let all = self.all.iter().filter(counts);
-        if all.filter(|one| one.task == task).count() >= OF_TASK {
+        let own = all.filter(|one| one.task == task && one.kind == kind);
+        if own.count() as u64 >= most {
             return Err(format!(
-                "this task did {OF_TASK} acts within the hour that are counted: go on later"
+                "this task did {most} acts of {kind} within the hour: go on later"
             ));
         }
         let one = Counted {
@@ -158,10 +162,10 @@ mod tests {
         let path = folder.path().join("hours.jsonl");
         let mut hours = Hours::open(&path, at(0)).unwrap();
         for (minute, digest) in [(0, "a"), (1, "a"), (10, "b")] {
-            let counted = hours.count("sql.change", digest, "01", at(minute));
+            let counted = hours.count("sql.change", digest, "01", None, at(minute));
             counted.unwrap();
         }
-        hours.count("http.change", "c", "01", at(10)).unwrap();
+        hours.count("http.change", "c", "01", None, at(10)).unwrap();
         let mut text = std::fs::read_to_string(&path).unwrap();
         text.push_str("{\"v\":1,\"at\":\"19");
         std::fs::write(&path, text).unwrap();
@@ -177,7 +181,7 @@ mod tests {
             let got = hours.others(kind, digest, at(minute));
             assert_eq!(got, expected, "{kind} {digest} {minute}");
         }
-        hours.count("sql.change", "d", "01", at(21)).unwrap();
+        hours.count("sql.change", "d", "01", None, at(21)).unwrap();
         let again = Hours::open(&path, at(22)).unwrap();
         assert_eq!(again.others("sql.change", "new", at(22)), 3);
         // A clock that was set back makes no room.
@@ -199,13 +203,17 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let mut hours = Hours::open(&path, at(1)).unwrap();
         let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
-        hours.count("sql.change", "old", "01", at(1)).unwrap();
+        hours.count("sql.change", "old", "01", None, at(1)).unwrap();
         // What still counts is not written again and again.
         let file = || std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&path).unwrap());
         let before = file();
-        hours.count("sql.change", "next", "01", at(2)).unwrap();
+        hours
+            .count("sql.change", "next", "01", None, at(2))
+            .unwrap();
         assert_eq!((lines(), file()), (OLD + 1, before));
-        hours.count("sql.change", "later", "01", at(61)).unwrap();
+        hours
+            .count("sql.change", "later", "01", None, at(61))
+            .unwrap();
         assert_eq!(lines(), 2);
         let of_task = |task: &str, digest: String| Counted {
             v: HOURS_VERSION,
@@ -216,12 +224,22 @@ mod tests {
         };
         hours.all = (0..OF_TASK).map(|n| of_task("02", n.to_string())).collect();
         let said = hours
-            .count("sql.change", "more", "02", at(101))
+            .count("sql.change", "more", "02", Some(500), at(101))
             .unwrap_err();
-        assert!(said.contains("1000 acts within the hour"), "{said}");
-        for (digest, task, minute) in [("7", "02", 101), ("more", "03", 101), ("more", "02", 161)] {
-            let counted = hours.count("sql.change", digest, task, at(minute));
-            assert_eq!(counted, Ok(()), "{digest} {task} {minute}");
+        assert!(
+            said.contains("1000 acts of sql.change within the hour"),
+            "{said}"
+        );
+        for (kind, digest, task, bound, minute) in [
+            ("sql.change", "7", "02", 500, 101),
+            ("sql.change", "more", "03", 500, 101),
+            // What the rules allow is counted, and what a person says yes to beyond it.
+            ("sql.change", "much", "02", 600, 101),
+            ("http.change", "other", "02", 500, 101),
+            ("sql.change", "more", "02", 500, 161),
+        ] {
+            let counted = hours.count(kind, digest, task, Some(bound), at(minute));
+            assert_eq!(counted, Ok(()), "{kind} {digest} {task} {minute}");
         }
     }
 }

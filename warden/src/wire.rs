@@ -101,7 +101,13 @@ pub enum Ask {
     },
     /// The tasks whose programs of level 3 run now or wait for their turn.
     Runs,
-    /// The tasks with leave that counts while they go on: a yes to a kind for all of the task, or a ticket that was just used.
+    /// A ticket, where its task is not over: whoever carries an act out looks at its leave once more.
+    Leave {
+        /// Which.
+        id: TicketId,
+    },
+    /// The tasks with leave that counts while they go on: a yes to a kind for all of the task, a ticket that was just used, or one
+    /// that was used for an act of a sandbox.
     /// Those that are over, as far as the warden heard, are not among them.
     Leaves,
     /// The team is frozen, or goes on: while it is, nothing of a duty is begun, and what runs is told to stop.

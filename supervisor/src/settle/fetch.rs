@@ -84,8 +84,16 @@ async fn fetch(bus: &Bus, role: &Role, name: &str, to: &Path) -> Result<(), BusE
     if !is_digest(name) {
         return Ok(());
     }
-    // A key of this role that cannot be read is like one that is not there.
-    let Some(content) = spoiled::spared(bus.blob_that_travels(role, name).await)?.flatten() else {
+    let there = match bus.blob_that_travels(role, name).await {
+        // A key of this role that holds something else, or too much, is like one that is not there. What may not be looked at
+        // for now is asked for again: nothing is settled without it.
+        Err(error) if error.is_wrong_type() || matches!(error, BusError::Refused(_)) => {
+            tracing::warn!(name, %error, "what another host sent ahead cannot be read");
+            None
+        }
+        said => said?,
+    };
+    let Some(content) = there else {
         tracing::warn!(name, "what another host sent ahead is not there (any more)");
         return Ok(());
     };

@@ -103,6 +103,9 @@ async fn a_yes_for_a_whole_task_ends_with_the_task() {
         own.burn(ticket.id, &wanted("a")).await.unwrap();
         let (next, _) = own.leave(&wanted("b")).await.unwrap();
         assert_eq!(next.state, TicketState::Approved);
+        let of = |id| Ask::Leave { id };
+        person.ask(of(ticket.id)).await.unwrap();
+        assert!(own.ask(of(ticket.id)).await.is_err(), "that is for people");
         // A word about another task is none about this one.
         for (task, leaves) in [("02", vec!["01".to_owned()]), ("01", Vec::new())] {
             assert_eq!(person.leaves().await.unwrap(), ["01"]);
@@ -132,6 +135,9 @@ async fn a_yes_for_a_whole_task_ends_with_the_task() {
             assert!(said.contains("no leave of it counts any more"), "{said}");
         }
         assert!(own.leaves().await.is_err(), "that is for people");
+        // Nor does its launcher carry out what it was used for.
+        let said = person.ask(of(ticket.id)).await.unwrap_err().to_string();
+        assert!(said.contains("no leave of it counts any more"), "{said}");
     })
     .await;
 }
@@ -162,15 +168,25 @@ async fn a_ticket_that_was_used_long_ago_begins_nothing() {
         used: Some(now - minutes.minutes()),
         ..Ticket::of(TicketId(id), restart(key), "web1", now - 60.minutes())
     };
+    let of_sandbox = Wanted {
+        task: "04".to_owned(),
+        ..wanted("request")
+    };
     let tickets = [
         used(1, "young", 20),
         used(2, "old", 31),
         used(3, "later", -5),
+        Ticket {
+            wanted: of_sandbox,
+            ..used(4, "request", 600)
+        },
     ];
     let lines = tickets.map(|one| serde_json::to_string(&one).unwrap() + "\n");
     std::fs::write(home.warden().join("tickets.jsonl"), lines.concat()).unwrap();
     let story = async {
         client(&home).head().await.unwrap();
+        // An act of a sandbox is made again by whoever recovers its step, however late: until its task is over.
+        assert_eq!(client(&home).leaves().await.unwrap(), ["01", "04"]);
         let mut own = connected(&home, "01").await;
         for (id, key, expected) in [
             // It comes as far as what was shown, of which nothing is kept here.
@@ -239,6 +255,48 @@ async fn what_no_rule_counts_fills_no_file() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_counted_leaves_its_ticket() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::at(folder.path().join("h"));
+    home.ensure().unwrap();
+    std::fs::create_dir_all(home.config()).unwrap();
+    std::fs::create_dir_all(home.warden()).unwrap();
+    let one = wanted("a");
+    let rules = format!("at_most: {{{}: {{per_hour: 10}}}}\n", one.kind);
+    std::fs::write(home.config().join("permissions.yaml"), rules).unwrap();
+    let now = Timestamp::now();
+    let line = |n| {
+        let line = json!({"v": 1, "at": now, "kind": one.kind, "digest": n, "task": one.task});
+        format!("{line}\n")
+    };
+    let lines: String = (0..1000).map(|n| line(n.to_string())).collect();
+    std::fs::write(home.warden().join("hours.jsonl"), lines).unwrap();
+    let story = async {
+        let mut person = person(&home).await;
+        let mut own = connected(&home, "01").await;
+        let (ticket, mark) = own.leave(&one).await.unwrap();
+        let answer = Ask::Answer {
+            id: ticket.id,
+            mark,
+            yes: true,
+            for_task: false,
+            because: String::new(),
+            pin: Some(PIN.to_owned()),
+            signature: None,
+        };
+        person.ask(answer).await.unwrap();
+        let said = own.burn(ticket.id, &one).await.unwrap_err().to_string();
+        assert!(said.contains("1000 acts"), "{said}");
+        let (kept, _) = own.leave(&one).await.unwrap();
+        assert_eq!(kept.state, TicketState::Approved);
+    };
+    tokio::select! {
+        ended = run(home.clone(), "web1".to_owned()) => panic!("{ended:?}"),
+        () = story => {}
+    }
 }
 
 #[tokio::test]

@@ -78,15 +78,17 @@ impl Office {
     /// Counts an act that is done next, where the rules bound its kind by the hour: what nobody counts fills no file. Where the
     /// rules cannot be read now, it may be one.
     pub(super) fn counted(&self, wanted: &Wanted) -> Result<(), String> {
-        let bounded = self.rules(wanted).map_or(true, |rules| {
+        let bound = self.rules(wanted).map(|rules| {
             let most = rules.acts.at_most(&wanted.kind);
-            most.is_some_and(|most| most.per_hour.is_some())
+            most.and_then(|most| most.per_hour)
         });
-        if !bounded {
+        if bound == Ok(None) {
             return Ok(());
         }
+        let bound = bound.ok().flatten();
         let digest = wanted.digest(&self.host);
         let mut hours = self.hours.borrow_mut();
-        hours.count(&wanted.kind, &digest, &wanted.task, Timestamp::now())
+        let now = Timestamp::now();
+        hours.count(&wanted.kind, &digest, &wanted.task, bound, now)
     }
 }

@@ -68,10 +68,12 @@ impl Office {
             }
             Ask::Burn { id, wanted } => {
                 let again = self.tickets.borrow().get(id)?.used.is_some();
-                let ticket = self.tickets.borrow_mut().burn(id, &wanted, now)?;
+                self.tickets.borrow_mut().may_burn(id, &wanted, now)?;
+                // Before it is used: what cannot be counted is not done, and leaves its ticket.
                 if !again {
-                    self.counted(&ticket.wanted)?;
+                    self.counted(&wanted)?;
                 }
+                let ticket = self.tickets.borrow_mut().burn(id, &wanted, now)?;
                 let why = if again { "its step is recovered" } else { "" };
                 self.write(&ticket, why, now)?;
                 let seq = self.book.borrow().head().seq;
@@ -108,6 +110,11 @@ impl Office {
                 Reply::Tickets {
                     tickets: listed.map(|one| (one.clone(), one.mark())).collect(),
                 }
+            }
+            Ask::Leave { id } => {
+                let ticket = self.tickets.borrow().get(id)?.clone();
+                self.goes_on(&ticket.wanted)?;
+                self.shown(ticket)
             }
             Ask::Ticket { id } => {
                 let ticket = self.tickets.borrow().get(id)?.clone();

@@ -180,6 +180,10 @@ impl Office {
         if look.end != End::Done {
             return Ok(look);
         }
+        // The task may have ended during the look, as before it.
+        if *over.borrow() || self.goes_on(wanted).is_err() {
+            return Ok(too_late());
+        }
         self.counted(wanted)?;
         if planned.is_some_and(|planned| planned.bound != look.before["bound"]) {
             return Ok(Outcome::not(

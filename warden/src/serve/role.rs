@@ -49,6 +49,7 @@ impl Speaker {
             | Ask::Cancel { .. }
             | Ask::Runs
             | Ask::Leaves
+            | Ask::Leave { .. }
             | Ask::Tickets { .. }
             | Ask::Ticket { .. }
             | Ask::Answer { .. }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 const OVER_VERSION: u32 = 1;
 /// Most that are kept.
-const KEPT: usize = 4096;
+const KEPT: usize = 16_384;
 /// Longest name of a task, in bytes; a uuid has fewer.
 pub const NAME: usize = 64;
 

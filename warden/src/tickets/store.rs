@@ -4,6 +4,7 @@
 
 use super::shown;
 use super::ticket::{LIFE, Said, TICKET_VERSION, Ticket, Wanted};
+use crate::operations::judge::is_duty;
 use crate::wire::LINE_BYTES;
 use config::private_file;
 use jiff::Timestamp;
@@ -291,11 +292,14 @@ impl Store {
         last.filter(|one| one.grown.is_none())
     }
 
-    /// The tickets whose leave counts while their task goes on: a yes to a kind for the whole task, and what was just used.
+    /// The tickets whose leave counts while their task goes on: a yes to a kind for the whole task, what was just used, and what
+    /// was used for an act of a sandbox, which a recovered step may make once more at any time.
     pub fn with_leave(&self, now: Timestamp) -> impl Iterator<Item = &Ticket> {
         let for_task = |one: &Ticket| one.said.as_ref().is_some_and(|said| said.for_task);
+        let of_sandbox =
+            |one: &Ticket| one.state == TicketState::Used && !is_duty(&one.wanted.action);
         self.all()
-            .filter(move |one| for_task(one) || one.is_just_used(now))
+            .filter(move |one| for_task(one) || one.is_just_used(now) || of_sandbox(one))
     }
 
     /// Nothing was done under a used ticket, because it would have been more than a person said yes to.
@@ -358,17 +362,43 @@ impl Store {
         wanted: &Wanted,
         now: Timestamp,
     ) -> Result<Ticket, String> {
+        match self.burnt(id, wanted, now)? {
+            (ticket, false) => Ok(ticket),
+            (ticket, true) => self.keep(ticket),
+        }
+    }
+
+    /// Whether it may be used up; nothing is.
+    ///
+    /// # Errors
+    /// As [`Store::burn`].
+    pub fn may_burn(
+        &mut self,
+        id: TicketId,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        self.burnt(id, wanted, now).map(drop)
+    }
+
+    /// The ticket as it is when it was used up, and whether that is new.
+    fn burnt(
+        &mut self,
+        id: TicketId,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<(Ticket, bool), String> {
         self.expire(now)?;
         let mut ticket = self.get(id)?.clone();
         if ticket.digest != wanted.digest(&self.host) && self.walls.stands(Wall::Bound) {
             return Err(format!("{id} was given for something else"));
         }
         if ticket.state == TicketState::Used || !self.walls.stands(Wall::Answered) {
-            return Ok(ticket);
+            return Ok((ticket, false));
         }
         ticket.make(TicketMove::Use)?;
         ticket.used = Some(now);
-        self.keep(ticket)
+        Ok((ticket, true))
     }
 
     /// What a task asked for is not wanted any more.
