@@ -29,7 +29,8 @@ const RESTORE: Duration = Duration::from_secs(6 * 3600);
 
 /// The sandbox of one VERIFY.
 pub struct Measure {
-    executor: Executor,
+    /// None once it ended under a check.
+    executor: Option<Executor>,
     on_host: bool,
     tree: Option<String>,
     /// Fresh answers of this VERIFY: criteria that look at the same thing share one look.
@@ -48,7 +49,7 @@ impl Measure {
         };
         let executor = toolbox.sandboxes.open(copy.as_ref()).await?;
         Ok(Self {
-            executor,
+            executor: Some(executor),
             on_host,
             tree,
             seen: Vec::new(),
@@ -99,14 +100,17 @@ impl Measure {
                 }
                 Err(Unmade::Refused(why)) => return Ok((Verdict::Unknown, source, why)),
                 Err(Unmade::Stopped(stop)) => return Err(stop),
-                Err(Unmade::Ended(why)) => {
+                Err(Unmade::Ended { why, apart }) => {
                     let more = tries.again(hold.lapsed_since(lapses), began.elapsed());
                     hold.still().await?;
                     if !more {
                         return Ok((Verdict::Unknown, source, why));
                     }
-                    let again = Self::open(toolbox, self.on_host).await?;
-                    std::mem::replace(self, again).close().await;
+                    if !apart {
+                        // It works in the copy still, as far as anybody knows: nobody else gets that before it is gone.
+                        self.stop().await;
+                        *self = Self::open(toolbox, self.on_host).await?;
+                    }
                 }
             }
         }
@@ -170,8 +174,9 @@ impl Measure {
         leave: Leave,
         timeout: Duration,
     ) -> Result<Outcome, Unmade> {
-        let ran = match act.operation.place() {
-            _ if is_alone(act) => {
+        let apart = is_alone(act);
+        let ran = match (act.operation.place(), &mut self.executor) {
+            _ if apart => {
                 let under = Under {
                     trial: false,
                     ticket: None,
@@ -185,18 +190,31 @@ impl Measure {
                 opened.stop().await;
                 ran
             }
-            Place::Warden => {
+            (Place::Warden, _) => {
                 let ran = toolbox.witness.carry_out(STEP, act, leave).await;
                 return ran.map_err(Unmade::Refused);
             }
-            _ => self.executor.run(act, leave, timeout).await,
+            (_, Some(executor)) => executor.run(act, leave, timeout).await,
+            (_, None) => {
+                let why = "its sandbox ended".to_owned();
+                return Err(Unmade::Ended { why, apart });
+            }
         };
-        ran.map_err(|e| Unmade::Ended(e.to_string()))
+        ran.map_err(|e| Unmade::Ended {
+            why: e.to_string(),
+            apart,
+        })
+    }
+
+    async fn stop(&mut self) {
+        if let Some(executor) = self.executor.take() {
+            executor.stop().await;
+        }
     }
 
     /// Ends the sandbox.
-    pub async fn close(self) {
-        self.executor.stop().await;
+    pub async fn close(mut self) {
+        self.stop().await;
     }
 }
 
@@ -205,7 +223,12 @@ enum Unmade {
     /// It may not be.
     Refused(String),
     /// The sandbox ended under it.
-    Ended(String),
+    Ended {
+        /// What was said.
+        why: String,
+        /// It was the check's own, and not that of all of them.
+        apart: bool,
+    },
     /// Nothing more may be done.
     Stopped(Stop),
 }

@@ -251,7 +251,9 @@ impl Toolbox {
             (None, Some(begun)) => begun,
             (None, None) => return self.begin(steps, step, act).await.map(|()| None),
         };
-        if let Some(answered) = steps.answer(step, begun.epoch)? {
+        if let Some(mut answered) = steps.answer(step, begun.epoch)? {
+            // What a person says is masked before a model or the journal has it.
+            answered.said.text = answered.said.text.map(|text| self.hide(&text));
             return match doubt::verdict(act, &answered)? {
                 Verdict::Done(text) => Ok(Some(done(call, text))),
                 // Begun anew: the answer was about the call before, and a new doubt asks again.

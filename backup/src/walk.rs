@@ -56,7 +56,7 @@ const NOT_OF_HOME: [&str; 8] = [
     "restoring.json",
 ];
 /// Folders of a task that are left out: its clones.
-const NOT_OF_TASK: [&str; 3] = ["work", "verify", "snapshots"];
+const NOT_OF_TASK: [&str; 4] = ["work", "verify", "snapshots", "making"];
 
 /// Whether a path of a home is backed up. The ledger is copied by who keeps it, not read from here.
 pub fn of_home(path: &Path) -> bool {

@@ -97,7 +97,7 @@ impl Workshop {
     }
 
     fn copy_of(&self, task: ShortId) -> PathBuf {
-        self.disk.task(task).join("verify")
+        self.disk.task(task).join(guard::clone::VERIFY)
     }
 
     /// What a wanted sandbox is.

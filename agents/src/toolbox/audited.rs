@@ -190,7 +190,9 @@ impl Toolbox {
                 }
             }
             TicketState::Denied if because.is_empty() => Err(format!("{by} denied {}", ticket.id)),
-            TicketState::Denied => Err(format!("{by} denied {}: {because}", ticket.id)),
+            TicketState::Denied => {
+                Err(format!("{by} denied {}: {}", ticket.id, self.hide(because)))
+            }
             TicketState::Expired => Err(format!("{} expired: nobody said yes in time", ticket.id)),
             TicketState::Cancelled => Err(format!("{} was cancelled", ticket.id)),
         })

@@ -35,7 +35,7 @@ pub(super) fn of(common: &Path, objects: &Path) -> Borrowed {
             let Ok(meta) = fs::metadata(&path) else {
                 continue;
             };
-            let is_own = path.starts_with(&common);
+            let is_own = path.starts_with(&common) && is_objects(&path);
             let list = match is_own {
                 true => &mut found.own,
                 false => &mut found.elsewhere,
@@ -52,6 +52,13 @@ pub(super) fn of(common: &Path, objects: &Path) -> Borrowed {
         }
     }
     found
+}
+
+/// Whether a folder is the objects of a repository, and none that holds settings of one: those may name credentials.
+fn is_objects(path: &Path) -> bool {
+    let beside = |name: &str| path.with_file_name(name).is_file();
+    let holds = |name: &str| fs::symlink_metadata(path.join(name)).is_ok();
+    path.ends_with("objects") && beside("HEAD") && !holds("HEAD") && !holds("config")
 }
 
 fn resolved(folder: &Path, line: &str) -> Option<PathBuf> {
@@ -110,7 +117,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let top = dir.path().canonicalize().unwrap();
         for folder in folders.iter().chain(&["shop/.git/objects/info"]) {
-            fs::create_dir_all(top.join(folder)).unwrap();
+            let path = top.join(folder);
+            match ["HEAD", "config"].iter().any(|name| path.ends_with(name)) {
+                false => fs::create_dir_all(path).unwrap(),
+                true => {
+                    fs::create_dir_all(path.parent().unwrap()).unwrap();
+                    fs::write(path, "").unwrap();
+                }
+            }
         }
         let objects = top.join("shop/.git/objects");
         fs::write(objects.join(LIST), list).unwrap();
@@ -125,13 +139,25 @@ mod tests {
 
     #[test]
     fn only_what_lies_in_the_repository_is_its_own() {
-        let folders = ["private", "private/.git/objects/pack", "shop/.git/more"];
+        let folders = [
+            "private",
+            "private/.git/objects/pack",
+            "shop/.git/more",
+            "shop/.git/modules/lib/HEAD",
+            "shop/.git/modules/lib/objects",
+            "shop/.git/modules/lib/config",
+        ];
         let all = |list: &str, own: &[&str], other: &[&str]| check(&folders, list, own, other);
-        all("../more\n", &["shop/.git/more"], &[]);
+        let lib = "shop/.git/modules/lib/objects";
+        all("../modules/lib/objects\n", &[lib], &[]);
+        // Its own settings, and those of what it holds, are none of its objects.
+        all("..\n", &[], &["shop/.git"]);
+        all("../modules/lib\n", &[], &["shop/.git/modules/lib"]);
+        all("../more\n", &[], &["shop/.git/more"]);
         all("../../../private\n", &[], &["private"]);
         all("../link\n", &[], &["private"]);
         all("../link/.git/objects\n", &[], &["private/.git/objects"]);
-        all("../more\n../more/../../..\n", &["shop/.git/more"], &[""]);
+        all("../modules/lib/objects\n../more/../../..\n", &[lib], &[""]);
         all("# a word\n\n../gone\n.\n", &[], &[]);
     }
 

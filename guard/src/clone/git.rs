@@ -33,6 +33,16 @@ struct Repository {
     common: PathBuf,
 }
 
+/// Refuses a workspace whose repository cannot be cloned, before anything of it is copied.
+pub(super) fn check(workspace: &Path) -> Result<(), CloneError> {
+    let Some(repository) = find(workspace, &workspace.join(".git")) else {
+        return Ok(());
+    };
+    let from = repository.common.join("objects");
+    let borrowed = alternates::of(&repository.common, &from);
+    alternates::told(workspace, &from, &borrowed.elsewhere).map(drop)
+}
+
 /// Gives the clone a `.git`, where the workspace has one that can be read.
 pub(super) fn copy(
     workspace: &Path,

@@ -98,6 +98,10 @@ impl CloneError {
 const MARK: &str = "clone.json";
 /// Where a clone or a copy is while it is made.
 const MAKING: &str = "making";
+/// Where the copy is that checks work in.
+pub const VERIFY: &str = "verify";
+/// What lies in a task's folder of its workspace: its clone, what came of each step, the copy of its checks, and what is being made.
+pub const COPIES: [&str; 4] = ["work", "snapshots", VERIFY, MAKING];
 
 /// Who works on a workspace: its owner, or `service` where the owner is root.
 pub fn owner_of(workspace: &Path, service: Owner) -> Result<Owner, CloneError> {
@@ -127,11 +131,43 @@ pub fn make(workspace: &Path, task_dir: &Path, owner: Owner) -> Result<Clone, Cl
     if let Some(done) = finished(task_dir) {
         return Ok(done);
     }
-    remove_clone(task_dir).map_err(CloneError::at(task_dir))?;
-    private_folder(task_dir)?;
-    let making = task_dir.join(MAKING);
-    remove_tree(&making).map_err(CloneError::at(&making))?;
+    let clone = aside(task_dir, |making| {
+        filled(workspace, task_dir, making, owner)
+    })?;
+    mark(task_dir, &clone)?;
+    Ok(clone)
+}
+
+/// Makes a clone or a copy in `dir`, in the place of what is there: it is made beside its place, and moved there when it is whole.
+/// Where it does not become whole nothing of it stays: it would take as much of the disk as the workspace does.
+fn aside(
+    dir: &Path,
+    make: impl FnOnce(&Path) -> Result<Clone, CloneError>,
+) -> Result<Clone, CloneError> {
+    remove_clone(dir).map_err(CloneError::at(dir))?;
+    private_folder(dir)?;
+    let making = dir.join(MAKING);
     private_folder(&making)?;
+    let made = make(&making).and_then(|clone| {
+        for (name, place) in [("snapshots", &clone.snapshots), ("work", &clone.work)] {
+            fs::rename(making.join(name), place).map_err(CloneError::at(place))?;
+        }
+        Ok(clone)
+    });
+    if let Err(error) = remove_tree(&making) {
+        tracing::warn!(path = %making.display(), %error, "what is left of a clone cannot be removed");
+    }
+    made
+}
+
+/// Makes the clone below `making`, and says what it is at its place.
+fn filled(
+    workspace: &Path,
+    task_dir: &Path,
+    making: &Path,
+    owner: Owner,
+) -> Result<Clone, CloneError> {
+    git::check(workspace)?;
     let (work, snapshots) = (making.join("work"), making.join("snapshots"));
     private_folder(&work)?;
     private_folder(&snapshots)?;
@@ -145,19 +181,14 @@ pub fn make(workspace: &Path, task_dir: &Path, owner: Owner) -> Result<Clone, Cl
         }
     }
     let fixed = fixed(&work).map_err(CloneError::at(&work))?;
-    let clone = Clone {
+    Ok(Clone {
         work: task_dir.join("work"),
         snapshots: task_dir.join("snapshots"),
         read_only: copier.mounts,
         fixed,
         owner,
         left_out: copier.left_out,
-    };
-    for (made, place) in [(&snapshots, &clone.snapshots), (&work, &clone.work)] {
-        fs::rename(made, place).map_err(CloneError::at(place))?;
-    }
-    mark(task_dir, &clone)?;
-    Ok(clone)
+    })
 }
 
 /// Control files and folders at the top of a copy, in order. A link is none: what it leads to is
@@ -203,9 +234,10 @@ pub fn remove(task_dir: &Path) -> io::Result<()> {
     remove_tree(task_dir)
 }
 
-/// Removes clone and snapshots, and keeps the rest, such as the patch.
+/// Removes clone, snapshots and copies, and keeps the rest, such as the patch.
 pub fn remove_clone(task_dir: &Path) -> io::Result<()> {
     remove_tree(&task_dir.join(MARK))?;
-    remove_tree(&task_dir.join("work"))?;
-    remove_tree(&task_dir.join("snapshots"))
+    COPIES
+        .iter()
+        .try_for_each(|name| remove_tree(&task_dir.join(name)))
 }

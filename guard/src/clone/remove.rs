@@ -40,11 +40,18 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     fs::remove_dir(path)
 }
 
-/// A folder, opened without following a link. Where its owner may not list it, it is made so first.
+/// A folder, opened without following a link. What its owner may not do in it is allowed first: to list it, to enter it, and to
+/// write in it, which moving the folder itself takes too.
 fn opened(path: &Path) -> io::Result<File> {
     match open_folder(path) {
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
-        done => return done,
+        Err(e) => return Err(e),
+        Ok(folder) => {
+            if folder.metadata()?.permissions().mode() & 0o700 != 0o700 {
+                folder.set_permissions(Permissions::from_mode(0o700))?;
+            }
+            return Ok(folder);
+        }
     }
     let held = OpenOptions::new()
         .read(true)
@@ -78,35 +85,28 @@ impl Deep<'_> {
         let kind = match fs::symlink_metadata(&path) {
             Ok(meta) => meta.file_type(),
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            // A folder that may be listed and not entered.
-            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                let own = format!("/proc/self/fd/{}", folder.as_raw_fd());
-                fs::set_permissions(own, Permissions::from_mode(0o700))?;
-                fs::symlink_metadata(&path)?.file_type()
-            }
             Err(e) => return Err(e),
         };
         if !kind.is_dir() {
-            return unlessgone(retried(folder, || fs::remove_file(&path)));
+            return unlessgone(fs::remove_file(&path));
         }
         let inner = match opened(&path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             done => done?,
         };
         if depth >= DEPTH {
-            return self.move_up(folder, &path);
+            return self.move_up(&path);
         }
         self.empty(&inner, depth + 1)?;
-        unlessgone(retried(folder, || fs::remove_dir(&path)))
+        unlessgone(fs::remove_dir(&path))
     }
 
     /// Moves a folder to the top, from where it is removed later.
-    fn move_up(&mut self, folder: &File, path: &Path) -> io::Result<()> {
+    fn move_up(&mut self, path: &Path) -> io::Result<()> {
         loop {
             self.number += 1;
             let name = OsString::from(format!("deeper-{}", self.number));
-            let moved = retried(folder, || fs::rename(path, below(self.top, &name)));
-            match moved {
+            match fs::rename(path, below(self.top, &name)) {
                 Ok(()) => {
                     self.moved.push(name);
                     return Ok(());
@@ -125,18 +125,6 @@ impl Deep<'_> {
     }
 }
 
-/// Does something in a folder; where its owner may not, it is made so first.
-fn retried(folder: &File, work: impl Fn() -> io::Result<()>) -> io::Result<()> {
-    match work() {
-        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-            let own = format!("/proc/self/fd/{}", folder.as_raw_fd());
-            fs::set_permissions(own, Permissions::from_mode(0o700))?;
-            work()
-        }
-        done => done,
-    }
-}
-
 fn unlessgone(done: io::Result<()>) -> io::Result<()> {
     match done {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -150,13 +138,17 @@ mod tests {
     use super::*;
 
     /// Makes a folder so deep in another; its path would be too long for a system call.
-    fn deep(top: &Path, depth: usize) {
+    fn deep(top: &Path, depth: usize, mode: u32) {
         let mut folder = open_folder(top).unwrap();
         for _ in 0..depth {
             let path = below(&folder, OsStr::new("d"));
             fs::create_dir(&path).unwrap();
             fs::write(below(&folder, OsStr::new("f")), "x").unwrap();
-            folder = open_folder(&path).unwrap();
+            let inner = open_folder(&path).unwrap();
+            folder
+                .set_permissions(Permissions::from_mode(mode))
+                .unwrap();
+            folder = inner;
         }
     }
 
@@ -165,7 +157,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tree = folder.path().join("tree");
         fs::create_dir(&tree).unwrap();
-        deep(&tree, 20_000);
+        deep(&tree, 20_000, 0o700);
         fs::create_dir_all(tree.join("deeper-1/x")).unwrap();
         std::thread::Builder::new()
             .stack_size(256 * 1024)
@@ -178,6 +170,16 @@ mod tests {
             .unwrap();
         assert!(!tree.exists());
         remove_tree(&tree).unwrap();
+    }
+
+    #[test]
+    fn a_deep_tree_that_may_not_be_written_in_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        deep(&tree, 3 * DEPTH, 0o555);
+        remove_tree(&tree).unwrap();
+        assert!(!tree.exists());
     }
 
     #[test]

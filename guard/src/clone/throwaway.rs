@@ -2,9 +2,8 @@
 //! part of the result.
 
 use super::copy::Copier;
-use super::{Clone, CloneError, MAKING, private_folder, remove_clone, remove_tree};
+use super::{Clone, CloneError, aside, private_folder};
 use nix::unistd::geteuid;
-use std::fs;
 use std::os::unix::fs::lchown;
 use std::path::Path;
 
@@ -12,25 +11,19 @@ use std::path::Path;
 /// can be shown it, and is at its place when it is whole: a program that could write in it meanwhile could lead whoever
 /// copies, root on a root install, elsewhere.
 pub fn throwaway(clone: &Clone, dir: &Path) -> Result<Clone, CloneError> {
-    remove_clone(dir).map_err(CloneError::at(dir))?;
-    private_folder(dir)?;
-    let making = dir.join(MAKING);
-    remove_tree(&making).map_err(CloneError::at(&making))?;
-    private_folder(&making)?;
-    let (work, snapshots) = (making.join("work"), making.join("snapshots"));
-    private_folder(&snapshots)?;
-    let root = geteuid().is_root();
-    let mut copier = Copier::new(&clone.work, root.then_some(clone.owner))?;
-    copier.plain_folder(&clone.work, &work)?;
-    if root {
-        let owner = clone.owner;
-        lchown(&snapshots, Some(owner.uid), Some(owner.gid)).map_err(CloneError::at(&snapshots))?;
-    }
-    let whole = clone.moved(dir);
-    for (made, place) in [(&snapshots, &whole.snapshots), (&work, &whole.work)] {
-        fs::rename(made, place).map_err(CloneError::at(place))?;
-    }
-    Ok(whole)
+    aside(dir, |making| {
+        let (work, snapshots) = (making.join("work"), making.join("snapshots"));
+        private_folder(&snapshots)?;
+        let root = geteuid().is_root();
+        let mut copier = Copier::new(&clone.work, root.then_some(clone.owner))?;
+        copier.plain_folder(&clone.work, &work)?;
+        if root {
+            let owner = clone.owner;
+            lchown(&snapshots, Some(owner.uid), Some(owner.gid))
+                .map_err(CloneError::at(&snapshots))?;
+        }
+        Ok(clone.moved(dir))
+    })
 }
 
 #[cfg(test)]
@@ -39,6 +32,30 @@ mod tests {
     use super::*;
     use crate::clone::make;
     use crate::sandbox::spec::Owner;
+    use std::fs;
+
+    #[test]
+    fn of_a_clone_that_does_not_become_whole_nothing_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (work, task) = (folder.path().join("work"), folder.path().join("t1"));
+        let deep = work.join("d/".repeat(200));
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(work.join("file"), "x").unwrap();
+        let (uid, gid) = (64_321, 64_321);
+        let owner = Owner { uid, gid };
+        let error = make(&work, &task, owner).unwrap_err().to_string();
+        assert!(error.contains("folders deep"), "{error}");
+        let left = || fs::read_dir(&task).unwrap().count();
+        assert_eq!(left(), 0);
+        fs::remove_dir_all(work.join("d")).unwrap();
+        let clone = make(&work, &task, owner).unwrap();
+        // Clone, snapshots and the mark.
+        assert_eq!(left(), 3);
+        let copy = throwaway(&clone, &task.join("verify")).unwrap();
+        assert!(copy.work.join("file").exists());
+        crate::clone::remove_clone(&task).unwrap();
+        assert_eq!(left(), 0);
+    }
 
     #[test]
     fn a_copy_is_there_when_it_is_whole() {

@@ -52,11 +52,14 @@ impl Channel {
     /// When something else comes.
     pub fn accept(&self) -> io::Result<Option<Line>> {
         let mut mark = [0];
-        let (read, mut files) = receive_files(&self.0, &mut mark)?;
-        match (read, files.pop()) {
-            (0, _) => Ok(None),
-            (_, Some(file)) => Ok(Some(Line(UnixStream::from(file)))),
-            (_, None) => Err(io::Error::other("a conversation came without its socket")),
+        loop {
+            let (read, mut files) = receive_files(&self.0, &mut mark)?;
+            match (read, files.pop()) {
+                (0, _) => return Ok(None),
+                (_, Some(file)) => return Ok(Some(Line(UnixStream::from(file)))),
+                // No conversation. It ends no launcher: what that holds for its sandboxes would be let go before they are gone.
+                (_, None) => {}
+            }
         }
     }
 }

@@ -67,7 +67,7 @@ fn of_task(clone: Clone, ended: Option<&Ended>) -> Thing {
 fn clones(tasks: &Path) -> BTreeMap<u64, Clone> {
     let number = |path: &Path| path.file_name()?.to_str()?.strip_prefix('t')?.parse().ok();
     let clone = |path: PathBuf| {
-        let parts = ["work", "snapshots"].map(|part| path.join(part));
+        let parts = guard::clone::COPIES.map(|part| path.join(part));
         if parts.iter().all(|part| part.symlink_metadata().is_err()) {
             return None;
         }
