@@ -102,7 +102,7 @@ pub enum Ask {
     /// The tasks whose programs of level 3 run now or wait for their turn.
     Runs,
     /// A ticket, where its task is not over: whoever carries an act out looks at its leave once more.
-    Leave {
+    StillCounts {
         /// Which.
         id: TicketId,
     },

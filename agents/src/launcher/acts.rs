@@ -46,7 +46,7 @@ impl Workshop {
         let ticket = wanted.ticket.filter(|_| faults.stands(Wall::Leave));
         let ticket = match ticket {
             None => None,
-            Some(id) => match ask(&self.home, Ask::Leave { id }, PATIENCE) {
+            Some(id) => match ask(&self.home, Ask::StillCounts { id }, PATIENCE) {
                 Ok(Reply::Ticket { ticket, .. }) => Some(ticket),
                 Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
                 Err(error) => return Err(refused(error.to_string())),

@@ -5,12 +5,13 @@
 //! maps the caller to itself. As root there is none: bwrap mounts with root's rights, keeps only
 //! what changing the user takes, and the executor drops that as its first act.
 
+mod origin;
+
 use super::environment::environment;
 use super::modules::{Entry, Listings};
 use super::profile::Profile;
 use super::spec::{
-    ATTACHMENTS, CACHE, EXECUTOR, HOME, KEPT_OBJECTS, Kind, OBJECTS, PROXY_SOCKET, SNAPSHOTS,
-    SandboxSpec, WORKSPACE,
+    ATTACHMENTS, CACHE, EXECUTOR, Kind, PROXY_SOCKET, SNAPSHOTS, SandboxSpec, WORKSPACE,
 };
 use super::surroundings::{Surroundings, SystemFolder};
 use crate::host_view::{HOST, HostView, Right};
@@ -34,29 +35,6 @@ pub struct DataFds<'a> {
     /// One for each of the profile's files.
     pub settings: &'a [i32],
 }
-
-/// Places that are the sandbox's own: no path of the host is put there.
-const OWN: [&str; 19] = [
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/libx32",
-    "/etc",
-    "/proc",
-    "/dev",
-    "/sys",
-    "/run",
-    WORKSPACE,
-    SNAPSHOTS,
-    CACHE,
-    OBJECTS,
-    ATTACHMENTS,
-    HOME,
-    "/tmp/cache",
-];
 
 /// The host's folder that a sandbox is given whose mounts a test took away.
 const SHARED: &str = "/var/tmp";
@@ -123,7 +101,7 @@ pub fn argv(
             scratch(&mut args, spec, around);
             toolchains(&mut args, profile, fds.settings);
             workspace(&mut args, spec, around, listings);
-            origin(&mut args, spec, profile);
+            origin::origin(&mut args, spec, profile);
         }
         Kind::Outside(reach) => {
             system(&mut args, around, fds, &around.names);
@@ -427,30 +405,4 @@ fn packages(args: &mut Arguments, from: &Path, to: &Path, entry: &Entry) {
         ],
     };
     args.list.extend(words);
-}
-
-/// Makes the workspace answer to its path on the host too: virtual environments and packages
-/// installed in place name it.
-fn origin(args: &mut Arguments, spec: &SandboxSpec, profile: &Profile) {
-    let Kind::Workspace { read_only, .. } = &spec.kind else {
-        return;
-    };
-    let Some(path) = read_only.iter().find_map(|(from, to)| {
-        let inside = to.strip_prefix(WORKSPACE).ok()?;
-        let above = inside.components().count();
-        let same = from.ends_with(inside)
-            || (inside.ends_with(KEPT_OBJECTS) && from.parent()?.ends_with(inside.parent()?));
-        (above > 0 && same).then(|| from.ancestors().nth(above))?
-    }) else {
-        return;
-    };
-    let taken = OWN.iter().map(Path::new);
-    let mut taken = taken.chain(profile.folders.iter().map(PathBuf::as_path));
-    let free = path.components().count() > 1
-        && !taken.any(|own| path.starts_with(own) || own.starts_with(path));
-    if free && !args.made.contains(path) {
-        args.parents(path);
-        args.list
-            .extend(["--symlink".into(), WORKSPACE.into(), path.into()]);
-    }
 }

@@ -103,7 +103,7 @@ async fn a_yes_for_a_whole_task_ends_with_the_task() {
         own.burn(ticket.id, &wanted("a")).await.unwrap();
         let (next, _) = own.leave(&wanted("b")).await.unwrap();
         assert_eq!(next.state, TicketState::Approved);
-        let of = |id| Ask::Leave { id };
+        let of = |id| Ask::StillCounts { id };
         person.ask(of(ticket.id)).await.unwrap();
         assert!(own.ask(of(ticket.id)).await.is_err(), "that is for people");
         // A word about another task is none about this one.

@@ -111,7 +111,7 @@ impl Office {
                     tickets: listed.map(|one| (one.clone(), one.mark())).collect(),
                 }
             }
-            Ask::Leave { id } => {
+            Ask::StillCounts { id } => {
                 let ticket = self.tickets.borrow().get(id)?.clone();
                 self.goes_on(&ticket.wanted)?;
                 self.shown(ticket)

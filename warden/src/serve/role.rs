@@ -49,7 +49,7 @@ impl Speaker {
             | Ask::Cancel { .. }
             | Ask::Runs
             | Ask::Leaves
-            | Ask::Leave { .. }
+            | Ask::StillCounts { .. }
             | Ask::Tickets { .. }
             | Ask::Ticket { .. }
             | Ask::Answer { .. }
