@@ -75,6 +75,7 @@ impl Workshop {
         let owner = self.owner_of(&workspace)?;
         let _alone = guard::clone::turn(&folder, until)?;
         let _free = tree::hold(&folder.join("work"), Use::Writes)?;
+        let _copy_free = tree::hold(&self.copy_of(task).join("work"), Use::Writes)?;
         guard::clone::remove_clone(&folder).map_err(|source| {
             let path = folder.clone();
             said(CloneError::Copy { path, source })

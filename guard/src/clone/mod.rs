@@ -100,8 +100,16 @@ const MARK: &str = "clone.json";
 const MAKING: &str = "making";
 /// Where the copy is that checks work in.
 pub const VERIFY: &str = "verify";
-/// What lies in a task's folder of its workspace: its clone, what came of each step, the copy of its checks, and what is being made.
-pub const COPIES: [&str; 4] = ["work", "snapshots", VERIFY, MAKING];
+/// What lies in a task's folder of its workspace: its clone, what came of each step, what is being made, and the same of the copy of
+/// its checks, whose folder stays: the lock of that copy is there.
+pub const COPIES: [&str; 6] = [
+    "work",
+    "snapshots",
+    MAKING,
+    "verify/work",
+    "verify/snapshots",
+    "verify/making",
+];
 
 /// Who works on a workspace: its owner, or `service` where the owner is root.
 pub fn owner_of(workspace: &Path, service: Owner) -> Result<Owner, CloneError> {

@@ -30,7 +30,7 @@ pub fn throwaway(clone: &Clone, dir: &Path) -> Result<Clone, CloneError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::clone::make;
+    use crate::clone::{VERIFY, make};
     use crate::sandbox::spec::Owner;
     use std::fs;
 
@@ -51,10 +51,12 @@ mod tests {
         let clone = make(&work, &task, owner).unwrap();
         // Clone, snapshots and the mark.
         assert_eq!(left(), 3);
-        let copy = throwaway(&clone, &task.join("verify")).unwrap();
+        let copy = throwaway(&clone, &task.join(VERIFY)).unwrap();
         assert!(copy.work.join("file").exists());
         crate::clone::remove_clone(&task).unwrap();
-        assert_eq!(left(), 0);
+        // The folder with the lock of the copy.
+        assert_eq!(left(), 1);
+        assert_eq!(fs::read_dir(task.join(VERIFY)).unwrap().count(), 0);
     }
 
     #[test]

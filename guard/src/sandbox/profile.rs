@@ -1,10 +1,8 @@
 //! The user's toolchains: which folders of a home are shown read-only, which settings beside them,
 //! and what that adds to PATH and the environment.
 
+use super::cargo_settings;
 use std::path::{Path, PathBuf};
-
-/// Largest file of settings that is shown, in bytes.
-const SETTINGS: usize = 1 << 20;
 
 /// What of a home is shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,21 +56,14 @@ fn cargo(home: &Path, profile: &mut Profile) {
         for name in ["config", "config.toml"] {
             // Source replacement decides where cached crates are looked for.
             let file = cargo.join(name);
-            let held = std::fs::read_to_string(&file).ok();
-            let harmless = held.filter(|held| is_harmless(held));
-            profile.files.extend(harmless.map(|held| (file, held)));
+            let held = cargo_settings::shown(&file);
+            profile.files.extend(held.map(|held| (file, held)));
         }
     }
     let rustup = home.join(".rustup");
     if show(profile, rustup.clone()) {
         profile.env.push(("RUSTUP_HOME".into(), text(&rustup)));
     }
-}
-
-/// Whether settings of cargo name no credential: neither by its name nor in an address.
-fn is_harmless(settings: &str) -> bool {
-    let telling = ["token", "password", "secret", "@"];
-    settings.len() <= SETTINGS && !telling.iter().any(|part| settings.contains(part))
 }
 
 fn pyenv(home: &Path, profile: &mut Profile) {
@@ -192,13 +183,8 @@ mod tests {
                 home.join(".nvm/versions/node/v22.3.0/bin"),
             ]
         );
-        for telling in [
-            "[registries.x]\ntoken = \"t\"",
-            "[http]\nproxy = \"user:word@host\"",
-        ] {
-            fs::write(&settings, telling).unwrap();
-            assert_eq!(detect(home).files, [], "{telling}");
-        }
+        fs::write(&settings, "[registries.x]\ntoken = \"t\"").unwrap();
+        assert_eq!(detect(home).files, []);
     }
 
     #[test]
