@@ -146,7 +146,7 @@ async fn settle(
     Ok(())
 }
 
-/// Takes the tickets back of tasks that ended: nobody is to be asked for what nobody waits for. A program on the host that
+/// Takes the tickets back of tasks that ended or are being cancelled: nobody is to be asked for what nobody waits for. A program on the host that
 /// still runs for one, or for one that is being cancelled, ends with that: its agent may be hung or dead. From then on no leave of
 /// it counts: its agent may have been taken over.
 async fn over(desk: &Desk, warden: &mut Client) -> Result<(), LedgerError> {

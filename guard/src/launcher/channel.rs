@@ -49,7 +49,7 @@ impl Channel {
     /// Waits for the next conversation; `None` when the agent is gone.
     ///
     /// # Errors
-    /// When something else comes.
+    /// When the channel breaks. What comes without a socket is no conversation, and passed over.
     pub fn accept(&self) -> io::Result<Option<Line>> {
         let mut mark = [0];
         loop {
