@@ -2,23 +2,30 @@
 //! asked for it where no sandbox answered. Pure.
 
 use crate::record::Record;
+use guard::redact::Redactor;
 use protocol::report::CallLine;
+use protocol::text::cut;
 use protocol::tool::{ToolAnswer, ToolCall};
 use serde_json::Value;
 
 /// A call that was made, as it is told.
-pub(crate) fn line(record: &Record, call: &ToolCall, answer: &ToolAnswer) -> CallLine {
+pub(crate) fn line(
+    record: &Record,
+    call: &ToolCall,
+    answer: &ToolAnswer,
+    redactor: &Redactor,
+) -> CallLine {
     CallLine {
         phase: record.phase(),
         tool: call.name.clone(),
-        summary: summary(call),
+        summary: summary(call, redactor),
         took_ms: answer.took_ms,
         is_error: answer.is_error,
     }
 }
 
-/// One line about a call: its main argument, cut to 120 characters, control characters out.
-pub fn summary(call: &ToolCall) -> String {
+/// One line about a call: its main argument without secrets, then cut to 120 characters, control characters out.
+pub fn summary(call: &ToolCall, redactor: &Redactor) -> String {
     let input = &call.input;
     let text = ["command", "file_path", "pattern", "suite", "question"]
         .iter()
@@ -29,10 +36,7 @@ pub fn summary(call: &ToolCall) -> String {
             Some(words.join(" "))
         })
         .unwrap_or_default();
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(120)
-        .collect()
+    cut(&redactor.text(&text), 120).replace(char::is_control, " ")
 }
 
 /// The answer of a call whose effect is there, by the world's word or a person's.

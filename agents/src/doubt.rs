@@ -30,7 +30,7 @@ pub fn question(
     probed: Option<ProbeAnswer>,
     redactor: &Redactor,
 ) -> Question {
-    let preview = redactor.text(&act.preview);
+    let preview = act.shown(redactor);
     let known = |what: &str, value: String| Known {
         what: what.to_owned(),
         value: redactor.text(&value),
@@ -90,7 +90,7 @@ pub fn journal_lost() -> Known {
 ///
 /// # Errors
 /// [`Stop::Fail`] where the person ended it.
-pub fn verdict(act: &Act, answered: &Answered) -> Result<Verdict, Stop> {
+pub fn verdict(act: &Act, answered: &Answered, redactor: &Redactor) -> Result<Verdict, Stop> {
     let by = &answered.by.name;
     let remark = match &answered.said.text {
         Some(text) => format!(": {text}"),
@@ -101,7 +101,7 @@ pub fn verdict(act: &Act, answered: &Answered) -> Result<Verdict, Stop> {
         Some(Choice::Again) => Ok(Verdict::MakeIt),
         Some(Choice::Stop) | None => Err(Stop::Fail(format!(
             "stopped by {by} at `{}`, of which nobody knows whether it happened{remark}",
-            act.preview
+            act.shown(redactor)
         ))),
     }
 }
@@ -190,16 +190,22 @@ mod tests {
             },
             at: Timestamp::UNIX_EPOCH,
         };
-        let happened = verdict(&act(), &said(Some(Choice::Happened), Some("I saw it"))).unwrap();
+        let none = Redactor::default();
+        let happened = verdict(
+            &act(),
+            &said(Some(Choice::Happened), Some("I saw it")),
+            &none,
+        )
+        .unwrap();
         assert_eq!(
             happened,
             Verdict::Done("it happened, says ada: I saw it".to_owned())
         );
         assert_eq!(
-            verdict(&act(), &said(Some(Choice::Again), None)).unwrap(),
+            verdict(&act(), &said(Some(Choice::Again), None), &none).unwrap(),
             Verdict::MakeIt
         );
-        let stopped = verdict(&act(), &said(Some(Choice::Stop), None)).unwrap_err();
+        let stopped = verdict(&act(), &said(Some(Choice::Stop), None), &none).unwrap_err();
         assert!(stopped.to_string().contains("stopped by ada at `edit a`"));
     }
 }

@@ -31,7 +31,7 @@ pub async fn make(
 ) -> Result<ToolAnswer, Stop> {
     if let Some(answer) = bench.steps.recorded::<ToolAnswer>(step)? {
         peer::paid(record, &answer);
-        record.called(line(record, call, &answer));
+        record.called(line(record, call, &answer, &bench.toolbox.redactor));
         return Ok(answer);
     }
     stop::check(&bench.toolbox.watch)?;
@@ -53,7 +53,7 @@ pub async fn make(
         "AskUserQuestion" => ask_person::ask(bench, step, call).await?,
         _ => hand_off(bench, step, call).await?,
     };
-    let line = line(record, call, &answer);
+    let line = line(record, call, &answer, &bench.toolbox.redactor);
     let mut told = vec![bench.outbox.word(&Progress::Call { line: line.clone() })?];
     if let Some(spent) = peer::told(step, &answer) {
         told.push(bench.outbox.word(&spent)?);

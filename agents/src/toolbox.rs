@@ -132,16 +132,16 @@ impl Toolbox {
         timeout: Option<Duration>,
     ) -> Result<ToolAnswer, Stop> {
         if let Some(answer) = steps.recorded::<ToolAnswer>(step)? {
-            record.called(line(record, call, &answer));
+            record.called(line(record, call, &answer, &self.redactor));
             return Ok(answer);
         }
         stop::check(&self.watch)?;
         let doing = record
             .screen
-            .doing(format!("{} {}", call.name, summary(call)));
+            .doing(format!("{} {}", call.name, summary(call, &self.redactor)));
         let answer = self.witnessed(steps, step, call, timeout).await?;
         drop(doing);
-        let line = line(record, call, &answer);
+        let line = line(record, call, &answer, &self.redactor);
         tracing::info!(
             step,
             tool = line.tool,
@@ -254,7 +254,7 @@ impl Toolbox {
         if let Some(mut answered) = steps.answer(step, begun.epoch)? {
             // What a person says is masked before a model or the journal has it.
             answered.said.text = answered.said.text.map(|text| self.hide(&text));
-            return match doubt::verdict(act, &answered)? {
+            return match doubt::verdict(act, &answered, &self.redactor)? {
                 Verdict::Done(text) => Ok(Some(done(call, text))),
                 // Begun anew: the answer was about the call before, and a new doubt asks again.
                 Verdict::MakeIt => self.begin(steps, step, act).await.map(|()| None),
@@ -316,17 +316,17 @@ impl Toolbox {
 
     /// What recovery will need to know about the world before the effect.
     async fn look_before(&mut self, act: &Act) -> Result<Value, Stop> {
-        let preview = act.preview.clone();
+        let shown = act.shown(&self.redactor);
         let seen = match act.effect {
             EffectClass::Contained if self.sandboxes.clone.is_some() => {
                 let tree = self.asked(Question::Snapshot).await?.text();
-                json!({"act": preview, "tree": tree})
+                json!({"act": shown, "tree": tree})
             }
             EffectClass::Probed => {
                 let before = self.asked(Question::Before(act)).await?.seen();
-                json!({"act": preview, "before": before})
+                json!({"act": shown, "before": before})
             }
-            _ => json!({"act": preview}),
+            _ => json!({"act": shown}),
         };
         Ok(seen)
     }

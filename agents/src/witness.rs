@@ -38,6 +38,16 @@ const RETURN: Duration = Duration::from_secs(60);
 const HEARD: Duration = Duration::from_secs(1);
 const ENDED: Duration = Duration::from_secs(3);
 
+/// What a line of the record is about.
+#[derive(Clone, Copy)]
+enum About<'a> {
+    /// A call that became no act.
+    Call,
+    Act(&'a Act),
+    /// An act that is taken back whatever it does.
+    Trial(&'a Act),
+}
+
 /// The witness of one held task.
 #[derive(Debug)]
 pub struct Witness {
@@ -96,7 +106,7 @@ impl Witness {
     }
 
     /// What is asked for: the act itself, and the step that wants it, under whichever claim.
-    pub fn wanted(&self, step: &str, act: &Act, kind: &str, claimed: &str) -> Wanted {
+    pub fn wanted(&self, step: &str, act: &Act, kind: &str) -> Wanted {
         Wanted {
             task: self.id.to_string(),
             short: self.task.clone(),
@@ -107,7 +117,7 @@ impl Witness {
             kind: kind.to_owned(),
             action: act.action(),
             undo: act.undo.clone(),
-            claimed: self.redactor.text(claimed),
+            claimed: act.shown(&self.redactor),
             foreseen: None,
             above: None,
             seen: None,
@@ -144,7 +154,7 @@ impl Witness {
         foreseen: &Foreseen,
     ) -> Result<(), String> {
         let kind = act.operation.kind().unwrap_or_default();
-        let mut wanted = self.wanted(step, act, kind, &act.preview);
+        let mut wanted = self.wanted(step, act, kind);
         wanted.foreseen = Some(foreseen.clone());
         let said = self.warden.lock().await.grown(id, &wanted).await;
         said.map_err(|error| error.to_string())
@@ -187,7 +197,7 @@ impl Witness {
     /// A sentence: nothing was done.
     pub async fn carry_out(&self, step: &str, act: &Act, leave: Leave) -> Result<Outcome, String> {
         let kind = act.operation.kind().unwrap_or_default();
-        let wanted = self.wanted(step, act, kind, &act.preview);
+        let wanted = self.wanted(step, act, kind);
         let mut warden = self.warden.lock().await.another().waiting(RETURN);
         guard::duty::carry_out(&mut warden, act, leave, &wanted, self.epoch).await
     }
@@ -209,22 +219,31 @@ impl Witness {
 
     /// What the record says before an act, where its launcher writes that.
     pub fn begins(&self, step: &str, call: &ToolCall, act: &Act) -> Entry {
-        self.entry(step, call, Some(act))
+        self.entry(step, call, About::Act(act))
     }
 
-    fn entry(&self, step: &str, call: &ToolCall, act: Option<&Act>) -> Entry {
-        let words = act.map_or_else(|| summary(call), |act| act.preview.clone());
+    /// The same before one that is only tried.
+    pub fn begins_trial(&self, step: &str, call: &ToolCall, act: &Act) -> Entry {
+        self.entry(step, call, About::Trial(act))
+    }
+
+    fn entry(&self, step: &str, call: &ToolCall, about: About<'_>) -> Entry {
+        let (level, summary) = match about {
+            About::Call => (0, summary(call, &self.redactor)),
+            About::Act(act) => (u8::from(act.level), act.shown(&self.redactor)),
+            About::Trial(act) => (u8::from(act.level), act.shown_as_trial(&self.redactor)),
+        };
         Entry {
             principal: self.principal.clone(),
             agent: self.agent.clone(),
             task: self.task.clone(),
             call: step.to_owned(),
             epoch: self.epoch,
-            level: act.map_or(0, |act| u8::from(act.level)),
+            level,
             ticket: String::new(),
             tool: call.name.clone(),
             args_sha256: hex(&Sha256::digest(call.input.to_string())),
-            summary: self.redactor.text(&words),
+            summary,
             stage: Stage::Before,
             outcome: String::new(),
         }
@@ -248,7 +267,7 @@ impl Witness {
         let safe = act.operation.place() == Place::Warden && act.effect != EffectClass::Pure;
         let entry = Entry {
             ticket: ticket.map(|id| id.to_string()).unwrap_or_default(),
-            ..self.entry(step, call, Some(act))
+            ..self.entry(step, call, About::Act(act))
         };
         let written = self.warden.lock().await.note(&entry, safe).await;
         written.map(drop).map_err(|error| {
@@ -260,10 +279,19 @@ impl Witness {
     /// Writes how it ended. That it happened cannot be undone by a record that fails now: it is logged, and
     /// the next act is not begun.
     pub async fn after(&self, step: &str, call: &ToolCall, act: &Act, outcome: &str) {
+        self.ended(step, call, About::Act(act), outcome).await;
+    }
+
+    /// The same of one that was only tried.
+    pub async fn after_trial(&self, step: &str, call: &ToolCall, act: &Act, outcome: &str) {
+        self.ended(step, call, About::Trial(act), outcome).await;
+    }
+
+    async fn ended(&self, step: &str, call: &ToolCall, about: About<'_>, outcome: &str) {
         let entry = Entry {
             stage: Stage::After,
             outcome: self.redactor.text(outcome),
-            ..self.entry(step, call, Some(act))
+            ..self.entry(step, call, about)
         };
         self.tell(&entry).await;
     }
@@ -273,7 +301,7 @@ impl Witness {
         let entry = Entry {
             stage: Stage::Refused,
             outcome: self.redactor.text(why),
-            ..self.entry(step, call, act)
+            ..self.entry(step, call, act.map_or(About::Call, About::Act))
         };
         self.tell(&entry).await;
     }

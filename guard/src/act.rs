@@ -5,7 +5,8 @@ mod classes;
 mod names;
 
 use crate::bring::ForgeAsk;
-use crate::shown::{hosts_of, paths_of, preview_of, undo_of};
+use crate::redact::Redactor;
+use crate::shown::{hosts_of, line, paths_of, undo_of, words_of};
 use inspect::data::scan::DataScan;
 use inspect::host::Scan;
 use protocol::duty::Duty;
@@ -334,8 +335,6 @@ pub struct Act {
     pub level: Level,
     /// What recovery may do with it.
     pub effect: EffectClass,
-    /// One line for people.
-    pub preview: String,
     /// How it could be undone, for people.
     pub undo: Option<String>,
 }
@@ -354,10 +353,19 @@ impl Act {
             hosts: hosts_of(&operation),
             level: operation.level(),
             effect: operation.effect(),
-            preview: preview_of(&operation),
             undo: undo_of(&operation).map(str::to_owned),
             operation,
         }
+    }
+
+    /// One line for people, without secrets.
+    pub fn shown(&self, redactor: &Redactor) -> String {
+        line(&words_of(&self.operation), redactor)
+    }
+
+    /// The same for one that is only tried.
+    pub fn shown_as_trial(&self, redactor: &Redactor) -> String {
+        format!("try, and take back: {}", self.shown(redactor))
     }
 
     /// What decides about its effect, as a ticket is bound to it.
@@ -393,19 +401,29 @@ mod tests {
         assert_eq!(one.digest().len(), 64);
     }
 
-    #[test]
-    fn preview_is_one_short_line() {
-        let act = Act::of(Operation::Bash {
-            argv: vec![
-                "bash".into(),
-                "-c".into(),
-                format!("a\nb{}", "x".repeat(500)),
-            ],
+    fn run(command: String) -> Act {
+        Act::of(Operation::Bash {
+            argv: vec!["bash".into(), "-c".into(), command],
             cwd: ".".into(),
             timeout_ms: None,
-        });
-        assert!(act.preview.starts_with("run a b"), "{}", act.preview);
-        assert!(act.preview.chars().count() <= 161);
+        })
+    }
+
+    #[test]
+    fn an_act_is_shown_in_one_short_line() {
+        let shown = run(format!("a\nb{}", "x".repeat(500))).shown(&Redactor::default());
+        assert!(shown.starts_with("run a b"), "{shown}");
+        assert_eq!(shown.chars().count(), 161, "{shown}");
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_shown_wherever_the_line_ends() {
+        let secret = "hunter2-hunter2";
+        let redactor = Redactor::new([secret.to_owned()]);
+        for before in 120..170 {
+            let shown = run(format!("{}{secret} b", "a".repeat(before))).shown(&redactor);
+            assert!(!shown.contains("hunt"), "{shown}");
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 
 /// Shorter known values are not masked: they would be found in ordinary words.
 const SHORTEST: usize = 8;
+/// What stands where text was cut.
+const CUT: char = '…';
 
 const SHAPES: [&str; 12] = [
     r"sk-(?:ant|proj|svcacct)-[A-Za-z0-9_-]{20,}",
@@ -34,6 +36,30 @@ const NAMED: [&str; 2] = [
     r#"(?P<keep>(?:^|[\s"',;:{(\[+-])(?:export )?[A-Z][A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|APIKEY|_KEY|_PAT|_PWD)[A-Z0-9_]*=["']?)[^\s"'$(<{`\[][^\s"']{7,}"#,
     r#"(?P<keep>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@"']*:)[^\s/@"'$\[][^\s/@"']{2,}(?P<end>@)"#,
 ];
+
+/// Where a known value stands in a text, whole or as far as the text goes: whoever cut it did not know what it is. One that begins
+/// within another of itself is found too.
+fn found<'a>(secret: &'a str, text: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+    let begins = secret.ceil_char_boundary(SHORTEST);
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let at = from + text.get(from..)?.find(secret.get(..begins)?)?;
+            let rest = text.get(at..)?;
+            from = at + rest.chars().next().map_or(1, char::len_utf8);
+            let same = secret.bytes().zip(rest.bytes());
+            let same = same.take_while(|(one, other)| one == other).count();
+            if same == secret.len() || rest.get(same..).is_some_and(is_cut) {
+                return Some(at..at + same);
+            }
+        }
+    })
+}
+
+/// Whether nothing follows, or what says that there was more.
+fn is_cut(rest: &str) -> bool {
+    rest.is_empty() || rest.trim_start_matches([' ', '\n']).starts_with(CUT)
+}
 
 struct Shapes {
     any: RegexSet,
@@ -114,17 +140,7 @@ impl Redactor {
             return spans;
         }
         for secret in &self.known {
-            let mut from = 0;
-            // One that begins within another of itself is found too.
-            while let Some(at) = text.get(from..).and_then(|rest| rest.find(secret.as_str())) {
-                let at = from + at;
-                spans.push(at..at + secret.len());
-                from = at
-                    + text
-                        .get(at..)
-                        .and_then(|t| t.chars().next())
-                        .map_or(1, char::len_utf8);
-            }
+            spans.extend(found(secret, text));
         }
         if let Some(shapes) = shapes() {
             for index in shapes.any.matches(text) {
@@ -176,6 +192,20 @@ mod tests {
     fn check(text: &str, expected: &str) {
         let redactor = Redactor::new(["hunter2-hunter2".to_owned(), "abc".to_owned()]);
         assert_eq!(redactor.text(text), expected);
+    }
+
+    #[test]
+    fn the_beginning_of_a_known_one_is_masked_where_text_was_cut() {
+        check("at hunter2-hun", "at [secret]");
+        check("at hunter2-hun…, more", "at [secret]…, more");
+        check(
+            "hunter2-h\n… 9 bytes cut …\n",
+            "[secret]\n… 9 bytes cut …\n",
+        );
+        check("hunter2-hunter2-hunter2", "[secret]");
+        check("hunter2-hun is no secret", "hunter2-hun is no secret");
+        check("hunter2", "hunter2");
+        check("hunter2-hunter2hunter2-hunté", "[secret]hunter2-hunté");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! How an operation is shown to people: what it touches, in one line, and how it could be undone.
 
 use crate::act::{Operation, Place};
+use crate::redact::Redactor;
 use protocol::duty::Duty;
 use protocol::effect::EffectClass;
+use protocol::text::cut;
 
 pub(crate) fn paths_of(operation: &Operation) -> Vec<String> {
     match operation {
@@ -37,8 +39,18 @@ pub(crate) fn hosts_of(operation: &Operation) -> Vec<String> {
     }
 }
 
-pub(crate) fn preview_of(operation: &Operation) -> String {
-    let line = match operation {
+/// Longest line that stands for an act, in characters.
+const LINE: usize = 160;
+
+/// Text as one short line. It is masked while it is whole: half of a secret is known as none.
+pub(crate) fn line(text: &str, redactor: &Redactor) -> String {
+    let short = cut(&redactor.text(text), LINE);
+    short.replace(['\n', '\r'], " ")
+}
+
+/// What an operation does, as long as it is and with the secrets it names.
+pub(crate) fn words_of(operation: &Operation) -> String {
+    match operation {
         Operation::Read { path, .. } => format!("read {path}"),
         Operation::Write { path, content } => format!("write {path} ({} bytes)", content.len()),
         Operation::Edit { path, .. } => format!("edit {path}"),
@@ -88,12 +100,7 @@ pub(crate) fn preview_of(operation: &Operation) -> String {
         }
         Operation::Duty { duty, .. } => duty.title(),
         other => other.tool().to_owned(),
-    };
-    let mut short: String = line.chars().take(160).collect();
-    if short.len() < line.len() {
-        short.push('…');
     }
-    short.replace(['\n', '\r'], " ")
 }
 
 pub(crate) fn undo_of(operation: &Operation) -> Option<&'static str> {

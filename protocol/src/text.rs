@@ -30,6 +30,15 @@ pub fn one_line(text: &str, most: usize) -> String {
     format!("{}…", cut.trim_end())
 }
 
+/// At most `most` characters of a text; `…` behind them says that there were more. What tells secrets by their beginnings looks for
+/// that mark.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
 /// `40 ms`, `1.4 s`, `3 min 5 s`, `2 h 10 min`.
 pub fn time(took: Duration) -> String {
     let seconds = took.as_secs();

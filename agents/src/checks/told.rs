@@ -3,6 +3,7 @@
 
 use guard::executor::Outcome;
 use guard::redact::Redactor;
+use protocol::text;
 
 /// Most characters of what was seen that evidence keeps.
 const OBSERVED: usize = 600;
@@ -11,13 +12,10 @@ const HEAD_LINES: usize = 3;
 const HEAD_CHARS: usize = 120;
 
 /// The first lines that say something, short, and how many there are behind them.
-pub(super) fn head(text: &str) -> String {
+pub(super) fn head(said: &str) -> String {
     let says = |line: &&str| line.chars().any(char::is_alphanumeric);
-    let mut lines = text.lines().filter(says);
-    let short = |line: &str| match line.trim().char_indices().nth(HEAD_CHARS) {
-        Some((at, _)) => format!("{}…", &line.trim()[..at]),
-        None => line.trim().to_owned(),
-    };
+    let mut lines = said.lines().filter(says);
+    let short = |line: &str| text::cut(line.trim(), HEAD_CHARS);
     let mut head: Vec<String> = lines.by_ref().take(HEAD_LINES).map(short).collect();
     match lines.count() {
         0 => {}

@@ -8,6 +8,7 @@ use super::wish::ForAct;
 use crate::granted::grant;
 use guard::act::{Act, Operation, Place};
 use guard::gate::{Decision, Grant, judge, to_try};
+use guard::redact::Redactor;
 use protocol::acts::Bound;
 use protocol::approval::{Rule, TicketState};
 use protocol::effect::EffectClass;
@@ -124,9 +125,7 @@ impl Workshop {
             return Err(refused(format!("the agent {role} writes as itself alone")));
         }
         let safe = act.operation.place() == Place::Outside && act.effect != EffectClass::Pure;
-        let mut entry = line(wanted, &act, task);
-        entry.summary = self.redactor.text(&entry.summary);
-        let entry = Box::new(entry);
+        let entry = Box::new(line(wanted, &act, task, &self.redactor));
         match ask(&self.home, Ask::Note { entry, safe }, PATIENCE) {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -140,11 +139,10 @@ impl Workshop {
 
 /// What the record says before an act: instance, person, step, claim and digest of the arguments as the agent says them, tool,
 /// level, ticket and summary of what is done. Pure.
-fn line(wanted: &ForAct, act: &Act, task: ShortId) -> Entry {
-    let what = &act.preview;
+fn line(wanted: &ForAct, act: &Act, task: ShortId, redactor: &Redactor) -> Entry {
     let summary = match wanted.trial {
-        true => format!("try, and take back: {what}"),
-        false => what.clone(),
+        true => act.shown_as_trial(redactor),
+        false => act.shown(redactor),
     };
     let ticket = wanted.ticket.map(|id| id.to_string());
     Entry {

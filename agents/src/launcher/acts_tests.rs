@@ -204,7 +204,7 @@ fn what_stands_in_the_record_is_what_is_done() {
         ticket: None,
         entry: serde_json::from_value(said).unwrap(),
     };
-    let line = line(&wanted, &delete("k"), ShortId(1));
+    let line = line(&wanted, &delete("k"), ShortId(1), &Redactor::default());
     assert_eq!(
         (line.task.as_str(), line.level, line.tool.as_str()),
         ("t1", 1, "SqlExecute")

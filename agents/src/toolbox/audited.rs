@@ -140,7 +140,7 @@ impl Toolbox {
                 "{kind} needs a person's leave{because}, and {why}"
             )));
         }
-        let mut wanted = self.witness.wanted(step, act, kind, &act.preview);
+        let mut wanted = self.witness.wanted(step, act, kind);
         wanted.above = above;
         wanted.foreseen = foreseen;
         if wanted.foreseen.is_none() {

@@ -45,7 +45,7 @@ impl Toolbox {
         if !asked {
             return (decision, size);
         }
-        let wanted = self.witness.wanted(step, act, kind, &act.preview);
+        let wanted = self.witness.wanted(step, act, kind);
         match self.witness.hour(&wanted, count).await {
             Ok(None) => (decision, size),
             Ok(Some((Rule::Deny, why))) | Err(why) => (Decision::Deny(why), size),
@@ -72,21 +72,17 @@ impl Toolbox {
             Ok(leave) => leave,
             Err(why) => return untried(why),
         };
-        let shown = Act {
-            preview: format!("try, and take back: {}", act.preview),
-            ..act.clone()
-        };
         self.stop().await;
         let under = Under {
             trial: true,
             ticket: None,
-            entry: self.witness.begins(step, call, &shown),
+            entry: self.witness.begins_trial(step, call, act),
         };
         let opened = match self.sandboxes.open_for(act, under).await {
             Err(Stop::Refuse(why)) => return Ok(Some(Trial::Refused(why))),
             Err(stop) => {
                 let left = format!("left: {stop}");
-                self.witness.after(step, call, &shown, &left).await;
+                self.witness.after_trial(step, call, act, &left).await;
                 return Err(stop);
             }
             Ok(opened) => opened,
@@ -95,7 +91,7 @@ impl Toolbox {
         let (found, told) = match ran {
             Err(error) => (Foreseen::Untried(error.to_string()), "not tried"),
             Ok(outcome) if outcome.is_error => {
-                self.witness.after(step, call, &shown, "refused").await;
+                self.witness.after_trial(step, call, act, "refused").await;
                 return Ok(Some(Trial::Refused(self.redactor.text(&outcome.text))));
             }
             Ok(outcome) => match serde_json::from_value(outcome.data["tried"].clone()) {
@@ -103,7 +99,7 @@ impl Toolbox {
                 Err(_) => (Foreseen::Untried(outcome.text), "not tried"),
             },
         };
-        self.witness.after(step, call, &shown, told).await;
+        self.witness.after_trial(step, call, act, told).await;
         Ok(Some(Trial::Foreseen(found)))
     }
 }

@@ -55,7 +55,8 @@ impl Toolbox {
             tracing::warn!(why, "a program on the host is not known to have ended");
         }
         let recorded = said.as_ref().ok().map(recorded);
-        let Some(text) = told(hand.as_ref().map(|hand| hand.act.preview.as_str()), said) else {
+        let what = hand.as_ref().map(|hand| hand.act.shown(&self.redactor));
+        let Some(text) = told(what.as_deref(), said) else {
             return;
         };
         let text = self.masks().text(&text);
@@ -64,7 +65,7 @@ impl Toolbox {
                 text: text.clone(),
                 ..refusal(&hand.call, "")
             };
-            record.called(line(record, &hand.call, &answer));
+            record.called(line(record, &hand.call, &answer, &self.redactor));
             if let Some(outcome) = recorded {
                 let (step, act) = (&hand.step, &hand.act);
                 witness.after(step, &hand.call, act, outcome).await;

@@ -131,7 +131,7 @@ impl Executor {
         timeout: Duration,
     ) -> Result<Outcome, ExecutorError> {
         if !leave.is_for(act) || (leave.only_for_a_trial() && !self.trial) {
-            return Err(ExecutorError::WrongLeave(act.preview.clone()));
+            return Err(ExecutorError::WrongLeave(act.tool.clone()));
         }
         let ask = Ask::Run {
             operation: act.operation.clone(),

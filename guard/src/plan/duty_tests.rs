@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
+use crate::redact::Redactor;
 use serde_json::json;
 
 #[test]
@@ -180,7 +181,7 @@ fn what_is_no_field_of_a_duty_is_no_call() {
     .unwrap();
     assert_eq!(run.operation.kind(), Some("host.run"));
     assert_eq!(
-        (u8::from(run.level), run.preview.as_str()),
+        (u8::from(run.level), run.shown(&Redactor::default()).as_str()),
         (3, "run id -u")
     );
 }

@@ -99,7 +99,7 @@ impl ModelBrain {
     ) -> Result<ToolAnswer, Stop> {
         if let Some(answer) = bench.steps.recorded::<ToolAnswer>(step)? {
             self.added_by(record, &answer)?;
-            record.called(line(record, call, &answer));
+            record.called(line(record, call, &answer, &bench.toolbox.redactor));
             return Ok(answer);
         }
         crate::stop::check(&bench.toolbox.watch)?;
@@ -108,7 +108,7 @@ impl ModelBrain {
             Err(why) => refusal(call, &why),
         };
         let fresh = added(&answer)?;
-        let call_line = line(record, call, &answer);
+        let call_line = line(record, call, &answer, &bench.toolbox.redactor);
         let mut told = vec![bench.outbox.word(&Progress::Call {
             line: call_line.clone(),
         })?];

@@ -6,6 +6,7 @@ use super::serve::Done;
 use globset::{GlobBuilder, GlobMatcher};
 use ignore::WalkBuilder;
 use inspect::walk::read_text;
+use protocol::text;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -76,9 +77,9 @@ pub(super) fn grep(
             }
             total += 1;
             if found.len() < limit {
-                let text: String = line.chars().take(LINE).collect();
-                lines.push(format!("{name}:{}:{text}", number + 1));
-                found.push(json!({ "path": name, "line": number + 1, "text": text }));
+                let line = text::cut(line, LINE);
+                lines.push(format!("{name}:{}:{line}", number + 1));
+                found.push(json!({ "path": name, "line": number + 1, "text": line }));
             }
         }
         true

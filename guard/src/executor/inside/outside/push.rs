@@ -12,6 +12,7 @@ use crate::executor::inside::serve::Done;
 use crate::sandbox::spec::HOME;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use protocol::text::cut;
 use serde_json::json;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -305,7 +306,7 @@ fn explained(ended: &Ended) -> String {
 fn first(said: &str) -> String {
     let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: Vec<&str> = lines.take(4).collect();
-    lines.join("; ").chars().take(400).collect()
+    cut(&lines.join("; "), 400)
 }
 
 #[cfg(test)]

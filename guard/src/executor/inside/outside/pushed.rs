@@ -5,6 +5,7 @@
 
 use super::push::{QUESTION, git_at, make};
 use crate::executor::inside::program::Leash;
+use protocol::text::cut;
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -145,7 +146,7 @@ fn listed(at: &str, words: &[&str], leash: Leash<'_>) -> Result<String, String> 
 }
 
 fn forged(said: &str) -> String {
-    let why: String = said.trim().chars().take(300).collect();
+    let why = cut(said.trim(), 300);
     format!(
         "what would be pushed cannot be listed, or objects of the clone are not what they are called: {why}"
     )

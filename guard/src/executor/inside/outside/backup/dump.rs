@@ -9,6 +9,7 @@ use inspect::backup::Contents;
 use inspect::backup::postgres::{self, Frame};
 use inspect::postgres::{Server, close};
 use protocol::postgres::{Address, Tls};
+use protocol::text::cut;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -109,7 +110,7 @@ pub(super) fn said(stderr: &str) -> String {
         .map(str::trim)
         .filter(|line| !line.is_empty());
     let told: Vec<&str> = lines.take(4).collect();
-    let text: String = told.join("; ").chars().take(600).collect();
+    let text = cut(&told.join("; "), 600);
     match text.contains("version mismatch") {
         true => format!("{text}; install PostgreSQL's programs of the server's version or newer"),
         false => text,
