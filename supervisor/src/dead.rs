@@ -40,6 +40,16 @@ pub enum DeadError {
     /// It cannot become a task.
     #[error("it cannot be handed in again: {0}")]
     Unreadable(String),
+    /// Its task is none of its role's.
+    #[error(
+        "it names {task}, which was never a task of {role}: do that one again with `ai-infra task retry {task}` where that is meant"
+    )]
+    Foreign {
+        /// The task it names.
+        task: ShortId,
+        /// Whose letter it is.
+        role: Role,
+    },
     /// Its task has not ended.
     #[error("its task {0} has not ended yet: look at it with `ai-infra task show {0}`")]
     Open(ShortId),
@@ -58,7 +68,7 @@ impl DeadError {
             DeadError::Away(_) => exit::SERVICE,
             DeadError::Bus(error) => error.exit_code(),
             DeadError::None(_) => exit::USAGE,
-            DeadError::Unreadable(_) => exit::REFUSED,
+            DeadError::Unreadable(_) | DeadError::Foreign { .. } => exit::REFUSED,
             DeadError::Open(_) => exit::FAILED,
             DeadError::Intake(error) => error.exit_code(),
             DeadError::Ledger(error) => error.exit_code(),
@@ -95,10 +105,14 @@ pub async fn show(desk: &Desk, id: &str) -> Result<DeadLetterPage, DeadError> {
     let bus = bus(desk).await?;
     let letter = find(&bus, id).await?;
     let line = line(desk, &letter).await;
-    let replay = match (&line.task, read(&letter)) {
-        (Some(task), _) => format!("a new task that does {task} again"),
-        (None, Ok(submit)) => anew(&submit, &letter.role),
-        (None, Err(why)) => format!("refused: {why}"),
+    let replay = match known(desk, &letter).await {
+        Ok(Some(old)) => format!("a new task that does {} again", old.short_id),
+        Ok(None) => match read(&letter) {
+            Ok(submit) => anew(&submit, &letter.role),
+            Err(why) => format!("refused: {why}"),
+        },
+        Err(why @ (DeadError::Foreign { .. } | DeadError::Open(_))) => format!("refused: {why}"),
+        Err(error) => return Err(error),
     };
     Ok(DeadLetterPage {
         line,
@@ -152,12 +166,19 @@ async fn bus(desk: &Desk) -> Result<Bus, DeadError> {
     }
 }
 
-/// The task that a letter was, where the ledger knows it; one that has not ended is an error.
+/// The task that a letter was, where the ledger knows it; one that has not ended is an error, and one of another role: whoever
+/// writes the role's letters could name any.
 async fn known(desk: &Desk, letter: &DeadLetter) -> Result<Option<Task>, DeadError> {
     let Some(id) = letter.task else {
         return Ok(None);
     };
     match desk.ledger.find(TaskRef::Id(id)).await {
+        Ok(open) if !desk.ledger.was_of(&open.task, &letter.role).await? => {
+            Err(DeadError::Foreign {
+                task: open.task.short_id,
+                role: letter.role.clone(),
+            })
+        }
         Ok(open) if open.state.is_final() => Ok(Some(open.task)),
         Ok(open) => Err(DeadError::Open(open.task.short_id)),
         Err(LedgerError::NoTask(_)) => Ok(None),

@@ -114,18 +114,43 @@ async fn fold(desk: &Desk, messages: &[OutMessage]) -> Owed {
     }
     let marks = marks(messages);
     match fold_all(desk, &incoming, &marks).await {
-        Some(folded) => owed.add(told(desk, &incoming, folded)),
-        None => {
-            for one in &incoming {
-                let one = std::slice::from_ref(one);
-                if let Some(folded) = fold_all(desk, one, &[]).await {
-                    owed.add(told(desk, one, folded));
-                }
+        Ok(folded) => owed.add(told(desk, &incoming, folded)),
+        Err(_) => {
+            for one in incoming {
+                owed.add(fold_alone(desk, one).await);
             }
-            fold_all(desk, &[], &marks).await;
+            if let Err(error) = fold_all(desk, &[], &marks).await {
+                tracing::error!(%error, "it is not kept up to where the streams are folded");
+            }
         }
     }
     owed
+}
+
+/// A report that the ledger never takes is the end of its task all the same: its agent has let go.
+async fn fold_alone(desk: &Desk, one: Incoming) -> Owed {
+    let is_report = matches!(one.news, News::Report(_));
+    let one = std::slice::from_ref(&one);
+    let error = match fold_all(desk, one, &[]).await {
+        Ok(folded) => return told(desk, one, folded),
+        Err(error) if !is_report => {
+            tracing::error!(task = %one[0].task, %error, "left out");
+            return Owed::default();
+        }
+        Err(error) => error,
+    };
+    let why = format!("the agent's report cannot be kept: {error}");
+    let instead = [Incoming {
+        news: News::GivenUp(why),
+        ..one[0].clone()
+    }];
+    match fold_all(desk, &instead, &[]).await {
+        Ok(folded) => told(desk, &instead, folded),
+        Err(error) => {
+            tracing::error!(task = %instead[0].task, %error, "its end is left out");
+            Owed::default()
+        }
+    }
 }
 
 /// Up to where each role's stream is folded with these messages, in their order.
@@ -144,11 +169,15 @@ fn marks(messages: &[OutMessage]) -> Vec<Mark> {
     marks
 }
 
-/// `None` when the ledger will never take them together.
-async fn fold_all(desk: &Desk, incoming: &[Incoming], marks: &[Mark]) -> Option<Vec<Folded>> {
+/// An error when the ledger will never take them together.
+async fn fold_all(
+    desk: &Desk,
+    incoming: &[Incoming],
+    marks: &[Mark],
+) -> Result<Vec<Folded>, LedgerError> {
     loop {
         let error = match desk.ledger.fold_to(incoming, marks).await {
-            Ok(folded) => return Some(folded),
+            Ok(folded) => return Ok(folded),
             Err(error) => error,
         };
         desk.note(&error);
@@ -157,8 +186,7 @@ async fn fold_all(desk: &Desk, incoming: &[Incoming], marks: &[Mark]) -> Option<
             LedgerError::IllegalMove { .. }
             | LedgerError::NotTaken(_)
             | LedgerError::Unreadable { .. } => {
-                tracing::error!(%error, messages = incoming.len(), "not folded");
-                return None;
+                return Err(error);
             }
             _ => sleep(PAUSE).await,
         }

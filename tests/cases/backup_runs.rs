@@ -270,11 +270,7 @@ fn a_drill_proves_a_backup_and_finds_what_is_wrong_with_one() {
     team.down();
     let ledger = team.home().join("ledger.db");
     let whole = fs::read(&ledger).unwrap();
-    let dropped = std::process::Command::new("python3")
-        .args(["-c", "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute('DROP TABLE ratings'); c.commit()"])
-        .arg(&ledger)
-        .status();
-    assert!(dropped.unwrap().success());
+    team.alter_ledger("DROP TABLE ratings");
     team.ai(&["backup", "run", "memory"]).expect(0);
     fs::write(&ledger, whole).unwrap();
     let bad = drill(&team, 1);

@@ -188,6 +188,22 @@ fn a_task_is_paused_after_its_step_or_in_its_queue_and_goes_on_once() {
 }
 
 #[test]
+fn a_report_that_the_ledger_never_takes_ends_its_task_and_holds_up_no_other() {
+    let (team, work) = team("");
+    let count = ["run", "count once", "--workspace", &work];
+    team.ai(&count).expect(0);
+    let refuses = "CREATE TRIGGER refuses BEFORE UPDATE OF result ON tasks WHEN NEW.short_id = 2
+                   BEGIN SELECT RAISE(ABORT, 'it does not fit'); END";
+    team.alter_ledger(refuses);
+    let ended = team.ai(&count).expect(1);
+    let why = "the agent's report cannot be kept";
+    assert!(ended.stdout.contains(why), "{ended:#?}");
+    assert!(ended.stdout.contains("it does not fit"), "{ended:#?}");
+    team.ai(&count).expect(0);
+    team.down();
+}
+
+#[test]
 fn a_task_is_done_again_and_an_agent_is_started_anew() {
     let (team, work) = team("");
     team.ai(&["run", "count once", "--workspace", &work])

@@ -154,16 +154,5 @@ fn what_is_old_goes_and_what_is_needed_stays() {
 
 /// Has every task of a team that is down have ended forty days ago.
 fn long_ago(team: &Team) {
-    let before = "UPDATE tasks SET ended_us = ended_us - 40 * 86400000000";
-    let sql =
-        "import sqlite3,sys\nc=sqlite3.connect(sys.argv[1])\nc.execute(sys.argv[2])\nc.commit()";
-    let done = std::process::Command::new("python3")
-        .args(["-c", sql])
-        .arg(team.home().join("ledger.db"))
-        .arg(before)
-        .status();
-    assert!(
-        done.is_ok_and(|done| done.success()),
-        "the ledger is written"
-    );
+    team.alter_ledger("UPDATE tasks SET ended_us = ended_us - 40 * 86400000000");
 }

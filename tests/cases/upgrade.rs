@@ -15,14 +15,6 @@ fn python(args: &[&str]) {
     assert!(done.status.success(), "{done:?}");
 }
 
-/// Changes the ledger behind the team's back.
-fn sql(team: &Team, statement: &str) {
-    let ledger = team.home().join("ledger.db").display().to_string();
-    let script =
-        "import sqlite3,sys\nc=sqlite3.connect(sys.argv[1])\nc.execute(sys.argv[2])\nc.commit()";
-    python(&["-c", script, &ledger, statement]);
-}
-
 fn document(team: &Team, task: &str) -> Value {
     let page = team.ai(&["task", "show", task, "--json"]).expect(0).json();
     page["task"]["document"].clone()
@@ -119,7 +111,7 @@ fn a_home_of_a_newer_version_is_refused_untouched() {
         let team = Team::new(AI_INFRA);
         team.up();
         team.down();
-        sql(&team, newer);
+        team.alter_ledger(newer);
         let refused = team.ai(&["up", "--no-tmux"]);
         assert_ne!(refused.code, 0, "{refused:#?}");
         assert!(refused.stderr.contains(sentence), "{refused:#?}");

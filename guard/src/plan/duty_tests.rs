@@ -181,7 +181,10 @@ fn what_is_no_field_of_a_duty_is_no_call() {
     .unwrap();
     assert_eq!(run.operation.kind(), Some("host.run"));
     assert_eq!(
-        (u8::from(run.level), run.shown(&Redactor::default()).as_str()),
+        (
+            u8::from(run.level),
+            run.shown(&Redactor::default()).as_str()
+        ),
         (3, "run id -u")
     );
 }

@@ -100,6 +100,46 @@ async fn a_task_that_was_given_up_is_replayed_once_as_a_new_one() {
 }
 
 #[tokio::test]
+async fn a_letter_that_names_another_roles_task_does_not_have_it_done_again() {
+    let team = Team::start(&[]).await;
+    let _redis = team.redis();
+    let agent = team.agent().await;
+    let (task, _) = team.submit(asked(HEALTH)).await.unwrap();
+    let held = agent.claim("infra").await;
+    agent.begins(&held).await;
+    let id = held.lease.task.to_string();
+    // What an agent that was taken over can write.
+    team.redis_cli(&["SADD", "{main}:lanes", "code:any"]);
+    let letter = [
+        "XADD",
+        "{main}:dead:code",
+        "1-1",
+        "reason",
+        "x",
+        "task",
+        &id,
+    ];
+    team.redis_cli(&letter);
+    let replayed = async |expected: &str| {
+        let letter = "code/1-1".to_owned();
+        match team.ask(Verb::DeadShow { id: letter.clone() }).await {
+            Ok(Answer::DeadLetter { letter }) => assert!(letter.replay.contains(expected)),
+            other => panic!("{other:?}"),
+        }
+        let refused = team.lines(Verb::DeadReplay { id: letter }).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.exit_code(), protocol::exit::REFUSED);
+        assert!(refused.to_string().contains(expected), "{refused}");
+    };
+    replayed("it names t1, which was never a task of code").await;
+    let reason = "x".to_owned();
+    agent.ends(&held, TaskState::Failed { reason }).await;
+    team.until(task, "failed").await;
+    replayed("it names t1, which was never a task of code").await;
+    assert_eq!(team.dead().await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_foreign_message_is_replayed_when_it_can_be_read_and_stays_when_not() {
     let team = Team::start(&[]).await;
     let _redis = team.redis();

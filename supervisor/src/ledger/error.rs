@@ -142,19 +142,35 @@ impl From<sqlx::Error> for LedgerError {
         let message = || said.message().to_owned();
         let of_server = said.try_downcast_ref::<PgDatabaseError>().is_some();
         match said.code().as_deref() {
-            // SQLITE_FULL
-            Some("13") => LedgerError::DiskFull,
+            Some(code) if !of_server => match of_sqlite(code) {
+                SQLITE_FULL => LedgerError::DiskFull,
+                SQLITE_TOOBIG | SQLITE_CONSTRAINT | SQLITE_MISMATCH => {
+                    LedgerError::NotTaken(message())
+                }
+                _ => LedgerError::Database(error),
+            },
             Some("53100") => LedgerError::ServerFull,
             Some("25006") => LedgerError::OnlyRead,
-            Some(code) if of_server && passes(code) => LedgerError::Away(message()),
+            Some(code) if passes(code) => LedgerError::Away(message()),
             // What cannot be stored, however often it is tried.
-            Some(code) if of_server && matches!(code.get(..2), Some("22" | "23" | "54")) => {
+            Some(code) if matches!(code.get(..2), Some("22" | "23" | "54")) => {
                 LedgerError::NotTaken(message())
             }
             _ if of_server => LedgerError::Server(message()),
             _ => LedgerError::Database(error),
         }
     }
+}
+
+// <https://sqlite.org/rescode.html>
+const SQLITE_FULL: u32 = 13;
+const SQLITE_TOOBIG: u32 = 18;
+const SQLITE_CONSTRAINT: u32 = 19;
+const SQLITE_MISMATCH: u32 = 20;
+
+/// The primary code of an SQLite error, which is the low byte of an extended one; 0 where it is no number.
+fn of_sqlite(code: &str) -> u32 {
+    code.parse::<u32>().map_or(0, |code| code & 0xff)
 }
 
 /// Whether an error of a PostgreSQL server (an SQLSTATE) is about the moment and not about what was asked: lost

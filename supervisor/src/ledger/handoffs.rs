@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use protocol::ids::{Epoch, Role, TaskId};
 use protocol::journal::{EntryKind, JOURNAL_VERSION, JournalEntry};
 use protocol::report::{HandOff, Progress};
+use protocol::task::Task;
 use protocol::task_state::{TaskState, WaitReason};
 use protocol::tool::ToolAnswer;
 use serde_json::{Value, json};
@@ -86,6 +87,21 @@ impl Ledger {
                 })
             })
             .collect()
+    }
+
+    /// Whether a task is this role's, or was before it was handed on.
+    pub async fn was_of(&self, task: &Task, role: &Role) -> Result<bool, LedgerError> {
+        if task.agent == *role {
+            return Ok(true);
+        }
+        let mut tx = self.look().await?;
+        let handed: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM handoffs WHERE task = $1 AND from_role = $2")
+                .bind(task.id.to_string())
+                .bind(role.as_str())
+                .fetch_one(&mut *tx)
+                .await?;
+        Ok(handed > 0)
     }
 
     /// Decides a wish: the task is queued again, with the other role, or, where it is `refused`,

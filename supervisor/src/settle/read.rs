@@ -4,6 +4,7 @@ use crate::ledger::fold::{Incoming, News};
 use bus::blob::BLOB_BYTES;
 use bus::outflow::OutMessage;
 use protocol::envelope::{Envelope, MessageType};
+use protocol::report::TaskReport;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -26,7 +27,10 @@ pub(super) fn read(message: &OutMessage, blobs: &Path) -> Result<Incoming, Strin
     let news = match envelope.kind {
         MessageType::Progress => News::Progress(parsed(envelope, blobs)?),
         // A report that cannot be read is the end of its task all the same: its agent has let go.
-        MessageType::Result | MessageType::Handoff => match parsed(envelope, blobs) {
+        MessageType::Result | MessageType::Handoff => match parsed::<TaskReport>(envelope, blobs) {
+            Ok(report) if report.task_id != task => {
+                News::GivenUp("the agent's report is about another task".to_owned())
+            }
             Ok(report) => News::Report(Box::new(report)),
             Err(why) => News::GivenUp(format!("the agent's report cannot be read: {why}")),
         },

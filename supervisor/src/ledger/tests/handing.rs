@@ -54,6 +54,10 @@ fn a_task_moves_once_and_the_old_role_has_no_more_say() {
         );
         let open = &newer.in_hand(ShortId(0), 9).await.unwrap()[0];
         assert_eq!((&open.task.agent, &open.state), (&qa, &TaskState::Queued));
+        for (role, was) in [("code", true), ("qa", true), ("data", false)] {
+            let said = newer.was_of(&open.task, &role.parse().unwrap()).await;
+            assert_eq!(said.unwrap(), was, "{role}");
+        }
         newer.resumed(task.id, Epoch(5)).await.unwrap();
         let late = newer.fold(&[reported(&task, 7, 5, TaskState::Done)]).await;
         assert_eq!(late.unwrap(), [Folded::Ignored("another role's task")]);
