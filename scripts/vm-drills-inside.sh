@@ -94,7 +94,14 @@ in_the_middle() {
 }
 kill_hands() { pkill -9 -f '^/proc/self/exe hands'; }
 kill_warden() { pkill -9 -f '^/usr/local/bin/ai-infra .*warden$'; }
-kill_all() { systemctl kill -s KILL ai-infrastructure; }
+kill_all() {
+  local main
+  main=$(systemctl show -p MainPID --value ai-infrastructure)
+  # systemd 255 has killed every process, and then complains of threads that it does not find any more.
+  systemctl kill -s KILL ai-infrastructure || true
+  gone() { ! kill -0 "$main"; }
+  waits gone
+}
 frozen() { ai-infra freeze && ai-infra status | grep -q FROZEN; }
 thawed() { ai-infra thaw && waits up; }
 chain() { ai-infra audit verify | grep '^chain intact'; }
@@ -106,8 +113,22 @@ bounded() {
 }
 as_ada() { runuser -u ada -- env -i HOME=/home/ada USER=ada PATH=/home/ada/.local/bin:/usr/bin:/bin LANG=C.UTF-8 XDG_RUNTIME_DIR="/run/user/$(id -u ada)" "$@"; }
 profile() { apparmor_parser -r "$here/packaging/apparmor-bwrap" && grep -q '^ai-infra-bwrap ' /sys/kernel/security/apparmor/profiles; }
-# What Ubuntu 24.04 does to ordinary programs is done to one session: a profile that allows all but user namespaces.
-# Its kernel is not at hand; this one asks the same hook for the same permission.
+# Whether this system lets ordinary programs have user namespaces of any use, as Ubuntu 24.04 does not.
+is_strict() { [ "$(cat /proc/sys/kernel/apparmor_restrict_unprivileged_userns 2>/dev/null)" = 1 ]; }
+of_ada() { as_ada AI_INFRA_HOME=/home/ada/strict "$@"; }
+mounts() { as_ada unshare --user --map-root-user --mount "$@"; }
+builds() { as_ada bwrap --unshare-user --ro-bind / / true; }
+strict() {
+  ! mounts true && ! builds || return 1
+  # What it finds is its exit code too.
+  ! of_ada "$program" doctor >/tmp/doctor && grep -A1 '^✗ sandbox' /tmp/doctor | grep 'scripts/install.sh apparmor'
+}
+mended() {
+  (cd "$here" && scripts/install.sh apparmor) || return 1
+  ! mounts true && builds && of_ada "$program" run "run the tests" --workspace /home/ada/small && of_ada "$program" down
+}
+# Where it does, what Ubuntu does to ordinary programs is done to one session: a profile that allows all but user
+# namespaces. The kernel asks the same hook for the same permission.
 confine() {
   cat >/etc/apparmor.d/no-userns <<P
 abi <abi/4.0>,
@@ -194,7 +215,10 @@ before() {
   drill "frozen in a restart: it failed, and was begun once" in_the_middle failed frozen
   drill "and goes on" thawed
   drill "programs together are held to their memory" bounded ai-infra
-  if [ -e /etc/apparmor.d/abi/4.0 ]; then
+  if is_strict; then
+    drill "no ordinary program may make a sandbox here, and doctor says so and what helps" strict
+    drill "with the profile for bubblewrap a team works here, and no other program may mount" mended
+  elif [ -e /etc/apparmor.d/abi/4.0 ]; then
     drill "AppArmor takes the profile" profile
     drill "where AppArmor keeps user namespaces from programs, doctor says that no sandbox can be made" kept_from
     drill "with the profile for bubblewrap a team works there, and no other program gets one" let_in

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A release, installed on a whole Debian of its own with systemd, version 2 of control groups and AppArmor,
+# A release, installed on a whole Debian or Ubuntu of its own with systemd, version 2 of control groups and AppArmor,
 # where services are really restarted, processes really killed and the machine really boots again. What a
 # container or a test cannot show. As root; needs some 3 GB below target/vm and 10 to 25 minutes.
-#   scripts/vm-drills.sh [--binary FILE] [--suite bookworm|trixie] [--control] [--keep]
+#   scripts/vm-drills.sh [--binary FILE] [--suite bookworm|trixie|noble] [--control] [--keep]
 # Prints a line a drill; exit code 1 says that one failed. With --control somebody else restarts the drilled
 # service too, and the drills that count must say so: the exit code must be 1.
 # --keep leaves the machine running and says how to get in.
@@ -30,10 +30,13 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-case "$suite" in bookworm | trixie) ;; *)
-  say "error: --suite is bookworm (Debian 12) or trixie (Debian 13)"
-  exit 2
-  ;;
+case "$suite" in
+  bookworm | trixie) system=Debian kernel=linux-image-amd64 ;;
+  noble) system=Ubuntu kernel=linux-image-virtual,initramfs-tools ;;
+  *)
+    say "error: --suite is bookworm (Debian 12), trixie (Debian 13) or noble (Ubuntu 24.04)"
+    exit 2
+    ;;
 esac
 if [ "$(id -u)" -ne 0 ]; then
   say "error: the image of a machine is root's to make: sudo scripts/vm-drills.sh"
@@ -44,6 +47,8 @@ need qemu-system-x86_64 qemu-system-x86
 need mmdebstrap mmdebstrap
 need mkfs.ext4 e2fsprogs
 need ssh openssh-client
+need curl curl
+need gpg gpg
 need python3 python3
 install_missing
 if [ -z "$binary" ]; then
@@ -54,14 +59,32 @@ fi
 [ -x "$binary" ] || { say "error: $binary is not a program"; exit 2; }
 
 image=$root/target/vm/$suite
-inside="linux-image-amd64,systemd-sysv,udev,dbus,dbus-user-session,libpam-systemd,openssh-server,iproute2,ifupdown,isc-dhcp-client,sudo"
+inside="$kernel,systemd-sysv,udev,dbus,dbus-user-session,libpam-systemd,openssh-server,iproute2,ifupdown,isc-dhcp-client,sudo"
 inside="$inside,ca-certificates,procps,redis-server,tmux,bubblewrap,git,nginx-light,python3,make,apparmor,curl"
+
+# What Ubuntu's archive is signed with: Debian does not ship it.
+ubuntu_keys() {
+  local installed=/usr/share/keyrings/ubuntu-archive-keyring.gpg from=https://archive.ubuntu.com/ubuntu/pool/main/u/ubuntu-keyring
+  keys=$image/keys$installed
+  if [ -e "$installed" ]; then
+    keys=$installed
+    return
+  fi
+  curl -fsSL -o "$image/keys.deb" "$from/ubuntu-keyring_2023.11.28.1_all.deb"
+  echo "36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8  $image/keys.deb" | sha256sum --check --quiet
+  dpkg-deb -x "$image/keys.deb" "$image/keys"
+}
 
 make_image() {
   [ -e "$image/disk" ] && return
-  say "making a Debian $suite below $image, once"
+  say "making a machine with $system $suite below $image, once"
   rm -rf "$image" && mkdir -p "$image/root"
-  mmdebstrap --quiet --variant=minbase --include="$inside" "$suite" "$image/root.tar"
+  local of=() keys
+  if [ "$system" = Ubuntu ]; then
+    ubuntu_keys
+    of=(--keyring="$keys" --components=main,universe)
+  fi
+  mmdebstrap --quiet --variant=minbase "${of[@]}" --include="$inside" "$suite" "$image/root.tar"
   tar -C "$image/root" -xf "$image/root.tar"
   rm "$image/root.tar"
   cp "$image"/root/boot/vmlinuz-* "$image/kernel"
@@ -116,7 +139,7 @@ start() {
     machine=$!
     disown "$machine"
     if answers 240; then
-      say "a machine with Debian $suite is up (${how%% *})"
+      say "a machine with $system $suite is up (${how%% *})"
       return
     fi
     kill "$machine" 2>/dev/null || true
