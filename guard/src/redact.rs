@@ -37,10 +37,11 @@ const NAMED: [&str; 2] = [
     r#"(?P<keep>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@"']*:)[^\s/@"'$\[][^\s/@"']{2,}(?P<end>@)"#,
 ];
 
-/// Where a known value stands in a text, whole or as far as the text goes: whoever cut it did not know what it is. One that begins
-/// within another of itself is found too.
+/// Where a known value stands in a text, whole or up to where that was cut: whoever cut it did not know what it is. What everybody
+/// knows of an address tells nothing. One that begins within another of itself is found too.
 fn found<'a>(secret: &'a str, text: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
-    let begins = secret.ceil_char_boundary(SHORTEST);
+    let scheme = secret.find("://").map_or(0, |at| at + "://".len());
+    let begins = secret.ceil_char_boundary((scheme + SHORTEST).min(secret.len()));
     let mut from = 0;
     std::iter::from_fn(move || {
         loop {
@@ -49,6 +50,7 @@ fn found<'a>(secret: &'a str, text: &'a str) -> impl Iterator<Item = Range<usize
             from = at + rest.chars().next().map_or(1, char::len_utf8);
             let same = secret.bytes().zip(rest.bytes());
             let same = same.take_while(|(one, other)| one == other).count();
+            let same = rest.floor_char_boundary(same);
             if same == secret.len() || rest.get(same..).is_some_and(is_cut) {
                 return Some(at..at + same);
             }
@@ -56,9 +58,10 @@ fn found<'a>(secret: &'a str, text: &'a str) -> impl Iterator<Item = Range<usize
     })
 }
 
-/// Whether nothing follows, or what says that there was more.
+/// Whether a text was cut here. Half a character stands before the mark where it was cut by bytes.
 fn is_cut(rest: &str) -> bool {
-    rest.is_empty() || rest.trim_start_matches([' ', '\n']).starts_with(CUT)
+    rest.trim_start_matches(char::REPLACEMENT_CHARACTER)
+        .starts_with(CUT)
 }
 
 struct Shapes {
@@ -196,16 +199,30 @@ mod tests {
 
     #[test]
     fn the_beginning_of_a_known_one_is_masked_where_text_was_cut() {
-        check("at hunter2-hun", "at [secret]");
         check("at hunter2-hun…, more", "at [secret]…, more");
-        check(
-            "hunter2-h\n… 9 bytes cut …\n",
-            "[secret]\n… 9 bytes cut …\n",
-        );
+        check("at hunter2-hun\u{fffd}…", "at [secret]\u{fffd}…");
         check("hunter2-hunter2-hunter2", "[secret]");
-        check("hunter2-hun is no secret", "hunter2-hun is no secret");
-        check("hunter2", "hunter2");
         check("hunter2-hunter2hunter2-hunté", "[secret]hunter2-hunté");
+        for text in [
+            "at hunter2-hun",
+            "hunter2-hun\n… 9 lines in all",
+            "hunter2-hun is no secret",
+            "hunter2…",
+        ] {
+            check(text, text);
+        }
+    }
+
+    #[test]
+    fn what_an_address_begins_with_is_no_secret() {
+        let redactor = Redactor::new(["https://hooks.example/t/1a2b3c".to_owned()]);
+        for (text, expected) in [
+            ("https://…", "https://…"),
+            ("https://hooks.example/t/1…", "[secret]…"),
+            ("é https://hooks.example/t/1a2b3c.", "é [secret]."),
+        ] {
+            assert_eq!(redactor.text(text), expected);
+        }
     }
 
     #[test]

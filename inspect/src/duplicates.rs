@@ -1,6 +1,7 @@
 //! Rows that come more than once in a table, by some columns or by all; and groups that are the same but for case and
 //! spaces.
 
+use protocol::text::cut;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
@@ -239,7 +240,7 @@ impl Hashes {
 fn text(cell: &Cell<'_>) -> String {
     match cell {
         Cell::Null => "(none)".to_owned(),
-        other => other.shown().chars().take(MOST_TEXT).collect(),
+        other => cut(&other.shown(), MOST_TEXT),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Notes to self left in the source: TODO, FIXME, XXX and HACK in comments, and calls that say "not written yet".
 
+use protocol::text::cut;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -48,7 +49,7 @@ pub fn scan(root: &Path, limits: &Limits) -> Result<Marks, InspectError> {
             };
             marks.total += 1;
             if marks.findings.len() < limits.findings {
-                let text = line.trim().chars().take(200).collect();
+                let text = cut(line.trim(), 200);
                 marks.findings.push(Mark {
                     path: seen.name.clone(),
                     line: number as u64 + 1,

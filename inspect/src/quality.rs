@@ -1,6 +1,7 @@
 //! What is wrong with the values of a table: missing, of another type than the rest, impossible or unlikely dates, mixed
 //! formats, stray spaces, broken letters, the same text in several spellings, words that stand for nothing.
 
+use protocol::text::cut;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
@@ -73,7 +74,7 @@ impl Trouble {
     fn note(&mut self, row: u64, value: &str) {
         self.count += 1;
         if self.examples.len() < MOST_EXAMPLES {
-            let value = value.chars().take(MOST_TEXT).collect();
+            let value = cut(value, MOST_TEXT);
             self.examples.push(Example { row, value });
         }
     }

@@ -1,6 +1,7 @@
 //! Checks that take seconds and need neither network nor a server: syntax of data files, read here, and commands the
 //! caller runs and gives back to be judged.
 
+use protocol::text::cut;
 use std::path::{Path, PathBuf};
 
 use serde::de::IgnoredAny;
@@ -226,12 +227,8 @@ impl Tally {
 }
 
 fn one_line(text: &str) -> String {
-    text.split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .take(200)
-        .collect()
+    let words: Vec<&str> = text.split_whitespace().collect();
+    cut(&words.join(" "), 200)
 }
 
 /// JSON files in which tools allow comments.
@@ -302,7 +299,7 @@ pub fn judge(
     let observed = if passed {
         "nothing wrong".into()
     } else {
-        lines.join("\n").chars().take(2000).collect()
+        cut(&lines.join("\n"), 2000)
     };
     let shown = command.argv.iter().take(6).map(|w| one_line(w)).collect();
     Some(QuickCheck {

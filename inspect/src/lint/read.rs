@@ -1,5 +1,6 @@
 //! What checkers print, as places. Whatever is not of the expected shape is passed over.
 
+use protocol::text::cut;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -47,7 +48,7 @@ pub(super) fn reason(exit: Option<i32>, stdout: &str, stderr: &str) -> String {
             let error = lines().find(|l| l.to_ascii_lowercase().contains("error"));
             error.or_else(|| lines().next()).map(str::to_owned)
         };
-        said.map(|l| l.chars().take(300).collect::<String>())
+        said.map(|l| cut(&l, 300))
     };
     let code = exit.map_or("it was stopped".to_owned(), |code| format!("exit {code}"));
     match says(stderr).or_else(|| says(stdout)) {
@@ -98,7 +99,6 @@ fn at_home(checker: &Checker, place: Place) -> Place {
         .filter(|c| !matches!(c, std::path::Component::CurDir))
         .map(|c| c.as_os_str().to_string_lossy().into_owned())
         .collect();
-    let cut = |text: &str, most: usize| text.chars().take(most).collect::<String>();
     Place {
         path: cut(&parts.join("/").replace("//", "/"), 300),
         message: cut(place.message.lines().next().unwrap_or_default().trim(), 300),

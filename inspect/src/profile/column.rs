@@ -1,6 +1,7 @@
 //! One column, value by value: which type fits all values, what the extremes are, which values come most often. Memory
 //! is bounded, for a column and for all of them together.
 
+use protocol::text::cut;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
@@ -196,7 +197,8 @@ impl Column {
                 counted.insert(text.to_owned(), 1);
             }
         }
-        let cut = || text.chars().take(MOST_TEXT).collect::<String>();
+        // One more than is told, so that it is told where there was more.
+        let cut = || text.chars().take(MOST_TEXT + 1).collect::<String>();
         match &mut self.texts {
             None => self.texts = Some((cut(), cut())),
             Some((low, _)) if text < low.as_str() => *low = cut(),
@@ -238,7 +240,10 @@ impl Column {
                 (Value::from(low as i64), Value::from(high as i64))
             }
             ("real", _, Some((low, high)), _) => (Value::from(low), Value::from(high)),
-            (_, _, _, Some((low, high))) => (Value::from(low), Value::from(high)),
+            (_, _, _, Some((low, high))) => (
+                Value::from(cut(&low, MOST_TEXT)),
+                Value::from(cut(&high, MOST_TEXT)),
+            ),
             _ => (Value::Null, Value::Null),
         };
         let mean = (self.sum + self.lost) / self.summed as f64;
@@ -274,7 +279,7 @@ fn common(counted: HashMap<String, u64>) -> Vec<Common> {
     all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     all.truncate(MOST_COMMON);
     let told = |(value, count): (String, u64)| Common {
-        value: value.chars().take(MOST_TEXT).collect(),
+        value: cut(&value, MOST_TEXT),
         count,
     };
     all.into_iter().map(told).collect()

@@ -9,6 +9,7 @@ pub mod history;
 pub mod large;
 pub mod unpushed;
 
+pub(crate) use protocol::text::cut;
 use std::path::{Path, PathBuf};
 
 /// Bytes of an ordinary answer that are kept.
@@ -118,11 +119,6 @@ pub(crate) fn moment(seconds: &str) -> String {
         .and_then(|s| jiff::Timestamp::from_second(s).ok())
         .map(|t| t.to_string())
         .unwrap_or_default()
-}
-
-/// The first characters of a text.
-pub(crate) fn cut(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
 }
 
 #[cfg(test)]

@@ -133,7 +133,12 @@ impl Ledger {
     }
 }
 
-async fn owe(tx: &mut AnyConnection, task: TaskId, owed: bool) -> Result<(), LedgerError> {
+/// Whether the bus is still to be told to stop a task.
+pub(super) async fn owe(
+    tx: &mut AnyConnection,
+    task: TaskId,
+    owed: bool,
+) -> Result<(), LedgerError> {
     sqlx::query("UPDATE tasks SET stop_owed = $2 WHERE id = $1")
         .bind(task.to_string())
         .bind(i64::from(owed))

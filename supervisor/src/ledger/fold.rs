@@ -2,6 +2,7 @@
 //! nothing from an older holder, nothing after the end.
 
 use super::away::FOR_HOST;
+use super::cancel::owe;
 use super::events::{self, Appended, Event, Happening};
 use super::marks;
 use super::records;
@@ -104,6 +105,8 @@ async fn fold_one(tx: &mut AnyConnection, incoming: &Incoming) -> Result<Folded,
                     reason: records::cut(reason, records::LINE_BYTES),
                 },
             };
+            // On the bus it may be parked still, where its report could not be read or kept.
+            owe(tx, standing.id, true).await?;
             Ok(Folded::Kept(
                 shift(tx, &mut standing, to, incoming.at, Some(&incoming.message)).await?,
             ))

@@ -46,7 +46,7 @@ impl Output {
             return String::from_utf8_lossy(&self.head).into_owned();
         }
         format!(
-            "{}\n… {} bytes cut …\n{}",
+            "{}…\n… {} bytes cut …\n{}",
             String::from_utf8_lossy(&self.head),
             self.cut,
             String::from_utf8_lossy(tail)
@@ -74,7 +74,7 @@ mod tests {
         output.push(b"abcdXXXX");
         output.push(b"XXefgh");
         assert!(output.truncated());
-        assert_eq!(output.text(), "abcd\n… 6 bytes cut …\nefgh");
+        assert_eq!(output.text(), "abcd…\n… 6 bytes cut …\nefgh");
     }
 
     proptest! {

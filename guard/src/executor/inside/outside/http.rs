@@ -131,8 +131,11 @@ async fn read(mut response: Response) -> Result<Done, Failed> {
             break;
         }
     }
-    let body = String::from_utf8_lossy(&bytes).into_owned();
+    let mut body = String::from_utf8_lossy(&bytes).into_owned();
     let value: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
+    if truncated {
+        body.push('…');
+    }
     let number = status.as_u16();
     let text = match status.is_redirection() {
         true => format!("status {number}: it redirects, which is not followed\n{body}"),
