@@ -193,15 +193,14 @@ fn every_document_has_a_version() {
 /// Makes a dead letter of the first task, and says its id.
 fn letter(team: &Team) -> String {
     let page = team.ai(&["task", "show", "t1", "--json"]).expect(0).json();
-    let task = page["task"]["document"]["task_id"].as_str().expect("an id");
+    let document = &page["task"]["document"];
+    let task = document["task_id"].as_str().expect("an id");
+    let letters = format!("{{main}}:dead:{}", document["agent"].as_str().expect("one"));
     let fields = [
         "stream", "{main}:q", "entry", "1-0", "reason", "a story", "at", "0", "size", "1", "task",
         task, "body", "x",
     ];
-    team.redis(
-        &[&["XADD", "{main}:dead:code", "*"][..], &fields].concat(),
-        "",
-    );
+    team.redis(&[&["XADD", &letters, "*"][..], &fields].concat(), "");
     let listed = || {
         let list = team.ai(&["dead", "list", "--json"]).expect(0).json();
         list["dead"][0]["id"].as_str().map(str::to_owned)
