@@ -164,7 +164,38 @@ pub enum Reach {
 impl Reach {
     /// Whether it is reached over the network.
     pub fn needs_network(&self) -> bool {
-        !matches!(self, Reach::Kept { .. })
+        match self {
+            Reach::Kept { .. } => false,
+            Reach::Database { database, .. } | Reach::Backup { database, .. } => {
+                database.needs_network()
+            }
+            Reach::Data { databases, .. } => databases.values().any(Database::needs_network),
+            Reach::Endpoint { .. }
+            | Reach::Remote { .. }
+            | Reach::Forge { .. }
+            | Reach::Web { .. } => true,
+        }
+    }
+
+    /// Whether a database that it reaches listens at a socket with a path.
+    pub fn needs_socket(&self) -> bool {
+        match self {
+            Reach::Database { database, .. } | Reach::Backup { database, .. } => {
+                database.is_socket()
+            }
+            Reach::Data { databases, .. } => databases.values().any(Database::is_socket),
+            _ => false,
+        }
+    }
+}
+
+impl Database {
+    fn needs_network(&self) -> bool {
+        matches!(self, Database::Postgres { address, .. } if !address.is_socket())
+    }
+
+    fn is_socket(&self) -> bool {
+        matches!(self, Database::Postgres { address, .. } if address.is_socket())
     }
 }
 

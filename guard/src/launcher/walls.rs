@@ -5,7 +5,7 @@
 #![allow(unsafe_code)] // one prctl, with its reason below
 
 use crate::executor::landlock::{KNOWN, judge};
-use crate::sandbox::seccomp::{self, SeccompError};
+use crate::sandbox::seccomp::{self, Fewer, SeccompError};
 use caps::CapSet;
 use landlock::{
     Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, RestrictionStatus, Ruleset,
@@ -64,8 +64,9 @@ const MACHINE: [&str; 5] = [
 /// This process alone, and what is nobody's.
 const OWN: [&str; 3] = ["/proc/self", "/dev/null", "/dev/urandom"];
 
-/// Of the calls that a sandbox is denied nothing is needed here either; and these.
-const NO_PROGRAM: [libc::c_long; 2] = [libc::SYS_execve, libc::SYS_execveat];
+/// Of the calls that a sandbox is denied nothing is needed here either; and these. That nobody connects to it, and that signals and
+/// sockets of the host are not its own, Landlock says too, but only since Linux 6.7 and 6.12.
+const NO_PROGRAM: [libc::c_long; 3] = [libc::SYS_execve, libc::SYS_execveat, libc::SYS_listen];
 
 /// Services of the host listen at these and judge by the user who asks, which on an ordinary install is its owner's. What an agent
 /// needs of them its launcher connects to and hands over; name services are passed over for files and DNS.
@@ -173,7 +174,12 @@ fn wall_in(user: Option<User>, left: &Left, faults: Faults) -> Result<(), WallsE
         judge(&status).map_err(WallsError::Landlock)?;
     }
     if faults.stands(Wall::AgentCalls) {
-        filter(&seccomp::program_without(&NO_PROGRAM, left.without)?)?;
+        let fewer = Fewer {
+            calls: &NO_PROGRAM,
+            families: left.without,
+            signals: Some(std::process::id()),
+        };
+        filter(&seccomp::program(fewer)?)?;
     }
     Ok(())
 }

@@ -296,11 +296,19 @@ fn a_sandbox_that_reaches_outside_sees_its_own_thing_and_nothing_else() {
     let url = "https://h".to_owned();
     let token = Some(crate::outside::Credential::new("hunter2"));
     let endpoint = line(Kind::Outside(Reach::Endpoint { url, token }), true, (0, 8));
-    for line in [&sqlite(true), &postgres, &endpoint] {
-        assert!(
-            !line.contains("--unshare-net") && !line.contains("/h/work"),
-            "{line}"
-        );
+    let (address, _) =
+        protocol::postgres::Address::parse("postgres://shop@db.example/shop").unwrap();
+    let password = None;
+    let remote = reach(Database::Postgres { address, password }, true);
+    // What needs none has no network of the host.
+    for (line, shared) in [
+        (&sqlite(true), false),
+        (&postgres, false),
+        (&remote, true),
+        (&endpoint, true),
+    ] {
+        assert_eq!(!line.contains("--unshare-net"), shared, "{line}");
+        assert!(!line.contains("/h/work"), "{line}");
         assert!(
             line.contains("--ro-bind /run/resolv /etc/resolv.conf"),
             "{line}"

@@ -93,13 +93,47 @@ impl Program {
     }
 }
 
-/// The program, as the bytes bwrap reads. Deterministic.
-pub fn program() -> Result<Vec<u8>, SeccompError> {
-    program_without(&[], &[])
+/// Calls whose first argument says which process gets a signal.
+const SIGNALS: [libc::c_long; 4] = [
+    libc::SYS_kill,
+    libc::SYS_tgkill,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_rt_tgsigqueueinfo,
+];
+/// Calls that send one to whom these steps cannot see.
+const SIGNALS_UNSEEN: [libc::c_long; 2] = [libc::SYS_tkill, libc::SYS_pidfd_send_signal];
+/// What has the kernel send signals for a file, to anybody.
+const SIGNALS_OF_FILES: [(libc::c_long, u32); 5] = [
+    (libc::SYS_fcntl, libc::F_SETOWN as u32),
+    (libc::SYS_fcntl, F_SETSIG),
+    (libc::SYS_fcntl, F_SETOWN_EX),
+    (libc::SYS_ioctl, FIOSETOWN),
+    (libc::SYS_ioctl, SIOCSPGRP),
+];
+// Of Linux, the same on both processors: `asm-generic/{fcntl,sockios}.h`.
+const F_SETSIG: u32 = 10;
+const F_SETOWN_EX: u32 = 15;
+const FIOSETOWN: u32 = 0x8901;
+const SIOCSPGRP: u32 = 0x8902;
+
+/// What is denied besides, to whoever needs less than the programs of a sandbox.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fewer<'a> {
+    /// Further calls.
+    pub calls: &'a [libc::c_long],
+    /// Sockets of these families. Where there are any, pairs of sockets are such as reach nobody else.
+    pub families: &'a [u32],
+    /// The one process that gets signals, its own.
+    pub signals: Option<u32>,
 }
 
-/// The same, with further calls denied, and sockets of further families. Where one is, pairs of sockets are such as reach nobody else.
-pub fn program_without(more: &[libc::c_long], families: &[u32]) -> Result<Vec<u8>, SeccompError> {
+/// The program, as the bytes bwrap reads. Deterministic.
+pub fn program(fewer: Fewer<'_>) -> Result<Vec<u8>, SeccompError> {
+    let Fewer {
+        calls: more,
+        families,
+        signals,
+    } = fewer;
     let arch = THIS_ARCH.ok_or(SeccompError)?;
     let deny = ERRNO | libc::EPERM as u32;
     let mut program = Program(Vec::new());
@@ -137,6 +171,25 @@ pub fn program_without(more: &[libc::c_long], families: &[u32]) -> Result<Vec<u8
         program.step(JSET, 0, 1, NAMES_RECEIVERS);
         program.answer(deny);
         program.step(LD_W_ABS, 0, 0, NUMBER);
+    }
+    if let Some(own) = signals {
+        for call in SIGNALS_UNSEEN {
+            program.when(call, deny);
+        }
+        for call in SIGNALS {
+            program.step(JEQ, 0, 4, call as u32);
+            program.step(LD_W_ABS, 0, 0, ARGUMENT);
+            program.step(JEQ, 1, 0, own);
+            program.answer(deny);
+            program.step(LD_W_ABS, 0, 0, NUMBER);
+        }
+        for (call, what) in SIGNALS_OF_FILES {
+            program.step(JEQ, 0, 4, call as u32);
+            program.step(LD_W_ABS, 0, 0, SECOND);
+            program.step(JEQ, 0, 1, what);
+            program.answer(deny);
+            program.step(LD_W_ABS, 0, 0, NUMBER);
+        }
     }
     // Limits of oneself, not of the executor, which is the same user.
     program.step(JEQ, 0, 4, libc::SYS_prlimit64 as u32);
@@ -196,7 +249,7 @@ mod tests {
 
     #[test]
     fn calls_are_judged() {
-        let program = program().unwrap();
+        let program = program(Fewer::default()).unwrap();
         let arch = THIS_ARCH.unwrap();
         let deny = ERRNO | libc::EPERM as u32;
         let call = |number: libc::c_long, argument| run(&program, arch, number as u32, argument);
@@ -214,7 +267,12 @@ mod tests {
         for denied in DENIED {
             assert_eq!(call(denied, 0), deny, "{denied}");
         }
-        let fewer = program_without(&[libc::SYS_execve], &[1]).unwrap();
+        let fewer = super::program(Fewer {
+            calls: &[libc::SYS_execve],
+            families: &[1],
+            signals: Some(77),
+        });
+        let fewer = fewer.unwrap();
         let call = |number: libc::c_long, argument| run(&fewer, arch, number as u32, argument);
         assert_eq!(call(libc::SYS_execve, 0), deny);
         for (family, expected) in [(1, deny), (2, ALLOW), (10, ALLOW), (AF_VSOCK, deny)] {
@@ -236,6 +294,24 @@ mod tests {
         }
         assert_eq!(call(libc::SYS_clone, CLONE_NEWUSER), deny);
         assert_eq!(call(libc::SYS_prlimit64, 1), deny);
+        let sends = |program: &[u8], number: libc::c_long, arguments| {
+            run_with(program, arch, number as u32, arguments)
+        };
+        for number in SIGNALS {
+            for (to, expected) in [(77, ALLOW), (78, deny), (0, deny), (u32::MAX, deny)] {
+                assert_eq!(sends(&fewer, number, [to, 9]), expected, "{number} to {to}");
+                assert_eq!(sends(&program, number, [to, 9]), ALLOW, "{number}");
+            }
+        }
+        for number in SIGNALS_UNSEEN {
+            assert_eq!(sends(&fewer, number, [77, 9]), deny, "{number}");
+        }
+        for (number, what) in SIGNALS_OF_FILES {
+            assert_eq!(sends(&fewer, number, [3, what]), deny, "{number} {what}");
+            assert_eq!(sends(&program, number, [3, what]), ALLOW, "{number}");
+        }
+        let flags = libc::F_SETFL as u32;
+        assert_eq!(sends(&fewer, libc::SYS_fcntl, [3, flags]), ALLOW);
         if cfg!(target_arch = "x86_64") {
             assert_eq!(run(&program, arch, 0x4000_0001, 0), deny);
         }

@@ -8,8 +8,8 @@ use super::environment::USER;
 use super::modules;
 use super::profile::Profile;
 use super::rules::{Rules, rules};
-use super::seccomp::{SeccompError, program};
-use super::spec::{HOME, SandboxSpec};
+use super::seccomp::{Fewer, SeccompError, program};
+use super::spec::{HOME, Kind, SandboxSpec};
 use super::surroundings::Surroundings;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -63,7 +63,7 @@ pub fn spawn(
         data(format!("{USER}:x:{uid}:{gid}:{USER}:{HOME}:/bin/bash\n").as_bytes())?,
         data(format!("{USER}:x:{gid}:\n").as_bytes())?,
         data(b"127.0.0.1 localhost sandbox\n::1 localhost\n")?,
-        data(&program()?)?,
+        data(&program(fewer(&spec.kind))?)?,
     ];
     for (_, held) in &profile.files {
         files.push(data(held.as_bytes())?);
@@ -109,6 +109,19 @@ pub fn spawn(
         .map_err(|_| SpawnError::NoThread)?;
     let child = answered.recv().map_err(|_| SpawnError::NoThread)??;
     Ok((child, rules))
+}
+
+/// What a sandbox is denied besides. One that shares the host's network shares sockets without paths too, which the kernel's
+/// Landlock keeps from it since Linux 6.12 only; where a database listens at a path, sockets of that family are needed.
+fn fewer(kind: &Kind) -> Fewer<'static> {
+    const OF_HOST: [u32; 1] = [libc::AF_UNIX.cast_unsigned()];
+    match kind {
+        Kind::Outside(reach) if reach.needs_network() && !reach.needs_socket() => Fewer {
+            families: &OF_HOST,
+            ..Fewer::default()
+        },
+        _ => Fewer::default(),
+    }
 }
 
 /// An unnamed file with this content, read from its start.

@@ -52,7 +52,7 @@ pub struct Case {
     pub even_without: Option<String>,
     /// `root` or `user`, where it makes sense for one of them only.
     only: Option<String>,
-    /// Programs it needs.
+    /// Programs it needs, `cgroup` for bounds of control groups, `landlock-6` for what Landlock says since that version.
     needs: Vec<String>,
     /// Tried at level 0, where the workspace is read-only and nothing is run.
     pub level_zero: bool,
@@ -97,6 +97,10 @@ impl Case {
             if *name == "cgroup" {
                 let place = cgroup::place_of(std::process::id());
                 return matches!(place, cgroup::Place::Nowhere(_));
+            }
+            if let Some(version) = name.strip_prefix("landlock-") {
+                let has = guard::executor::landlock::available().unwrap_or_default();
+                return version.parse().is_ok_and(|needed: u32| has < needed);
             }
             let folders = ["/usr/bin", "/usr/sbin"].map(Path::new);
             let there = folders.iter().any(|folder| folder.join(name).exists());
