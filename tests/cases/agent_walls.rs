@@ -107,6 +107,8 @@ impl Stage {
             format!("folder:{}", at("playbooks/planted")),
             format!("link:{}", at("config/planted")),
             format!("remove:{}", at("blobs/planted")),
+            format!("open-up:{}", user("notes.txt")),
+            format!("empty:{}", user("notes.txt")),
             "execute:/bin/true".to_owned(),
             format!(
                 "execute:{}",
@@ -123,10 +125,7 @@ impl Stage {
         all.extend(sockets.map(|name| format!("connect:{}", at(&format!("run/{name}.sock")))));
         all.push(format!("message:{}", user("service.sock")));
         if self.root {
-            all.extend([
-                format!("open-up:{}", user("notes.txt")),
-                "root:0".to_owned(),
-            ]);
+            all.push("root:0".to_owned());
         }
         all
     }
@@ -153,7 +152,9 @@ impl Stage {
 
     /// What an older kernel's Landlock does not see the filter of calls denies by itself.
     fn stands_by_calls(&self, who: &[&str], attempts: &[String]) {
-        let by_calls = ["listen:", "signal:", "connect:", "message:"];
+        let by_calls = [
+            "listen:", "signal:", "connect:", "message:", "open-up:", "empty:",
+        ];
         let attempts: Vec<String> = (attempts.iter())
             .filter(|what| by_calls.iter().any(|how| what.starts_with(how)))
             .cloned()

@@ -70,6 +70,7 @@ fn attempt(what: &str, hatch: Option<&Hatch>) -> io::Result<()> {
         "folder" => fs::create_dir(on),
         "link" => symlink("/etc/passwd", on),
         "remove" => fs::remove_file(on),
+        "empty" => Ok(nix::unistd::truncate(on, 0)?),
         "open-up" => fs::set_permissions(on, Permissions::from_mode(0o777)),
         "connect" => UnixStream::connect(on).map(drop),
         // From one of a pair: making one needs no `socket`.

@@ -64,9 +64,46 @@ const MACHINE: [&str; 5] = [
 /// This process alone, and what is nobody's.
 const OWN: [&str; 3] = ["/proc/self", "/dev/null", "/dev/urandom"];
 
-/// Of the calls that a sandbox is denied nothing is needed here either; and these. That nobody connects to it, and that signals and
-/// sockets of the host are not its own, Landlock says too, but only since Linux 6.7 and 6.12.
-const NO_PROGRAM: [libc::c_long; 3] = [libc::SYS_execve, libc::SYS_execveat, libc::SYS_listen];
+/// Of the calls that a sandbox is denied nothing is needed here either; and these. That nobody connects to it, that signals and
+/// sockets of the host are not its own, and that no file is emptied Landlock says too, but only since Linux 6.7, 6.12 and 6.2; to
+/// whom a file belongs and who may use it, it does not look at.
+const NEEDLESS: &[libc::c_long] = &[
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_listen,
+    libc::SYS_truncate,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fchmodat2,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_utimensat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    SYS_SETXATTRAT,
+    SYS_REMOVEXATTRAT,
+    SYS_FILE_SETATTR,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utime,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utimes,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_futimesat,
+];
+// Of newer kernels, the same on every processor: `scripts/syscall.tbl` of Linux.
+const SYS_SETXATTRAT: libc::c_long = 463;
+const SYS_REMOVEXATTRAT: libc::c_long = 466;
+const SYS_FILE_SETATTR: libc::c_long = 469;
 
 /// Services of the host listen at these and judge by the user who asks, which on an ordinary install is its owner's. What an agent
 /// needs of them its launcher connects to and hands over; name services are passed over for files and DNS.
@@ -175,7 +212,7 @@ fn wall_in(user: Option<User>, left: &Left, faults: Faults) -> Result<(), WallsE
     }
     if faults.stands(Wall::AgentCalls) {
         let fewer = Fewer {
-            calls: &NO_PROGRAM,
+            calls: NEEDLESS,
             families: left.without,
             signals: Some(std::process::id()),
         };
