@@ -177,13 +177,14 @@ impl Reach {
         }
     }
 
-    /// Whether a database that it reaches listens at a socket with a path.
+    /// Whether a database is reached at a socket with a path: of the host, or of a throwaway server.
     pub fn needs_socket(&self) -> bool {
         match self {
             Reach::Database { database, .. } | Reach::Backup { database, .. } => {
                 database.is_socket()
             }
             Reach::Data { databases, .. } => databases.values().any(Database::is_socket),
+            Reach::Kept { .. } => true,
             _ => false,
         }
     }

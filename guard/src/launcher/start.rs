@@ -6,7 +6,7 @@
 use super::channel::{Channel, pair};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat};
-use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, dup3_raw, fork, setpgid};
+use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, dup3_raw, fork, setsid};
 use std::ffi::CString;
 use std::fs::{OpenOptions, read_dir};
 use std::io;
@@ -53,8 +53,9 @@ pub fn divide() -> io::Result<Half> {
         ForkResult::Child => {
             // With it open here nobody would see that the agent is gone.
             drop(own);
-            // What is pressed in the agent's window is not meant for it: it goes when the agent goes.
-            setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
+            // What is pressed in the agent's window, or what the agent does with that terminal, is not meant for it: it goes when the
+            // agent goes.
+            setsid()?;
             silence(theirs.as_raw_fd())?;
             nix::sys::prctl::set_name(&CString::new(name_of(agent))?)?;
             let nothing = OpenOptions::new()

@@ -65,8 +65,9 @@ const MACHINE: [&str; 5] = [
 const OWN: [&str; 3] = ["/proc/self", "/dev/null", "/dev/urandom"];
 
 /// Of the calls that a sandbox is denied nothing is needed here either; and these. That nobody connects to it, that signals and
-/// sockets of the host are not its own, and that no file is emptied Landlock says too, but only since Linux 6.7, 6.12 and 6.2; to
-/// whom a file belongs and who may use it, it does not look at.
+/// sockets of the host are not its own, and that no file is emptied Landlock says too, but only since Linux 6.7, 6.12 and 6.2. It does
+/// not look at all at whom a file belongs to and who may use it, at what a user's processes share, at who of them runs when, and at
+/// who is told that a file changed.
 const NEEDLESS: &[libc::c_long] = &[
     libc::SYS_execve,
     libc::SYS_execveat,
@@ -84,6 +85,27 @@ const NEEDLESS: &[libc::c_long] = &[
     libc::SYS_removexattr,
     libc::SYS_lremovexattr,
     libc::SYS_fremovexattr,
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_semget,
+    libc::SYS_semctl,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+    libc::SYS_setpriority,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setattr,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_ioprio_set,
+    libc::SYS_inotify_add_watch,
+    libc::SYS_fanotify_init,
     SYS_SETXATTRAT,
     SYS_REMOVEXATTRAT,
     SYS_FILE_SETATTR,
@@ -215,6 +237,7 @@ fn wall_in(user: Option<User>, left: &Left, faults: Faults) -> Result<(), WallsE
             calls: NEEDLESS,
             families: left.without,
             signals: Some(std::process::id()),
+            plain_internet: true,
         };
         filter(&seccomp::program(fewer)?)?;
     }

@@ -25,8 +25,10 @@ const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 /// Low half of the first argument on little-endian processors.
 const ARGUMENT: u32 = 16;
-/// Of the second.
+/// Of the second, and so on.
 const SECOND: u32 = 24;
+const THIRD: u32 = 32;
+const FOURTH: u32 = 40;
 
 const CLONE_NEWUSER: u32 = 0x1000_0000;
 const AF_VSOCK: u32 = 40;
@@ -102,19 +104,30 @@ const SIGNALS: [libc::c_long; 4] = [
 ];
 /// Calls that send one to whom these steps cannot see.
 const SIGNALS_UNSEEN: [libc::c_long; 2] = [libc::SYS_tkill, libc::SYS_pidfd_send_signal];
-/// What has the kernel send signals for a file, to anybody.
-const SIGNALS_OF_FILES: [(libc::c_long, u32); 5] = [
+/// What has the kernel send signals for a file, or a terminal type for whoever sits at it, to anybody.
+const SIGNALS_OF_FILES: [(libc::c_long, u32); 8] = [
     (libc::SYS_fcntl, libc::F_SETOWN as u32),
     (libc::SYS_fcntl, F_SETSIG),
     (libc::SYS_fcntl, F_SETOWN_EX),
     (libc::SYS_ioctl, FIOSETOWN),
     (libc::SYS_ioctl, SIOCSPGRP),
+    (libc::SYS_ioctl, libc::TIOCSPGRP as u32),
+    (libc::SYS_ioctl, libc::TIOCSTI as u32),
+    (libc::SYS_ioctl, TIOCLINUX),
 ];
 // Of Linux, the same on both processors: `asm-generic/{fcntl,sockios}.h`.
 const F_SETSIG: u32 = 10;
 const F_SETOWN_EX: u32 = 15;
 const FIOSETOWN: u32 = 0x8901;
 const SIOCSPGRP: u32 = 0x8902;
+const TIOCLINUX: u32 = 0x541c;
+
+/// How many connect while they send, which Landlock's rules of ports do not see: the calls, and where their flags are.
+const SENDS: [(libc::c_long, u32); 3] = [
+    (libc::SYS_sendto, FOURTH),
+    (libc::SYS_sendmsg, THIRD),
+    (libc::SYS_sendmmsg, FOURTH),
+];
 
 /// What is denied besides, to whoever needs less than the programs of a sandbox.
 #[derive(Debug, Clone, Copy, Default)]
@@ -125,6 +138,9 @@ pub struct Fewer<'a> {
     pub families: &'a [u32],
     /// The one process that gets signals, its own.
     pub signals: Option<u32>,
+    /// Of the internet's sockets those of TCP and UDP alone, and no connection while something is sent: Landlock's rules of ports
+    /// see neither the others nor that.
+    pub plain_internet: bool,
 }
 
 /// The program, as the bytes bwrap reads. Deterministic.
@@ -133,6 +149,7 @@ pub fn program(fewer: Fewer<'_>) -> Result<Vec<u8>, SeccompError> {
         calls: more,
         families,
         signals,
+        plain_internet,
     } = fewer;
     let arch = THIS_ARCH.ok_or(SeccompError)?;
     let deny = ERRNO | libc::EPERM as u32;
@@ -191,6 +208,26 @@ pub fn program(fewer: Fewer<'_>) -> Result<Vec<u8>, SeccompError> {
             program.step(LD_W_ABS, 0, 0, NUMBER);
         }
     }
+    if plain_internet {
+        for family in [libc::AF_INET, libc::AF_INET6] {
+            program.step(JEQ, 0, 8, libc::SYS_socket as u32);
+            program.step(LD_W_ABS, 0, 0, ARGUMENT);
+            program.step(JEQ, 0, 5, family.cast_unsigned());
+            program.step(LD_W_ABS, 0, 0, THIRD);
+            program.step(JEQ, 3, 0, 0);
+            program.step(JEQ, 2, 0, libc::IPPROTO_TCP as u32);
+            program.step(JEQ, 1, 0, libc::IPPROTO_UDP as u32);
+            program.answer(deny);
+            program.step(LD_W_ABS, 0, 0, NUMBER);
+        }
+        for (call, flags) in SENDS {
+            program.step(JEQ, 0, 4, call as u32);
+            program.step(LD_W_ABS, 0, 0, flags);
+            program.step(JSET, 0, 1, libc::MSG_FASTOPEN.cast_unsigned());
+            program.answer(deny);
+            program.step(LD_W_ABS, 0, 0, NUMBER);
+        }
+    }
     // Limits of oneself, not of the executor, which is the same user.
     program.step(JEQ, 0, 4, libc::SYS_prlimit64 as u32);
     program.step(LD_W_ABS, 0, 0, ARGUMENT);
@@ -208,10 +245,10 @@ mod tests {
 
     /// A tiny interpreter of the six instructions used.
     fn run(program: &[u8], arch: u32, number: u32, argument: u32) -> u32 {
-        run_with(program, arch, number, [argument, 0])
+        run_with(program, arch, number, [argument, 0, 0, 0])
     }
 
-    fn run_with(program: &[u8], arch: u32, number: u32, arguments: [u32; 2]) -> u32 {
+    fn run_with(program: &[u8], arch: u32, number: u32, arguments: [u32; 4]) -> u32 {
         let steps: Vec<(u16, u8, u8, u32)> = program
             .chunks(8)
             .map(|c| {
@@ -233,6 +270,8 @@ mod tests {
                         NUMBER => number,
                         ARCH => arch,
                         SECOND => arguments[1],
+                        THIRD => arguments[2],
+                        FOURTH => arguments[3],
                         _ => arguments[0],
                     };
                     continue;
@@ -271,6 +310,7 @@ mod tests {
             calls: &[libc::SYS_execve],
             families: &[1],
             signals: Some(77),
+            plain_internet: true,
         });
         let fewer = fewer.unwrap();
         let call = |number: libc::c_long, argument| run(&fewer, arch, number as u32, argument);
@@ -288,14 +328,14 @@ mod tests {
             (libc::SOCK_RAW | libc::SOCK_CLOEXEC, deny),
         ] {
             let pair = libc::SYS_socketpair as u32;
-            let of = |program: &[u8]| run_with(program, arch, pair, [1, kind as u32]);
+            let of = |program: &[u8]| run_with(program, arch, pair, [1, kind as u32, 0, 0]);
             assert_eq!(of(&fewer), expected, "{kind}");
             assert_eq!(of(&program), ALLOW, "{kind}");
         }
         assert_eq!(call(libc::SYS_clone, CLONE_NEWUSER), deny);
         assert_eq!(call(libc::SYS_prlimit64, 1), deny);
-        let sends = |program: &[u8], number: libc::c_long, arguments| {
-            run_with(program, arch, number as u32, arguments)
+        let sends = |program: &[u8], number: libc::c_long, [one, two]: [u32; 2]| {
+            run_with(program, arch, number as u32, [one, two, 0, 0])
         };
         for number in SIGNALS {
             for (to, expected) in [(77, ALLOW), (78, deny), (0, deny), (u32::MAX, deny)] {
@@ -309,6 +349,30 @@ mod tests {
         for (number, what) in SIGNALS_OF_FILES {
             assert_eq!(sends(&fewer, number, [3, what]), deny, "{number} {what}");
             assert_eq!(sends(&program, number, [3, what]), ALLOW, "{number}");
+        }
+        for (family, protocol, expected) in [
+            (libc::AF_INET, 0, ALLOW),
+            (libc::AF_INET, libc::IPPROTO_TCP, ALLOW),
+            (libc::AF_INET6, libc::IPPROTO_UDP, ALLOW),
+            (libc::AF_INET, libc::IPPROTO_MPTCP, deny),
+            (libc::AF_INET6, libc::IPPROTO_SCTP, deny),
+            (libc::AF_NETLINK, libc::NETLINK_GENERIC, ALLOW),
+        ] {
+            let asked = [family as u32, libc::SOCK_STREAM as u32, protocol as u32, 0];
+            let socket = libc::SYS_socket as u32;
+            let said = run_with(&fewer, arch, socket, asked);
+            assert_eq!(said, expected, "{family} {protocol}");
+            assert_eq!(run_with(&program, arch, socket, asked), ALLOW);
+        }
+        let fast = libc::MSG_FASTOPEN as u32 | libc::MSG_NOSIGNAL as u32;
+        for (number, asked) in [
+            (libc::SYS_sendto, [3, 0, 9, fast]),
+            (libc::SYS_sendmsg, [3, 0, fast, 0]),
+            (libc::SYS_sendmmsg, [3, 0, 1, fast]),
+        ] {
+            assert_eq!(run_with(&fewer, arch, number as u32, asked), deny);
+            let plain = asked.map(|word| word & !(libc::MSG_FASTOPEN as u32));
+            assert_eq!(run_with(&fewer, arch, number as u32, plain), ALLOW);
         }
         let flags = libc::F_SETFL as u32;
         assert_eq!(sends(&fewer, libc::SYS_fcntl, [3, flags]), ALLOW);

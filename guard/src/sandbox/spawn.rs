@@ -112,12 +112,14 @@ pub fn spawn(
 }
 
 /// What a sandbox is denied besides. One that shares the host's network shares sockets without paths too, which the kernel's
-/// Landlock keeps from it since Linux 6.12 only; where a database listens at a path, sockets of that family are needed.
+/// Landlock keeps from it since Linux 6.12 only; one that sees a folder of the host sees the sockets in it. Where a database
+/// listens at one they are needed.
 fn fewer(kind: &Kind) -> Fewer<'static> {
     const OF_HOST: [u32; 1] = [libc::AF_UNIX.cast_unsigned()];
     match kind {
-        Kind::Outside(reach) if reach.needs_network() && !reach.needs_socket() => Fewer {
-            families: &OF_HOST,
+        Kind::Outside(reach) => Fewer {
+            families: if reach.needs_socket() { &[] } else { &OF_HOST },
+            plain_internet: true,
             ..Fewer::default()
         },
         _ => Fewer::default(),
