@@ -122,7 +122,7 @@ const FIOSETOWN: u32 = 0x8901;
 const SIOCSPGRP: u32 = 0x8902;
 const TIOCLINUX: u32 = 0x541c;
 
-/// How many connect while they send, which Landlock's rules of ports do not see: the calls, and where their flags are.
+/// Calls that can connect while they send, which Landlock's rules of ports do not see, and where their flags are.
 const SENDS: [(libc::c_long, u32); 3] = [
     (libc::SYS_sendto, FOURTH),
     (libc::SYS_sendmsg, THIRD),

@@ -179,3 +179,45 @@ fn start(mut command: Command, files: &[File], doors: &[File], closed: bool) -> 
     }
     command.spawn()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::outside::{Database, Reach};
+
+    #[track_caller]
+    fn check(kind: Kind, sockets_of_host: bool, any_internet: bool) {
+        let fewer = fewer(&kind);
+        assert_eq!(fewer.families.is_empty(), sockets_of_host, "{kind:?}");
+        assert_eq!(!fewer.plain_internet, any_internet, "{kind:?}");
+    }
+
+    #[test]
+    fn sockets_of_the_host_are_made_only_where_a_database_listens_at_one() {
+        let database = |database| {
+            Kind::Outside(Reach::Backup {
+                database,
+                folder: "/srv/backups".into(),
+            })
+        };
+        let postgres = |url: &str| {
+            let (address, _) = protocol::postgres::Address::parse(url).unwrap();
+            database(Database::Postgres {
+                address,
+                password: None,
+            })
+        };
+        check(Kind::Host, true, true);
+        check(
+            postgres("postgres://shop@/shop?host=/run/postgresql"),
+            true,
+            false,
+        );
+        check(postgres("postgres://shop@db.example/shop"), false, false);
+        let file = "/srv/db/shop.db".into();
+        check(database(Database::Sqlite { file }), false, false);
+        let (folder, scratch) = ("/srv/backups".into(), None);
+        check(Kind::Outside(Reach::Kept { folder, scratch }), true, false);
+    }
+}
